@@ -1,0 +1,1 @@
+"""Commodity forecasting from authenticated feeds to registered models and a morning report."""

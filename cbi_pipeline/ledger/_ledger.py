@@ -1,0 +1,142 @@
+"""The ledger: every response a feed gave, by hash, before anything reads it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+
+from cbi_pipeline.ledger._blobs import BlobStore, LedgerDamaged
+from cbi_pipeline.ledger._masking import mask
+from data_contracts.ledger import RESPONSE
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One stored answer; the columns of ``ledger.response``."""
+
+    response_id: str
+    feed: str
+    url: str
+    status: int
+    headers: str
+    fetched_at: datetime
+    bytes: int
+    sha256: str
+    blob: str
+    masked: str
+
+
+class Ledger:
+    """Response bytes under ``blobs/`` and one line per response in ``manifest.jsonl``.
+
+    Both are fsynced before :meth:`land` returns, bytes first, so a manifest line always has
+    its bytes. The folder is the truth that the warehouse can be rebuilt from.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._blobs = BlobStore(root)
+        self._manifest = root / "manifest.jsonl"
+
+    def land(
+        self,
+        *,
+        feed: str,
+        url: str,
+        body: bytes,
+        fetched_at: datetime,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        secrets: Iterable[str] = (),
+    ) -> Response:
+        """Store one answer. The same bytes from the same address are one response, kept once.
+
+        Secrets are masked before the first write, in the address as in the body.
+        """
+        secrets = tuple(secrets)
+        safe = mask(body, secrets)
+        address = mask(url.encode(), secrets).body.decode()
+        digest = hashlib.sha256(safe.body).hexdigest()
+        identity = hashlib.sha256("\0".join((feed, address, digest)).encode()).hexdigest()[:32]
+        known = {response.response_id: response for response in self.responses(feed)}
+        if identity in known:
+            return known[identity]
+        self._blobs.put(safe.body)
+        response = Response(
+            response_id=identity,
+            feed=feed,
+            url=address,
+            status=status,
+            headers=mask(
+                json.dumps(dict(headers or {}), sort_keys=True).encode(), secrets
+            ).body.decode(),
+            fetched_at=fetched_at.astimezone(UTC),
+            bytes=len(safe.body),
+            sha256=digest,
+            blob=str(self._blobs.path(digest).relative_to(self._root)),
+            masked=json.dumps(safe.spans),
+        )
+        self._append(response)
+        return response
+
+    def body(self, response: Response) -> bytes:
+        """The stored bytes of a response, checked against their hash.
+
+        Raises:
+            LedgerDamaged: the bytes are missing or changed.
+        """
+        return self._blobs.get(response.sha256)
+
+    def responses(self, feed: str | None = None) -> list[Response]:
+        """Responses in the order they were landed, of one feed or all."""
+        every = [_from_line(line) for line in self._lines()]
+        return [response for response in every if feed in (None, response.feed)]
+
+    def frame(self, responses: Iterable[Response]) -> pl.DataFrame:
+        """Responses as rows of ``ledger.response``."""
+        return pl.DataFrame([asdict(response) for response in responses], schema=RESPONSE.dtypes)
+
+    def damage(self) -> list[str]:
+        """Every stored response that is missing or changed, in words; empty when sound."""
+        found = []
+        for response in self.responses():
+            try:
+                self.body(response)
+            except LedgerDamaged as error:
+                found.append(f"{response.feed} {response.url}: {error}")
+        return found
+
+    def _lines(self) -> list[str]:
+        if not self._manifest.exists():
+            return []
+        text = self._manifest.read_text()
+        # A line without its line break was cut off by a crash before its response counted.
+        return [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+    def _append(self, response: Response) -> None:
+        self._root.mkdir(parents=True, exist_ok=True)
+        entry = asdict(response) | {"fetched_at": response.fetched_at.isoformat()}
+        with self._manifest.open("ab+") as file:
+            _drop_torn_line(file.fileno())
+            file.write(json.dumps(entry, sort_keys=True).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _drop_torn_line(descriptor: int) -> None:
+    size = os.fstat(descriptor).st_size
+    if size and os.pread(descriptor, 1, size - 1) != b"\n":
+        content = os.pread(descriptor, size, 0)
+        os.ftruncate(descriptor, content.rfind(b"\n") + 1)
+
+
+def _from_line(line: str) -> Response:
+    entry = json.loads(line)
+    return Response(**entry | {"fetched_at": datetime.fromisoformat(entry["fetched_at"])})

@@ -1,0 +1,32 @@
+"""Weekly Petroleum Status Report and weekly retail prices of the EIA."""
+
+from datetime import timedelta
+
+from data_contracts.family import Family
+from data_contracts.release import eia_retail_weekly, eia_wpsr
+
+EIA_WPSR = Family(
+    name="eia_wpsr",
+    title="Weekly Petroleum Status Report",
+    agency="U.S. Energy Information Administration",
+    frequency="weekly",
+    weekdays=(5,),
+    bounds={"kb/d": (0.0, 60_000.0), "kb": (0.0, 5_000_000.0), "percent": (0.0, 110.0)},
+    release=eia_wpsr,
+    staleness=timedelta(days=21),
+    revisions="a week's values are restated with later reports",
+    rights="public-domain",
+)
+
+EIA_RETAIL_WEEKLY = Family(
+    name="eia_retail_weekly",
+    title="Retail gasoline and diesel prices, weekly",
+    agency="U.S. Energy Information Administration",
+    frequency="weekly",
+    weekdays=(1,),
+    bounds={"USD/gal": (0.2, 20.0)},
+    release=eia_retail_weekly,
+    staleness=timedelta(days=21),
+    revisions="rarely restated",
+    rights="public-domain",
+)

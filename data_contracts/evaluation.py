@@ -1,0 +1,79 @@
+"""Contracts of the evidence: walk-forward forecasts, their scores, and the decisions on them."""
+
+import polars as pl
+
+from data_contracts.core import Contract, Instant, Table, column
+
+
+class WalkForwardForecast(Table):
+    """One quantile of one walk-forward forecast, by recipe, fold, origin, commodity and horizon."""
+
+    evaluation_id: str = column("Hash of state, as-of, recipes and origins")
+    recipe: str = column("Recipe or baseline")
+    fold: str = column("Refit the forecast came from")
+    commodity: str = column("Commodity")
+    origin_session: pl.Date = column("Last session known")
+    horizon: int = column("Sessions ahead", unit="session", ge=1)
+    quantile: float = column("Level", gt=0, lt=1)
+    as_of: Instant = column("Instant the forecast rests on")
+    value: float = column("Log return at that level")
+    up: float = column("Probability that the return is positive", ge=0, le=1)
+    volatility: float = column("Standard deviation of the log return over the horizon", ge=0)
+    origin_price: float = column("Price of the origin session")
+
+
+class Score(Table):
+    """One figure of one recipe, per commodity and horizon, with its interval where it has one."""
+
+    evaluation_id: str = column("Evaluation the figure belongs to")
+    recipe: str = column("Recipe or baseline")
+    commodity: str = column("Commodity, or * for all")
+    horizon: str = column("Horizon label, or * for all")
+    metric: str = column("What is measured, e.g. crps, coverage_80, skill_vs_prior")
+    value: float = column("The figure")
+    low: float = column("Lower end of its interval", nullable=True)
+    high: float = column("Upper end of its interval", nullable=True)
+    count: int = column("Forecasts scored", ge=0)
+
+
+class Decision(Table):
+    """What the gate decided on a challenger recipe, on which figures, and why."""
+
+    decision_id: str = column("Hash of the evidence and the two recipes")
+    decided_at: Instant = column("When, on the profile's clock")
+    evaluation_id: str = column("Evaluation it rests on")
+    recipe: str = column("Challenger recipe")
+    champion: str = column("Champion recipe it faced")
+    verdict: str = column(
+        "Outcome", isin=["promote", "keep", "no_skill", "abstain", "too_good", "first", "rollback"]
+    )
+    reason: str = column("The verdict in words")
+    statistics: str = column("Every figure used, as JSON")
+    who: str = column("gate, or the person who decided")
+
+
+class Version(Table):
+    """One registered model version and what it was made from."""
+
+    version: int = column("Version number in the registry", ge=1)
+    recipe: str = column("Recipe name")
+    recipe_id: str = column("Hash of the recipe")
+    fingerprint: str = column("Hash of weights and configuration")
+    state: str = column("State of the data it was trained on")
+    as_of: Instant = column("Knowledge instant of its training rows")
+    run_id: str = column("Tracking run")
+    note: str = column("What a reader must know, e.g. no learned skill")
+
+
+FORECAST = Contract(
+    table="evaluation.forecast",
+    model=WalkForwardForecast,
+    key=("evaluation_id", "recipe", "commodity", "origin_session", "horizon", "quantile"),
+)
+SCORE = Contract(
+    table="evaluation.score",
+    model=Score,
+    key=("evaluation_id", "recipe", "commodity", "horizon", "metric"),
+)
+DECISION = Contract(table="registry.decision", model=Decision, key=("decision_id",))
+VERSION = Contract(table="registry.version", model=Version, key=("version",))

@@ -1,0 +1,84 @@
+"""Series families: the rules that hold for every value of a group of series.
+
+A family says what the columns of a table cannot: the units and bounds of its values, the days
+its periods fall on, when they are released, how stale they may be, how they are revised, and
+what may be done with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+import polars as pl
+
+from data_contracts.release import ReleaseRule
+from data_contracts.split import RowRule
+
+Rights = Literal["public-domain", "attribution", "no-redistribution", "no-training"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """One family of series.
+
+    Attributes:
+        name: name used in the catalogue and in ``ref.series``.
+        title: what it is, in words.
+        agency: publisher.
+        frequency: how often a period occurs.
+        weekdays: weekdays a period may fall on, Monday = 1; empty for monthly series, whose
+            periods are the first of the month.
+        bounds: unit to the closed interval its values must lie in; other units are refused.
+        release: when a period becomes public; None when every row carries its issue's own date.
+        staleness: age beyond which the newest value is no longer used.
+        revisions: how the publisher changes values, in words.
+        rights: rights label.
+        version: changes with any of the above.
+    """
+
+    name: str
+    title: str
+    agency: str
+    frequency: Literal["daily", "weekly", "monthly"]
+    weekdays: tuple[int, ...]
+    bounds: Mapping[str, tuple[float, float]]
+    release: ReleaseRule | None
+    staleness: timedelta
+    revisions: str
+    rights: Rights
+    version: str = "1.0.0"
+
+    def rules(self, unit: str, known_until: datetime) -> list[RowRule]:
+        """Row rules for series of this family measured in ``unit``.
+
+        Args:
+            unit: the series' unit; a row in another unit is refused.
+            known_until: no row may claim to have been public after this instant.
+
+        Raises:
+            ValueError: the family has no bounds for that unit.
+        """
+        if unit not in self.bounds:
+            raise ValueError(f"family {self.name} has no bounds for the unit {unit!r}")
+        low, high = self.bounds[unit]
+        value, carries_value = pl.col("value"), pl.col("status") == "value"
+        return [
+            RowRule("period_readable", "period", pl.col("period").is_not_null()),
+            RowRule("value_readable", "value_text", ~carries_value | value.is_not_null()),
+            RowRule("unit", "unit", pl.col("unit") == unit),
+            RowRule("bounds", "value", value.is_between(low, high) | value.is_null()),
+            RowRule("calendar_day", "period", self._on_calendar() | pl.col("period").is_null()),
+            RowRule("not_from_the_future", "period", self._known_by(known_until)),
+        ]
+
+    def _on_calendar(self) -> pl.Expr:
+        if self.frequency == "monthly":
+            return pl.col("period").dt.day() == 1
+        return pl.col("period").dt.weekday().is_in(list(self.weekdays))
+
+    @staticmethod
+    def _known_by(known_until: datetime) -> pl.Expr:
+        return (pl.col("available_at") <= known_until) | pl.col("period").is_null()

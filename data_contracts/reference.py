@@ -1,0 +1,36 @@
+"""Contracts of the reference tables: what a series is, and when its periods were released."""
+
+import polars as pl
+
+from data_contracts.core import Contract, Instant, Table, column
+
+
+class Series(Table):
+    """One followed series: what it measures, in which unit, from whom, with what rights."""
+
+    series_id: str = column("Publisher's code with the agency in front, e.g. EIA.RWTC")
+    family: str = column("Contract family whose rules its rows must keep")
+    name: str = column("Publisher's title")
+    unit: str = column("Unit of every value")
+    frequency: str = column("How often a period occurs", isin=["daily", "weekly", "monthly"])
+    dimensions: str = column("Further dimensions as JSON")
+    source: str = column("Where our bytes come from")
+    rights: str = column(
+        "Rights label", isin=["public-domain", "attribution", "no-redistribution", "no-training"]
+    )
+    contract_version: str = column("Version of the family's contract")
+
+
+class Release(Table):
+    """When a period of a family was released, and on what belief."""
+
+    family: str = column("Contract family")
+    period: pl.Date = column("Period released")
+    released_at: Instant = column("Instant of release")
+    basis: str = column(
+        "Belief behind the instant", isin=["stamp", "calendar", "first_seen", "assumed"]
+    )
+
+
+SERIES = Contract(table="ref.series", model=Series, key=("series_id",), append_only=False)
+RELEASE = Contract(table="ref.release", model=Release, key=("family", "period"), append_only=False)

@@ -1,0 +1,61 @@
+"""Rules about a whole delivery rather than a row. A broken one blocks: nothing of it is used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+#: Share of a series' rows that may be quarantined before the delivery itself is doubted.
+QUARANTINE_LIMIT = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class RuleOutcome:
+    """What a table rule found.
+
+    Attributes:
+        rule: name of the rule.
+        passed: False blocks everything downstream.
+        detail: the finding in words, with figures.
+    """
+
+    rule: str
+    passed: bool
+    detail: str
+
+
+def quarantined_share(
+    parsed: pl.DataFrame, rejected: pl.DataFrame, limit: float = QUARANTINE_LIMIT
+) -> RuleOutcome:
+    """No series may have more than ``limit`` of its rows set aside.
+
+    Args:
+        parsed: every parsed row, with ``series_id``.
+        rejected: distinct rejected rows, with ``series_id``.
+        limit: highest share allowed.
+    """
+    shares = (
+        parsed.group_by("series_id")
+        .len("parsed")
+        .join(rejected.group_by("series_id").len("rejected"), on="series_id", how="left")
+        .with_columns(share=pl.col("rejected").fill_null(0) / pl.col("parsed"))
+        .sort("share", "series_id", descending=[True, False])
+    )
+    over = shares.filter(pl.col("share") > limit)
+    if over.is_empty():
+        worst = shares.row(0, named=True) if len(shares) else {"series_id": "-", "share": 0.0}
+        detail = f"highest share {worst['share']:.2%} ({worst['series_id']}), limit {limit:.0%}"
+        return RuleOutcome("quarantined_share", passed=True, detail=detail)
+    named = ", ".join(
+        f"{row['series_id']} {row['share']:.1%}" for row in over.iter_rows(named=True)
+    )
+    return RuleOutcome("quarantined_share", passed=False, detail=f"over {limit:.0%}: {named}")
+
+
+def series_present(good: pl.DataFrame, expected: list[str]) -> RuleOutcome:
+    """Every expected series has at least one accepted row."""
+    missing = sorted(set(expected) - set(good.get_column("series_id").unique()))
+    if missing:
+        return RuleOutcome("series_present", passed=False, detail=f"no accepted row: {missing}")
+    return RuleOutcome("series_present", passed=True, detail=f"all {len(expected)} series present")

@@ -1,0 +1,100 @@
+"""What was landed can be read back exactly, and damage is named."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cbi_pipeline.ledger import Ledger, LedgerDamaged, Response
+from data_contracts import contract
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def land(
+    ledger: Ledger, body: bytes = b"body", url: str = "archive://a", **more: object
+) -> Response:
+    return ledger.land(feed="archive", url=url, body=body, fetched_at=NOW, **more)  # type: ignore[arg-type]
+
+
+@settings(max_examples=30)
+@given(body=st.binary(max_size=300))
+def test_bytes_come_back_as_they_were_landed(
+    tmp_path_factory: pytest.TempPathFactory, body: bytes
+) -> None:
+    ledger = Ledger(tmp_path_factory.mktemp("ledger"))
+    assert ledger.body(land(ledger, body)) == body
+
+
+def test_landing_the_same_answer_twice_leaves_one_response(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    assert land(ledger) == land(ledger)
+    assert len(ledger.responses()) == 1
+
+
+def test_another_answer_from_the_same_address_is_another_response(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    land(ledger, b"one")
+    land(ledger, b"two")
+    assert [ledger.body(response) for response in ledger.responses("archive")] == [b"one", b"two"]
+
+
+def test_a_new_process_reads_what_an_old_one_landed(tmp_path: Path) -> None:
+    landed = land(Ledger(tmp_path))
+    assert Ledger(tmp_path).responses() == [landed]
+
+
+def test_a_changed_byte_is_named(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    response = land(ledger)
+    blob = tmp_path / response.blob
+    blob.write_bytes(b"bodY")
+    with pytest.raises(LedgerDamaged, match=response.sha256):
+        ledger.body(response)
+    assert len(ledger.damage()) == 1
+
+
+def test_missing_bytes_are_named(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    response = land(ledger)
+    (tmp_path / response.blob).unlink()
+    with pytest.raises(LedgerDamaged, match="missing"):
+        ledger.body(response)
+
+
+def test_a_line_cut_off_by_a_crash_is_dropped_and_the_next_landing_is_whole(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    first = land(ledger, b"one")
+    with (tmp_path / "manifest.jsonl").open("a") as file:
+        file.write('{"response_id": "cut o')
+    assert ledger.responses() == [first]
+    second = land(ledger, b"two")
+    assert Ledger(tmp_path).responses() == [first, second]
+
+
+def test_a_secret_in_body_address_or_headers_is_masked_before_the_first_write(
+    tmp_path: Path,
+) -> None:
+    ledger = Ledger(tmp_path)
+    key = "sentinel-0123456789abcdef"
+    response = land(
+        ledger,
+        body=f'{{"request": {{"api_key": "{key}"}}}}'.encode(),
+        url=f"https://example.test/?api_key={key}",
+        headers={"location": f"/?api_key={key}"},
+        secrets=[key],
+    )
+    assert response.masked != "[]"
+    for path in tmp_path.rglob("*"):
+        if path.is_file():
+            assert key.encode() not in path.read_bytes()
+
+
+def test_rows_of_the_response_table_keep_their_contract(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    land(ledger)
+    contract("ledger.response").validate(ledger.frame(ledger.responses()))
