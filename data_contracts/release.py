@@ -91,10 +91,9 @@ def is_closed(day: date) -> bool:
 
 def released(periods: pl.Series, rule: ReleaseRule) -> pl.Series:
     """Release instants of ``periods`` (Date) as Datetime("us", "UTC"); null stays null."""
-    days = periods.drop_nulls().unique().sort()
-    instants = pl.Series([rule.rule(day) for day in days], dtype=pl.Datetime("us", "UTC"))
-    return periods.replace_strict(days, instants, return_dtype=pl.Datetime("us", "UTC")).rename(
-        "available_at"
+    instants = {day: rule.rule(day) for day in periods.drop_nulls().unique()}
+    return pl.Series(
+        "available_at", [instants.get(day) for day in periods], dtype=pl.Datetime("us", "UTC")
     )
 
 

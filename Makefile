@@ -1,0 +1,62 @@
+# make run | test | test-all | ui | lint | clean; each sets .venv up by itself, once.
+
+SHELL := /bin/sh
+BIN := .venv/bin
+# The environment is remade when a pin, the project file or the checkout's place changes.
+LOCK := $(shell { cat requirements.lock pyproject.toml; echo "$(CURDIR)"; } | cksum | tr ' ' '-')
+STAMP := .venv/.installed-$(LOCK)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run ui test test-all lint clean
+
+help:
+	@echo "make run       set up, then the whole pipeline on the embedded records"
+	@echo "make ui        the Dagster and MLflow pages over what make run did"
+	@echo "make test      lint, types, layers, and the default tests"
+	@echo "make test-all  the same with the slow tests"
+	@echo "make lint      lint, types and layers alone"
+	@echo "make clean     remove the environment and caches; what the product wrote (.cbi) stays"
+
+setup: $(STAMP)
+
+$(STAMP):
+	@set -e; python=; \
+	for name in python3.11 python3.12 python3; do \
+	  if $$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null; \
+	  then python=$$name; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	  echo "cbi_pipeline needs Python 3.11 or 3.12; python3 here is" \
+	    "$$(python3 --version 2>/dev/null || echo missing). Install python3.11 and run make again." >&2; \
+	  exit 2; \
+	fi; \
+	echo "Setting up .venv with $$($$python --version) (once; a few minutes)"; \
+	$$python -m venv .venv || { \
+	  echo "$$python cannot make an environment here; on Debian: apt-get install python3-venv" >&2; \
+	  exit 2; }; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	  --no-build-isolation -e .; \
+	rm -f .venv/.installed-*; touch $@
+
+run: $(STAMP)
+	@$(BIN)/cbi run
+
+ui: $(STAMP)
+	@$(BIN)/cbi ui
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: lint
+	$(BIN)/python -m pytest
+
+clean:
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find cbi_pipeline data_contracts tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,149 @@
+"""Targets: what the price did after a row, and when that became public."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+
+from cbi_pipeline.catalogue import Catalogue
+from cbi_pipeline.features.known import Bools, Floats, Ints, Stretch, stretches
+from cbi_pipeline.features.origins import price_versions
+from data_contracts.features import TARGET
+
+KEY = ("feature_set", "commodity", "session", "horizon", "version")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Outcome:
+    """Targets of all origins of one commodity at one horizon; void where not ``known``."""
+
+    known: Bools
+    session: Ints
+    value: Floats
+    price: Floats
+    available: Ints
+
+
+def build_targets(
+    prices: pl.DataFrame,
+    rows: pl.DataFrame,
+    catalogue: Catalogue,
+    as_of: datetime,
+    existing: pl.DataFrame | None = None,
+) -> pl.DataFrame:
+    """Rows of ``features.target`` public at or before ``as_of`` that are not in ``existing``.
+
+    The target session is the h-th session with a price after the origin, as known at the time. A
+    target becomes public with the later of its two prices. When a price is corrected, withdrawn
+    or turns up late, every target it changes gets a further version from that instant on. The
+    value is a log return where both prices are positive, else null with the price beside it.
+
+    Args:
+        prices: every version of every commodity's price (``market.price``).
+        rows: origins (``features.row``).
+        catalogue: commodities with their horizons.
+        as_of: aware instant.
+        existing: targets built before.
+    """
+    frames = [TARGET.empty()]
+    for commodity in catalogue.commodities:
+        pieces = stretches(price_versions(prices, commodity))
+        own = rows.filter(pl.col("commodity") == commodity.id)
+        for (name,), origins in own.partition_by("feature_set", as_dict=True).items():
+            days = origins.get_column("session").sort().to_physical().cast(pl.Int64).to_numpy()
+            frames += [
+                _frame(outcomes, days).with_columns(
+                    feature_set=pl.lit(name), commodity=pl.lit(commodity.id), horizon=pl.lit(h)
+                )
+                for h in commodity.steps
+                for outcomes in [list(_changes(pieces, days, h))]
+            ]
+    built = pl.concat([_typed(frame) for frame in frames])
+    built = built.filter(pl.col("available_at") <= as_of)
+    return built if existing is None else built.join(existing, on=KEY, how="anti")
+
+
+def _changes(pieces: list[Stretch], origins: Ints, steps: int) -> Iterator[_Outcome]:
+    """The outcomes that each stretch adds or alters, oldest first."""
+    before = _unknown(origins.shape[0])
+    for piece in pieces:
+        now = _outcome(piece, origins, steps)
+        lost = before.known & ~now.known
+        altered = now.known & ~_same(before, now)
+        changed = replace(
+            now,
+            known=lost | altered,
+            session=np.where(lost, before.session, now.session),
+            value=np.where(lost, np.nan, now.value),
+            price=np.where(lost, np.nan, now.price),
+            available=np.where(lost, piece.start, now.available),
+        )
+        yield changed
+        before = now
+
+
+def _outcome(piece: Stretch, origins: Ints, steps: int) -> _Outcome:
+    size = piece.period.shape[0]
+    if size <= steps:
+        return _unknown(origins.shape[0])
+    start = np.searchsorted(piece.period, origins)
+    known = (start + steps < size) & (piece.period[np.minimum(start, size - 1)] == origins)
+    start = np.where(known, start, 0)
+    end = start + steps
+    first, last = piece.value[start], piece.value[end]
+    positive = (first > 0) & (last > 0)
+    value = np.log(np.where(positive, last, 1.0)) - np.log(np.where(positive, first, 1.0))
+    return _Outcome(
+        known=known,
+        session=piece.period[end],
+        value=np.where(positive, value, np.nan),
+        price=last,
+        available=np.maximum(piece.available[start], piece.available[end]),
+    )
+
+
+def _unknown(size: int) -> _Outcome:
+    nothing = np.zeros(size, dtype=np.int64)
+    absent = np.full(size, np.nan)
+    return _Outcome(np.zeros(size, dtype=np.bool_), nothing, absent, absent, nothing)
+
+
+def _same(one: _Outcome, other: _Outcome) -> Bools:
+    value = (one.value == other.value) | (np.isnan(one.value) & np.isnan(other.value))
+    same: Bools = one.known & (one.session == other.session) & (one.price == other.price) & value
+    return same
+
+
+def _frame(outcomes: list[_Outcome], origins: Ints) -> pl.DataFrame:
+    """The outcomes as rows, versions counted in order of knowledge."""
+    parts = [
+        pl.DataFrame(
+            {
+                "session": origins[o.known],
+                "target_session": o.session[o.known],
+                "value": pl.Series(o.value[o.known], nan_to_null=True),
+                "price": pl.Series(o.price[o.known], nan_to_null=True),
+                "available_at": o.available[o.known],
+            },
+            schema_overrides={"session": pl.Int64, "target_session": pl.Int64},
+        )
+        for o in outcomes
+    ]
+    if not parts:
+        return pl.DataFrame(schema=dict(TARGET.dtypes)).drop("feature_set", "commodity", "horizon")
+    return pl.concat(parts).with_columns(
+        version=pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("session"),
+    )
+
+
+def _typed(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.select(
+        pl.col(name).cast(pl.Int32).cast(dtype)
+        if dtype == pl.Date() and frame.schema[name] != pl.Date()
+        else pl.col(name).cast(dtype)
+        for name, dtype in TARGET.dtypes.items()
+    )

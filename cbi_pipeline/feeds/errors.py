@@ -1,0 +1,74 @@
+"""Everything a feed can fail with.
+
+FeedError
+├── MissingCredential        no key is set for a feed that needs one
+├── RejectedCredential       the service refused the key
+├── RateLimited              the service asks us to come back later
+├── FeedUnavailable          no usable answer: network, timeout, server fault
+├── UnexpectedShape          an answer whose structure cannot be read
+├── IncompleteResponse       an answer that is provably not all of it
+└── ArchiveError             the embedded records
+    ├── ArchiveFileMissing       a recorded file is gone
+    └── ArchiveChecksumMismatch  a file is not the one recorded
+
+Each names the feed and says what to do. None is ever given a key: callers pass the name of the
+setting, never its value.
+"""
+
+from __future__ import annotations
+
+
+class FeedError(Exception):
+    """A feed could not deliver.
+
+    Attributes:
+        feed: name of the feed.
+        problem: what happened.
+        remedy: what to do about it.
+    """
+
+    def __init__(self, feed: str, problem: str, remedy: str) -> None:
+        super().__init__(feed, problem, remedy)
+        self.feed = feed
+        self.problem = problem
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        """One sentence each for feed, problem and remedy."""
+        return f"{self.feed}: {self.problem}. {self.remedy}."
+
+
+class MissingCredential(FeedError):
+    """No key is set for a feed that needs one."""
+
+
+class RejectedCredential(FeedError):
+    """The service refused the key that is set."""
+
+
+class RateLimited(FeedError):
+    """The service asks us to come back later."""
+
+
+class FeedUnavailable(FeedError):
+    """No usable answer came: network, timeout or a fault of the server."""
+
+
+class UnexpectedShape(FeedError):
+    """The answer's structure cannot be read, so no row of it can be trusted."""
+
+
+class IncompleteResponse(FeedError):
+    """The answer is provably not the whole of what was asked for."""
+
+
+class ArchiveError(FeedError):
+    """The embedded records are not as recorded."""
+
+
+class ArchiveFileMissing(ArchiveError):
+    """A file of the embedded records is gone."""
+
+
+class ArchiveChecksumMismatch(ArchiveError):
+    """A file of the embedded records is not the one its record describes."""

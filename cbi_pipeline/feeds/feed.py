@@ -1,0 +1,74 @@
+"""What a feed is: requests out, bytes in, one typed frame out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+import polars as pl
+
+PARSED_SCHEMA: Mapping[str, pl.DataType] = MappingProxyType(
+    {
+        "series_id": pl.String(),
+        "period": pl.Date(),
+        "value_text": pl.String(),
+        "value": pl.Float64(),
+        "unit": pl.String(),
+        "status": pl.String(),
+        "available_at": pl.Datetime("us", "UTC"),
+        "available_basis": pl.String(),
+        "locator": pl.String(),
+        "row_json": pl.String(),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One thing to fetch.
+
+    Attributes:
+        url: address, which also names the response in the ledger.
+        path: local file that holds the bytes; None when they come over the network.
+        headers: request headers, without secrets.
+    """
+
+    url: str
+    path: Path | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """One response as rows.
+
+    Attributes:
+        frame: columns and types of ``PARSED_SCHEMA``, one row per source row, in source order.
+            A row whose date or value cannot be read is kept with null there.
+        ignored: source rows that are not observations by rule, counted by reason.
+        complete: series whose whole history the response carries, so that a period absent from
+            it is absent at the publisher.
+    """
+
+    frame: pl.DataFrame
+    ignored: Mapping[str, int] = field(default_factory=dict)
+    complete: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """One source: what to ask for, and how to read an answer.
+
+    Attributes:
+        name: short name, used in tables, logs and asset keys.
+        title: name for people.
+        requests: what to fetch now; may raise a ``FeedError``.
+        parse: (url, body) to rows, pure; raises ``UnexpectedShape`` only when no row can be read.
+    """
+
+    name: str
+    title: str
+    requests: Callable[[], Sequence[Request]]
+    parse: Callable[[str, bytes], Parsed]

@@ -1,0 +1,51 @@
+"""Forecasting: a device-resident panel, anchored networks, one training loop.
+
+    panel = Panel.from_numpy(spec, ...)
+    fold = latest(panel, as_of_us, embargo_days=7, validation_share=0.15)
+    result = fit(anchored_gru("core-1"), panel, fold.train_rows, fold.validation_rows)
+    forecasts = result.forecaster.predict(panel, fold.test_rows)
+
+Needs torch, numpy and safetensors, nothing else.
+"""
+
+from cbi_pipeline.forecasting.folds import Fold, latest, walk_forward
+from cbi_pipeline.forecasting.forecaster import Forecaster, Forecasts
+from cbi_pipeline.forecasting.networks.network import Network
+from cbi_pipeline.forecasting.networks.output import Output
+from cbi_pipeline.forecasting.panel import NEVER, Panel, PanelSpec
+from cbi_pipeline.forecasting.presets import (
+    PRESETS,
+    anchored_gru,
+    anchored_untrained,
+    recipe_network,
+    tiny,
+)
+from cbi_pipeline.forecasting.recipe import DEFAULT_LEVELS, Recipe, TrainingConfig
+from cbi_pipeline.forecasting.stopping import TrainingFailed
+from cbi_pipeline.forecasting.train import EpochRecord, FitResult, fit, untrained
+
+__all__ = [
+    "DEFAULT_LEVELS",
+    "NEVER",
+    "PRESETS",
+    "EpochRecord",
+    "FitResult",
+    "Fold",
+    "Forecaster",
+    "Forecasts",
+    "Network",
+    "Output",
+    "Panel",
+    "PanelSpec",
+    "Recipe",
+    "TrainingConfig",
+    "TrainingFailed",
+    "anchored_gru",
+    "anchored_untrained",
+    "fit",
+    "latest",
+    "recipe_network",
+    "tiny",
+    "untrained",
+    "walk_forward",
+]

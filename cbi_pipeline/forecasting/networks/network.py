@@ -1,0 +1,113 @@
+"""The whole network: scaler, encoder, heads and distribution, built from configurations."""
+
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from cbi_pipeline.forecasting.networks.heads import HeadConfig, Heads
+from cbi_pipeline.forecasting.networks.output import Anchored, Free, Output, Raw
+from cbi_pipeline.forecasting.networks.recipe import RecipeConfig, RecipeHeads
+from cbi_pipeline.forecasting.networks.recurrent import RecurrentConfig
+from cbi_pipeline.forecasting.panel import Panel, PanelSpec
+from cbi_pipeline.forecasting.scaler import Scaler, fit_moments
+from cbi_pipeline.forecasting.windows import Inputs
+
+EncoderConfig = RecurrentConfig | RecipeConfig
+
+
+class Network(nn.Module):
+    """Raw windows in, forecasts out; carries its scaler, so it needs nothing beside it.
+
+    Shapes: `Inputs` with windows [B, T, C, F] to `Output` with quantiles [B, H, C, Q].
+    """
+
+    steps_CH: Tensor
+    unit_CH: Tensor
+
+    def __init__(
+        self,
+        encoder: EncoderConfig,
+        head: HeadConfig,
+        levels: tuple[float, ...],
+        spec: PanelSpec,
+        window: int,
+    ) -> None:
+        super().__init__()
+        commodities, horizons = len(spec.commodities), len(spec.horizons)
+        steps = torch.tensor(spec.steps, dtype=torch.float32)
+        self.register_buffer("steps_CH", steps, persistent=False)
+        self.register_buffer("unit_CH", torch.ones_like(steps))
+        self.scaler = Scaler(len(spec.features), len(spec.groups))
+        # The recipe as written reads features alone; every other network also sees mask and ages.
+        self.inputs = len(spec.features) if isinstance(encoder, RecipeConfig) else self.scaler.width
+        self.encoder = encoder.build(self.inputs, window)
+        self.anchored = head.anchored
+        self.distribution = (Anchored if head.anchored else Free)(levels)
+        numbers = self.distribution.numbers
+        self.heads: RecipeHeads | Heads
+        if isinstance(encoder, RecipeConfig):
+            self.heads = RecipeHeads(
+                encoder, horizons, commodities, numbers, anchored=head.anchored
+            )
+        else:
+            self.heads = Heads(
+                head,
+                width=self.encoder.width,
+                inputs=self.inputs,
+                horizons=horizons,
+                commodities=commodities,
+                numbers=numbers,
+            )
+
+    def prepare(self, panel: Panel, train_rows_N: Tensor) -> Self:
+        """Fits the scaler, and the target units of a free-form network, on training rows only."""
+        self.scaler.load(fit_moments(panel, train_rows_N))
+        if not self.anchored:
+            self.unit_CH.copy_(target_units(panel, train_rows_N))
+        return self
+
+    def forward(self, inputs: Inputs) -> Output:
+        """The forecast for a batch of windows."""
+        x_BTCI = self.scaler(inputs.values_BTCF, inputs.mask_BTCF, inputs.age_BTCG)
+        x_BTCI = x_BTCI[..., : self.inputs]
+        raw = self._heads(self._encode(x_BTCI), x_BTCI[:, -1], inputs.commodity_BC)
+        unit_BHC = self.unit_CH[inputs.commodity_BC].transpose(1, 2)
+        output: Output = self.distribution(raw, self.prior_scale(inputs), unit_BHC)
+        return output
+
+    def prior_scale(self, inputs: Inputs) -> Tensor:
+        """[B, H, C] standard deviation of the prior: sqrt(steps (EWMA / 2 + long-run / 2))."""
+        steps_BHC = self.steps_CH[inputs.commodity_BC].transpose(1, 2)
+        variance_BC = 0.5 * inputs.variance_BC2[..., 0] + 0.5 * inputs.variance_BC2[..., 1]
+        return (steps_BHC * variance_BC[:, None, :]).sqrt()
+
+    def _encode(self, x_BTCI: Tensor) -> Tensor:
+        batch, window, commodities, width = x_BTCI.shape
+        x_NTI = x_BTCI.transpose(1, 2).reshape(batch * commodities, window, width)
+        return self.encoder(x_NTI).view(batch, commodities, -1)
+
+    def _heads(self, h_BCE: Tensor, newest_BCI: Tensor, commodity_BC: Tensor) -> Raw:
+        if isinstance(self.heads, RecipeHeads):
+            return self.heads(h_BCE, commodity_BC)
+        return self.heads(h_BCE, newest_BCI, commodity_BC)
+
+
+def target_units(panel: Panel, rows_N: Tensor) -> Tensor:
+    """float32 [C, H], root mean square of the known targets among the rows.
+
+    Raises:
+        ValueError: a commodity and horizon has no target other than zero to learn a unit from.
+    """
+    commodities, horizons = len(panel.spec.commodities), len(panel.spec.horizons)
+    total = torch.zeros(2, commodities, horizons, dtype=torch.float64, device=panel.device)
+    commodity_N = panel.commodity_R[rows_N]
+    mask = panel.target_mask_RH[rows_N].double()
+    total[0].index_add_(0, commodity_N, panel.target_RH[rows_N].double().square() * mask)
+    total[1].index_add_(0, commodity_N, mask)
+    if not bool((total[0] > 0).all()):
+        raise ValueError(
+            "target_RH: a commodity has no moving target among the training rows; "
+            "free-form networks need one for every commodity and horizon"
+        )
+    return (total[0] / total[1]).sqrt().float()

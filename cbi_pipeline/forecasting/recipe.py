@@ -1,0 +1,125 @@
+"""A recipe: everything that decides a model, apart from the data."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Literal, Self
+
+from cbi_pipeline.forecasting import config
+from cbi_pipeline.forecasting.clipping import ClipConfig
+from cbi_pipeline.forecasting.losses.objective import ObjectiveConfig
+from cbi_pipeline.forecasting.networks.heads import HeadConfig
+from cbi_pipeline.forecasting.networks.network import EncoderConfig, Network
+from cbi_pipeline.forecasting.networks.recurrent import RecurrentConfig
+from cbi_pipeline.forecasting.optimisers import OptimiserConfig
+from cbi_pipeline.forecasting.panel import PanelSpec
+from cbi_pipeline.forecasting.schedules import ScheduleConfig
+
+DEFAULT_LEVELS = (0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.95)
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a network is trained.
+
+    Attributes:
+        seed: decides initial weights, order, dropout and augmentation.
+        batch_size: samples in one optimiser step.
+        accumulate: equal pieces that a step's samples are computed in.
+        max_epochs: passes over the training rows; 0 leaves the network untrained.
+        patience: epochs without improvement before training stops.
+        minimum_gain: smallest improvement of the validation loss that counts, in units of it.
+        skip_limit: steps with non-finite gradients allowed per epoch.
+        objective: what is minimised.
+        optimiser: how.
+        schedule: learning rate over the run.
+        clip: gradient clipping, or none.
+    """
+
+    seed: int = 0
+    batch_size: int = 256
+    accumulate: int = 1
+    max_epochs: int = 20
+    patience: int = 4
+    minimum_gain: float = 2e-4
+    skip_limit: int = 5
+    objective: ObjectiveConfig = ObjectiveConfig()
+    optimiser: OptimiserConfig = OptimiserConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+    clip: ClipConfig | None = ClipConfig()
+
+    def __post_init__(self) -> None:
+        if min(self.batch_size, self.accumulate, self.patience) < 1:
+            raise ValueError("TrainingConfig: batch_size, accumulate, patience at least 1")
+        if min(self.max_epochs, self.skip_limit) < 0 or self.minimum_gain < 0:
+            raise ValueError("TrainingConfig: max_epochs, skip_limit, minimum_gain not negative")
+        if self.accumulate > self.batch_size:
+            raise ValueError("TrainingConfig: accumulate cannot exceed batch_size")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Configuration of one model family member.
+
+    Attributes:
+        name: for people; part of the identity.
+        feature_set: version of the feature code it was made for.
+        window: T, rows of history in one sample.
+        levels: quantile levels, strictly increasing in (0, 1).
+        mode: "pooled" (one commodity per sample) or "joint" (all side by side).
+        network: the encoder.
+        head: the heads over it.
+        training: how it is trained.
+    """
+
+    name: str
+    feature_set: str
+    window: int = 64
+    levels: tuple[float, ...] = DEFAULT_LEVELS
+    mode: Literal["pooled", "joint"] = "pooled"
+    network: EncoderConfig = RecurrentConfig()
+    head: HeadConfig = HeadConfig()
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    def __post_init__(self) -> None:
+        inside = all(0.0 < level < 1.0 for level in self.levels)
+        rising = all(a < b for a, b in zip(self.levels, self.levels[1:], strict=False))
+        if not (self.levels and inside and rising):
+            raise ValueError("Recipe.levels: give strictly increasing levels inside (0, 1)")
+        if self.window < 1:
+            raise ValueError("Recipe.window: at least one row")
+
+    def identity(self) -> str:
+        """The sha256 of the canonical JSON."""
+        return config.identity(self)
+
+    def to_json(self) -> dict[str, object]:
+        """A plain tree; `from_json` gives the recipe back."""
+        tree: dict[str, object] = config.encode(self)
+        return tree
+
+    @classmethod
+    def from_json(cls, tree: dict[str, object]) -> Self:
+        """The recipe of a tree.
+
+        Raises:
+            ValueError: fields are missing or unknown, or break a rule.
+        """
+        return config.decode(cls, tree)
+
+    def build(self, spec: PanelSpec) -> Network:
+        """A freshly initialised network for panels of this spec.
+
+        Raises:
+            ValueError: the recipe was made for another feature set.
+        """
+        if spec.feature_set != self.feature_set:
+            raise ValueError(
+                f"recipe {self.name} was made for the feature set {self.feature_set}, "
+                f"the panel has {spec.feature_set}"
+            )
+        return Network(self.network, self.head, self.levels, spec, self.window)
+
+    def with_training(self, **changes: object) -> Self:
+        """The same recipe, trained otherwise."""
+        training = dataclasses.replace(self.training, **changes)  # type: ignore[arg-type]
+        return dataclasses.replace(self, training=training)

@@ -1,0 +1,283 @@
+"""The training loop, top to bottom.
+
+Nothing inside a step waits for the device: sums, norms and broken-step counts stay there and are
+read once per epoch, where the text says "host sync". Suffixes: B batch, N samples, C commodities,
+H horizons.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cbi_pipeline.forecasting import devices, windows
+from cbi_pipeline.forecasting.checkpoint import Checkpoints, run_identity
+from cbi_pipeline.forecasting.clipping import clip
+from cbi_pipeline.forecasting.config import decode
+from cbi_pipeline.forecasting.forecaster import Forecaster
+from cbi_pipeline.forecasting.networks.network import Network
+from cbi_pipeline.forecasting.optimisers import step_unless
+from cbi_pipeline.forecasting.panel import Panel
+from cbi_pipeline.forecasting.recipe import Recipe
+from cbi_pipeline.forecasting.stopping import EarlyStopping, TrainingFailed
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One line of the learning curve; losses are the recipe's objective per known target.
+
+    Attributes:
+        epoch: 0 is the untrained network.
+        step: optimiser steps so far.
+        train_loss: over the epoch, as seen by the steps; none at epoch 0.
+        validation_loss: over the validation rows.
+        validation_CH: the same per commodity and horizon; none where no target is known.
+        rate: learning rate of the last step.
+        gradient_norm: mean before clipping.
+        skipped: steps left out because they were not finite.
+        best: the best validation loss so far.
+        seconds: spent on the epoch; no part of equality.
+    """
+
+    epoch: int
+    step: int
+    train_loss: float | None
+    validation_loss: float
+    validation_CH: tuple[tuple[float | None, ...], ...]
+    rate: float
+    gradient_norm: float
+    skipped: int
+    best: bool
+    seconds: float = field(compare=False)
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """The best model of a run, its learning curve, and why it stopped."""
+
+    forecaster: Forecaster
+    curve: tuple[EpochRecord, ...]
+    stopped: str
+
+
+Rows = NDArray[np.int64] | Tensor
+
+
+def fit(
+    recipe: Recipe,
+    panel: Panel,
+    train_rows_N: Rows,
+    validation_rows_M: Rows,
+    *,
+    device: str | torch.device | None = None,
+    checkpoint_dir: Path | None = None,
+    on_epoch: Callable[[EpochRecord], None] | None = None,
+) -> FitResult:
+    """Trains a recipe and returns the weights that were best on the validation rows.
+
+    With `checkpoint_dir`, an interrupted run of the same recipe, data and rows continues there
+    and ends with the same bits as an uninterrupted one.
+
+    Raises:
+        ValueError: the rows or the panel do not suit the recipe.
+        TrainingFailed: losses or too many gradients were not finite.
+    """
+    place = devices.choose_device(device)
+    panel = panel.to(place)
+    train_N = torch.as_tensor(train_rows_N, dtype=torch.int64, device=place)
+    validation_M = torch.as_tensor(validation_rows_M, dtype=torch.int64, device=place)
+    with devices.reproducible(recipe.training.seed, place):
+        make = windows.pooled if recipe.mode == "pooled" else windows.joint
+        train = make(panel, recipe.window, train_N)
+        network = recipe.build(panel.spec).to(place).prepare(panel, train_N)
+        if recipe.training.max_epochs == 0:
+            return FitResult(Forecaster(recipe, panel.spec, network.eval()), (), "untrained")
+        validation = make(panel, recipe.window, validation_M)
+        run = Run(recipe, network, train, validation)
+        checkpoints = None
+        if checkpoint_dir is not None:
+            identity = run_identity(recipe, panel, train_N, validation_M)
+            checkpoints = Checkpoints(checkpoint_dir, identity)
+            if (state := checkpoints.last()) is not None:
+                run.restore(state)
+        while not run.stopped:
+            record = run.next_epoch()
+            if checkpoints is not None:
+                checkpoints.save(recipe, panel, run.state())
+            if on_epoch is not None:
+                on_epoch(record)
+    return FitResult(run.forecaster(), tuple(run.curve), run.stopped)
+
+
+def untrained(recipe: Recipe, panel: Panel, rows_N: Rows) -> Forecaster:
+    """The recipe's network before its first step, its scaler fitted on the rows.
+
+    An anchored network is then the prior itself.
+    """
+    idle = recipe.with_training(max_epochs=0)
+    return fit(idle, panel, rows_N, rows_N, device=panel.device).forecaster
+
+
+class Run:
+    """The state of one training run, and the loop's body."""
+
+    def __init__(
+        self, recipe: Recipe, network: Network, train: windows.Feed, validation: windows.Feed
+    ) -> None:
+        self.recipe, self.training, self.network = recipe, recipe.training, network
+        self.train, self.validation = train, validation
+        self.device = train.row_NC.device
+        self.objective = self.training.objective.build(recipe.levels).to(self.device)
+        self.optimiser = self.training.optimiser.build([network, self.objective])
+        self.parameters = [p for group in self.optimiser.param_groups for p in group["params"]]
+        self.unclipped = frozenset(id(p) for p in network.heads.parameters())
+        self.generator = torch.Generator(self.device).manual_seed(self.training.seed)
+        self.stopping = EarlyStopping(self.training.patience, self.training.minimum_gain)
+        self.steps_per_epoch = -(-len(train) // self.training.batch_size)
+        self.curve: list[EpochRecord] = []
+        self.step, self.drops, self.rate, self.stopped = 0, 0, 0.0, ""
+        self.best = self._copy_weights()
+
+    def next_epoch(self) -> EpochRecord:
+        """One pass over the training rows (none at epoch 0), one over the validation rows."""
+        began = time.monotonic()
+        epoch = len(self.curve)
+        sums = self._train_epoch() if epoch else torch.zeros(4, device=self.device)
+        train_loss, norm, skipped = self._read_sums(sums)
+        loss, by_CH = self._validate()
+        improved = self.stopping.improved(loss)
+        if improved:
+            self.best = self._copy_weights()
+        elif self.stopping.waited % self.training.schedule.every == 0:
+            self.drops += 1
+        record = EpochRecord(
+            epoch=epoch,
+            step=self.step,
+            train_loss=train_loss if epoch else None,
+            validation_loss=loss,
+            validation_CH=by_CH,
+            rate=self.rate,
+            gradient_norm=norm,
+            skipped=skipped,
+            best=improved,
+            seconds=time.monotonic() - began,
+        )
+        self.curve.append(record)
+        if self.stopping.exhausted:
+            self.stopped = "no improvement"
+        elif epoch == self.training.max_epochs:
+            self.stopped = "all epochs done"
+        return record
+
+    def _train_epoch(self) -> Tensor:
+        """[4] on the device: sums of loss, of targets, of gradient norms, of broken steps."""
+        self.network.train()
+        sums = torch.zeros(4, device=self.device)
+        order_N = torch.randperm(len(self.train), generator=self.generator, device=self.device)
+        for index_B in order_N.split(self.training.batch_size):
+            sums += self._take_step(index_B)
+        return sums
+
+    def _take_step(self, index_B: Tensor) -> Tensor:
+        """One optimiser step, computed in `accumulate` pieces with one true divisor."""
+        self._set_rate()
+        count = self.train.target_count(index_B).clamp(min=1)
+        loss = torch.zeros((), device=self.device)
+        for piece_B in index_B.chunk(self.training.accumulate):
+            batch = self.train.batch(piece_B)
+            output = self.network(batch.inputs)
+            prior_BHC = self.network.prior_scale(batch.inputs)
+            part = self.objective(output, batch.target_BHC, batch.target_mask_BHC, prior_BHC, count)
+            part.backward()
+            loss += part.detach()
+        norm = clip(self.parameters, self.training.clip, self.unclipped)
+        broken = ~(norm.isfinite() & loss.isfinite())
+        step_unless(self.optimiser, broken.float())
+        self.optimiser.zero_grad()
+        self.step += 1
+        taken = torch.stack([loss * count, count.float(), norm, torch.zeros_like(norm)])
+        return torch.where(broken, taken.new_tensor([0.0, 0.0, 0.0, 1.0]), taken)
+
+    def _set_rate(self) -> None:
+        total = self.steps_per_epoch * self.training.max_epochs
+        factor = self.training.schedule.factor(self.step, total, self.steps_per_epoch, self.drops)
+        self.rate = self.training.optimiser.rate * factor
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.rate
+
+    def _read_sums(self, sums: Tensor) -> tuple[float, float, int]:
+        """Mean loss per target, mean gradient norm, broken steps. Host sync, once per epoch."""
+        loss, targets, norms, broken = sums.tolist()
+        if broken > self.training.skip_limit:
+            raise TrainingFailed(
+                f"{int(broken)} of {self.steps_per_epoch} steps had non-finite losses or "
+                "gradients; lower the learning rate or look at the inputs"
+            )
+        taken = max(self.steps_per_epoch - broken, 1.0)
+        return loss / max(targets, 1.0), norms / taken, int(broken)
+
+    def _validate(self) -> tuple[float, tuple[tuple[float | None, ...], ...]]:
+        """Mean loss per target, overall and by commodity and horizon. Host sync, once per epoch."""
+        self.network.eval()
+        steps_CH = self.network.steps_CH
+        sums_CH = torch.zeros(2, *steps_CH.shape, dtype=torch.float64, device=self.device)
+        every_N = torch.arange(len(self.validation), device=self.device)
+        with torch.inference_mode():
+            for index_B in every_N.split(self.training.batch_size):
+                batch = self.validation.batch(index_B)
+                prior_BHC = self.network.prior_scale(batch.inputs)
+                target_BHC, mask_BHC = batch.target_BHC, batch.target_mask_BHC
+                loss_BHC = self.objective.score(
+                    self.network(batch.inputs), target_BHC, mask_BHC, prior_BHC
+                )
+                commodity = batch.inputs.commodity_BC.flatten()
+                for total, x_BHC in zip(sums_CH, (loss_BHC, mask_BHC), strict=True):
+                    total.index_add_(0, commodity, x_BHC.double().transpose(1, 2).flatten(0, 1))
+        losses, counts = sums_CH.cpu()
+        if not counts.sum() > 0:
+            raise ValueError("validation_rows_M: no known target to validate on; give later rows")
+        by_CH = [
+            tuple(x / n if n else None for x, n in zip(*line, strict=True))
+            for line in zip(losses.tolist(), counts.tolist(), strict=True)
+        ]
+        return float(losses.sum() / counts.sum()), tuple(by_CH)
+
+    def _copy_weights(self) -> dict[str, Tensor]:
+        return {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+
+    def forecaster(self) -> Forecaster:
+        """The best weights so far, as a forecaster."""
+        self.network.load_state_dict(self.best)
+        return Forecaster(self.recipe, self.train.panel.spec, self.network.eval())
+
+    def state(self) -> dict[str, object]:
+        """All that a later process needs to go on as if nothing had happened."""
+        return {
+            "network": self.network.state_dict(),
+            "best": self.best,
+            "objective": self.objective.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "stopping": asdict(self.stopping),
+            "generator": self.generator.get_state(),
+            "random": devices.random_states(self.device),
+            "curve": [asdict(record) for record in self.curve],
+            "counters": [self.step, self.drops, self.rate, self.stopped],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """The inverse of `state`."""
+        self.network.load_state_dict(state["network"])
+        self.best = {name: value.to(self.device) for name, value in state["best"].items()}
+        self.objective.load_state_dict(state["objective"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.stopping = EarlyStopping(**state["stopping"])
+        self.generator.set_state(state["generator"])
+        devices.restore_random_states(state["random"], self.device)
+        self.curve = [decode(EpochRecord, record) for record in state["curve"]]
+        self.step, self.drops, self.rate, self.stopped = state["counters"]

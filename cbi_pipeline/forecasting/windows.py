@@ -1,0 +1,181 @@
+"""Windows of a panel, cut by index on the device that holds it.
+
+A batch is an index gather: no per-item Dataset, no worker, no host copy. Suffixes: B batch,
+T window, C commodities (1 in pooled mode), F features, G groups, H horizons, N samples.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from cbi_pipeline.forecasting.panel import Panel
+
+
+class Inputs(NamedTuple):
+    """What a network sees.
+
+    Attributes:
+        values_BTCF: float32 raw features, 0 where absent; T runs from oldest to newest.
+        mask_BTCF: bool, True where a feature is present.
+        age_BTCG: float32 days.
+        variance_BC2: float32 one-step variances of the newest row (1 where there is no row).
+        commodity_BC: int64 index of the commodity.
+    """
+
+    values_BTCF: Tensor
+    mask_BTCF: Tensor
+    age_BTCG: Tensor
+    variance_BC2: Tensor
+    commodity_BC: Tensor
+
+
+class Batch(NamedTuple):
+    """Inputs with their targets: log returns [B, H, C] and a mask of those that count."""
+
+    inputs: Inputs
+    target_BHC: Tensor
+    target_mask_BHC: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Feed:
+    """A fixed set of N samples, each a row (pooled) or one row per commodity (joint).
+
+    Attributes:
+        panel: on the device where batches are wanted.
+        window: T.
+        row_NC: int64 newest row of each window; -1 for none. C is 1 in pooled mode.
+        counts_NC: bool, True where the row's targets count in the loss.
+        ragged: True when some window starts before its commodity's first row.
+    """
+
+    panel: Panel
+    window: int
+    row_NC: Tensor
+    counts_NC: Tensor
+    ragged: bool
+
+    def __len__(self) -> int:
+        return self.row_NC.shape[0]
+
+    def inputs(self, index_B: Tensor) -> Inputs:
+        """Gathers the windows of the samples `index_B` (int64 on the panel's device)."""
+        panel, row_BC = self.panel, self.row_NC.index_select(0, index_B)
+        newest_BC = row_BC.clamp(min=0)
+        row_BTC, valid_BTC = self._window_rows(row_BC)
+        values = _take(panel.values_RF, row_BTC)
+        mask = _take(panel.mask_RF, row_BTC)
+        age = _take(panel.age_RG, row_BTC)
+        if valid_BTC is not None:
+            mask = mask & valid_BTC[..., None]
+            values, age = values * mask, age * valid_BTC[..., None]
+        variance = _take(panel.variance_R2, newest_BC)
+        if valid_BTC is not None:
+            variance = torch.where((row_BC >= 0)[..., None], variance, 1.0)
+        return Inputs(values, mask, age, variance, self._commodity(newest_BC))
+
+    def batch(self, index_B: Tensor) -> Batch:
+        """The windows of `index_B` with their targets."""
+        newest_BC = self.row_NC.index_select(0, index_B).clamp(min=0)
+        counts_BC = self.counts_NC.index_select(0, index_B)
+        target_BCH = _take(self.panel.target_RH, newest_BC)
+        mask_BCH = _take(self.panel.target_mask_RH, newest_BC) & counts_BC[..., None]
+        return Batch(self.inputs(index_B), target_BCH.transpose(1, 2), mask_BCH.transpose(1, 2))
+
+    def target_count(self, index_B: Tensor) -> Tensor:
+        """How many targets of `index_B` count, as a device scalar (no host sync)."""
+        newest_BC = self.row_NC.index_select(0, index_B).clamp(min=0)
+        mask_BCH = _take(self.panel.target_mask_RH, newest_BC)
+        return (mask_BCH & self.counts_NC.index_select(0, index_B)[..., None]).sum()
+
+    def _window_rows(self, row_BC: Tensor) -> tuple[Tensor, Tensor | None]:
+        back_T = torch.arange(1 - self.window, 1, device=row_BC.device)
+        row_BTC = row_BC[:, None, :] + back_T[None, :, None]
+        if not self.ragged:
+            return row_BTC, None
+        newest_BC = row_BC.clamp(min=0)
+        first_BC = self.panel.first_row_C()[self._commodity(newest_BC)]
+        valid_BTC = row_BTC >= first_BC[:, None, :]
+        return torch.maximum(row_BTC, first_BC[:, None, :]), valid_BTC & (row_BC >= 0)[:, None, :]
+
+    def _commodity(self, newest_BC: Tensor) -> Tensor:
+        if self.row_NC.shape[1] > 1:  # joint: column c is commodity c, with or without a row
+            ids = torch.arange(newest_BC.shape[1], device=newest_BC.device)
+            return ids.expand_as(newest_BC)
+        return _take(self.panel.commodity_R, newest_BC)
+
+
+def pooled(panel: Panel, window: int, rows_N: Tensor) -> Feed:
+    """One sample per row; pooled over commodities.
+
+    Raises:
+        ValueError: a row is outside the panel or not ready, or the window exceeds the history.
+    """
+    rows = _checked_rows(panel, window, rows_N)
+    first = panel.first_row_C()[panel.commodity_R[rows]]
+    ragged = bool((rows - first < window - 1).any())  # host sync, once per row set
+    counts = torch.ones_like(rows, dtype=torch.bool)
+    return Feed(panel, window, rows[:, None], counts[:, None], ragged)
+
+
+def joint(panel: Panel, window: int, rows_N: Tensor) -> Feed:
+    """One sample per decision date that holds any of the rows; all commodities side by side.
+
+    Only the rows asked for count in the loss. A row that `pos_DC` repeats counts once, at its
+    first date.
+
+    Raises:
+        ValueError: as for `pooled`, or a row has no place in `pos_DC`.
+    """
+    rows = _checked_rows(panel, window, rows_N)
+    date_N = first_dates(panel, rows)
+    dates, sample_N = torch.unique(date_N, return_inverse=True)
+    row_NC = panel.pos_DC.long().index_select(0, dates)
+    ready = panel.ready_R[row_NC.clamp(min=0)] & (row_NC >= 0)
+    row_NC = torch.where(ready, row_NC, -1)
+    counts = torch.zeros_like(row_NC, dtype=torch.bool)
+    counts[sample_N, panel.commodity_R[rows]] = True
+    first = panel.first_row_C()
+    ragged = bool((row_NC - first < window - 1).any())  # host sync, once per row set
+    return Feed(panel, window, row_NC, counts, ragged)
+
+
+def first_dates(panel: Panel, rows_N: Tensor) -> Tensor:
+    """int64 [N], the first decision date index of each row.
+
+    Raises:
+        ValueError: a row is at no date.
+    """
+    dates = panel.pos_DC.shape[0]
+    date_R = torch.full((panel.rows,), dates, dtype=torch.int64, device=panel.device)
+    pos = panel.pos_DC.long()
+    where_D = torch.arange(dates, device=panel.device)[:, None].expand_as(pos)
+    date_R.scatter_reduce_(0, pos[pos >= 0], where_D[pos >= 0], "amin")
+    found = date_R[rows_N]
+    if bool((found == dates).any()):
+        raise ValueError("pos_DC: some rows have no decision date; joint mode needs one for each")
+    return found
+
+
+def _take(table: Tensor, index: Tensor) -> Tensor:
+    """Rows of `table` at `index`: index_select copies whole rows, twice as fast as table[index]."""
+    picked = table.index_select(0, index.reshape(-1))
+    return picked.view(*index.shape, *table.shape[1:])
+
+
+def _checked_rows(panel: Panel, window: int, rows_N: Tensor) -> Tensor:
+    rows = torch.as_tensor(rows_N, dtype=torch.int64, device=panel.device)
+    if rows.ndim != 1 or rows.numel() == 0:
+        raise ValueError("rows: give a one-dimensional, non-empty list of row indices")
+    if bool((rows < 0).any() | (rows >= panel.rows).any()):
+        raise ValueError(f"rows: an index lies outside 0..{panel.rows - 1}")
+    if not bool(panel.ready_R[rows].all()):
+        raise ValueError("rows: some rows are not ready (ready_R is False); leave them out")
+    longest = int(torch.bincount(panel.commodity_R).max())
+    if window > longest:
+        raise ValueError(
+            f"window: {window} rows, but the longest history has {longest}; use a shorter window"
+        )
+    return rows

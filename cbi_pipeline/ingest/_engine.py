@@ -1,0 +1,325 @@
+"""Fetch, land, parse, screen, commit: the same steps for every feed.
+
+Bytes are in the ledger before anything reads them, all parsing and screening happens outside the
+database, and one short transaction writes the outcome. Running again on the same bytes under the
+same contracts writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import polars as pl
+
+from cbi_pipeline.feeds import Feed, Parsed, Request
+from cbi_pipeline.ingest._screen import Screened, SeriesMeta, screen
+from cbi_pipeline.ledger import Ledger, Response
+from cbi_pipeline.warehouse import NothingPublished, Store, Warehouse
+from data_contracts.ledger import TRANSACTION
+from data_contracts.observation import QUARANTINE
+from data_contracts.reference import RELEASE
+from data_contracts.table_rules import RuleOutcome, quarantined_share, series_present
+
+#: Later than any knowledge time: the state of everything accepted.
+END_OF_TIME = datetime.fromisoformat("9999-12-31T00:00:00+00:00")
+
+
+class TableRuleBroken(RuntimeError):
+    """A rule about the whole delivery is broken; nothing of it was used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """One answer as it arrived."""
+
+    body: bytes
+    status: int = 200
+    headers: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A delivery parsed and screened, not yet written.
+
+    Attributes:
+        parts: each response with its parse and its screening, oldest vintage first.
+        outcomes: what the table rules found.
+    """
+
+    parts: tuple[tuple[Response, Parsed, Screened], ...]
+    outcomes: tuple[RuleOutcome, ...]
+
+    @property
+    def rejected(self) -> pl.DataFrame:
+        """Rejected rows of all responses, one line per broken rule."""
+        return pl.concat(part.rejected for _, _, part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """What one ingestion did; counts are rows.
+
+    Attributes:
+        changed: False when the same bytes had been ingested before and nothing was written.
+        newest: newest accepted period per series family.
+    """
+
+    feed: str
+    changed: bool
+    txn_id: int
+    parsed: int
+    accepted: int
+    added: int
+    quarantined: int
+    duplicates: int
+    ignored: int
+    state: str
+    newest: Mapping[str, date]
+
+
+def land(
+    feed: Feed, ledger: Ledger, fetch: Callable[[Request], Fetched], now: datetime
+) -> tuple[Response, ...]:
+    """Fetch everything the feed asks for and store the bytes."""
+    landed = []
+    for request in feed.requests():
+        answer = fetch(request)
+        landed.append(
+            ledger.land(
+                feed=feed.name,
+                url=request.url,
+                body=answer.body,
+                status=answer.status,
+                headers=answer.headers,
+                fetched_at=now,
+            )
+        )
+    return tuple(landed)
+
+
+def prepare(
+    feed: Feed,
+    responses: Sequence[Response],
+    ledger: Ledger,
+    series: pl.DataFrame,
+    known_until: datetime,
+) -> Prepared:
+    """Parse and screen landed responses.
+
+    Args:
+        feed: the feed whose parser reads them.
+        responses: responses to use.
+        ledger: where their bytes lie.
+        series: rows of ``ref.series`` for the followed series.
+        known_until: no row may claim to have been public after this instant.
+    """
+    metas = {
+        row["series_id"]: SeriesMeta(row["family"], row["unit"])
+        for row in series.iter_rows(named=True)
+    }
+    parts = []
+    for response in responses:
+        parsed = feed.parse(response.url, ledger.body(response))
+        parts.append((response, parsed, screen(parsed.frame, metas, known_until)))
+    # Vintages of one series must be recorded in the order the public saw them.
+    parts.sort(key=lambda part: (_oldest_vintage(part[1].frame), part[0].url))
+    every = pl.concat(parsed.frame for _, parsed, _ in parts)
+    good = pl.concat(screened.good for _, _, screened in parts)
+    rejected = pl.concat(
+        screened.rejected.unique("row").select("series_id") for _, _, screened in parts
+    )
+    outcomes = (
+        quarantined_share(every.select("series_id"), rejected),
+        series_present(good, list(metas)),
+    )
+    return Prepared(tuple(parts), outcomes)
+
+
+def require(outcomes: Sequence[RuleOutcome]) -> None:
+    """Stop when a table rule is broken.
+
+    Raises:
+        TableRuleBroken: names every broken rule with its finding.
+    """
+    broken = [f"{outcome.rule}: {outcome.detail}" for outcome in outcomes if not outcome.passed]
+    if broken:
+        raise TableRuleBroken("; ".join(broken))
+
+
+def commit(
+    feed: Feed,
+    prepared: Prepared,
+    ledger: Ledger,
+    warehouse: Warehouse,
+    series: pl.DataFrame,
+    seen_at: datetime,
+) -> IngestReport:
+    """Write a prepared delivery in one transaction and publish it; nothing when nothing is new."""
+    standing = _standing(warehouse, feed, prepared, series)
+    if standing is not None:
+        return standing
+    with warehouse.write() as store, store.transaction():
+        report = _write(store, feed, prepared, ledger, series, seen_at)
+    warehouse.publish()
+    return report
+
+
+def _standing(
+    warehouse: Warehouse, feed: Feed, prepared: Prepared, series: pl.DataFrame
+) -> IngestReport | None:
+    # The newest transaction already used exactly these bytes under exactly these contracts.
+    try:
+        with warehouse.read() as store:
+            last = store.table("ledger.txn", "feed = ?", [feed.name]).sort("txn_id").tail(1)
+            known = store.table("ref.series")
+    except NothingPublished:
+        return None
+    used = sorted(response.response_id for response, _, _ in prepared.parts)
+    if last.is_empty() or sorted(last["response_ids"][0]) != used:
+        return None
+    if len(series.join(known, on=list(series.columns), how="anti")):
+        return None
+    row = last.drop("feed", "seen_at", "response_ids", "state_before").row(0, named=True)
+    state = row.pop("state_after")
+    return IngestReport(
+        feed=feed.name, changed=False, state=state, newest=_newest(prepared, series), **row
+    )
+
+
+def _write(
+    store: Store,
+    feed: Feed,
+    prepared: Prepared,
+    ledger: Ledger,
+    series: pl.DataFrame,
+    seen_at: datetime,
+) -> IngestReport:
+    store.replace("ref.series", series)
+    followed = store.table("ref.series")["series_id"].to_list()
+    before = store.state(END_OF_TIME, followed)
+    txn_id = 1 + (store.table("ledger.txn")["txn_id"].max() or 0)
+    known = store.table("ledger.response")["response_id"].implode()
+    used = ledger.frame(response for response, _, _ in prepared.parts)
+    store.append("ledger.response", used.filter(~pl.col("response_id").is_in(known)))
+    added = sum(_record(store, part, seen_at, txn_id) for part in prepared.parts)
+    _release(store, prepared, series)
+    _quarantine(store, feed, prepared, series, seen_at, txn_id)
+    after = store.state(END_OF_TIME, followed)
+    counts = _counts(prepared) | {"added": added}
+    row = {
+        "txn_id": txn_id,
+        "feed": feed.name,
+        "seen_at": seen_at,
+        "response_ids": used["response_id"].to_list(),
+        "state_before": before,
+        "state_after": after,
+        **counts,
+    }
+    store.append("ledger.txn", pl.DataFrame([row], schema=TRANSACTION.dtypes))
+    return IngestReport(
+        feed=feed.name,
+        changed=True,
+        txn_id=txn_id,
+        state=after,
+        newest=_newest(prepared, series),
+        **counts,
+    )
+
+
+def _record(
+    store: Store, part: tuple[Response, Parsed, Screened], seen_at: datetime, txn_id: int
+) -> int:
+    response, parsed, screened = part
+    rows = screened.good.with_columns(response_id=pl.lit(response.response_id))
+    # A row set aside is not a row withdrawn: such a series says nothing about absent periods.
+    doubtful = set(screened.rejected["series_id"])
+    recorded = store.record(
+        rows,
+        seen_at=seen_at,
+        txn_id=txn_id,
+        complete=[name for name in parsed.complete if name not in doubtful],
+    )
+    return recorded.added + recorded.withdrawn
+
+
+def _release(store: Store, prepared: Prepared, series: pl.DataFrame) -> None:
+    good = pl.concat(screened.good for _, _, screened in prepared.parts)
+    releases = (
+        good.join(series.select("series_id", "family"), on="series_id")
+        .sort("available_at")
+        .group_by("family", "period", maintain_order=True)
+        .first()
+        .select("family", "period", released_at="available_at", basis="available_basis")
+        .select(list(RELEASE.dtypes))
+    )
+    store.replace("ref.release", releases)
+
+
+def _quarantine(
+    store: Store,
+    feed: Feed,
+    prepared: Prepared,
+    series: pl.DataFrame,
+    seen_at: datetime,
+    txn_id: int,
+) -> None:
+    versions = dict(series.select("series_id", "contract_version").iter_rows())
+    parts = [
+        screened.rejected.select(
+            pl.lit(response.response_id).alias("response_id"),
+            "locator",
+            "rule",
+            pl.lit(feed.name).alias("feed"),
+            "series_id",
+            "column_name",
+            pl.col("offending").alias("value"),
+            pl.col("row_json").alias("row"),
+            pl.col("series_id")
+            .replace_strict(versions, default="unfollowed")
+            .alias("contract_version"),
+            pl.lit("open").alias("fate"),
+            pl.lit(txn_id, pl.Int64).alias("txn_id"),
+            pl.lit(seen_at).dt.cast_time_unit("us").alias("seen_at"),
+        )
+        for response, _, screened in prepared.parts
+    ]
+    standing = store.table("quarantine.row", "feed = ?", [feed.name])
+    rejected = pl.concat(parts).select(list(QUARANTINE.dtypes))
+    # What an earlier delivery left open and this one no longer contains has been superseded.
+    gone = standing.filter(pl.col("fate") == "open").join(
+        rejected, on=list(QUARANTINE.key), how="anti"
+    )
+    store.replace(
+        "quarantine.row", pl.concat([gone.with_columns(fate=pl.lit("superseded")), rejected])
+    )
+
+
+def _counts(prepared: Prepared) -> dict[str, int]:
+    return {
+        "parsed": sum(len(parsed.frame) for _, parsed, _ in prepared.parts),
+        "accepted": sum(len(screened.good) for _, _, screened in prepared.parts),
+        "quarantined": sum(
+            screened.rejected["row"].n_unique() for _, _, screened in prepared.parts
+        ),
+        "duplicates": sum(screened.duplicates for _, _, screened in prepared.parts),
+        "ignored": sum(sum(parsed.ignored.values()) for _, parsed, _ in prepared.parts),
+    }
+
+
+def _newest(prepared: Prepared, series: pl.DataFrame) -> dict[str, date]:
+    good = pl.concat(screened.good for _, _, screened in prepared.parts)
+    newest = (
+        good.filter(pl.col("status") == "value")
+        .join(series.select("series_id", "family"), on="series_id")
+        .group_by("family")
+        .agg(pl.col("period").max())
+        .sort("family")
+    )
+    return dict(newest.iter_rows())
+
+
+def _oldest_vintage(frame: pl.DataFrame) -> datetime:
+    oldest: datetime | None = frame["available_at"].min()  # type: ignore[assignment]
+    return oldest or END_OF_TIME

@@ -1,0 +1,100 @@
+"""Screen parsed rows: which keep their family's rules, which are repeats, which are set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from data_contracts.families import family
+from data_contracts.observation import PARSED
+from data_contracts.split import REJECTED_SCHEMA, RowRule, split
+
+KEY = ["series_id", "period"]
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesMeta:
+    """What screening must know of a followed series."""
+
+    family: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """Outcome of screening one response.
+
+    Attributes:
+        good: rows of ``parsed.observation`` that may be recorded.
+        rejected: rejected rows, one line per broken rule, with the parsed columns beside
+            ``rule``, ``column_name`` and ``offending``.
+        duplicates: exact repeats dropped.
+    """
+
+    good: pl.DataFrame
+    rejected: pl.DataFrame
+    duplicates: int
+
+
+def screen(
+    parsed: pl.DataFrame, series: Mapping[str, SeriesMeta], known_until: datetime
+) -> Screened:
+    """Screen one response's rows.
+
+    Args:
+        parsed: frame with the columns of ``parsed.observation``.
+        series: followed series; rows of any other are set aside.
+        known_until: no row may claim to have been public after this instant.
+    """
+    parsed = parsed.with_row_index("row")
+    followed = pl.col("series_id").is_in(list(series))
+    goods, reasons = [], [_unfollowed(parsed.filter(~followed))]
+    for meta in sorted(set(series.values()), key=lambda meta: (meta.family, meta.unit)):
+        members = [name for name, other in series.items() if other == meta]
+        part = parsed.filter(pl.col("series_id").is_in(members))
+        good, rejected = _split(part, family(meta.family).rules(meta.unit, known_until))
+        goods.append(good)
+        reasons.append(rejected)
+    good, conflicts, duplicates = _resolve_repeats(pl.concat(goods).sort("row"))
+    rejected = pl.concat([*reasons, conflicts]).rename({"value": "offending"})
+    return Screened(
+        good=good.drop("row"),
+        rejected=rejected.join(parsed, on="row", how="left").sort("row", maintain_order=True),
+        duplicates=duplicates,
+    )
+
+
+def _split(part: pl.DataFrame, rules: list[RowRule]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    outcome = split(part.drop("row"), PARSED, rules)
+    if outcome.rejected.is_empty():
+        return part, outcome.rejected
+    positions = part.get_column("row")
+    rejected = outcome.rejected.with_columns(row=positions.gather(outcome.rejected["row"]))
+    return part.filter(~pl.col("row").is_in(rejected["row"].implode())), rejected
+
+
+def _unfollowed(rows: pl.DataFrame) -> pl.DataFrame:
+    return _reason(rows, "known_series", "series_id")
+
+
+def _resolve_repeats(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, int]:
+    # Equal repeats say nothing new; unequal ones cannot be told apart, so none of them is used.
+    content = pl.struct("value", "status")
+    rows = rows.with_columns(different=content.n_unique().over(KEY))
+    conflicting = rows.filter(pl.col("different") > 1).drop("different")
+    agreeing = rows.filter(pl.col("different") == 1).drop("different")
+    kept = agreeing.unique(subset=KEY, keep="first", maintain_order=True)
+    conflicts = _reason(conflicting, "conflicting_duplicate", "value_text")
+    return kept, conflicts, len(agreeing) - len(kept)
+
+
+def _reason(rows: pl.DataFrame, rule: str, column: str) -> pl.DataFrame:
+    return rows.select(
+        pl.col("row"),
+        rule=pl.lit(rule),
+        column_name=pl.lit(column),
+        value=pl.col(column).cast(pl.String),
+    ).cast(REJECTED_SCHEMA)

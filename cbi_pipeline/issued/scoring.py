@@ -1,0 +1,108 @@
+"""How issued forecasts turned out, once their target prices are public."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import polars as pl
+
+from data_contracts.issued import SCORE
+
+_KEY = ["track", "as_of", "commodity", "horizon", "model_version"]
+# Levels closer than this are the same; closer to one half than that, `up` calls no direction.
+_ROUNDING = 1e-9
+_NO_CALL = 1e-6
+_LOW, _MEDIAN, _HIGH = 0.1, 0.5, 0.9
+
+
+def score(forecasts: pl.DataFrame, prices: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+    """Rows of issued.score for every forecast whose target price is public.
+
+    Each is scored twice: against the first price published for the target session, and against
+    the price as known at ``as_of``. Where the market was shut against its calendar, the first
+    session with a price within a week after takes the target's place. A target without a positive
+    price has no log return and no score. No direction was right or wrong when the price did not
+    move, or none was called (``up`` within a millionth of one half).
+
+    Args:
+        forecasts: rows of issued.forecast.
+        prices: rows of market.price, all versions.
+        as_of: only prices public by then count.
+
+    Raises:
+        ValueError: a forecast lacks the 0.1, 0.5 or 0.9 level.
+    """
+    known = prices.filter(pl.col("available_at") <= as_of).sort("commodity", "session", "version")
+    vintages = pl.concat([_vintage(known, "first"), _vintage(known, "latest")])
+    came = _meet(forecasts, vintages).with_columns(
+        actual=(pl.col("actual_price") / pl.col("origin_price")).log()
+    )
+    scored = came.group_by([*_KEY, "vintage"]).agg(
+        pl.col("target_session", "actual", "actual_price", "up").first(),
+        pinball=_pinball().mean(),
+        low=_at(_LOW),
+        median=_at(_MEDIAN),
+        high=_at(_HIGH),
+    )
+    _check_levels(scored)
+    return (
+        scored.with_columns(
+            covered=pl.col("actual").is_between("low", "high"),
+            hit=_hit(),
+            error=(pl.col("actual") - pl.col("median")).abs(),
+            naive_error=pl.col("actual").abs(),
+        )
+        .select([pl.col(name).cast(dtype) for name, dtype in SCORE.dtypes.items()])
+        .sort(SCORE.key)
+    )
+
+
+def _vintage(known: pl.DataFrame, vintage: str) -> pl.DataFrame:
+    keep: Literal["first", "last"] = "first" if vintage == "first" else "last"
+    priced = known.filter(pl.col("price").is_not_null()) if keep == "first" else known
+    return (
+        priced.unique(["commodity", "session"], keep=keep, maintain_order=True)
+        .filter(pl.col("price").is_not_null())
+        .select("commodity", "session", actual_price="price", vintage=pl.lit(vintage))
+    )
+
+
+def _meet(forecasts: pl.DataFrame, vintages: pl.DataFrame) -> pl.DataFrame:
+    met = [
+        forecasts.sort("target_session").join_asof(
+            prices.sort("session"),
+            left_on="target_session",
+            right_on="session",
+            by="commodity",
+            strategy="forward",
+            tolerance="7d",
+            check_sortedness=False,  # both are sorted here; with `by` polars cannot see it
+        )
+        for prices in vintages.partition_by("vintage")
+    ]
+    empty = forecasts.clear().join(vintages.clear(), on="commodity")
+    return pl.concat([empty, *met], how="diagonal").filter(pl.col("actual_price") > 0)
+
+
+def _pinball() -> pl.Expr:
+    gap = pl.col("actual") - pl.col("value")
+    return pl.max_horizontal(pl.col("quantile") * gap, (pl.col("quantile") - 1) * gap)
+
+
+def _at(level: float) -> pl.Expr:
+    return pl.col("value").filter((pl.col("quantile") - level).abs() < _ROUNDING).first()
+
+
+def _hit() -> pl.Expr:
+    called = (pl.col("actual") != 0) & ((pl.col("up") - 0.5).abs() > _NO_CALL)
+    return pl.when(called).then((pl.col("up") > 0.5) == (pl.col("actual") > 0))
+
+
+def _check_levels(scored: pl.DataFrame) -> None:
+    lacking = scored.filter(pl.any_horizontal(pl.col("low", "median", "high").is_null()))
+    if lacking.height:
+        raise ValueError(
+            f"a score needs the levels {_LOW}, {_MEDIAN} and {_HIGH}; "
+            f"{lacking.height} forecasts lack one, first: {lacking.select(_KEY).row(0)}"
+        )

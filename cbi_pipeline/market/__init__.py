@@ -1,0 +1,27 @@
+"""Prices of the commodities on their own sessions, and the instants at which they are decided on.
+
+build_prices     observations of a price series to rows of ``market.price``
+latest_prices    one price per session as known at an instant
+decision_at      the first 23:00 in New York at or after an instant
+sessions         sessions of a calendar, past or future
+coverage         expected sessions against those that have a price, by year
+"""
+
+from cbi_pipeline.market.calendars import Calendar, calendar, next_sessions, sessions
+from cbi_pipeline.market.coverage import coverage, coverage_rule
+from cbi_pipeline.market.decisions import DECISION_HOUR, DECISION_ZONE, decision_at
+from cbi_pipeline.market.prices import build_prices, latest_prices
+
+__all__ = [
+    "DECISION_HOUR",
+    "DECISION_ZONE",
+    "Calendar",
+    "build_prices",
+    "calendar",
+    "coverage",
+    "coverage_rule",
+    "decision_at",
+    "latest_prices",
+    "next_sessions",
+    "sessions",
+]

@@ -1,0 +1,110 @@
+"""Session calendars: on which days a commodity is expected to have a price.
+
+A past session is a day that has a price. The calendars here say which days should have one: for
+target dates that still lie ahead, and to check that a record is complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import lru_cache
+
+import pandas_market_calendars
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """One calendar.
+
+    Attributes:
+        name: name used in the catalogue.
+        words: the rule as a sentence.
+        is_session: whether a day should have a price.
+        ready_after: one-session returns that must be known before a variance is trusted.
+    """
+
+    name: str
+    words: str
+    is_session: Callable[[date], bool]
+    ready_after: int
+
+
+def calendar(name: str) -> Calendar:
+    """The calendar of that name.
+
+    Raises:
+        ValueError: no such calendar; the message lists those there are.
+    """
+    if name not in CALENDARS:
+        known = ", ".join(CALENDARS)
+        raise ValueError(f"no calendar {name!r}; calendars: {known}. Correct the catalogue")
+    return CALENDARS[name]
+
+
+def sessions(name: str, start: date, end: date) -> list[date]:
+    """Sessions of a calendar from ``start`` to ``end``, both included.
+
+    Raises:
+        ValueError: no such calendar.
+    """
+    is_session = calendar(name).is_session
+    days = (start + timedelta(days=offset) for offset in range((end - start).days + 1))
+    return [day for day in days if is_session(day)]
+
+
+def next_sessions(name: str, after: date, count: int) -> list[date]:
+    """The ``count`` sessions that follow ``after``, nearest first.
+
+    Raises:
+        ValueError: no such calendar.
+    """
+    is_session, day = calendar(name).is_session, after
+    found: list[date] = []
+    while len(found) < count:
+        day += timedelta(days=1)
+        if is_session(day):
+            found.append(day)
+    return found
+
+
+@lru_cache(maxsize=256)
+def _exchange_holidays(year: int) -> frozenset[date]:
+    rules = pandas_market_calendars.get_calendar("NYSE").regular_holidays
+    return frozenset(day.date() for day in rules.holidays(f"{year}-01-01", f"{year}-12-31"))
+
+
+def _is_spot_session(day: date) -> bool:
+    """A weekday that is no holiday by the New York Stock Exchange's standing rules.
+
+    Measured against the 8,321 WTI sessions from 1986-01-02 to 2019-01-03: the rule and the record
+    agree on 99.41 % of the 8,611 weekdays (30 expected days without a price, 21 prices on a
+    holiday), since 2007 on 99.87 %. With the exchange's extraordinary closures, which nobody
+    knows ahead, it is 99.31 %; the CME crude calendar, which is open on Thanksgiving and the
+    like, agrees on 97.58 %, the bond market's on 98.58 %.
+    """
+    return day.weekday() < 5 and day not in _exchange_holidays(day.year)
+
+
+def _is_monday(day: date) -> bool:
+    return day.weekday() == 0
+
+
+CALENDARS: dict[str, Calendar] = {
+    entry.name: entry
+    for entry in (
+        Calendar(
+            name="eia_spot_daily",
+            words="Weekdays that are no holiday of the New York Stock Exchange.",
+            is_session=_is_spot_session,
+            ready_after=260,
+        ),
+        Calendar(
+            name="eia_retail_weekly",
+            words="Every Monday, holidays included.",
+            is_session=_is_monday,
+            ready_after=104,
+        ),
+    )
+}

@@ -1,0 +1,33 @@
+"""What can go wrong with the warehouse.
+
+* WarehouseError
+    * NothingPublished
+    * WarehouseBusy
+    * LayoutChanged
+    * ReadOnlyStore
+    * DuplicateKey (also a ValueError)
+"""
+
+
+class WarehouseError(Exception):
+    """Base of every error of this package."""
+
+
+class NothingPublished(WarehouseError):
+    """No snapshot exists yet, so there is nothing to read."""
+
+
+class WarehouseBusy(WarehouseError):
+    """Another writer kept the warehouse for longer than this one was willing to wait."""
+
+
+class LayoutChanged(WarehouseError):
+    """The stored tables do not have the columns of today's contracts."""
+
+
+class ReadOnlyStore(WarehouseError):
+    """A write was tried on a published snapshot."""
+
+
+class DuplicateKey(WarehouseError, ValueError):
+    """An append repeats a key, within itself or with a stored row."""

@@ -1,0 +1,80 @@
+"""Publishing: a durable copy of the database under a name of its own, then one atomic rename.
+
+Readers follow ``current``. It changes only after the copy it will name is complete and on disk,
+so a crash at any point leaves readers with the snapshot before or the one after.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Collection
+from pathlib import Path
+
+from cbi_pipeline.warehouse._commits import snapshot_sequence
+
+KEPT_SNAPSHOTS = 3
+_UNFINISHED = ".unfinished"
+
+
+def current_snapshot(folder: Path) -> Path | None:
+    """The snapshot readers are sent to, or None."""
+    pointer = folder / "current"
+    return pointer.resolve(strict=True) if pointer.exists() else None
+
+
+def put_snapshot(database: Path, folder: Path, name: str) -> Path:
+    """Copy ``database``, closed and checkpointed, to ``folder/name`` and point ``current`` at it.
+
+    Raises:
+        OSError: no room for the copy, or the file system failed; ``current`` is unchanged.
+    """
+    target = folder / name
+    copy = folder / (name + _UNFINISHED)
+    try:
+        shutil.copyfile(database, copy)
+        sync(copy)
+        copy.replace(target)
+    finally:
+        copy.unlink(missing_ok=True)
+    sync(folder)
+    _point(folder, name)
+    return target
+
+
+def prune(folder: Path, keep: Collection[str]) -> None:
+    """Remove all but the newest snapshots, those named in ``keep`` and in the file ``keep``."""
+    snapshots = sorted(folder.glob("*.duckdb"), key=snapshot_sequence)
+    named = {*keep, *_kept_by_file(folder)}
+    for snapshot in snapshots[:-KEPT_SNAPSHOTS]:
+        if snapshot.name not in named and snapshot != current_snapshot(folder):
+            snapshot.unlink()
+    for leftover in folder.glob("*" + _UNFINISHED):
+        leftover.unlink()
+
+
+def newest_sequence(folder: Path) -> int:
+    """Highest running number ever published and still there; 0 when nothing is."""
+    return max((snapshot_sequence(path) for path in folder.glob("*.duckdb")), default=0)
+
+
+def sync(path: Path) -> None:
+    """Force a file or a folder's entries to disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _point(folder: Path, name: str) -> None:
+    pointer = folder / ("current" + _UNFINISHED)
+    pointer.unlink(missing_ok=True)
+    pointer.symlink_to(name)
+    pointer.replace(folder / "current")
+    sync(folder)
+
+
+def _kept_by_file(folder: Path) -> list[str]:
+    listing = folder / "keep"
+    return listing.read_text().split() if listing.exists() else []

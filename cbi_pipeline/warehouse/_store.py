@@ -1,0 +1,263 @@
+"""What can be read from and written to an open warehouse."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from itertools import count
+from typing import Any, Literal
+
+import duckdb
+import polars as pl
+
+from cbi_pipeline.warehouse import _state
+from cbi_pipeline.warehouse._commits import mark_commit
+from cbi_pipeline.warehouse._connection import fetch
+from cbi_pipeline.warehouse._errors import DuplicateKey, ReadOnlyStore
+from cbi_pipeline.warehouse._observations import STORED_COLUMNS, Recorded, revise
+from data_contracts import Contract, contract
+
+_KNOWN_AT = {"public": "available_at", "ours": "seen_at"}
+
+
+class Store:
+    """An open warehouse: reads always, writes where :meth:`Warehouse.write` opened it.
+
+    Every write is whole or not at all, alone or together with the others of one
+    :meth:`transaction`.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, *, writable: bool) -> None:
+        self._connection = connection
+        self._writable = writable
+        self._in_transaction = False
+        self._changed = False
+        self._incoming = count()
+
+    def table(self, name: str, where: str = "", params: Sequence[Any] = ()) -> pl.DataFrame:
+        """Rows of a contract's table, sorted by its key, with the contract's columns and types.
+
+        Args:
+            name: table, e.g. ``market.price``.
+            where: SQL condition, ``?`` for each parameter.
+            params: values of the parameters.
+
+        Raises:
+            KeyError: no contract has that name.
+        """
+        known = contract(name)
+        condition = f" WHERE {where}" if where else ""
+        rows = self.query(
+            f"SELECT {_names(known.dtypes)} FROM {name}{condition} ORDER BY {_names(known.key)}",
+            params,
+        )
+        return rows.cast(pl.Schema(known.dtypes))
+
+    def query(self, sql: str, params: Sequence[Any] = ()) -> pl.DataFrame:
+        """Rows of a SELECT; instants come back as UTC microseconds."""
+        return fetch(self._connection, sql, params)
+
+    def as_of(
+        self,
+        t: datetime,
+        knew: Literal["public", "ours"] = "public",
+        series: Sequence[str] | None = None,
+    ) -> pl.DataFrame:
+        """Observations as they were known at an instant.
+
+        Args:
+            t: the instant, with a time zone; what became known exactly then counts.
+            knew: whose knowledge, the public's (``available_at``) or ours (``seen_at``).
+            series: the series to read, or None for all.
+
+        Returns:
+            series_id, period, version, value, available_at, available_basis: the newest version
+            known of each period, sorted; periods withdrawn or without a value are absent.
+
+        Raises:
+            ValueError: ``t`` has no time zone, or ``knew`` is neither of the two.
+        """
+        if knew not in _KNOWN_AT:
+            raise ValueError(f"knew is 'public' or 'ours', not {knew!r}")
+        params: list[Any] = [_instant(t)]
+        chosen = ""
+        if series is not None:
+            chosen = "AND series_id = ANY(?)"
+            params.append(list(series))
+        return self.query(
+            f"""
+            SELECT series_id, period, version, value, available_at, available_basis
+            FROM raw.observation
+            WHERE {_KNOWN_AT[knew]} <= ? {chosen}
+            QUALIFY version = max(version) OVER (PARTITION BY series_id, period)
+                AND status = 'value'
+            ORDER BY series_id, period""",
+            params,
+        )
+
+    def state(self, as_of: datetime, series: Collection[str]) -> str:
+        """Hash of everything the public could know of ``series`` at ``as_of``.
+
+        Equal states mean equal :meth:`as_of` reads (``knew="public"``) of these series at every
+        instant up to ``as_of``, whatever the order and number of ingestions behind them.
+
+        Raises:
+            ValueError: ``as_of`` has no time zone, or a series with observations has no row in
+                ``ref.series``.
+        """
+        return _state.state(self._connection, _instant(as_of), series)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit everything written inside, or nothing of it. An inner one joins the outer.
+
+        Raises:
+            ReadOnlyStore: the store is a published snapshot.
+        """
+        self._require_writable()
+        if self._in_transaction:
+            yield
+            return
+        self._connection.execute("BEGIN TRANSACTION")
+        self._in_transaction, self._changed = True, False
+        try:
+            yield
+            if self._changed:
+                mark_commit(self._connection)
+            self._connection.execute("COMMIT")
+        except BaseException:
+            # After a full disk DuckDB refuses even this; the file then rolls back when reopened,
+            # and the first error is the one to show.
+            with suppress(duckdb.Error):
+                self._connection.execute("ROLLBACK")
+            raise
+        finally:
+            self._in_transaction = False
+
+    def append(self, name: str, frame: pl.DataFrame) -> int:
+        """Add rows to a table.
+
+        Returns:
+            Number of rows added.
+
+        Raises:
+            pandera.errors.SchemaErrors: a row breaks the contract; names the rules.
+            DuplicateKey: a key is repeated in ``frame`` or stored already.
+            ReadOnlyStore: the store is a published snapshot.
+        """
+        known = contract(name)
+        rows = known.validate(frame)
+        _require_unique(rows, known)
+        with self.transaction():
+            try:
+                return self._insert("INSERT INTO {table} BY NAME SELECT * FROM {rows}", known, rows)
+            except duckdb.ConstraintException as error:
+                raise DuplicateKey(f"{name} holds such a row already: {error}") from error
+
+    def replace(self, name: str, frame: pl.DataFrame) -> int:
+        """Put rows into a table that allows it: new keys are added, known ones overwritten.
+
+        Returns:
+            Number of rows that are new or differ from what was stored; the rest is left alone.
+
+        Raises:
+            TypeError: the table is append-only.
+            pandera.errors.SchemaErrors: a row breaks the contract; names the rules.
+            DuplicateKey: a key is repeated in ``frame``.
+            ReadOnlyStore: the store is a published snapshot.
+        """
+        known = contract(name)
+        if known.append_only:
+            raise TypeError(f"{name} is append-only: add a new version with append()")
+        rows = known.validate(frame)
+        _require_unique(rows, known)
+        columns = _names(known.dtypes)
+        with self.transaction():
+            return self._insert(
+                f"INSERT OR REPLACE INTO {{table}} BY NAME "
+                f"SELECT {columns} FROM {{rows}} EXCEPT SELECT {columns} FROM {{table}}",
+                known,
+                rows,
+            )
+
+    def record(
+        self,
+        parsed: pl.DataFrame,
+        *,
+        seen_at: datetime,
+        txn_id: int,
+        complete: Collection[str] = (),
+    ) -> Recorded:
+        """Write what a response says of its series as new versions, where it says anything new.
+
+        A first value is available at its parsed instant. A changed one is available at its parsed
+        instant when that is a dated vintage (basis ``stamp`` or ``calendar``) later than the
+        version before, otherwise at ``seen_at`` with basis ``first_seen``. Rows of an older
+        vintage than the newest stored one never change what is current. The same content again
+        adds nothing.
+
+        Args:
+            parsed: one row per series and period: series_id, period, value, value_text, status,
+                available_at, available_basis, response_id, locator; other columns are ignored.
+                Record vintages one by one, oldest first.
+            seen_at: when we knew these rows.
+            txn_id: transaction of the ledger that writes them.
+            complete: series of which ``parsed`` holds every period there is: stored periods that
+                are absent become withdrawn, at the vintage's instant when the response is dated
+                and all its periods, two at least, share one, otherwise at ``seen_at``.
+
+        Raises:
+            ValueError: a column is missing or of another type, a (series, period) stands twice, a
+                value is not finite or contradicts its status, a dated row has no instant, or a
+                complete series has no row at all.
+            ReadOnlyStore: the store is a published snapshot.
+        """
+        self._require_writable()
+        touched = sorted({*parsed["series_id"], *complete})
+        stored = self.query(
+            f"SELECT {', '.join(STORED_COLUMNS)} FROM raw.observation WHERE series_id = ANY(?)",
+            [touched],
+        )
+        revision = revise(parsed, stored, seen_at=_instant(seen_at), complete=complete)
+        rows = revision.versions.with_columns(
+            seen_at=pl.lit(_instant(seen_at), pl.Datetime("us", "UTC")),
+            txn_id=pl.lit(txn_id, pl.Int64),
+        )
+        self.append("raw.observation", rows)
+        return revision.recorded
+
+    def _insert(self, statement: str, known: Contract, rows: pl.DataFrame) -> int:
+        # A rolled-back view cannot be registered again under its name, so each gets its own.
+        view = f"incoming_{next(self._incoming)}"
+        self._connection.register(view, rows)
+        sql = statement.format(table=known.table, rows=view)
+        added: int = self._connection.execute(sql).fetchall()[0][0]
+        self._connection.unregister(view)
+        self._changed = self._changed or added > 0
+        return added
+
+    def _require_writable(self) -> None:
+        if not self._writable:
+            raise ReadOnlyStore(
+                "this is a published snapshot; write inside `with warehouse.write() as store`"
+            )
+
+
+def _names(columns: Collection[str]) -> str:
+    return ", ".join(f'"{name}"' for name in columns)
+
+
+def _instant(t: datetime) -> datetime:
+    if t.tzinfo is None:
+        raise ValueError(f"{t} has no time zone; say which instant is meant, e.g. with tzinfo=UTC")
+    return t
+
+
+def _require_unique(frame: pl.DataFrame, known: Contract) -> None:
+    keys = frame.select(known.key)
+    repeated = keys.filter(keys.is_duplicated()).unique(maintain_order=True)
+    if len(repeated):
+        raise DuplicateKey(
+            f"{known.table}: {len(repeated)} keys stand more than once, e.g. {repeated.row(0)}"
+        )

@@ -1,0 +1,48 @@
+"""The ``pub`` schema: what applications may build on."""
+
+#: Changes when a column of a view is renamed, retyped or removed.
+PUB_VERSION = "1.0.0"
+
+PUB_VIEWS = {
+    "version": f"""
+        SELECT '{PUB_VERSION}' AS version, sequence AS publication FROM meta.commit""",
+    "price": """
+        SELECT p.commodity, p.session, p.price, s.unit, p.instrument, p.available_at,
+               p.available_basis
+        FROM market.price p
+        LEFT JOIN ref.series s ON s.series_id = p.instrument
+        QUALIFY row_number() OVER (PARTITION BY p.commodity, p.session ORDER BY p.version DESC) = 1
+            AND p.price IS NOT NULL
+        ORDER BY p.commodity, p.session""",
+    "forecast": """
+        SELECT track, as_of, commodity, horizon, quantile, origin_session, target_session,
+               origin_price, price, value AS log_return, up, volatility, model_version, issued_at,
+               carried
+        FROM issued.forecast
+        ORDER BY track, as_of, commodity, horizon, quantile""",
+    "score": """
+        SELECT track, as_of, commodity, horizon, model_version, vintage, target_session,
+               actual_price, actual AS log_return, pinball, covered, hit, error, naive_error
+        FROM issued.score
+        ORDER BY track, as_of, commodity, horizon, vintage""",
+    "model": """
+        SELECT version, recipe, fingerprint, state, as_of, run_id, note
+        FROM registry.version
+        ORDER BY version""",
+    "freshness": """
+        SELECT s.series_id, s.name, s.unit, s.frequency, s.source, s.rights,
+               max(o.period) FILTER (o.status = 'value') AS newest_period,
+               max(o.available_at) AS newest_available_at,
+               max(o.seen_at) AS newest_seen_at,
+               count(o.version) AS versions,
+               avg((o.available_basis = 'assumed')::DOUBLE) AS assumed_share
+        FROM ref.series s
+        LEFT JOIN raw.observation o ON o.series_id = s.series_id
+        GROUP BY ALL
+        ORDER BY s.series_id""",
+    "quarantine": """
+        SELECT feed, series_id, rule, column_name, value, fate, seen_at, locator, response_id,
+               contract_version
+        FROM quarantine.row
+        ORDER BY seen_at, response_id, locator, rule""",
+}

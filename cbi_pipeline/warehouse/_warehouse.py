@@ -1,0 +1,102 @@
+"""The warehouse as its users hold it: one writer, published snapshots, many readers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cbi_pipeline.warehouse._commits import read_commit, snapshot_name
+from cbi_pipeline.warehouse._connection import open_snapshot, open_writable
+from cbi_pipeline.warehouse._layout import lay_out, require_layout
+from cbi_pipeline.warehouse._lock import writer_lock
+from cbi_pipeline.warehouse._publication import current_snapshot, prune, put_snapshot
+from cbi_pipeline.warehouse._store import Store
+
+
+class Warehouse:
+    """A DuckDB file with one writer at a time, and the snapshots published from it.
+
+    Args:
+        root: folder that holds ``cbi.duckdb``, ``published/`` and the writer lock.
+        wait_s: seconds a writer waits for another one before it gives up.
+    """
+
+    def __init__(self, root: Path, *, wait_s: float = 60.0) -> None:
+        self._root = root
+        self._wait_s = wait_s
+
+    @property
+    def published(self) -> Path:
+        """Folder of the snapshots; ``current`` in it names the newest."""
+        return self._root / "published"
+
+    @contextmanager
+    def write(self) -> Iterator[Store]:
+        """Open the database for writing, made from the contracts when it is new.
+
+        Compute outside, write briefly: every other writer waits.
+
+        Raises:
+            WarehouseBusy: another writer did not finish in time; says who.
+            LayoutChanged: the stored tables are not those of today's contracts.
+        """
+        with self._locked(), open_writable(self._database, self._wait_s) as connection:
+            lay_out(connection)
+            yield Store(connection, writable=True)
+
+    def publish(self, *, keep: Collection[str] = ()) -> Path:
+        """Publish the written content as a new snapshot; nothing when it is published already.
+
+        The three newest snapshots stay, and so do those named in ``keep`` or, a name per line, in
+        the file ``published/keep``.
+
+        Returns:
+            The snapshot that readers now open.
+
+        Raises:
+            WarehouseBusy: another writer did not finish in time; says who.
+            OSError: no room for the copy; readers keep the snapshot they had.
+        """
+        with self._locked():
+            name = self._settle()
+            current = current_snapshot(self.published)
+            if current is not None and current.name == name:
+                return current
+            snapshot = put_snapshot(self._database, self.published, name)
+            prune(self.published, keep)
+            return snapshot
+
+    @contextmanager
+    def read(self) -> Iterator[Store]:
+        """Open the newest snapshot, read-only; it does not change while it is open.
+
+        Raises:
+            NothingPublished: nothing was published yet.
+            LayoutChanged: the snapshot's tables are not those of today's contracts.
+        """
+        connection = open_snapshot(self.published / "current")
+        try:
+            require_layout(connection)
+            yield Store(connection, writable=False)
+        finally:
+            connection.close()
+
+    @property
+    def _database(self) -> Path:
+        return self._root / "cbi.duckdb"
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        for folder in (self._root, self.published):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with writer_lock(self._root / "writer.lock", self._wait_s):
+            yield
+
+    def _settle(self) -> str:
+        # The copy is taken from a closed file: closing a second descriptor of an open one would
+        # drop DuckDB's own lock on it.
+        with open_writable(self._database, self._wait_s) as connection:
+            lay_out(connection)
+            connection.execute("CHECKPOINT")
+            return snapshot_name(*read_commit(connection))
