@@ -57,6 +57,8 @@ class Settings(BaseSettings):
         archive_dir: folder of the embedded records.
         catalogue_file: another catalogue than the packaged one.
         eia_api_key: key of EIA's API v2.
+        eia_url: address of EIA's API; another one for a mirror or a test server.
+        cftc_url: address of the CFTC's public reporting service.
         cftc_app_token: optional token of the CFTC's public reporting service.
     """
 
@@ -68,6 +70,8 @@ class Settings(BaseSettings):
     profile: Profile = "archive"
     archive_dir: Path = PACKAGED_ARCHIVE
     catalogue_file: Path | None = None
+    eia_url: str = "https://api.eia.gov/v2"
+    cftc_url: str = "https://publicreporting.cftc.gov"
     eia_api_key: SecretStr | None = Field(default=None, validation_alias="EIA_API_KEY")
     cftc_app_token: SecretStr | None = Field(default=None, validation_alias="CFTC_APP_TOKEN")
 

@@ -8,7 +8,7 @@ what may be done with them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -36,6 +36,7 @@ class Family:
         staleness: age beyond which the newest value is no longer used.
         revisions: how the publisher changes values, in words.
         rights: rights label.
+        extra: further row rules, which may read the other rows of the same answer.
         version: changes with any of the above.
     """
 
@@ -49,6 +50,7 @@ class Family:
     staleness: timedelta
     revisions: str
     rights: Rights
+    extra: tuple[RowRule, ...] = field(default=(), compare=False)
     version: str = "1.0.0"
 
     def rules(self, unit: str, known_until: datetime) -> list[RowRule]:
@@ -72,6 +74,7 @@ class Family:
             RowRule("bounds", "value", value.is_between(low, high) | value.is_null()),
             RowRule("calendar_day", "period", self._on_calendar() | pl.col("period").is_null()),
             RowRule("not_from_the_future", "period", self._known_by(known_until)),
+            *self.extra,
         ]
 
     def _on_calendar(self) -> pl.Expr:

@@ -50,7 +50,8 @@ def _table_facts(contract: Contract) -> dict[str, Any]:
 
 def _family_facts(family: Family) -> dict[str, Any]:
     release = family.release
-    return {
+    extra = {"extra": [rule.name for rule in family.extra]} if family.extra else {}
+    return extra | {
         "frequency": family.frequency,
         "weekdays": family.weekdays,
         "bounds": {unit: list(bounds) for unit, bounds in family.bounds.items()},

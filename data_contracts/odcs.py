@@ -52,9 +52,7 @@ def export(folder: Path) -> list[Path]:
 
 def document(schema: str) -> dict[str, Any]:
     """The document of one warehouse schema."""
-    contracts = [
-        contract for name, contract in CONTRACTS.items() if name.split(".")[0] == schema
-    ]
+    contracts = [contract for name, contract in CONTRACTS.items() if name.split(".")[0] == schema]
     return {
         "apiVersion": API_VERSION,
         "kind": "DataContract",

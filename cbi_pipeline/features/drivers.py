@@ -96,8 +96,8 @@ def _on_grid(grid: Callable[[Ints], Ints], columns: Callable[[Floats], list[Floa
             )
         level = np.full(int(place[-1]) + 1, np.nan)
         level[place] = t.log(value)
-        gridded: Floats = np.column_stack(columns(level))
-        return gridded[place]
+        known: Floats = np.column_stack(columns(level))[place]
+        return known
 
     return transform
 

@@ -9,10 +9,9 @@ late period). One transform per stretch gives every instant in it exactly.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import groupby
-from operator import itemgetter
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -24,10 +23,6 @@ Bools = npt.NDArray[np.bool_]
 
 Transform = Callable[[Ints, Floats], Floats]
 """Periods [n] ascending and their values [n] to features [n, k]; row i may use rows 0..i only."""
-
-_Change = tuple[int, int, float, bool]
-_Cell = tuple[float, int, bool]
-_BEFORE_EVERYTHING = -(2**62)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,21 +110,30 @@ class Reading:
 
 
 def stretches(versions: Versions) -> list[Stretch]:
-    """Cuts the versions into stretches, oldest first; none when nothing was ever known."""
-    known: dict[int, _Cell] = {}
-    newest, start, cut = _BEFORE_EVERYTHING, None, []
-    for instant, changes in _events(versions):
-        told = {period: cell for period, cell in changes.items() if _tells(cell, period, known)}
-        if not told:
-            continue
-        if start is None:
-            start = instant
-        elif min(told) <= newest:
-            cut.append(_snapshot(start, known))
-            start = instant
-        _apply(told, known)
-        newest = max(known, default=_BEFORE_EVERYTHING) if min(told) <= newest else max(told)
-    return cut if start is None else [*cut, _snapshot(start, known)]
+    """Cuts the versions into stretches, oldest first; none when there is no version."""
+    periods, place = np.unique(versions.period, return_inverse=True)
+    value = np.full(periods.shape, np.nan)
+    published = np.zeros(periods.shape, dtype=np.int64)
+    assumed = np.zeros(periods.shape, dtype=np.bool_)
+    pieces = []
+    for first, end in pairwise([*_cuts(versions.available, place), place.shape[0]]):
+        # A period told twice at one instant keeps what was told last.
+        told = place[first:end]
+        value[told] = versions.value[first:end]
+        published[told] = versions.available[first:end]
+        assumed[told] = versions.assumed[first:end]
+        known, start = ~np.isnan(value), int(versions.available[first])
+        pieces.append(
+            Stretch(
+                start=start,
+                period=periods[known],
+                value=value[known],
+                available=np.maximum(published[known], start),
+                published=published[known],
+                assumed=assumed[known],
+            )
+        )
+    return pieces
 
 
 def read(
@@ -188,40 +192,17 @@ def _fill(
     reading.assumed[asked] = piece.assumed[place]
 
 
-def _events(versions: Versions) -> Iterator[tuple[int, dict[int, _Cell]]]:
-    """What each instant brought: the last version of every period it touched."""
-    rows: Iterator[_Change] = zip(
-        versions.available.tolist(),
-        versions.period.tolist(),
-        versions.value.tolist(),
-        versions.assumed.tolist(),
-        strict=True,
-    )
-    for instant, group in groupby(rows, key=itemgetter(0)):
-        yield instant, {period: (value, instant, assumed) for _, period, value, assumed in group}
+def _cuts(available: Ints, place: Ints) -> list[int]:
+    """Index of the first version of each stretch.
 
-
-def _tells(cell: _Cell, period: int, known: dict[int, _Cell]) -> bool:
-    """A version without a value says something only of a period that had one."""
-    return cell[0] == cell[0] or period in known
-
-
-def _apply(told: dict[int, _Cell], known: dict[int, _Cell]) -> None:
-    for period, cell in told.items():
-        if cell[0] == cell[0]:
-            known[period] = cell
-        else:
-            del known[period]
-
-
-def _snapshot(start: int, known: dict[int, _Cell]) -> Stretch:
-    ordered = sorted(known.items())
-    published = np.array([cell[1] for _, cell in ordered], dtype=np.int64)
-    return Stretch(
-        start=start,
-        period=np.array([period for period, _ in ordered], dtype=np.int64),
-        value=np.array([cell[0] for _, cell in ordered], dtype=np.float64),
-        available=np.maximum(published, start),
-        published=published,
-        assumed=np.array([cell[2] for _, cell in ordered], dtype=np.bool_),
-    )
+    News belongs to the stretch before it when all its periods come after every period told of
+    until then. Cutting more often than needed would cost time and change nothing.
+    """
+    if not place.size:
+        return []
+    event = np.concatenate([[0], np.flatnonzero(np.diff(available)) + 1])
+    lowest = np.minimum.reduceat(place, event)
+    highest = np.maximum.accumulate(np.maximum.reduceat(place, event))
+    changes_the_past = np.concatenate([[True], lowest[1:] <= highest[:-1]])
+    cuts: list[int] = event[changes_the_past].tolist()
+    return cuts

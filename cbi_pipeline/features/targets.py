@@ -132,6 +132,7 @@ def _frame(outcomes: list[_Outcome], origins: Ints) -> pl.DataFrame:
             schema_overrides={"session": pl.Int64, "target_session": pl.Int64},
         )
         for o in outcomes
+        if o.known.any()
     ]
     if not parts:
         return pl.DataFrame(schema=dict(TARGET.dtypes)).drop("feature_set", "commodity", "horizon")

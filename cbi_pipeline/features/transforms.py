@@ -14,10 +14,7 @@ from cbi_pipeline.features.known import Floats
 
 def lag(values: Floats, steps: int) -> Floats:
     """The value ``steps`` entries earlier; NaN before the first."""
-    shifted = np.full(values.shape, np.nan)
-    if steps < values.size:
-        shifted[steps:] = values[: values.size - steps]
-    return shifted
+    return _earlier(values, steps, np.nan)
 
 
 def log(values: Floats) -> Floats:
@@ -34,12 +31,8 @@ def change(values: Floats, steps: int) -> Floats:
 def moving_sum(values: Floats, window: int) -> tuple[Floats, Floats]:
     """Sum and count of the values present among the last ``window`` entries."""
     present = ~np.isnan(values)
-    filled, ones = np.where(present, values, 0.0), present.astype(np.float64)
-    total, count = filled.copy(), ones.copy()
-    for back in range(1, min(window, values.size)):
-        total[back:] += filled[:-back]
-        count[back:] += ones[:-back]
-    return total, count
+    total = _folded(np.where(present, values, 0.0), window, np.add, 0.0)
+    return total, _folded(present.astype(np.float64), window, np.add, 0.0)
 
 
 def moving_mean(values: Floats, window: int, least: int) -> Floats:
@@ -58,10 +51,7 @@ def moving_deviation(values: Floats, window: int, least: int) -> Floats:
 
 def moving_max(values: Floats, window: int) -> Floats:
     """Largest value present among the last ``window`` entries."""
-    largest = values.copy()
-    for back in range(1, min(window, values.size)):
-        largest[back:] = np.fmax(largest[back:], values[:-back])
-    return largest
+    return _folded(values, window, np.fmax, np.nan)
 
 
 def expanding_mean(values: Floats, least: int) -> Floats:
@@ -123,3 +113,26 @@ def first_present(values: Floats) -> float:
     """The first value present, 0 when there is none: an anchor that no later value moves."""
     places = np.flatnonzero(~np.isnan(values))
     return float(values[places[0]]) if places.size else 0.0
+
+
+def _folded(values: Floats, window: int, fold: np.ufunc, nothing: float) -> Floats:
+    """``fold`` over the last ``window`` entries, put together from spans of 1, 2, 4, ... entries.
+
+    The order of folding depends on the window alone, and eight additions do for a year.
+    """
+    total = np.full(values.shape, nothing)
+    span, size, covered = values, 1, 0
+    while size <= window:
+        if window & size:
+            total = fold(total, _earlier(span, covered, nothing))
+            covered += size
+        span = fold(span, _earlier(span, size, nothing))
+        size *= 2
+    return total
+
+
+def _earlier(values: Floats, steps: int, nothing: float) -> Floats:
+    shifted = np.full(values.shape, nothing)
+    if steps < values.size:
+        shifted[steps:] = values[: values.size - steps]
+    return shifted

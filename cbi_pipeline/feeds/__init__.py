@@ -1,6 +1,6 @@
 """Feeds: pure modules that say what to ask a source for and turn its answer into typed rows."""
 
-from cbi_pipeline.feeds import archive
+from cbi_pipeline.feeds import archive, cftc, csv_import, eia
 from cbi_pipeline.feeds.errors import (
     ArchiveChecksumMismatch,
     ArchiveError,
@@ -31,4 +31,7 @@ __all__ = [
     "Request",
     "UnexpectedShape",
     "archive",
+    "cftc",
+    "csv_import",
+    "eia",
 ]

@@ -9,20 +9,10 @@ from types import MappingProxyType
 
 import polars as pl
 
-PARSED_SCHEMA: Mapping[str, pl.DataType] = MappingProxyType(
-    {
-        "series_id": pl.String(),
-        "period": pl.Date(),
-        "value_text": pl.String(),
-        "value": pl.Float64(),
-        "unit": pl.String(),
-        "status": pl.String(),
-        "available_at": pl.Datetime("us", "UTC"),
-        "available_basis": pl.String(),
-        "locator": pl.String(),
-        "row_json": pl.String(),
-    }
-)
+from data_contracts.observation import PARSED
+
+#: Columns and types of every parsed frame, from the contract.
+PARSED_SCHEMA: Mapping[str, pl.DataType] = MappingProxyType(PARSED.dtypes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,9 @@ from cbi_pipeline.forecasting.presets import (
     tiny,
 )
 from cbi_pipeline.forecasting.recipe import DEFAULT_LEVELS, Recipe, TrainingConfig
+from cbi_pipeline.forecasting.records import EpochRecord, FitResult
 from cbi_pipeline.forecasting.stopping import TrainingFailed
-from cbi_pipeline.forecasting.train import EpochRecord, FitResult, fit, untrained
+from cbi_pipeline.forecasting.train import fit, untrained
 
 __all__ = [
     "DEFAULT_LEVELS",

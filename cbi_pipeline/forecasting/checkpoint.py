@@ -1,21 +1,43 @@
 """Checkpoints of a run: whole, flushed to disk, and only ever resumed by the same run."""
 
+import json
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from cbi_pipeline.forecasting import storage
-from cbi_pipeline.forecasting.config import canonical, encode
-from cbi_pipeline.forecasting.panel import Panel
+from cbi_pipeline.forecasting.config import canonical, decode, encode
+from cbi_pipeline.forecasting.forecaster import Forecaster
+from cbi_pipeline.forecasting.panel import Panel, PanelSpec
 from cbi_pipeline.forecasting.recipe import Recipe
+from cbi_pipeline.forecasting.records import EpochRecord
 
 FORMAT = 1
+_LAST, _INDEX = "last.safetensors", "best.json"
 
 
-def run_identity(
-    recipe: Recipe, panel: Panel, train_N: torch.Tensor, validation_M: torch.Tensor
-) -> str:
+@dataclass(frozen=True)
+class Keep:
+    """Which checkpoints stay beside the last one; changes no bits of a run.
+
+    Attributes:
+        best: how many epochs with the lowest validation loss.
+        every: also each epoch divisible by this; 0 for none.
+    """
+
+    best: int = 1
+    every: int = 0
+
+    def __post_init__(self) -> None:
+        if self.best < 0 or self.every < 0:
+            raise ValueError("Keep: best and every must not be negative")
+
+
+def run_identity(recipe: Recipe, panel: Panel, train_N: Tensor, validation_M: Tensor) -> str:
     """The sha256 of recipe, data, rows and torch version: what a run's bits depend on."""
     rows = [storage.sha256(r.cpu().numpy().tobytes()) for r in (train_N, validation_M)]
     parts = [FORMAT, recipe.identity(), panel.identity(), *rows, torch.__version__]
@@ -27,31 +49,81 @@ class Checkpoints:
     """The checkpoint folder of one run.
 
     Attributes:
-        folder: holds `last.safetensors`.
+        folder: holds `last.safetensors`, the best epochs with their index `best.json`, and
+            periodic ones.
         identity: of the run; a checkpoint of another run is left unread.
+        recipe: so that a checkpoint rebuilds its network from itself.
+        spec: the panel's axes, for the same reason.
+        keep: what stays.
     """
 
     folder: Path
     identity: str
+    recipe: Recipe
+    spec: PanelSpec
+    keep: Keep
 
-    def save(self, recipe: Recipe, panel: Panel, state: dict[str, object]) -> None:
-        """Replaces the last checkpoint."""
-        tree = {
-            "identity": self.identity,
-            "recipe": encode(recipe),
-            "spec": encode(panel.spec),
-            "state": state,
-        }
-        storage.write_atomic(self.folder / "last.safetensors", storage.pack(tree))
+    def save(self, record: EpochRecord, state: Mapping[str, object]) -> None:
+        """Writes what the policy keeps, and the last checkpoint after it."""
+        whole = self._pack(state)
+        if self.keep.every and record.epoch % self.keep.every == 0:
+            storage.write_atomic(self.folder / f"epoch-{record.epoch:04d}.safetensors", whole)
+        self._keep_best(record.epoch, record.validation_loss, state["scored"])
+        storage.write_atomic(self.folder / _LAST, whole)
 
     def last(self) -> dict[str, object] | None:
-        """The state to resume from, or none when there is no checkpoint of this run."""
-        path = self.folder / "last.safetensors"
-        if not path.exists():
-            return None
-        tree = storage.unpack(path.read_bytes())
-        if tree["identity"] != self.identity:
+        """The state to resume from, or none when there is no checkpoint of this run.
+
+        Raises:
+            ValueError: the checkpoint is damaged.
+        """
+        path = self.folder / _LAST
+        tree = storage.unpack(path.read_bytes()) if path.exists() else {}
+        if tree.get("identity") != self.identity:
             return None
         state = tree["state"]
         assert isinstance(state, dict)
         return state
+
+    def best(self) -> list[tuple[float, int]]:
+        """(validation loss, epoch) of the kept epochs, best first."""
+        path = self.folder / _INDEX
+        index = json.loads(path.read_bytes()) if path.exists() else {}
+        if index.get("identity") != self.identity:
+            return []
+        return [(float(loss), int(epoch)) for loss, epoch in index["epochs"]]
+
+    def _keep_best(self, epoch: int, loss: float, weights: object) -> None:
+        """Loss and index are checked and written first, so a NaN can evict nothing."""
+        if not math.isfinite(loss):
+            raise ValueError(f"a validation loss of {loss} cannot be ranked")
+        before = [line for line in self.best() if line[1] != epoch]
+        after = sorted([*before, (loss, epoch)])[: self.keep.best]
+        if (loss, epoch) in after:
+            storage.write_atomic(self._best_path(epoch), self._pack({"scored": weights}))
+        index = {"identity": self.identity, "epochs": after}
+        storage.write_atomic(self.folder / _INDEX, canonical(index).encode())
+        for _, gone in set(before) - set(after):
+            self._best_path(gone).unlink(missing_ok=True)
+
+    def _best_path(self, epoch: int) -> Path:
+        return self.folder / f"best-{epoch:04d}.safetensors"
+
+    def _pack(self, state: Mapping[str, object]) -> bytes:
+        head = {"identity": self.identity, "recipe": encode(self.recipe), "spec": encode(self.spec)}
+        return storage.pack({**head, "state": state})
+
+
+def load_checkpoint(path: Path) -> Forecaster:
+    """The forecaster of any checkpoint file, rebuilt from the file alone.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    tree = storage.unpack(path.read_bytes())
+    recipe, spec = Recipe.from_json(tree["recipe"]), decode(PanelSpec, tree["spec"])
+    state = tree["state"]
+    assert isinstance(state, dict)
+    network = recipe.build(spec)
+    network.load_state_dict(state["scored"])
+    return Forecaster(recipe, spec, network.eval())

@@ -33,10 +33,10 @@ UNIT_NORM_FLOOR = 1e-3
 def clip(
     parameters: Sequence[nn.Parameter], config: ClipConfig | None, exempt: frozenset[int]
 ) -> Tensor:
-    """Clips in place, or not at all; returns the global norm before clipping, a device scalar (NaN if broken).
+    """Clips in place, or not at all; returns the norm before clipping, a device scalar.
 
-    `exempt` holds the ids of parameters that adaptive clipping leaves alone: the output heads,
-    which start at zero on purpose.
+    The norm is NaN or infinite when any gradient is. `exempt` holds the ids of parameters that
+    adaptive clipping leaves alone: the output heads, which start at zero on purpose.
     """
     graded = [p for p in parameters if p.grad is not None]
     grads = [p.grad for p in graded if p.grad is not None]

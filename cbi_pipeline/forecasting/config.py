@@ -4,61 +4,55 @@ import dataclasses
 import hashlib
 import json
 import types
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import TypeAlias, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
+Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
 
 
-def encode(value: Any) -> Any:  # noqa: ANN401
-    """The plain JSON tree of a configuration; each dataclass names its kind when it has one."""
+def encode(value: object) -> Json:
+    """The plain JSON tree of a configuration: dataclasses as mappings, tuples as lists."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, tuple | list):
         return [encode(item) for item in value]
-    return value
+    return cast("Json", value)
 
 
-def canonical(tree: Any) -> str:  # noqa: ANN401
+def canonical(tree: object) -> str:
     """One spelling per JSON tree: sorted keys, no spaces, NaN refused."""
     return json.dumps(tree, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def identity(value: Any) -> str:  # noqa: ANN401
+def identity(value: object) -> str:
     """The sha256 of a configuration's canonical JSON."""
     return hashlib.sha256(canonical(encode(value)).encode()).hexdigest()
 
 
-def decode(cls: type[T], tree: Any) -> T:  # noqa: ANN401
+def decode(cls: type[T], tree: object) -> T:
     """Builds `cls` from the tree that `encode` made.
 
     Raises:
         ValueError: the tree has an unknown or a missing field, or an unknown kind.
     """
-    result: T = _decode(cls, tree, cls.__name__)
-    return result
+    return cast("T", _decode(cls, tree, cls.__name__))
 
 
-def _decode(hint: Any, tree: Any, where: str) -> Any:  # noqa: ANN401
+def _decode(hint: object, tree: object, where: str) -> object:
     origin = get_origin(hint)
     if origin in (Union, types.UnionType):
         return _decode(_member(get_args(hint), tree, where), tree, where)
-    if origin is tuple:
-        return _decode_tuple(get_args(hint), tree, where)
-    if dataclasses.is_dataclass(hint):
+    if origin is tuple and isinstance(tree, list | tuple):
+        items = get_args(hint)
+        hints = [items[0]] * len(tree) if items[-1] is Ellipsis else list(items)
+        pairs = enumerate(zip(hints, tree, strict=True))
+        return tuple(_decode(h, item, f"{where}[{i}]") for i, (h, item) in pairs)
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         return _decode_dataclass(hint, tree, where)
-    if hint is float and isinstance(tree, int):
-        return float(tree)
-    return tree
+    return float(tree) if hint is float and isinstance(tree, int) else tree
 
 
-def _decode_tuple(items: tuple[Any, ...], tree: Any, where: str) -> tuple[Any, ...]:  # noqa: ANN401
-    hints = [items[0]] * len(tree) if items[-1] is Ellipsis else items
-    return tuple(
-        _decode(h, item, f"{where}[{i}]") for i, (h, item) in enumerate(zip(hints, tree, strict=True))
-    )
-
-
-def _decode_dataclass(cls: Any, tree: Any, where: str) -> Any:  # noqa: ANN401
+def _decode_dataclass(cls: type, tree: object, where: str) -> object:
     hints = get_type_hints(cls)
     names = {f.name for f in dataclasses.fields(cls)}
     if not isinstance(tree, dict) or set(tree) != names:
@@ -67,15 +61,15 @@ def _decode_dataclass(cls: Any, tree: Any, where: str) -> Any:  # noqa: ANN401
     return cls(**{name: _decode(hints[name], tree[name], f"{where}.{name}") for name in names})
 
 
-def _member(members: tuple[Any, ...], tree: Any, where: str) -> Any:  # noqa: ANN401
-    if tree is None and type(None) in members:
+def _member(members: tuple[object, ...], tree: object, where: str) -> object:
+    """The member of a union that the tree spells: by its kind when several are dataclasses."""
+    if tree is None:
         return type(None)
-    classes = [m for m in members if dataclasses.is_dataclass(m)]
+    classes = [m for m in members if isinstance(m, type) and dataclasses.is_dataclass(m)]
     if not isinstance(tree, dict):
         return next(m for m in members if m is not type(None) and m not in classes)
-    kind = tree.get("kind")
     for member in classes:
         default = {f.name: f.default for f in dataclasses.fields(member)}.get("kind")
-        if len(classes) == 1 or default == kind:
+        if len(classes) == 1 or default == tree.get("kind"):
             return member
-    raise ValueError(f"{where}: unknown kind {kind!r}")
+    raise ValueError(f"{where}: unknown kind {tree.get('kind')!r}")

@@ -20,7 +20,7 @@ def choose_device(wanted: str | torch.device | None = None) -> torch.device:
 def reproducible(seed: int, device: torch.device) -> Iterator[None]:
     """Seeds every generator and asks for deterministic kernels; leaves both as they were.
 
-    Bits repeat on one device, one torch version and one number of CPU threads.
+    Bits repeat on one device and one torch version.
     """
     if device.type == "cuda":
         # cuBLAS reads this when its handle is made; without it two runs may differ in bits.
@@ -37,6 +37,21 @@ def reproducible(seed: int, device: torch.device) -> Iterator[None]:
         finally:
             torch.utils.deterministic.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
             torch.use_deterministic_algorithms(before)
+
+
+@contextmanager
+def cpu_threads(count: int) -> Iterator[None]:
+    """Computes with `count` CPU threads, then as before.
+
+    The order of a sum, and so its last bits, follows from the number of threads; and more than
+    one slows small networks down badly on a busy machine.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def random_states(device: torch.device) -> dict[str, torch.Tensor]:

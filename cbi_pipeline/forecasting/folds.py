@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +47,7 @@ def walk_forward(
             no training or no validation rows.
     """
     refits = [int(t) for t in refit_at_us]
-    if not refits or any(a >= b for a, b in zip(refits, refits[1:], strict=False)):
+    if not refits or any(a >= b for a, b in pairwise(refits)):
         raise ValueError("refit_at_us: give increasing instants, at least one")
     origins = np.asarray(origins_N, dtype=np.int64)
     decision = panel.decision_at_R.cpu().numpy()[origins]
@@ -91,7 +92,9 @@ def _split(
     decision = panel.decision_at_R.cpu().numpy()
     rows = np.flatnonzero(panel.ready_R.cpu().numpy() & (public <= refit_at - embargo))
     if rows.size == 0:
-        raise ValueError(f"no training rows are known at the refit of {_day(refit_at)}; refit later")
+        raise ValueError(
+            f"no training rows are known at the refit of {_day(refit_at)}; refit later"
+        )
     order = np.sort(decision[rows])
     opens = order[min(int((1.0 - validation_share) * rows.size), rows.size - 1)]
     validation = rows[decision[rows] >= opens]

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cbi_pipeline.forecasting import storage, windows
+from cbi_pipeline.forecasting import devices, storage, windows
 from cbi_pipeline.forecasting.config import canonical, decode, encode
 from cbi_pipeline.forecasting.networks.network import Network
 from cbi_pipeline.forecasting.networks.output import Output
@@ -120,7 +120,7 @@ class Forecaster:
     def _forward(self, feed: windows.Feed) -> Output:
         self.network.eval()
         every = torch.arange(len(feed), device=feed.row_NC.device)
-        with torch.inference_mode():
+        with devices.cpu_threads(self.recipe.training.threads), torch.inference_mode():
             parts = [self.network(feed.inputs(index)) for index in every.split(_CHUNK)]
         return Output(*(torch.cat(column) for column in zip(*parts, strict=True)))
 

@@ -1,8 +1,8 @@
 """Optimisers with decay on weight matrices only, and a step that skips itself on the device."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -35,7 +35,18 @@ class OptimiserConfig:
 
     def build(self, modules: Iterable[nn.Module]) -> Optimizer:
         """The optimiser over every trainable parameter of the modules."""
-        groups = parameter_groups(modules, self.decay)
+        return self._over(parameter_groups(modules, self.decay))
+
+    def build_stacked(self, module: nn.Module, stacked: Mapping[str, Tensor]) -> Optimizer:
+        """The optimiser over parameters stacked by name; decay follows the module's own shapes."""
+        names = {id(parameter): name for name, parameter in module.named_parameters()}
+        groups = [
+            {**group, "params": [stacked[names[id(p)]] for p in group["params"]]}
+            for group in parameter_groups([module], self.decay)
+        ]
+        return self._over(groups)
+
+    def _over(self, groups: list[dict[str, Any]]) -> Optimizer:
         match self.name:
             case "adamw":
                 return torch.optim.AdamW(groups, lr=self.rate, betas=self.betas, fused=True)
@@ -49,7 +60,7 @@ class OptimiserConfig:
                 return torch.optim.RMSprop(groups, lr=self.rate, momentum=self.momentum)
 
 
-def parameter_groups(modules: Iterable[nn.Module], decay: float) -> list[dict[str, object]]:
+def parameter_groups(modules: Iterable[nn.Module], decay: float) -> list[dict[str, Any]]:
     """Two groups that cover every trainable parameter once: with decay, and without."""
     decayed: list[nn.Parameter] = []
     plain: list[nn.Parameter] = []
@@ -58,7 +69,7 @@ def parameter_groups(modules: Iterable[nn.Module], decay: float) -> list[dict[st
             for parameter in owner.parameters(recurse=False):
                 matrix = parameter.ndim > 1 and not isinstance(owner, nn.Embedding)
                 (decayed if matrix else plain).append(parameter)
-    groups = [
+    groups: list[dict[str, Any]] = [
         {"params": decayed, "weight_decay": decay},
         {"params": plain, "weight_decay": 0.0},
     ]
@@ -85,7 +96,9 @@ def step_unless(optimiser: Optimizer, broken: Tensor) -> None:
         for state, kept in states:
             for key, value in state.items():
                 if isinstance(value, Tensor):
-                    value.copy_(torch.where(broken > 0, kept.get(key, torch.zeros_like(value)), value))
+                    value.copy_(
+                        torch.where(broken > 0, kept.get(key, torch.zeros_like(value)), value)
+                    )
 
 
 def _with_buffers(optimiser: torch.optim.SGD) -> torch.optim.SGD:

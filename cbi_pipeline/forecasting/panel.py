@@ -1,6 +1,5 @@
 """The panel: every commodity's rows on its own sessions, as torch tensors."""
 
-import dataclasses
 import hashlib
 from dataclasses import dataclass
 from typing import Self
@@ -111,7 +110,9 @@ class Panel:
         if set(arrays) != set(_DTYPES):
             missing, extra = set(_DTYPES) - set(arrays), set(arrays) - set(_DTYPES)
             raise ValueError(f"Panel: missing {sorted(missing)}, unknown {sorted(extra)}")
-        checked = {name: _checked(name, arrays[name], dtype) for name, (dtype, _) in _DTYPES.items()}
+        checked = {
+            name: _checked(name, arrays[name], dtype) for name, (dtype, _) in _DTYPES.items()
+        }
         _check_shapes(spec, checked)
         _check_content(spec, checked)
         return cls(spec=spec, **{name: torch.from_numpy(a) for name, a in checked.items()})
@@ -135,7 +136,7 @@ class Panel:
         if self.device == torch.device(device):
             return self
         moved = {name: tensor.to(device) for name, tensor in self.tensors().items()}
-        return dataclasses.replace(self, **moved)
+        return type(self)(spec=self.spec, **moved)
 
     def identity(self) -> str:
         """The sha256 of the spec and of every tensor's bytes."""
@@ -145,7 +146,7 @@ class Panel:
             digest.update(tensor.cpu().contiguous().numpy().data)
         return digest.hexdigest()
 
-    def first_row_C(self) -> Tensor:  # noqa: N802
+    def first_row_C(self) -> Tensor:
         """int64 [C], each commodity's first row; R for one without rows."""
         ids = torch.arange(len(self.spec.commodities), device=self.device)
         return torch.searchsorted(self.commodity_R, ids)

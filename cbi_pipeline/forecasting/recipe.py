@@ -2,11 +2,15 @@
 
 import dataclasses
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal, Self
 
 from cbi_pipeline.forecasting import config
+from cbi_pipeline.forecasting.augment import AugmentConfig
+from cbi_pipeline.forecasting.averaging import AveragingConfig
 from cbi_pipeline.forecasting.clipping import ClipConfig
 from cbi_pipeline.forecasting.losses.objective import ObjectiveConfig
+from cbi_pipeline.forecasting.networks.cross import CrossConfig
 from cbi_pipeline.forecasting.networks.heads import HeadConfig
 from cbi_pipeline.forecasting.networks.network import EncoderConfig, Network
 from cbi_pipeline.forecasting.networks.recurrent import RecurrentConfig
@@ -28,11 +32,20 @@ class TrainingConfig:
         max_epochs: passes over the training rows; 0 leaves the network untrained.
         patience: epochs without improvement before training stops.
         minimum_gain: smallest improvement of the validation loss that counts, in units of it.
+        threads: CPU threads; they decide the last bits of a sum, so they belong to the recipe.
         skip_limit: steps with non-finite gradients allowed per epoch.
         objective: what is minimised.
         optimiser: how.
         schedule: learning rate over the run.
         clip: gradient clipping, or none.
+        trust: increasing shares of an anchored network's adjustments to choose from. After each
+            epoch every commodity and horizon takes the share with the lowest validation loss, so
+            a cell in which nothing was learned stays at the prior.
+        averaging: average the weights over steps, or do not.
+        augment: change training samples, or do not.
+        precision: of the network's forward pass in training; measured on a CPU, bfloat16 takes
+            twice as long as float32.
+        compile: compile the network; measured on a CPU, it is a little slower.
     """
 
     seed: int = 0
@@ -42,16 +55,24 @@ class TrainingConfig:
     patience: int = 4
     minimum_gain: float = 2e-4
     skip_limit: int = 5
-    objective: ObjectiveConfig = ObjectiveConfig()
-    optimiser: OptimiserConfig = OptimiserConfig()
-    schedule: ScheduleConfig = ScheduleConfig()
-    clip: ClipConfig | None = ClipConfig()
+    threads: int = 1
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    clip: ClipConfig | None = field(default_factory=ClipConfig)
+    trust: tuple[float, ...] = (1.0,)
+    averaging: AveragingConfig | None = None
+    augment: AugmentConfig | None = None
+    precision: Literal["float32", "bfloat16"] = "float32"
+    compile: bool = False
 
     def __post_init__(self) -> None:
-        if min(self.batch_size, self.accumulate, self.patience) < 1:
-            raise ValueError("TrainingConfig: batch_size, accumulate, patience at least 1")
+        if min(self.batch_size, self.accumulate, self.patience, self.threads) < 1:
+            raise ValueError("TrainingConfig: batch_size, accumulate, patience, threads at least 1")
         if min(self.max_epochs, self.skip_limit) < 0 or self.minimum_gain < 0:
             raise ValueError("TrainingConfig: max_epochs, skip_limit, minimum_gain not negative")
+        if not self.trust or not all(0.0 <= share <= 1.0 for share in self.trust):
+            raise ValueError("TrainingConfig.trust: give at least one share between 0 and 1")
         if self.accumulate > self.batch_size:
             raise ValueError("TrainingConfig: accumulate cannot exceed batch_size")
 
@@ -76,29 +97,30 @@ class Recipe:
     window: int = 64
     levels: tuple[float, ...] = DEFAULT_LEVELS
     mode: Literal["pooled", "joint"] = "pooled"
-    network: EncoderConfig = RecurrentConfig()
-    head: HeadConfig = HeadConfig()
+    network: EncoderConfig = field(default_factory=RecurrentConfig)
+    head: HeadConfig = field(default_factory=HeadConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
     def __post_init__(self) -> None:
         inside = all(0.0 < level < 1.0 for level in self.levels)
-        rising = all(a < b for a, b in zip(self.levels, self.levels[1:], strict=False))
+        rising = all(a < b for a, b in pairwise(self.levels))
         if not (self.levels and inside and rising):
             raise ValueError("Recipe.levels: give strictly increasing levels inside (0, 1)")
         if self.window < 1:
             raise ValueError("Recipe.window: at least one row")
+        if isinstance(self.network, CrossConfig) and self.mode != "joint":
+            raise ValueError("Recipe.mode: attention across commodities needs mode='joint'")
 
     def identity(self) -> str:
         """The sha256 of the canonical JSON."""
         return config.identity(self)
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> config.Json:
         """A plain tree; `from_json` gives the recipe back."""
-        tree: dict[str, object] = config.encode(self)
-        return tree
+        return config.encode(self)
 
     @classmethod
-    def from_json(cls, tree: dict[str, object]) -> Self:
+    def from_json(cls, tree: object) -> Self:
         """The recipe of a tree.
 
         Raises:

@@ -98,7 +98,9 @@ def _half_cosine(progress: float) -> float:
     return 0.5 * (1.0 + math.cos(math.pi * progress))
 
 
-def _one_cycle(progress: float, rise: float = 0.3, start: float = 1 / 25, end: float = 1e-4) -> float:
+def _one_cycle(
+    progress: float, rise: float = 0.3, start: float = 1 / 25, end: float = 1e-4
+) -> float:
     """Cosine from start to 1 over `rise`, then to end (Smith and Topin, 2017)."""
     if progress < rise:
         return 1.0 + (start - 1.0) * _half_cosine(progress / rise)

@@ -7,7 +7,7 @@ H horizons.
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cbi_pipeline.forecasting import devices, windows
-from cbi_pipeline.forecasting.checkpoint import Checkpoints, run_identity
+from cbi_pipeline.forecasting.augment import Augmented
+from cbi_pipeline.forecasting.averaging import Average
+from cbi_pipeline.forecasting.checkpoint import Checkpoints, Keep, run_identity
 from cbi_pipeline.forecasting.clipping import clip
 from cbi_pipeline.forecasting.config import decode
 from cbi_pipeline.forecasting.forecaster import Forecaster
@@ -25,46 +27,8 @@ from cbi_pipeline.forecasting.networks.network import Network
 from cbi_pipeline.forecasting.optimisers import step_unless
 from cbi_pipeline.forecasting.panel import Panel
 from cbi_pipeline.forecasting.recipe import Recipe
+from cbi_pipeline.forecasting.records import EpochRecord, FitResult
 from cbi_pipeline.forecasting.stopping import EarlyStopping, TrainingFailed
-
-
-@dataclass(frozen=True)
-class EpochRecord:
-    """One line of the learning curve; losses are the recipe's objective per known target.
-
-    Attributes:
-        epoch: 0 is the untrained network.
-        step: optimiser steps so far.
-        train_loss: over the epoch, as seen by the steps; none at epoch 0.
-        validation_loss: over the validation rows.
-        validation_CH: the same per commodity and horizon; none where no target is known.
-        rate: learning rate of the last step.
-        gradient_norm: mean before clipping.
-        skipped: steps left out because they were not finite.
-        best: the best validation loss so far.
-        seconds: spent on the epoch; no part of equality.
-    """
-
-    epoch: int
-    step: int
-    train_loss: float | None
-    validation_loss: float
-    validation_CH: tuple[tuple[float | None, ...], ...]
-    rate: float
-    gradient_norm: float
-    skipped: int
-    best: bool
-    seconds: float = field(compare=False)
-
-
-@dataclass(frozen=True)
-class FitResult:
-    """The best model of a run, its learning curve, and why it stopped."""
-
-    forecaster: Forecaster
-    curve: tuple[EpochRecord, ...]
-    stopped: str
-
 
 Rows = NDArray[np.int64] | Tensor
 
@@ -77,12 +41,13 @@ def fit(
     *,
     device: str | torch.device | None = None,
     checkpoint_dir: Path | None = None,
+    keep: Keep | None = None,
     on_epoch: Callable[[EpochRecord], None] | None = None,
 ) -> FitResult:
     """Trains a recipe and returns the weights that were best on the validation rows.
 
     With `checkpoint_dir`, an interrupted run of the same recipe, data and rows continues there
-    and ends with the same bits as an uninterrupted one.
+    and ends with the same bits as an uninterrupted one; `keep` says which epochs stay on disk.
 
     Raises:
         ValueError: the rows or the panel do not suit the recipe.
@@ -92,24 +57,24 @@ def fit(
     panel = panel.to(place)
     train_N = torch.as_tensor(train_rows_N, dtype=torch.int64, device=place)
     validation_M = torch.as_tensor(validation_rows_M, dtype=torch.int64, device=place)
-    with devices.reproducible(recipe.training.seed, place):
-        make = windows.pooled if recipe.mode == "pooled" else windows.joint
-        train = make(panel, recipe.window, train_N)
+    threads = devices.cpu_threads(recipe.training.threads)
+    with threads, devices.reproducible(recipe.training.seed, place):
+        train = windows.feed(panel, recipe.window, train_N, recipe.mode)
         network = recipe.build(panel.spec).to(place).prepare(panel, train_N)
         if recipe.training.max_epochs == 0:
             return FitResult(Forecaster(recipe, panel.spec, network.eval()), (), "untrained")
-        validation = make(panel, recipe.window, validation_M)
+        validation = windows.feed(panel, recipe.window, validation_M, recipe.mode)
         run = Run(recipe, network, train, validation)
         checkpoints = None
         if checkpoint_dir is not None:
             identity = run_identity(recipe, panel, train_N, validation_M)
-            checkpoints = Checkpoints(checkpoint_dir, identity)
+            checkpoints = Checkpoints(checkpoint_dir, identity, recipe, panel.spec, keep or Keep())
             if (state := checkpoints.last()) is not None:
                 run.restore(state)
         while not run.stopped:
             record = run.next_epoch()
             if checkpoints is not None:
-                checkpoints.save(recipe, panel, run.state())
+                checkpoints.save(record, run.state())
             if on_epoch is not None:
                 on_epoch(record)
     return FitResult(run.forecaster(), tuple(run.curve), run.stopped)
@@ -138,6 +103,17 @@ class Run:
         self.parameters = [p for group in self.optimiser.param_groups for p in group["params"]]
         self.unclipped = frozenset(id(p) for p in network.heads.parameters())
         self.generator = torch.Generator(self.device).manual_seed(self.training.seed)
+        self.source: windows.Feed | Augmented = train
+        if self.training.augment is not None:
+            spread = network.scaler.inverse_F
+            self.source = Augmented(self.training.augment, train, spread, self.generator)
+        average = self.training.averaging
+        self.average = Average(average, network) if average is not None else None
+        self.scored = network if self.average is None else self.average.network
+        self.total_steps = -(-len(train) // self.training.batch_size) * self.training.max_epochs
+        low = self.training.precision == "bfloat16"
+        self.autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=low)
+        self.forward = torch.compile(network) if self.training.compile else network
         self.stopping = EarlyStopping(self.training.patience, self.training.minimum_gain)
         self.steps_per_epoch = -(-len(train) // self.training.batch_size)
         self.curve: list[EpochRecord] = []
@@ -177,39 +153,47 @@ class Run:
 
     def _train_epoch(self) -> Tensor:
         """[4] on the device: sums of loss, of targets, of gradient norms, of broken steps."""
-        self.network.train()
+        self.network.train().trust_CH.fill_(1.0)
         sums = torch.zeros(4, device=self.device)
         order_N = torch.randperm(len(self.train), generator=self.generator, device=self.device)
         for index_B in order_N.split(self.training.batch_size):
-            sums += self._take_step(index_B)
+            sums += self.take_step(index_B, self._rate())
         return sums
 
-    def _take_step(self, index_B: Tensor) -> Tensor:
-        """One optimiser step, computed in `accumulate` pieces with one true divisor."""
-        self._set_rate()
+    def take_step(self, index_B: Tensor, rate: float) -> Tensor:
+        """One optimiser step on the samples `index_B`, in `accumulate` pieces, one true divisor.
+
+        Returns the step's [4] of loss times targets, targets, gradient norm, broken.
+        """
+        self.rate = rate
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
         count = self.train.target_count(index_B).clamp(min=1)
         loss = torch.zeros((), device=self.device)
         for piece_B in index_B.chunk(self.training.accumulate):
-            batch = self.train.batch(piece_B)
-            output = self.network(batch.inputs)
+            batch = self.source.batch(piece_B)
+            with self.autocast:
+                output = self.forward(batch.inputs)
             prior_BHC = self.network.prior_scale(batch.inputs)
-            part = self.objective(output, batch.target_BHC, batch.target_mask_BHC, prior_BHC, count)
+            part = self.objective(output, batch.target_BHC, batch.weight_BHC, prior_BHC, count)
+            if batch.partner is not None:
+                part = part + self.objective(output, *batch.partner, prior_BHC, count)
             part.backward()
             loss += part.detach()
         norm = clip(self.parameters, self.training.clip, self.unclipped)
         broken = ~(norm.isfinite() & loss.isfinite())
         step_unless(self.optimiser, broken.float())
         self.optimiser.zero_grad()
+        if self.average is not None:
+            self.average.update(self.step, self.total_steps)
         self.step += 1
         taken = torch.stack([loss * count, count.float(), norm, torch.zeros_like(norm)])
         return torch.where(broken, taken.new_tensor([0.0, 0.0, 0.0, 1.0]), taken)
 
-    def _set_rate(self) -> None:
-        total = self.steps_per_epoch * self.training.max_epochs
-        factor = self.training.schedule.factor(self.step, total, self.steps_per_epoch, self.drops)
-        self.rate = self.training.optimiser.rate * factor
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.rate
+    def _rate(self) -> float:
+        schedule = self.training.schedule
+        factor = schedule.factor(self.step, self.total_steps, self.steps_per_epoch, self.drops)
+        return self.training.optimiser.rate * factor
 
     def _read_sums(self, sums: Tensor) -> tuple[float, float, int]:
         """Mean loss per target, mean gradient norm, broken steps. Host sync, once per epoch."""
@@ -223,33 +207,44 @@ class Run:
         return loss / max(targets, 1.0), norms / taken, int(broken)
 
     def _validate(self) -> tuple[float, tuple[tuple[float | None, ...], ...]]:
-        """Mean loss per target, overall and by commodity and horizon. Host sync, once per epoch."""
-        self.network.eval()
-        steps_CH = self.network.steps_CH
-        sums_CH = torch.zeros(2, *steps_CH.shape, dtype=torch.float64, device=self.device)
+        """Mean loss per target, overall and by cell, each cell at its best share of trust.
+
+        Host sync, once per epoch.
+        """
+        network = self.scored.eval()
+        losses, counts = torch.stack(
+            [self._losses(network, s) for s in self.training.trust]
+        ).unbind(1)
+        if not counts[0].sum() > 0:
+            raise ValueError("validation_rows_M: no known target to validate on; give later rows")
+        best_CH = losses.argmin(dim=0)  # the smallest share among equals
+        network.trust_CH.copy_(network.trust_CH.new_tensor(self.training.trust)[best_CH])
+        lowest = losses.gather(0, best_CH[None])[0]
+        by_CH = [
+            tuple(x / n if n else None for x, n in zip(*line, strict=True))
+            for line in zip(lowest.tolist(), counts[0].tolist(), strict=True)
+        ]
+        return float(lowest.sum() / counts[0].sum()), tuple(by_CH)
+
+    def _losses(self, network: Network, share: float) -> Tensor:
+        """[2, C, H] sums of validation losses and of targets, at one share of trust."""
+        network.trust_CH.fill_(share)
+        sums_CH = torch.zeros(2, *network.steps_CH.shape, dtype=torch.float64, device=self.device)
         every_N = torch.arange(len(self.validation), device=self.device)
         with torch.inference_mode():
             for index_B in every_N.split(self.training.batch_size):
                 batch = self.validation.batch(index_B)
-                prior_BHC = self.network.prior_scale(batch.inputs)
-                target_BHC, mask_BHC = batch.target_BHC, batch.target_mask_BHC
-                loss_BHC = self.objective.score(
-                    self.network(batch.inputs), target_BHC, mask_BHC, prior_BHC
-                )
+                prior_BHC = network.prior_scale(batch.inputs)
+                target_BHC, weight_BHC = batch.target_BHC, batch.weight_BHC
+                output = network(batch.inputs)
+                loss_BHC = self.objective.score(output, target_BHC, weight_BHC, prior_BHC)
                 commodity = batch.inputs.commodity_BC.flatten()
-                for total, x_BHC in zip(sums_CH, (loss_BHC, mask_BHC), strict=True):
+                for total, x_BHC in zip(sums_CH, (loss_BHC, weight_BHC), strict=True):
                     total.index_add_(0, commodity, x_BHC.double().transpose(1, 2).flatten(0, 1))
-        losses, counts = sums_CH.cpu()
-        if not counts.sum() > 0:
-            raise ValueError("validation_rows_M: no known target to validate on; give later rows")
-        by_CH = [
-            tuple(x / n if n else None for x, n in zip(*line, strict=True))
-            for line in zip(losses.tolist(), counts.tolist(), strict=True)
-        ]
-        return float(losses.sum() / counts.sum()), tuple(by_CH)
+        return sums_CH.clone()
 
     def _copy_weights(self) -> dict[str, Tensor]:
-        return {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+        return {name: value.detach().clone() for name, value in self.scored.state_dict().items()}
 
     def forecaster(self) -> Forecaster:
         """The best weights so far, as a forecaster."""
@@ -260,6 +255,7 @@ class Run:
         """All that a later process needs to go on as if nothing had happened."""
         return {
             "network": self.network.state_dict(),
+            "scored": self.scored.state_dict(),
             "best": self.best,
             "objective": self.objective.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -273,6 +269,7 @@ class Run:
     def restore(self, state: dict[str, Any]) -> None:
         """The inverse of `state`."""
         self.network.load_state_dict(state["network"])
+        self.scored.load_state_dict(state["scored"])
         self.best = {name: value.to(self.device) for name, value in state["best"].items()}
         self.objective.load_state_dict(state["objective"])
         self.optimiser.load_state_dict(state["optimiser"])

@@ -5,7 +5,7 @@ T window, C commodities (1 in pooled mode), F features, G groups, H horizons, N 
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -32,11 +32,19 @@ class Inputs(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Inputs with their targets: log returns [B, H, C] and a mask of those that count."""
+    """Inputs with their targets.
+
+    Attributes:
+        inputs: the windows.
+        target_BHC: float32 log returns, 0 where unknown.
+        weight_BHC: float32, 1 where a target counts, else 0.
+        partner: second targets with their weights, for blended samples.
+    """
 
     inputs: Inputs
     target_BHC: Tensor
-    target_mask_BHC: Tensor
+    weight_BHC: Tensor
+    partner: tuple[Tensor, Tensor] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,11 +68,14 @@ class Feed:
     def __len__(self) -> int:
         return self.row_NC.shape[0]
 
-    def inputs(self, index_B: Tensor) -> Inputs:
-        """Gathers the windows of the samples `index_B` (int64 on the panel's device)."""
+    def inputs(self, index_B: Tensor, shift_B: Tensor | None = None) -> Inputs:
+        """Gathers the windows of the samples `index_B` (int64 on the panel's device).
+
+        `shift_B` slides all rows but the newest that many rows further into the past.
+        """
         panel, row_BC = self.panel, self.row_NC.index_select(0, index_B)
         newest_BC = row_BC.clamp(min=0)
-        row_BTC, valid_BTC = self._window_rows(row_BC)
+        row_BTC, valid_BTC = self._window_rows(row_BC, shift_B)
         values = _take(panel.values_RF, row_BTC)
         mask = _take(panel.mask_RF, row_BTC)
         age = _take(panel.age_RG, row_BTC)
@@ -76,13 +87,14 @@ class Feed:
             variance = torch.where((row_BC >= 0)[..., None], variance, 1.0)
         return Inputs(values, mask, age, variance, self._commodity(newest_BC))
 
-    def batch(self, index_B: Tensor) -> Batch:
-        """The windows of `index_B` with their targets."""
+    def batch(self, index_B: Tensor, shift_B: Tensor | None = None) -> Batch:
+        """The windows of `index_B`, shifted if asked, with the targets of their newest rows."""
         newest_BC = self.row_NC.index_select(0, index_B).clamp(min=0)
         counts_BC = self.counts_NC.index_select(0, index_B)
         target_BCH = _take(self.panel.target_RH, newest_BC)
         mask_BCH = _take(self.panel.target_mask_RH, newest_BC) & counts_BC[..., None]
-        return Batch(self.inputs(index_B), target_BCH.transpose(1, 2), mask_BCH.transpose(1, 2))
+        weight_BHC = mask_BCH.transpose(1, 2).float()
+        return Batch(self.inputs(index_B, shift_B), target_BCH.transpose(1, 2), weight_BHC)
 
     def target_count(self, index_B: Tensor) -> Tensor:
         """How many targets of `index_B` count, as a device scalar (no host sync)."""
@@ -90,10 +102,12 @@ class Feed:
         mask_BCH = _take(self.panel.target_mask_RH, newest_BC)
         return (mask_BCH & self.counts_NC.index_select(0, index_B)[..., None]).sum()
 
-    def _window_rows(self, row_BC: Tensor) -> tuple[Tensor, Tensor | None]:
+    def _window_rows(self, row_BC: Tensor, shift_B: Tensor | None) -> tuple[Tensor, Tensor | None]:
         back_T = torch.arange(1 - self.window, 1, device=row_BC.device)
         row_BTC = row_BC[:, None, :] + back_T[None, :, None]
-        if not self.ragged:
+        if shift_B is not None:
+            row_BTC[:, :-1] -= shift_B[:, None, None]
+        elif not self.ragged:
             return row_BTC, None
         newest_BC = row_BC.clamp(min=0)
         first_BC = self.panel.first_row_C()[self._commodity(newest_BC)]
@@ -105,6 +119,11 @@ class Feed:
             ids = torch.arange(newest_BC.shape[1], device=newest_BC.device)
             return ids.expand_as(newest_BC)
         return _take(self.panel.commodity_R, newest_BC)
+
+
+def feed(panel: Panel, window: int, rows_N: Tensor, mode: Literal["pooled", "joint"]) -> Feed:
+    """The feed of the rows in the given mode; see `pooled` and `joint`."""
+    return pooled(panel, window, rows_N) if mode == "pooled" else joint(panel, window, rows_N)
 
 
 def pooled(panel: Panel, window: int, rows_N: Tensor) -> Feed:

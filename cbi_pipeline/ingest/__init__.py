@@ -1,5 +1,7 @@
 """The ingestion engine: fetch, land, parse, screen, commit."""
 
+from cbi_pipeline.ingest._client import Client, Patience
+from cbi_pipeline.ingest._deliver import deliver, live_series
 from cbi_pipeline.ingest._engine import (
     END_OF_TIME,
     Fetched,
@@ -11,23 +13,60 @@ from cbi_pipeline.ingest._engine import (
     prepare,
     require,
 )
+from cbi_pipeline.ingest._faults import Fault, FaultEvent, FaultLog
 from cbi_pipeline.ingest._files import read_file
+from cbi_pipeline.ingest._health import FamilyAge, FeedHealth, check_feeds
+from cbi_pipeline.ingest._held import Held
+from cbi_pipeline.ingest._import import import_csv
+from cbi_pipeline.ingest._live import (
+    deliver_live,
+    fault_log,
+    land_live,
+    live_feed,
+    live_feeds,
+    secret_of,
+)
+from cbi_pipeline.ingest._night import Landed, LandedPull, land_night
+from cbi_pipeline.ingest._offline import ParsedFile, parse_file
 from cbi_pipeline.ingest._screen import Screened, SeriesMeta, screen
 from cbi_pipeline.ingest._series import archive_series
 
 __all__ = [
     "END_OF_TIME",
+    "Client",
+    "FamilyAge",
+    "Fault",
+    "FaultEvent",
+    "FaultLog",
+    "FeedHealth",
     "Fetched",
+    "Held",
     "IngestReport",
+    "Landed",
+    "LandedPull",
+    "ParsedFile",
+    "Patience",
     "Prepared",
     "Screened",
     "SeriesMeta",
     "TableRuleBroken",
     "archive_series",
+    "check_feeds",
     "commit",
+    "deliver",
+    "deliver_live",
+    "fault_log",
+    "import_csv",
     "land",
+    "land_live",
+    "land_night",
+    "live_feed",
+    "live_feeds",
+    "live_series",
+    "parse_file",
     "prepare",
     "read_file",
     "require",
     "screen",
+    "secret_of",
 ]

@@ -199,7 +199,7 @@ def _write(
     store.replace("ref.series", series)
     followed = store.table("ref.series")["series_id"].to_list()
     before = store.state(END_OF_TIME, followed)
-    txn_id = 1 + (store.table("ledger.txn")["txn_id"].max() or 0)
+    txn_id = next_txn(store)
     known = store.table("ledger.response")["response_id"].implode()
     used = ledger.frame(response for response, _, _ in prepared.parts)
     store.append("ledger.response", used.filter(~pl.col("response_id").is_in(known)))
@@ -226,6 +226,12 @@ def _write(
         newest=_newest(prepared, series),
         **counts,
     )
+
+
+def next_txn(store: Store) -> int:
+    """Number of the transaction to come."""
+    number: int = store.query("SELECT coalesce(max(txn_id), 0) + 1 FROM ledger.txn").item()
+    return number
 
 
 def _record(

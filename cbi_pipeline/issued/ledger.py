@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -56,7 +57,7 @@ class IssuedLedger:
 
     @property
     def path(self) -> Path:
-        """The plain-file plain_file."""
+        """The plain-file copy."""
         return self.folder / "forecasts.jsonl"
 
     def append(self, rows: pl.DataFrame, abstentions: pl.DataFrame | None = None) -> int:
@@ -113,11 +114,14 @@ class IssuedLedger:
     def _file_head(self, newest: str | None) -> Head:
         if newest is None:
             return Head()
-        try:
-            row = plain_file.parse(newest)
-        except ValueError as error:
-            raise LedgerBroken(f"the newest line of {self.path} cannot be read: {error}") from error
+        row = self._parse(newest)
         return Head(row["sequence"], row["row_hash"])
+
+    def _parse(self, text: str) -> dict[str, Any]:
+        try:
+            return plain_file.parse(text)
+        except ValueError as error:
+            raise LedgerBroken(f"a line of {self.path} cannot be read: {error}") from error
 
     def _complete_file(self, file: Head) -> None:
         rows = self.store.table(TABLE, "sequence >= ?", [file.sequence]).sort("sequence")
@@ -129,7 +133,7 @@ class IssuedLedger:
 
     def _complete_database(self, database: Head) -> None:
         lines, _ = plain_file.read(self.path)
-        rows = [plain_file.parse(text) for text in lines]
+        rows = [self._parse(text) for text in lines]
         damage = faults(rows)
         if damage:
             raise LedgerBroken(f"{self.path} is ahead of the database but damaged: {damage[0]}")

@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 
 from cbi_pipeline.issued.chain import Row, describe, faults
+from cbi_pipeline.ledger import sync_folder
 from data_contracts.issued import FORECAST
 
 _BLOCK = 65536
@@ -113,15 +114,6 @@ def extend(path: Path, rows: Iterable[Row]) -> None:
         file.flush()
         os.fsync(file.fileno())
     sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Force a folder's entries to the disk, so that a new or renamed file survives a crash."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def verify(rows: pl.DataFrame, path: Path) -> list[str]:

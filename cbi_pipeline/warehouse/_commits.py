@@ -12,17 +12,16 @@ COMMITS_DDL = (
 )
 
 
-def mark_commit(connection: duckdb.DuckDBPyConnection, sequence: int | None = None) -> None:
-    """Note, inside the running transaction, that the content is no longer what it was.
+def mark_commit(connection: duckdb.DuckDBPyConnection) -> None:
+    """Note, inside the running transaction, that the content is no longer what it was."""
+    _put(connection, read_commit(connection)[0] + 1)
 
-    Args:
-        connection: connection with an open transaction.
-        sequence: number to continue from instead of the stored one plus one.
-    """
-    if sequence is None:
-        sequence = read_commit(connection)[0] + 1
-    connection.execute("DELETE FROM meta.commit")
-    connection.execute("INSERT INTO meta.commit VALUES (?, ?)", [sequence, secrets.token_hex(4)])
+
+def renumber(connection: duckdb.DuckDBPyConnection, sequence: int) -> None:
+    """Let a rebuilt database count on from where the published snapshots stand."""
+    connection.execute("BEGIN TRANSACTION")
+    _put(connection, sequence)
+    connection.execute("COMMIT")
 
 
 def read_commit(connection: duckdb.DuckDBPyConnection) -> tuple[int, str]:
@@ -39,3 +38,8 @@ def snapshot_name(sequence: int, token: str) -> str:
 def snapshot_sequence(path: Path) -> int:
     """Running number in a snapshot's file name."""
     return int(path.name.split("-")[0])
+
+
+def _put(connection: duckdb.DuckDBPyConnection, sequence: int) -> None:
+    connection.execute("DELETE FROM meta.commit")
+    connection.execute("INSERT INTO meta.commit VALUES (?, ?)", [sequence, secrets.token_hex(4)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import polars as pl
 
 from cbi_pipeline.warehouse._errors import NothingPublished, WarehouseBusy
 from cbi_pipeline.warehouse._lock import pause
+
+_VIEW_NUMBERS = count()
 
 
 @contextmanager
@@ -65,6 +68,17 @@ def fetch(
     # DuckDB 1.5 turns every row of sql(..., params=...) into Python objects, a hundred times
     # slower than this, which 2.0 has as well.
     return pl.DataFrame(connection.execute(sql, list(params)).to_arrow_table())
+
+
+@contextmanager
+def as_view(connection: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> Iterator[str]:
+    """Let SQL read a frame under the name this gives."""
+    # A view made in a transaction that is rolled back can neither be dropped then nor made again
+    # under its name; it goes with the connection.
+    view = f"incoming_{next(_VIEW_NUMBERS)}"
+    connection.register(view, frame)
+    yield view
+    connection.unregister(view)
 
 
 def _connect_patiently(path: Path, wait_s: float) -> duckdb.DuckDBPyConnection:

@@ -9,11 +9,16 @@ import duckdb
 
 from cbi_pipeline.warehouse._commits import COMMITS_DDL, mark_commit
 from cbi_pipeline.warehouse._errors import LayoutChanged
+from cbi_pipeline.warehouse._state_blocks import STATE_BLOCKS_DDL, refresh_all_blocks
 from cbi_pipeline.warehouse._views import PUB_VIEWS
 from data_contracts import CONTRACTS, Contract
 from data_contracts.core import duckdb_type
 
-_META = ("CREATE TABLE IF NOT EXISTS meta.layout (hash VARCHAR NOT NULL)", COMMITS_DDL)
+_META = (
+    "CREATE TABLE IF NOT EXISTS meta.layout (hash VARCHAR NOT NULL)",
+    COMMITS_DDL,
+    STATE_BLOCKS_DDL,
+)
 
 
 def lay_out(connection: duckdb.DuckDBPyConnection) -> None:
@@ -30,6 +35,7 @@ def lay_out(connection: duckdb.DuckDBPyConnection) -> None:
     check_columns(connection)
     for name, select in PUB_VIEWS.items():
         connection.execute(f"CREATE OR REPLACE VIEW pub.{name} AS {select}")
+    refresh_all_blocks(connection)
     connection.execute("DELETE FROM meta.layout")
     connection.execute("INSERT INTO meta.layout VALUES (?)", [layout_hash()])
     mark_commit(connection)

@@ -4,22 +4,21 @@ A canonical row is (period, available_at in microseconds, bits of the value, sta
 that was, at some instant, the newest one publicly known. Rows are hashed per series and year, and
 the block hashes, sorted and with each series' unit, make the state. When we saw a version, how
 often, in which order and from which response leaves no trace.
+
+Pure polars and numpy: frames in, hashes out.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable
-from datetime import datetime
-from typing import NamedTuple
+from collections.abc import Mapping
+from itertools import pairwise
 
-import duckdb
 import numpy as np
 import polars as pl
 
-from cbi_pipeline.warehouse._connection import fetch
-
-BLOCK = ["series_id", "year"]
+BLOCK = ("series_id", "year")
+STATE_COLUMNS = ("series_id", "period", "version", "available_at", "value", "status")
 
 _CANONICAL = np.dtype(
     [("period", "<i4"), ("available_at", "<i8"), ("bits", "<i8"), ("status", "u1")]
@@ -27,66 +26,48 @@ _CANONICAL = np.dtype(
 _STATUS_CODES = {"value": 0, "missing": 1, "withheld": 2, "withdrawn": 3}
 
 
-class Block(NamedTuple):
-    """Hash of the canonical rows of one series in one year."""
-
-    series_id: str
-    year: int
-    digest: str
-
-
-def state(connection: duckdb.DuckDBPyConnection, as_of: datetime, series: Collection[str]) -> str:
-    """The state of ``series`` as of an instant; see the module's first lines.
-
-    Raises:
-        ValueError: a series with observations has no row in ``ref.series``.
-    """
-    rows = fetch(
-        connection,
-        """
-        SELECT series_id, period, version, available_at, value, status FROM raw.observation
-        WHERE available_at <= ? AND series_id = ANY(?)""",
-        [as_of, list(series)],
-    )
-    units = dict(connection.execute("SELECT series_id, unit FROM ref.series").fetchall())
-    return digest(blocks(rows), units)
-
-
-def digest(hashed: Iterable[Block], units: dict[str, str]) -> str:
+def digest(blocks: pl.DataFrame, units: Mapping[str, str]) -> str:
     """Combine block hashes, in any order, into the state.
+
+    Args:
+        blocks: rows of :func:`hash_blocks`, at least series_id, year and digest.
+        units: unit of each series.
 
     Raises:
         ValueError: a block's series has no unit.
     """
     lines = []
-    for block in sorted(hashed):
-        if block.series_id not in units:
+    for series_id, year, block in sorted(blocks.select(*BLOCK, "digest").iter_rows()):
+        if series_id not in units:
             raise ValueError(
-                f"{block.series_id} has observations but no row in ref.series, so its unit is "
+                f"{series_id} has observations but no row in ref.series, so its unit is "
                 "unknown: write ref.series first"
             )
-        lines.append(f"{block.series_id}\t{units[block.series_id]}\t{block.year}\t{block.digest}\n")
+        lines.append(f"{series_id}\t{units[series_id]}\t{year}\t{block}\n")
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def blocks(rows: pl.DataFrame) -> list[Block]:
+def hash_blocks(rows: pl.DataFrame) -> pl.DataFrame:
     """Hash the canonical rows of each series and year.
 
     Args:
-        rows: versions in any order: series_id, period, version, available_at, value, status.
+        rows: versions in any order (``STATE_COLUMNS``), whole cells.
+
+    Returns:
+        series_id, year, digest, and the oldest and newest available_at of the block's rows.
     """
     canonical = visible(rows).with_columns(year=pl.col("period").dt.year())
-    if canonical.is_empty():
-        return []
+    blocks = canonical.group_by(BLOCK, maintain_order=True).agg(
+        oldest=pl.col("available_at").min(),
+        newest=pl.col("available_at").max(),
+        rows=pl.len(),
+    )
     packed = _pack(canonical)
-    starts = canonical.select(pl.struct(BLOCK).rle_id()).to_series().to_numpy()
-    firsts = np.flatnonzero(np.diff(starts, prepend=-1))
-    ends = [*firsts[1:].tolist(), len(packed)]
-    names = canonical.select(BLOCK)[firsts].iter_rows()
-    return [
-        Block(series_id, year, hashlib.sha256(packed[first:end].tobytes()).hexdigest())
-        for (series_id, year), first, end in zip(names, firsts.tolist(), ends, strict=True)
+    bounds = [0, *blocks["rows"].cum_sum()]
+    digests = [
+        hashlib.sha256(packed[first:end].tobytes()).hexdigest() for first, end in pairwise(bounds)
     ]
+    return blocks.with_columns(digest=pl.Series(digests, dtype=pl.String)).drop("rows")
 
 
 def visible(rows: pl.DataFrame) -> pl.DataFrame:

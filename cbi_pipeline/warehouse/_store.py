@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from itertools import count
 from typing import Any, Literal
 
 import duckdb
 import polars as pl
 
-from cbi_pipeline.warehouse import _state
 from cbi_pipeline.warehouse._commits import mark_commit
-from cbi_pipeline.warehouse._connection import fetch
+from cbi_pipeline.warehouse._connection import as_view, fetch
 from cbi_pipeline.warehouse._errors import DuplicateKey, ReadOnlyStore
 from cbi_pipeline.warehouse._observations import STORED_COLUMNS, Recorded, revise
+from cbi_pipeline.warehouse._state_blocks import refresh_blocks, state
 from data_contracts import Contract, contract
+from data_contracts.observation import OBSERVATION
 
 _KNOWN_AT = {"public": "available_at", "ours": "seen_at"}
 
@@ -33,7 +33,6 @@ class Store:
         self._writable = writable
         self._in_transaction = False
         self._changed = False
-        self._incoming = count()
 
     def table(self, name: str, where: str = "", params: Sequence[Any] = ()) -> pl.DataFrame:
         """Rows of a contract's table, sorted by its key, with the contract's columns and types.
@@ -87,11 +86,15 @@ class Store:
             params.append(list(series))
         return self.query(
             f"""
+            WITH known AS (FROM raw.observation WHERE {_KNOWN_AT[knew]} <= ? {chosen}),
+            revised AS (
+                SELECT series_id, period, max(version) AS newest
+                FROM known WHERE version > 1 GROUP BY ALL)
             SELECT series_id, period, version, value, available_at, available_basis
-            FROM raw.observation
-            WHERE {_KNOWN_AT[knew]} <= ? {chosen}
-            QUALIFY version = max(version) OVER (PARTITION BY series_id, period)
-                AND status = 'value'
+            FROM known ANTI JOIN revised
+                ON known.series_id = revised.series_id AND known.period = revised.period
+                AND known.version < revised.newest
+            WHERE status = 'value'
             ORDER BY series_id, period""",
             params,
         )
@@ -106,7 +109,7 @@ class Store:
             ValueError: ``as_of`` has no time zone, or a series with observations has no row in
                 ``ref.series``.
         """
-        return _state.state(self._connection, _instant(as_of), series)
+        return state(self._connection, _instant(as_of), series)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -151,9 +154,14 @@ class Store:
         _require_unique(rows, known)
         with self.transaction():
             try:
-                return self._insert("INSERT INTO {table} BY NAME SELECT * FROM {rows}", known, rows)
+                added = self._insert(
+                    "INSERT INTO {table} BY NAME SELECT * FROM {rows}", known, rows
+                )
             except duckdb.ConstraintException as error:
                 raise DuplicateKey(f"{name} holds such a row already: {error}") from error
+            if known is OBSERVATION:
+                refresh_blocks(self._connection, rows)
+            return added
 
     def replace(self, name: str, frame: pl.DataFrame) -> int:
         """Put rows into a table that allows it: new keys are added, known ones overwritten.
@@ -214,7 +222,7 @@ class Store:
             ReadOnlyStore: the store is a published snapshot.
         """
         self._require_writable()
-        touched = sorted({*parsed["series_id"], *complete})
+        touched = [*parsed["series_id"].unique(), *complete]
         stored = self.query(
             f"SELECT {', '.join(STORED_COLUMNS)} FROM raw.observation WHERE series_id = ANY(?)",
             [touched],
@@ -224,16 +232,14 @@ class Store:
             seen_at=pl.lit(_instant(seen_at), pl.Datetime("us", "UTC")),
             txn_id=pl.lit(txn_id, pl.Int64),
         )
-        self.append("raw.observation", rows)
+        if len(rows):
+            self.append("raw.observation", rows)
         return revision.recorded
 
     def _insert(self, statement: str, known: Contract, rows: pl.DataFrame) -> int:
-        # A rolled-back view cannot be registered again under its name, so each gets its own.
-        view = f"incoming_{next(self._incoming)}"
-        self._connection.register(view, rows)
-        sql = statement.format(table=known.table, rows=view)
-        added: int = self._connection.execute(sql).fetchall()[0][0]
-        self._connection.unregister(view)
+        with as_view(self._connection, rows) as view:
+            sql = statement.format(table=known.table, rows=view)
+            added: int = self._connection.execute(sql).fetchall()[0][0]
         self._changed = self._changed or added > 0
         return added
 

@@ -6,11 +6,17 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cbi_pipeline.warehouse._commits import read_commit, snapshot_name
+from cbi_pipeline.warehouse._commits import read_commit, renumber, snapshot_name
 from cbi_pipeline.warehouse._connection import open_snapshot, open_writable
 from cbi_pipeline.warehouse._layout import lay_out, require_layout
 from cbi_pipeline.warehouse._lock import writer_lock
-from cbi_pipeline.warehouse._publication import current_snapshot, prune, put_snapshot
+from cbi_pipeline.warehouse._publication import (
+    current_snapshot,
+    newest_sequence,
+    prune,
+    put_snapshot,
+)
+from cbi_pipeline.warehouse._rebuild import copy_tables, remove_database, swap_database
 from cbi_pipeline.warehouse._store import Store
 
 
@@ -81,6 +87,34 @@ class Warehouse:
             yield Store(connection, writable=False)
         finally:
             connection.close()
+
+    @contextmanager
+    def recreate(self, *, carry: Collection[str] = ()) -> Iterator[Store]:
+        """Build the database anew; it takes the old one's place when the block ends without error.
+
+        This is the restore and the migration to changed contracts. Readers keep the published
+        snapshot until the next :meth:`publish`; a failure or a crash leaves the old database as
+        it was.
+
+        Args:
+            carry: tables copied from the old database, for what cannot be made again from the
+                ledger, such as ``issued.forecast``.
+
+        Raises:
+            WarehouseBusy: another writer did not finish in time; says who.
+            duckdb.Error: a carried table does not fit its contract, or the old database cannot be
+                read and ``carry`` asks for it.
+        """
+        fresh = self._root / "rebuilt.duckdb"
+        with self._locked():
+            remove_database(fresh)
+            with open_writable(fresh, self._wait_s) as connection:
+                lay_out(connection)
+                copy_tables(connection, self._database, carry)
+                yield Store(connection, writable=True)
+                renumber(connection, 1 + newest_sequence(self.published))
+                connection.execute("CHECKPOINT")
+            swap_database(fresh, self._database)
 
     @property
     def _database(self) -> Path:

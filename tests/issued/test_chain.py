@@ -100,6 +100,7 @@ def test_any_single_change_in_the_database_is_named(number, name):
     assert any(f"row {named}" in fault or f"row {number + 1} " in fault for fault in found)
 
 
+@settings(deadline=None)
 @given(number=NUMBERS)
 def test_any_row_missing_from_the_database_is_named(copied, number):
     lines = CHAIN.to_dicts()
@@ -110,6 +111,7 @@ def test_any_row_missing_from_the_database_is_named(copied, number):
     )
 
 
+@settings(deadline=None)
 @given(numbers=st.lists(NUMBERS, min_size=2, max_size=2, unique=True))
 def test_two_rows_that_changed_places_are_named(copied, numbers):
     lines = CHAIN.to_dicts()
@@ -119,6 +121,7 @@ def test_two_rows_that_changed_places_are_named(copied, numbers):
     assert all(f"row {lines[n]['sequence']} " in found for n in numbers)
 
 
+@settings(deadline=None)
 @given(number=NUMBERS, name=st.sampled_from(["price", "up", "model_version"]))
 def test_a_chain_computed_anew_after_a_change_differs_from_the_file(copied, number, name):
     lines = CHAIN.to_dicts()
@@ -128,6 +131,17 @@ def test_a_chain_computed_anew_after_a_change_differs_from_the_file(copied, numb
     found = verify(forged, copied)
     assert f"row {number + 1} " in found[0]
     assert name in found[0]
+
+
+@settings(deadline=None)
+@given(number=st.integers(0, CHAIN.height - 2))
+def test_row_rewritten_with_its_own_hash_made_anew_breaks_the_link_to_the_next(number):
+    lines = CHAIN.to_dicts()
+    lines[number]["price"] += 1.0
+    lines[number]["row_hash"] = row_hash(lines[number], lines[number]["prev_hash"])
+    (found,) = faults(lines)
+    assert f"row {number + 2} " in found
+    assert f"does not follow row {number + 1}" in found
 
 
 @settings(deadline=None)
@@ -186,6 +200,7 @@ def test_file_that_is_merely_behind_is_told_from_damage(tmp_path):
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 
 
+@settings(deadline=None)
 @given(value=FLOATS, number=NUMBERS)
 def test_a_line_reads_back_to_the_same_bits(value, number):
     row = {**CHAIN.row(number, named=True), "value": value}

@@ -110,6 +110,15 @@ def test_append_after_a_crash_that_cut_the_file_completes_it(warehouse, folder, 
     assert faults(warehouse, folder) == []
 
 
+def test_part_of_a_line_after_the_newest_one_is_dropped(warehouse, folder):
+    issue(warehouse, folder, FIRST)
+    file = folder / "forecasts.jsonl"
+    whole = file.read_bytes()
+    file.write_bytes(whole + whole[:-1].rpartition(b"\n")[2] * 3)
+    issue(warehouse, folder, FIRST)
+    assert file.read_bytes() == whole
+
+
 def test_append_after_the_file_was_lost_writes_it_again(warehouse, folder, tmp_path):
     issue(warehouse, folder, FIRST)
     (folder / "forecasts.jsonl").unlink()

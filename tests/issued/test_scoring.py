@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cbi_pipeline.issued import chain, score
@@ -29,6 +29,7 @@ def outcome(price, *, up=0.5, as_of=LATER):
     return score(forecast(up), known, as_of).filter(pl.col("vintage") == "latest").to_dicts()[0]
 
 
+@settings(deadline=None)
 @given(price=st.floats(20, 120))
 def test_figures_equal_the_plain_definitions(price):
     issued, got = forecast(), outcome(price)
@@ -75,6 +76,11 @@ def test_market_that_was_shut_on_the_target_day_is_scored_at_its_next_session():
     scored = score(forecast(), known, LATER)
     assert set(scored["actual_price"]) == {56.0}
     assert set(scored["target_session"]) == {TARGET}
+
+
+def test_price_before_the_target_is_no_outcome():
+    known = prices(("wti", TARGET - timedelta(days=1), 1, 56.0, PUBLISHED))
+    assert score(forecast(), known, LATER).is_empty()
 
 
 def test_price_more_than_a_week_after_the_target_is_no_outcome():

@@ -1,0 +1,1 @@
+"""Losses: of points, distributions, direction and trading, and their weighted sum."""

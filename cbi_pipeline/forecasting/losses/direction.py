@@ -4,7 +4,10 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy, softplus
+from torch.nn.functional import softplus
+
+SUREST = 1e-6
+"""Probabilities are read as if at least this far from 0 and 1."""
 
 
 def direction(up: Tensor, actual: Tensor) -> Tensor:
@@ -13,7 +16,9 @@ def direction(up: Tensor, actual: Tensor) -> Tensor:
     A return of exactly zero is neither: its label is one half. Shapes equal.
     """
     label = 0.5 * (1.0 + torch.sign(actual))
-    return binary_cross_entropy(up, label, reduction="none")
+    # The library's own function aborts the process on a NaN; here a NaN must stay a NaN.
+    up = up.clamp(SUREST, 1.0 - SUREST)
+    return -(label * up.log() + (1.0 - label) * (-up).log1p())
 
 
 def directional(

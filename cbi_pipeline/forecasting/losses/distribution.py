@@ -41,7 +41,7 @@ def student_t(mean: Tensor, deviation: Tensor, actual: Tensor) -> Tensor:
 
 
 def qlike(deviation: Tensor, realised_variance: Tensor) -> Tensor:
-    """log v + r / v for forecast variance v = deviation^2 and realised variance r; no unit.
+    """Log v + r / v for forecast variance v = deviation^2 and realised variance r; no unit.
 
     The quasi-likelihood loss (Patton, 2011) less the terms free of the forecast, so that a
     realised variance of zero is allowed. Its minimiser is the mean of r, also for a noisy proxy

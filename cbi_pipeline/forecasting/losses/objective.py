@@ -36,6 +36,10 @@ class Term:
             raise ValueError(f"Term: the weight of {self.loss} must be positive")
 
 
+DEFAULT_TERMS = (Term("pinball"), Term("direction", 0.1), Term("qlike", 0.05))
+"""Quantiles first; the direction and volatility heads learn beside them."""
+
+
 @dataclass(frozen=True)
 class ObjectiveConfig:
     """A sum of terms.
@@ -46,7 +50,7 @@ class ObjectiveConfig:
             trained s per term (Kendall, Gal and Cipolla, 2018).
     """
 
-    terms: tuple[Term, ...] = (Term("pinball"), Term("direction", 0.1), Term("qlike", 0.05))
+    terms: tuple[Term, ...] = DEFAULT_TERMS
     uncertainty: bool = False
 
     def __post_init__(self) -> None:
@@ -77,18 +81,24 @@ class Objective(nn.Module):
         )
 
     def forward(
-        self, output: Output, target_BHC: Tensor, mask_BHC: Tensor, prior_BHC: Tensor, count: Tensor
+        self,
+        output: Output,
+        target_BHC: Tensor,
+        weight_BHC: Tensor,
+        prior_BHC: Tensor,
+        count: Tensor,
     ) -> Tensor:
         """The training loss: a scalar. Elements are summed and divided by `count`.
 
-        `count` is the number of targets in the whole optimiser step, so that micro-batches of
-        any size add up to the same gradient as one large batch.
+        `weight_BHC` is 1 for targets that count, 0 for those that do not, or between for blended
+        samples. `count` is the number of targets in the whole optimiser step, so that
+        micro-batches of any size add up to the same gradient as one large batch.
         """
-        losses = self.terms(output, target_BHC, mask_BHC, prior_BHC)
+        losses = self.terms(output, target_BHC, weight_BHC, prior_BHC)
         weights = [term.weight for term in self.config.terms]
         sums = [loss.sum() / count for loss in losses]
         if self.config.uncertainty:
-            share = mask_BHC.sum() / count
+            share = weight_BHC.sum() / count
             sums = [
                 (-s).exp() * total + s * share
                 for s, total in zip(self.log_trust, sums, strict=True)
@@ -96,17 +106,17 @@ class Objective(nn.Module):
         return torch.stack([w * total for w, total in zip(weights, sums, strict=True)]).sum()
 
     def score(
-        self, output: Output, target_BHC: Tensor, mask_BHC: Tensor, prior_BHC: Tensor
+        self, output: Output, target_BHC: Tensor, weight_BHC: Tensor, prior_BHC: Tensor
     ) -> Tensor:
-        """The weighted losses [B, H, C], 0 outside the mask, without any learnt trust."""
-        losses = self.terms(output, target_BHC, mask_BHC, prior_BHC)
+        """The weighted losses [B, H, C], 0 where the weight is, without any learnt trust."""
+        losses = self.terms(output, target_BHC, weight_BHC, prior_BHC)
         weights = [term.weight for term in self.config.terms]
         return torch.stack([w * x for w, x in zip(weights, losses, strict=True)]).sum(0)
 
     def terms(
-        self, output: Output, target_BHC: Tensor, mask_BHC: Tensor, prior_BHC: Tensor
+        self, output: Output, target_BHC: Tensor, weight_BHC: Tensor, prior_BHC: Tensor
     ) -> list[Tensor]:
-        """Each term's losses [B, H, C], 0 outside the mask.
+        """Each term's losses [B, H, C], 0 where the weight is.
 
         Raises:
             ValueError: target and forecast differ in shape.
@@ -117,17 +127,19 @@ class Objective(nn.Module):
                 f"{tuple(output.up_BHC.shape)}"
             )
         # Masked entries are made harmless before any loss sees them: 0 * NaN would be NaN.
-        prior_BHC = torch.where(mask_BHC, prior_BHC, 1.0)
-        y = torch.where(mask_BHC, target_BHC, 0.0) / prior_BHC
+        known = weight_BHC > 0
+        prior_BHC = torch.where(known, prior_BHC, 1.0)
+        y = torch.where(known, target_BHC, 0.0) / prior_BHC
         q = output.q_BHCQ / prior_BHC[..., None]
         vol = output.vol_BHC / prior_BHC
         up = output.up_BHC
         return [
-            self._term(term.loss, q, up, vol, y, mask_BHC) * mask_BHC for term in self.config.terms
+            self._term(term.loss, q, up, vol, y, weight_BHC) * weight_BHC
+            for term in self.config.terms
         ]
 
     def _term(
-        self, loss: LossName, q: Tensor, up: Tensor, vol: Tensor, y: Tensor, mask: Tensor
+        self, loss: LossName, q: Tensor, up: Tensor, vol: Tensor, y: Tensor, weight: Tensor
     ) -> Tensor:
         middle = q[..., self.middle]
         match loss:
@@ -152,4 +164,4 @@ class Objective(nn.Module):
             case "directional":
                 return direction.directional(middle, y)
             case "sharpe":
-                return trading.sharpe(middle, y, mask).expand_as(y)
+                return trading.sharpe(middle, y, weight).expand_as(y)

@@ -22,9 +22,11 @@ def absolute(error: Tensor) -> Tensor:
 
 def huber(error: Tensor, threshold: float = 1.0) -> Tensor:
     """e^2 / 2 within the threshold, threshold (|e| - threshold / 2) beyond (Huber, 1964)."""
-    return huber_loss(error, error.new_zeros(()).expand_as(error), reduction="none", delta=threshold)
+    return huber_loss(
+        error, error.new_zeros(()).expand_as(error), reduction="none", delta=threshold
+    )
 
 
 def log_cosh(error: Tensor) -> Tensor:
-    """log cosh e, written so that large errors do not overflow."""
+    """Log cosh e, written so that large errors do not overflow."""
     return error + softplus(-2.0 * error) - math.log(2.0)

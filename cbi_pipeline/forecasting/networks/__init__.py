@@ -1,0 +1,1 @@
+"""Networks: encoders from frozen configurations, heads, and the distribution they adjust."""

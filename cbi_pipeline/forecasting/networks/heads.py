@@ -46,9 +46,7 @@ class Heads(nn.Module):
     ) -> None:
         super().__init__()
         self.newest, self.horizons = config.newest, horizons
-        self.embedding = (
-            nn.Embedding(commodities, config.embedding) if config.embedding else None
-        )
+        self.embedding = nn.Embedding(commodities, config.embedding) if config.embedding else None
         seen = width + config.embedding + (inputs if config.newest else 0)
         self.hidden = initialise.before_relu(nn.Linear(seen, config.hidden))
         last = initialise.zero if config.anchored else initialise.output

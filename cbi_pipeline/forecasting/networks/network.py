@@ -5,15 +5,28 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
+from cbi_pipeline.forecasting.networks.cross import CrossConfig, CrossEncoder
 from cbi_pipeline.forecasting.networks.heads import HeadConfig, Heads
+from cbi_pipeline.forecasting.networks.mlp import MlpConfig
+from cbi_pipeline.forecasting.networks.nhits import NhitsConfig
 from cbi_pipeline.forecasting.networks.output import Anchored, Free, Output, Raw
+from cbi_pipeline.forecasting.networks.patch_transformer import PatchTransformerConfig
 from cbi_pipeline.forecasting.networks.recipe import RecipeConfig, RecipeHeads
 from cbi_pipeline.forecasting.networks.recurrent import RecurrentConfig
+from cbi_pipeline.forecasting.networks.tcn import TcnConfig
 from cbi_pipeline.forecasting.panel import Panel, PanelSpec
 from cbi_pipeline.forecasting.scaler import Scaler, fit_moments
 from cbi_pipeline.forecasting.windows import Inputs
 
-EncoderConfig = RecurrentConfig | RecipeConfig
+EncoderConfig = (
+    RecurrentConfig
+    | RecipeConfig
+    | MlpConfig
+    | TcnConfig
+    | PatchTransformerConfig
+    | NhitsConfig
+    | CrossConfig
+)
 
 
 class Network(nn.Module):
@@ -24,6 +37,7 @@ class Network(nn.Module):
 
     steps_CH: Tensor
     unit_CH: Tensor
+    trust_CH: Tensor
 
     def __init__(
         self,
@@ -38,10 +52,12 @@ class Network(nn.Module):
         steps = torch.tensor(spec.steps, dtype=torch.float32)
         self.register_buffer("steps_CH", steps, persistent=False)
         self.register_buffer("unit_CH", torch.ones_like(steps))
+        # Share of the heads' adjustments that is used, per commodity and horizon; see `fit`.
+        self.register_buffer("trust_CH", torch.ones_like(steps))
         self.scaler = Scaler(len(spec.features), len(spec.groups))
         # The recipe as written reads features alone; every other network also sees mask and ages.
         self.inputs = len(spec.features) if isinstance(encoder, RecipeConfig) else self.scaler.width
-        self.encoder = encoder.build(self.inputs, window)
+        self.encoder = encoder.build(self.inputs, window, horizons)
         self.anchored = head.anchored
         self.distribution = (Anchored if head.anchored else Free)(levels)
         numbers = self.distribution.numbers
@@ -71,7 +87,16 @@ class Network(nn.Module):
         """The forecast for a batch of windows."""
         x_BTCI = self.scaler(inputs.values_BTCF, inputs.mask_BTCF, inputs.age_BTCG)
         x_BTCI = x_BTCI[..., : self.inputs]
-        raw = self._heads(self._encode(x_BTCI), x_BTCI[:, -1], inputs.commodity_BC)
+        raw = self._heads(
+            self._encode(x_BTCI, inputs.mask_BTCF), x_BTCI[:, -1], inputs.commodity_BC
+        )
+        trust_BHC = self.trust_CH[inputs.commodity_BC].transpose(1, 2)
+        # Heads may run in bfloat16, returns never do.
+        raw = Raw(
+            raw.shape_BHCK.float() * trust_BHC[..., None],
+            raw.up_BHC.float() * trust_BHC,
+            raw.vol_BHC.float() * trust_BHC,
+        )
         unit_BHC = self.unit_CH[inputs.commodity_BC].transpose(1, 2)
         output: Output = self.distribution(raw, self.prior_scale(inputs), unit_BHC)
         return output
@@ -82,15 +107,22 @@ class Network(nn.Module):
         variance_BC = 0.5 * inputs.variance_BC2[..., 0] + 0.5 * inputs.variance_BC2[..., 1]
         return (steps_BHC * variance_BC[:, None, :]).sqrt()
 
-    def _encode(self, x_BTCI: Tensor) -> Tensor:
+    def _encode(self, x_BTCI: Tensor, mask_BTCF: Tensor) -> Tensor:
+        if isinstance(self.encoder, CrossEncoder):
+            h_BCE: Tensor = self.encoder(x_BTCI, mask_BTCF.any(dim=-1).any(dim=1))
+            return h_BCE
         batch, window, commodities, width = x_BTCI.shape
         x_NTI = x_BTCI.transpose(1, 2).reshape(batch * commodities, window, width)
-        return self.encoder(x_NTI).view(batch, commodities, -1)
+        h_NE: Tensor = self.encoder(x_NTI)
+        return h_NE.view(batch, commodities, -1)
 
     def _heads(self, h_BCE: Tensor, newest_BCI: Tensor, commodity_BC: Tensor) -> Raw:
-        if isinstance(self.heads, RecipeHeads):
-            return self.heads(h_BCE, commodity_BC)
-        return self.heads(h_BCE, newest_BCI, commodity_BC)
+        raw: Raw = (
+            self.heads(h_BCE, commodity_BC)
+            if isinstance(self.heads, RecipeHeads)
+            else self.heads(h_BCE, newest_BCI, commodity_BC)
+        )
+        return raw
 
 
 def target_units(panel: Panel, rows_N: Tensor) -> Tensor:

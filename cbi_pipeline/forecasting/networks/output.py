@@ -15,8 +15,6 @@ from cbi_pipeline.forecasting import student
 LOG_LIMIT = 3.0
 """Scale adjustments stay within a factor of exp(3), so one bad step cannot run away."""
 
-_SOFTPLUS_ONE = 0.5413248546129181  # softplus of this is 1: an untrained spread equals its unit
-
 
 class Output(NamedTuple):
     """A forecast in log returns from origin to target.
@@ -97,10 +95,10 @@ class Free(nn.Module):
         return Output(
             unit_BHC[..., None] * u_BHCQ,
             torch.sigmoid(raw.up_BHC),
-            unit_BHC * softplus(raw.vol_BHC + _SOFTPLUS_ONE),
+            unit_BHC * _bounded_exp(raw.vol_BHC),
         )
 
 
 def _bounded_exp(x: Tensor) -> Tensor:
-    """exp near zero, exactly 1 at zero, within exp(-3) and exp(3) everywhere."""
+    """Exp near zero, exactly 1 at zero, within exp(-3) and exp(3) everywhere."""
     return torch.exp(LOG_LIMIT * torch.tanh(x / LOG_LIMIT))

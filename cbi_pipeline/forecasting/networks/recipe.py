@@ -45,7 +45,7 @@ class RecipeConfig:
         if min(self.extractor, self.hidden, self.layers, self.heads) < 1 or self.hidden < 2:
             raise ValueError("RecipeConfig: widths, layers and heads must be at least 1")
 
-    def build(self, inputs: int, window: int) -> "RecipeEncoder":
+    def build(self, inputs: int, window: int, horizons: int) -> "RecipeEncoder":
         """The encoder for `inputs` channels; any window length will do."""
         return RecipeEncoder(self, inputs)
 
@@ -74,10 +74,12 @@ class RecipeEncoder(nn.Module):
 
     def forward(self, x_NTI: Tensor) -> Tensor:
         """The newest step alone asks: one query gives the same readout as T queries."""
-        y_NTE, _ = self.lstm(self.extractor(x_NTI))
+        y_NTE: Tensor = self.lstm(self.extractor(x_NTI))[0]
         newest_N1E = y_NTE[:, -1:]
         if self.attention is not None:
-            newest_N1E = newest_N1E + self.attention(newest_N1E, y_NTE, y_NTE, need_weights=False)[0]
+            newest_N1E = (
+                newest_N1E + self.attention(newest_N1E, y_NTE, y_NTE, need_weights=False)[0]
+            )
         return newest_N1E[:, 0]
 
     def attention_weights(self, x_NTI: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ class RecurrentConfig:
         if self.hidden < 1 or self.layers < 1:
             raise ValueError("RecurrentConfig: hidden and layers must be at least 1")
 
-    def build(self, inputs: int, window: int) -> "RecurrentEncoder":
+    def build(self, inputs: int, window: int, horizons: int) -> "RecurrentEncoder":
         """The encoder for `inputs` channels; any window length will do."""
         return RecurrentEncoder(self, inputs)
 
@@ -56,7 +56,7 @@ class RecurrentEncoder(nn.Module):
 
     def forward(self, x_NTI: Tensor) -> Tensor:
         """The state after the newest row; for "bilstm" each direction's own final state."""
-        y_NTE, _ = self.cell(x_NTI)
+        y_NTE: Tensor = self.cell(x_NTI)[0]
         if not self.both_ways:
             return y_NTE[:, -1]
         half = self.width // 2

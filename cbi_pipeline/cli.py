@@ -1,0 +1,73 @@
+"""The ``cbi`` command.
+
+Everything heavy is imported inside the command that needs it, so help answers at once. What a
+user can mend ends in one line and exit code 2; a job that failed ends in exit code 1.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+import typer
+
+from cbi_pipeline.commands import archive, contracts, feeds, forecast, ledger, models, panel
+from cbi_pipeline.commands import quarantine as quarantine_commands
+from cbi_pipeline.commands.console import Refusal, expected_errors, explain
+from cbi_pipeline.commands.doctor import doctor
+from cbi_pipeline.commands.report import report
+from cbi_pipeline.commands.run import run
+from cbi_pipeline.commands.ui import ui
+
+app = typer.Typer(
+    name="cbi",
+    help="Commodity forecasts from official records to the morning report.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(run)
+app.command()(forecast.forecast)
+app.command()(report)
+app.command()(ui)
+app.command()(doctor)
+app.add_typer(models.app, name="models")
+app.add_typer(feeds.app, name="feeds")
+app.add_typer(quarantine_commands.app, name="quarantine")
+app.add_typer(archive.app, name="archive")
+app.add_typer(ledger.app, name="ledger")
+app.add_typer(panel.app, name="panel")
+app.add_typer(contracts.app, name="contracts")
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    sys.exit(invoke(sys.argv[1:]))
+
+
+def invoke(arguments: list[str]) -> int:
+    """Run one command line.
+
+    Returns:
+        0 when it did what was asked, 1 when a job or a check failed, 2 when the user must act
+        first, 130 when interrupted.
+    """
+    try:
+        outcome = app(arguments, prog_name="cbi", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message())  # noqa: T201
+        return 2
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx else "cbi"
+        return explain(f"{error.format_message().rstrip('.')}. See `{path} --help`.", code=2)
+    except (KeyboardInterrupt, click.Abort):
+        return explain("interrupted; run the same command again to go on", code=130)
+    except Exception as error:
+        if isinstance(error, (Refusal, *expected_errors())):
+            return explain(str(error), code=2)
+        raise
+    return outcome if isinstance(outcome, int) else 0
+
+
+if __name__ == "__main__":
+    main()

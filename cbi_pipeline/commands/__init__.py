@@ -1,0 +1,1 @@
+"""The commands behind ``cbi``, one file each; they print, everything else is imported."""

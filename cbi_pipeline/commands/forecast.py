@@ -1,0 +1,28 @@
+"""``cbi forecast``: the newest issued forecasts."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from cbi_pipeline.commands.console import console
+
+
+def forecast(
+    commodity: Annotated[
+        str | None, typer.Option(help="Only this commodity of the catalogue.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """Show the newest forecast per commodity and horizon."""
+    from cbi_pipeline.commands.morning import newest_morning, outlooks
+    from cbi_pipeline.commands.summary import print_forecast
+
+    morning = newest_morning(commodity)
+    if as_json:
+        print(json.dumps(outlooks(morning), indent=2))  # noqa: T201
+        return
+    console.print(f"as of {morning.as_of:%Y-%m-%d %H:%M} UTC, state {morning.state[:12]}\n")
+    print_forecast(morning)

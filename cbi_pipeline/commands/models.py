@@ -1,0 +1,60 @@
+"""``cbi models``: what is registered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cbi_pipeline.commands.console import console
+from cbi_pipeline.settings import load_settings
+
+if TYPE_CHECKING:
+    from cbi_pipeline.registry import Registry
+
+app = typer.Typer(help="Registered models.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_models() -> None:
+    """List every version, with its aliases and what it was made from."""
+    from rich.table import Table
+
+    from cbi_pipeline.registry import RegistryEmpty
+
+    versions = _registry().versions()
+    if not versions:
+        raise RegistryEmpty("no model is registered yet; run `cbi run` first")
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in ("version", "aliases", "recipe", "data as of", "state", "fingerprint", "note"):
+        table.add_column(heading)
+    for one in versions:
+        table.add_row(
+            str(one.version),
+            ", ".join(one.aliases),
+            one.recipe,
+            f"{one.as_of:%Y-%m-%d}",
+            one.state[:12],
+            one.fingerprint[:12],
+            one.note,
+        )
+    console.print(table)
+
+
+@app.command()
+def uri(
+    version: Annotated[str, typer.Argument(help="Alias or version number.")] = "champion",
+) -> None:
+    """Print what another program needs to load a model."""
+    found = _registry().get(version)
+    # Plain prints: these two lines are for shells and scripts.
+    print(f"MLFLOW_TRACKING_URI={load_settings().mlflow_uri}")  # noqa: T201
+    print(f"models:/cbi-forecaster{f'/{version}' if version.isdigit() else f'@{version}'}")  # noqa: T201
+    console.print(f"[dim]version {found.version}, {found.recipe}: {found.note}[/]")
+
+
+def _registry() -> Registry:
+    from cbi_pipeline.registry import Registry
+
+    settings = load_settings()
+    return Registry(settings.mlflow_uri, settings.mlflow_dir / "artifacts")

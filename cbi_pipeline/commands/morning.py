@@ -1,0 +1,71 @@
+"""The newest morning, for commands that show part of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from cbi_pipeline.commands.console import Refusal
+from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.feeds import archive
+from cbi_pipeline.report import gather
+from cbi_pipeline.report.morning import Morning
+
+
+def newest_morning(commodity: str | None = None) -> Morning:
+    """The newest morning, of all commodities or one.
+
+    Raises:
+        CatalogueError: no such commodity.
+        NothingPublished, Refusal: nothing was issued yet.
+    """
+    pipeline = Pipeline.from_environment()
+    catalogue = pipeline.catalogue
+    if commodity is not None:
+        catalogue = catalogue.model_copy(update={"commodities": (catalogue.commodity(commodity),)})
+    modified: tuple[str, ...] = ()
+    if pipeline.settings.profile != "live":
+        modified = archive.read_record(pipeline.settings.archive_dir).modified
+    with pipeline.warehouse.read() as store:
+        try:
+            morning = gather(store, catalogue, pipeline.settings, modified=modified)
+        except ValueError as error:
+            raise Refusal(str(error)) from error
+    return replace(morning, catalogue=pipeline.catalogue.identity)
+
+
+def outlooks(morning: Morning) -> dict[str, Any]:
+    """The forecasts of a morning as plain data.
+
+    Prices are in each commodity's unit; ``quantiles`` maps level to price.
+    """
+    return {
+        "as_of": morning.as_of.isoformat(),
+        "state": morning.state,
+        "model_version": morning.model_version,
+        "demonstration": morning.demonstration,
+        "commodities": [
+            {
+                "commodity": page.id,
+                "unit": page.unit,
+                "origin_session": page.origin.isoformat() if page.origin else None,
+                "origin_price": page.price,
+                "abstention": page.abstention,
+                "note": page.note,
+                "horizons": [
+                    {
+                        "horizon": one.horizon,
+                        "sessions": one.sessions,
+                        "target_session": one.target.isoformat(),
+                        "target_passed": one.passed,
+                        "up": one.up,
+                        "quantiles": {
+                            f"{level:g}": price for level, price in one.quantiles.items()
+                        },
+                    }
+                    for one in page.outlooks
+                ],
+            }
+            for page in morning.pages
+        ],
+    }

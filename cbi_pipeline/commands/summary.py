@@ -1,0 +1,133 @@
+"""What a run came to, as text: the same figures as the morning report, from the same place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from cbi_pipeline.commands.console import console
+from cbi_pipeline.feeds import archive
+from cbi_pipeline.report import gather
+from cbi_pipeline.report.formats import (
+    chance,
+    day,
+    desk_day,
+    instant,
+    money,
+    percent,
+    short,
+    signed_percent,
+    span,
+)
+from cbi_pipeline.report.morning import Morning, Page
+from cbi_pipeline.report.skill import skills, spoke
+from cbi_pipeline.report.words import gate
+
+if TYPE_CHECKING:
+    from cbi_pipeline.defs.pipeline import Pipeline
+
+
+def print_summary(pipeline: Pipeline) -> None:
+    """Rows, dates, state, scores, version, decision, forecast, report, and where to look."""
+    settings = pipeline.settings
+    record = archive.read_record(settings.archive_dir)
+    with pipeline.warehouse.read() as store:
+        morning = gather(store, pipeline.catalogue, settings, modified=record.modified)
+    _records(morning)
+    _scores(morning)
+    _model(morning)
+    print_forecast(morning)
+    report = settings.reports_dir / f"morning-{desk_day(morning.as_of):%Y-%m-%d}.html"
+    console.print(f"report    {report}", soft_wrap=True)
+    console.print("pages     make ui   (Dagster, MLflow, on this machine only)")
+
+
+def _records(morning: Morning) -> None:
+    table = _table("feed", "rows in", "accepted", "new", "quarantined", "repeats", "other rows")
+    for one in morning.ingestions:
+        counts = (
+            one.parsed, one.accepted, one.added, one.quarantined, one.duplicates, one.ignored
+        )  # fmt: skip
+        table.add_row(one.feed, *(f"{count:,}" for count in counts))
+    console.print(table)
+    table = _table("records", "newest", "public since", "release times assumed")
+    for date in morning.data_dates:
+        table.add_row(
+            f"{date.group} ({date.series} series)",
+            day(date.newest),
+            instant(date.available_at),
+            percent(date.assumed),
+        )
+    console.print(table)
+    if morning.modified:
+        console.print(f"[bold red]archive modified:[/] {', '.join(morning.modified)}")
+    console.print(f"as of     {instant(morning.as_of)}")
+    console.print(f"state     {morning.state}\n")
+
+
+def _scores(morning: Morning) -> None:
+    asked = dict.fromkeys([*(one.recipe for one in morning.gates), spoke(morning)])
+    for recipe in filter(None, asked):
+        table = _table(f"CRPS skill of {recipe}", "horizon", "against", "skill", "90 % interval")
+        for page in morning.pages:
+            for figure in skills(morning.scores, recipe, page.id):
+                table.add_row(
+                    page.id,
+                    "all" if figure.horizon == "*" else figure.horizon,
+                    figure.metric.removeprefix("skill_vs_"),
+                    signed_percent(figure.value),
+                    _interval(figure.low, figure.high),
+                )
+        if table.row_count:
+            console.print(table)
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    if low is None or high is None:
+        return "too few"
+    return f"{signed_percent(low)} to {signed_percent(high)}"
+
+
+def _model(morning: Morning) -> None:
+    if morning.model is not None:
+        model = morning.model
+        console.print(
+            f"model     version {model.version}, {model.recipe}: {model.note} "
+            f"(fingerprint {short(model.fingerprint)})"
+        )
+    for one in morning.gates:
+        console.print(f"gate      {gate(one.verdict)} {one.reason}", soft_wrap=True)
+    console.print()
+
+
+def print_forecast(morning: Morning) -> None:
+    """The forecast table of every commodity, and why there is none where there is none."""
+    table = _table("forecast", "last price", "target", "median", "80 % range", "rise")
+    for page in morning.pages:
+        _forecast_rows(table, page)
+    console.print(table)
+    for page in morning.pages:
+        for words in filter(None, (page.abstention, page.note)):
+            console.print(f"{page.id}: {words}", soft_wrap=True)
+
+
+def _forecast_rows(table: Table, page: Page) -> None:
+    for one in page.outlooks:
+        assert page.price is not None
+        assert page.origin is not None
+        table.add_row(
+            f"{page.id} {one.horizon}",
+            f"{money(page.price, page.unit)}, {day(page.origin)}",
+            day(one.target) + (" (passed)" if one.passed else ""),
+            money(one.median, page.unit),
+            span(*one.band(80), page.unit),
+            f"{percent(one.up)}, {chance(one.up)}",
+        )
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", title_justify="left")
+    for number, heading in enumerate(headings):
+        table.add_column(heading, justify="left" if number == 0 else "right", no_wrap=number == 0)
+    return table

@@ -1,0 +1,127 @@
+"""``cbi ui``: the Dagster and MLflow pages, on this machine only."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from typing import Annotated
+
+import typer
+
+from cbi_pipeline.commands.console import Refusal, console
+from cbi_pipeline.commands.instance import prepare_home
+from cbi_pipeline.settings import PROJECT_ROOT, Settings, load_settings
+
+HOST = "127.0.0.1"
+_PATIENCE_S = 120.0
+_GRACE_S = 20.0
+
+
+def ui(
+    dagster_port: Annotated[int, typer.Option(help="Port of the Dagster pages.")] = 3000,
+    mlflow_port: Annotated[int, typer.Option(help="Port of the MLflow pages.")] = 5000,
+) -> int:
+    """Open the Dagster webserver and daemon and the MLflow pages; Ctrl-C stops them all."""
+    settings = load_settings()
+    for port in (dagster_port, mlflow_port):
+        if _answers(port):
+            raise Refusal(f"port {port} is taken; choose another, see `cbi ui --help`")
+    prepare_home(settings)
+    children = [
+        _start(command, settings) for command in _commands(settings, dagster_port, mlflow_port)
+    ]
+    try:
+        _await(dagster_port, children)
+        _await(mlflow_port, children)
+        console.print(f"Dagster  http://{HOST}:{dagster_port}")
+        console.print(f"MLflow   http://{HOST}:{mlflow_port}")
+        console.print(f"report   {settings.reports_dir / 'latest.html'}", soft_wrap=True)
+        console.print("Ctrl-C stops them.")
+        while all(child.poll() is None for child in children):
+            time.sleep(0.5)
+        console.print("one of the servers has ended; stopping the others")
+        return 1
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        _stop(children)
+
+
+def _commands(settings: Settings, dagster_port: int, mlflow_port: int) -> list[list[str]]:
+    workspace = ["-w", str(PROJECT_ROOT / "workspace.yaml")]
+    return [
+        [
+            sys.executable, "-m", "dagster_webserver", *workspace,
+            "-h", HOST, "-p", str(dagster_port),
+        ],
+        [sys.executable, "-m", "dagster._daemon", "run", *workspace],
+        [
+            sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(mlflow_port),
+            "--backend-store-uri", settings.mlflow_uri,
+            "--default-artifact-root", str(settings.mlflow_dir / "artifacts"), "--workers", "1",
+        ],
+    ]  # fmt: skip
+
+
+def _start(command: list[str], settings: Settings) -> subprocess.Popen[bytes]:
+    logs = settings.home / "logs"
+    logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings.mlflow_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    with (logs / f"{command[2].lstrip('-').split('.')[0]}.log").open("ab") as log:
+        return subprocess.Popen(
+            command,
+            cwd=PROJECT_ROOT,
+            env={**os.environ, **quiet},
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            # A shell that runs us in the background has SIGINT ignored; Dagster would copy that
+            # to SIGTERM and never stop.
+            preexec_fn=_default_signals,
+        )
+
+
+def _default_signals() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _await(port: int, children: list[subprocess.Popen[bytes]]) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    while not _answers(port):
+        if any(child.poll() is not None for child in children):
+            raise Refusal(
+                "a server ended while starting; its log is in the logs folder of CBI_HOME"
+            )
+        if time.monotonic() > deadline:
+            raise Refusal(f"nothing answers on port {port} after {_PATIENCE_S:.0f} s; see the logs")
+        time.sleep(0.25)
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex((HOST, port)) == 0
+
+
+def _stop(children: list[subprocess.Popen[bytes]]) -> None:
+    for child in children:
+        _signal(child, signal.SIGTERM)
+    deadline = time.monotonic() + _GRACE_S
+    for child in children:
+        try:
+            child.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            _signal(child, signal.SIGKILL)
+            child.wait()
+
+
+def _signal(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    # Each child leads a session of its own, so its code servers and workers get the signal too.
+    if child.poll() is None:
+        os.killpg(child.pid, number)

@@ -1,0 +1,1 @@
+"""What was knowable, as rows and targets."""

@@ -1,0 +1,48 @@
+"""Tonight's models: champion and challenger, trained on everything known, registered."""
+
+import dagster as dg
+import polars as pl
+
+from cbi_pipeline.defs import metadata
+from cbi_pipeline.defs.evaluation.trial import recipes
+from cbi_pipeline.defs.forecasting.models import enthroned, in_order, registered
+from cbi_pipeline.defs.knowledge import knowledge
+from cbi_pipeline.defs.partitions import DAYS
+from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.defs.registry.reign import champion
+
+KEY = dg.AssetKey(["forecasting", "refresh"])
+
+
+@dg.asset(
+    key=KEY,
+    deps=[dg.AssetKey(["registry", "decision"])],
+    partitions_def=DAYS,
+    group_name="forecasting",
+    kinds={"pytorch", "mlflow"},
+    pool="warehouse",
+    metadata=metadata.definition("registry.version"),
+)
+def refresh(
+    context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipeline]
+) -> dg.MaterializeResult[None]:
+    """The champion and challenger recipes trained on all that is known, registered, aliased."""
+    if context.partition_key != pipeline.today().isoformat():
+        return dg.MaterializeResult(metadata={"trained": "no: only the newest day trains a model"})
+    known = knowledge(pipeline, pipeline.as_of(context.partition_key))
+    with pipeline.warehouse.read() as store:
+        decisions = store.table("registry.decision")
+    shown: dict[str, dg.MarkdownMetadataValue] = {}
+    versions = [
+        registered(recipe, known, decisions, pipeline, shown)
+        for recipe in in_order(champion(decisions), recipes(pipeline.settings.profile))
+    ]
+    aliases = enthroned(versions, decisions, pipeline)
+    listing = pl.DataFrame([version.row() for version in versions]).drop("run_id", "as_of")
+    return dg.MaterializeResult(
+        metadata={
+            "versions": metadata.table(listing.with_columns(pl.col(pl.String).str.head(40))),
+            "aliases": ", ".join(f"{alias}: {number}" for alias, number in aliases.items()),
+            **shown,
+        }
+    )

@@ -1,0 +1,144 @@
+"""Train recipes on everything known and register them with all that they were made from."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import polars as pl
+
+from cbi_pipeline.defs import metadata, progress
+from cbi_pipeline.defs.knowledge import Knowledge
+from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.settings import PROJECT_ROOT
+from data_contracts.evaluation import VERSION
+
+if TYPE_CHECKING:
+    from cbi_pipeline.forecasting import FitResult, Recipe
+    from cbi_pipeline.registry import RegisteredVersion
+
+NO_SKILL = "no learned skill: untrained, equal to the prior"
+
+# How far past the longest horizon a version can date its forecasts, in years of sessions.
+YEARS_AHEAD = 1
+
+
+def train(recipe: Recipe, known: Knowledge, pipeline: Pipeline) -> FitResult:
+    """Fit the recipe on the newest fold, continuing a checkpoint where there is one."""
+    from cbi_pipeline.evaluation.plan import EMBARGO_DAYS, VALIDATION_SHARE
+    from cbi_pipeline.forecasting import fit, latest
+
+    fold = latest(
+        known.panel, known.as_of_us, embargo_days=EMBARGO_DAYS, validation_share=VALIDATION_SHARE
+    )
+    with progress.track(f"training {recipe.name}", recipe.training.max_epochs) as done:
+        return fit(
+            recipe,
+            known.panel,
+            fold.train_rows,
+            fold.validation_rows,
+            checkpoint_dir=pipeline.settings.checkpoints_dir / "refresh" / recipe.name,
+            on_epoch=lambda epoch: done(f"epoch {epoch.epoch}"),
+        )
+
+
+def calendars(known: Knowledge) -> dict[str, list[date]]:
+    """Sessions of each commodity from its newest row to past its longest horizon."""
+    from cbi_pipeline.market import next_sessions
+
+    dated = {}
+    for commodity in known.catalogue.commodities:
+        own = known.rows.filter(known.rows["commodity"] == commodity.id)
+        newest = own["session"].max()
+        assert isinstance(newest, date)
+        ahead = max(commodity.steps) + YEARS_AHEAD * commodity.sessions_per_year
+        dated[commodity.id] = [newest, *next_sessions(commodity.calendar, newest, ahead)]
+    return dated
+
+
+def in_order(reigning: str | None, known: dict[str, Recipe]) -> list[Recipe]:
+    """The recipes, the champion's first, so that it bears the lower version number."""
+    return sorted(known.values(), key=lambda recipe: recipe.name != reigning)
+
+
+def registered(
+    recipe: Recipe,
+    known: Knowledge,
+    decisions: pl.DataFrame,
+    pipeline: Pipeline,
+    shown: dict[str, dg.MarkdownMetadataValue],
+) -> RegisteredVersion:
+    """The version of the recipe on this state: the one there is, or one trained now."""
+    identity = (recipe.identity(), known.state)
+    for version in pipeline.registry.versions():
+        if (version.recipe_id, version.state) == identity:
+            return version
+    result = train(recipe, known, pipeline)
+    curve = drawn_curve(result, recipe.name)
+    if curve:
+        shown[f"learning curve of {recipe.name}"] = metadata.picture(curve, recipe.name)
+    return entered(recipe, result, known, decisions, pipeline, curve)
+
+
+def entered(
+    recipe: Recipe,
+    result: FitResult,
+    known: Knowledge,
+    decisions: pl.DataFrame,
+    pipeline: Pipeline,
+    curve: bytes | None,
+) -> RegisteredVersion:
+    """Register a trained model with all that it was made from."""
+    from cbi_pipeline.features import panel_frame, panel_spec
+    from cbi_pipeline.registry import Provenance
+
+    judged = decisions.filter(pl.col("recipe") == recipe.name).sort("decided_at").tail(1)
+    spec = panel_spec(known.catalogue, known.feature_set)
+    with pipeline.warehouse.read() as store:
+        scores = store.table("evaluation.score", "evaluation_id = ?", [*judged["evaluation_id"]])
+    return pipeline.registry.register(
+        result.forecaster,
+        note=note(recipe, judged),
+        state=known.state,
+        as_of=known.as_of,
+        panel_frame=panel_frame(known.rows, spec, known.as_of),
+        calendar=calendars(known),
+        provenance=Provenance.collect(PROJECT_ROOT, known.catalogue.identity),
+        decision=judged.row(0, named=True),
+        scores=scores,
+        curve=result.curve,
+        figures={"learning_curve": curve} if curve else None,
+    )
+
+
+def note(recipe: Recipe, judged: pl.DataFrame) -> str:
+    """What a reader of the version must know."""
+    if recipe.training.max_epochs == 0:
+        return NO_SKILL
+    return f"gate: {judged['verdict'][0]}. {judged['reason'][0]}"
+
+
+def enthroned(
+    versions: list[RegisteredVersion], decisions: pl.DataFrame, pipeline: Pipeline
+) -> dict[str, int]:
+    """Record the versions in the warehouse and set the aliases that the decisions call for."""
+    rows = pl.DataFrame([version.row() for version in versions], schema=VERSION.dtypes)
+    pipeline.add({"registry.version": rows})
+    with pipeline.warehouse.read() as store:
+        return pipeline.registry.reconcile(decisions, store.table("registry.version"))
+
+
+def drawn_curve(result: FitResult, recipe: str) -> bytes | None:
+    """The learning curve as a picture; None when nothing was learned."""
+    from cbi_pipeline.report import charts
+
+    trained = [record for record in result.curve if record.train_loss is not None]
+    if not trained:
+        return None
+    figure = charts.loss_curve(
+        [record.epoch for record in trained],
+        [float(record.train_loss or 0.0) for record in trained],
+        [record.validation_loss for record in trained],
+    )
+    return charts.png(figure, title=f"Learning curve of {recipe}")

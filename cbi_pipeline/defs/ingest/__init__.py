@@ -1,0 +1,1 @@
+"""Feeds land their bytes and their rows become observations."""

@@ -1,0 +1,145 @@
+"""The embedded archive: its bytes in the ledger, its rows in the warehouse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import dagster as dg
+import polars as pl
+
+from cbi_pipeline.defs import metadata
+from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.feeds import archive
+from cbi_pipeline.ingest import (
+    IngestReport,
+    Prepared,
+    archive_series,
+    commit,
+    land,
+    prepare,
+    read_file,
+    require,
+)
+from cbi_pipeline.ledger import Response
+
+LANDING = dg.AssetKey(["landing", "archive"])
+RAW = dg.AssetKey(["raw", "archive"])
+ROW_RULES = dg.AssetCheckSpec(
+    "row_rules",
+    asset=RAW,
+    description="Rows that break a rule of their contract are set aside in quarantine, by reason.",
+)
+TABLE_RULES = [
+    dg.AssetCheckSpec(
+        "quarantined_share",
+        asset=RAW,
+        blocking=True,
+        description="No series may have more of its rows set aside than its limit.",
+    ),
+    dg.AssetCheckSpec(
+        "series_present",
+        asset=RAW,
+        blocking=True,
+        description="Every followed series has accepted rows.",
+    ),
+]
+
+Event = dg.MaterializeResult[None] | dg.AssetCheckResult
+
+
+@dg.multi_asset(
+    name="archive",
+    specs=[
+        dg.AssetSpec(
+            LANDING,
+            group_name="ingest",
+            kinds={"file"},
+            description="The embedded official records, checked against their recorded checksums "
+            "and stored by hash before anything reads them.",
+        ),
+        dg.AssetSpec(
+            RAW,
+            deps=[LANDING],
+            group_name="ingest",
+            kinds={"duckdb"},
+            description="Observations parsed from the archive, each version with the instant the "
+            "public could know it; rows that break a rule are in quarantine.",
+            metadata=metadata.definition("raw.observation"),
+        ),
+    ],
+    check_specs=[ROW_RULES, *TABLE_RULES],
+    pool="warehouse",
+)
+def archive_records(pipeline: dg.ResourceParam[Pipeline]) -> Iterator[Event]:
+    """Land the archive, screen its rows, and commit what is new in one transaction."""
+    folder = pipeline.settings.archive_dir
+    feed, series = archive.feed(folder), archive_series(folder)
+    responses = land(feed, pipeline.ledger, read_file, pipeline.now())
+    yield landed(responses, archive.read_record(folder).modified)
+    prepared = prepare(feed, responses, pipeline.ledger, series, pipeline.now())
+    yield from judged(prepared)
+    require(prepared.outcomes)
+    yield committed(
+        commit(feed, prepared, pipeline.ledger, pipeline.warehouse, series, pipeline.now())
+    )
+
+
+def landed(
+    responses: tuple[Response, ...], modified: tuple[str, ...]
+) -> dg.MaterializeResult[None]:
+    """Which bytes arrived."""
+    listing = pl.DataFrame(
+        [{"address": r.url, "bytes": r.bytes, "sha256": r.sha256[:16]} for r in responses]
+    )
+    return dg.MaterializeResult(
+        asset_key=LANDING,
+        metadata={
+            "files": metadata.table(listing),
+            "bytes": int(listing["bytes"].sum()),
+            "modified since shipping": ", ".join(modified) or "no",
+        },
+    )
+
+
+def judged(prepared: Prepared) -> Iterator[dg.AssetCheckResult]:
+    """What the row rules and the table rules found, before anything is written."""
+    rejected = prepared.rejected
+    reasons = rejected.group_by("series_id", "rule").len("rows").sort("series_id", "rule")
+    yield dg.AssetCheckResult(
+        check_name=ROW_RULES.name,
+        asset_key=RAW,
+        passed=rejected.is_empty(),
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{len(rejected)} broken rules" if len(rejected) else "every row kept them",
+        metadata={"set aside": metadata.table(reasons)},
+    )
+    for outcome in prepared.outcomes:
+        yield dg.AssetCheckResult(
+            check_name=outcome.rule,
+            asset_key=RAW,
+            passed=outcome.passed,
+            description=outcome.detail,
+        )
+
+
+def committed(report: IngestReport) -> dg.MaterializeResult[None]:
+    """What became of the rows."""
+    newest = pl.DataFrame(
+        {"family": list(report.newest), "newest": list(report.newest.values())},
+        schema={"family": pl.String, "newest": pl.Date},
+    )
+    return dg.MaterializeResult(
+        asset_key=RAW,
+        metadata={
+            "written": report.changed,
+            "transaction": report.txn_id,
+            "rows in": report.parsed,
+            "accepted": report.accepted,
+            "new versions": report.added,
+            "quarantined": report.quarantined,
+            "duplicates": report.duplicates,
+            "ignored": report.ignored,
+            "newest observation": metadata.table(newest),
+            "state": report.state,
+        },
+    )

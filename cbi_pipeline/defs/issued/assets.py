@@ -1,0 +1,102 @@
+"""What is said, chained so that no one rewrites it unseen, and how it turned out."""
+
+import dagster as dg
+import polars as pl
+
+from cbi_pipeline.defs import metadata
+from cbi_pipeline.defs.issued.speech import Speech, replayed, spoken
+from cbi_pipeline.defs.partitions import DAYS
+from cbi_pipeline.defs.pipeline import Pipeline
+
+FORECAST = dg.AssetKey(["issued", "forecast"])
+SCORE = dg.AssetKey(["issued", "score"])
+
+
+@dg.asset(
+    key=FORECAST,
+    deps=[dg.AssetKey(["forecasting", "refresh"])],
+    partitions_def=DAYS,
+    group_name="issued",
+    kinds={"duckdb"},
+    pool="warehouse",
+    metadata=metadata.definition("issued.forecast"),
+)
+def forecast(
+    context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipeline]
+) -> dg.MaterializeResult[None]:
+    """The day's forecast by the champion; past days are replayed by the models of their time."""
+    from cbi_pipeline.issued import IssuedLedger
+
+    day = context.partition_key
+    newest = day == pipeline.today().isoformat()
+    speech = spoken(pipeline, day) if newest else replayed(pipeline, day)
+    with pipeline.warehouse.write() as store:
+        ledger = IssuedLedger(store, pipeline.settings.issued_dir)
+        added = ledger.append(speech.rows, speech.abstentions)
+        head = ledger.head()
+    pipeline.warehouse.publish()
+    return dg.MaterializeResult(
+        metadata={
+            "rows issued": added,
+            "abstentions": metadata.table(speech.abstentions.select("commodity", "reason")),
+            "chain": f"{head.sequence} rows, newest {head.row_hash[:16]}",
+            **(shown(speech) if newest else {}),
+        }
+    )
+
+
+def shown(speech: Speech) -> dict[str, dg.MarkdownMetadataValue]:
+    """The newest forecast as a table."""
+    return {"forecast": metadata.table(fan(speech.rows.filter(pl.col("track") == "live")))}
+
+
+def fan(rows: pl.DataFrame) -> pl.DataFrame:
+    """One line per commodity and horizon: origin, target, the 10, 50 and 90 % prices."""
+    levels = rows.filter(pl.col("quantile").is_in([0.1, 0.5, 0.9]))
+    named = levels.with_columns(level=pl.format("p{}", (pl.col("quantile") * 100).cast(pl.Int64)))
+    index = ["commodity", "horizon", "origin_session", "target_session", "origin_price", "up"]
+    return named.pivot("level", index=index, values="price").sort("commodity", "horizon")
+
+
+@dg.asset(
+    key=SCORE,
+    deps=[FORECAST, dg.AssetKey(["market", "price"])],
+    group_name="issued",
+    kinds={"duckdb"},
+    pool="warehouse",
+    metadata=metadata.definition("issued.score"),
+)
+def score(pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeResult[None]:
+    """How every issued forecast turned out, by the first and the latest price of its target."""
+    from cbi_pipeline.issued import score as scored
+
+    with pipeline.warehouse.read() as store:
+        outcomes = scored(
+            store.table("issued.forecast"), store.table("market.price"), pipeline.now()
+        )
+    with pipeline.warehouse.write() as store:
+        changed = store.replace("issued.score", outcomes)
+    pipeline.warehouse.publish()
+    return dg.MaterializeResult(
+        metadata={
+            "rows": len(outcomes),
+            "new or changed": changed,
+            "how it went": metadata.table(summary(outcomes)),
+        }
+    )
+
+
+def summary(outcomes: pl.DataFrame) -> pl.DataFrame:
+    """Coverage, hit rate and error against no change, per track, commodity and horizon."""
+    latest = outcomes.filter(pl.col("vintage") == "latest")
+    return (
+        latest.group_by("track", "commodity", "horizon")
+        .agg(
+            forecasts=pl.len(),
+            covered_80=pl.col("covered").mean(),
+            hit_rate=pl.col("hit").mean(),
+            error=pl.col("error").mean(),
+            no_change=pl.col("naive_error").mean(),
+        )
+        .sort("track", "commodity", "horizon")
+    )

@@ -1,0 +1,104 @@
+"""What a day says: the champion's live forecast, and replays by the models of their time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from cbi_pipeline.defs.knowledge import Knowledge, followed_series, knowledge
+from cbi_pipeline.defs.pipeline import ZONE, Pipeline
+from cbi_pipeline.defs.registry.reign import champion
+from cbi_pipeline.warehouse import Store
+
+
+@dataclass(frozen=True)
+class Speech:
+    """Rows to issue and commodities to be silent on, both in contract form."""
+
+    rows: pl.DataFrame
+    abstentions: pl.DataFrame
+
+
+def spoken(pipeline: Pipeline, day: str) -> Speech:
+    """The live forecast of the newest day, after every replay that is not issued yet."""
+    from cbi_pipeline.issued import abstentions, staleness
+
+    known = knowledge(pipeline, pipeline.as_of(day))
+    with pipeline.warehouse.read() as store:
+        reasons = staleness(store.table("market.price"), pipeline.catalogue, known.as_of)
+    able = [name for name, reason in reasons.items() if reason is None]
+    rows = pl.concat([replays(pipeline), live(known, able, pipeline)])
+    return Speech(rows, abstentions(reasons, track="live", as_of=known.as_of))
+
+
+def replayed(pipeline: Pipeline, day: str) -> Speech:
+    """What a past day would have said, by the walk-forward's model of that time."""
+    from data_contracts.issued import ABSTENTION
+
+    said = pl.col("as_of").dt.convert_time_zone(ZONE.key).dt.date().cast(pl.String)
+    return Speech(replays(pipeline, said == day), ABSTENTION.empty())
+
+
+def live(known: Knowledge, able: Iterable[str], pipeline: Pipeline) -> pl.DataFrame:
+    """The champion's forecasts from each able commodity's newest row."""
+    from cbi_pipeline.evaluation.plan import EMBARGO_DAYS, VALIDATION_SHARE
+    from cbi_pipeline.forecasting import latest
+    from cbi_pipeline.issued import calendar_target, from_model, rows
+
+    fold = latest(
+        known.panel, known.as_of_us, embargo_days=EMBARGO_DAYS, validation_share=VALIDATION_SHARE
+    )
+    version = pipeline.registry.champion()
+    forecaster = pipeline.registry.load(version.version)
+    forecasts = forecaster.predict(known.panel, fold.test_rows)
+    said = from_model(
+        *forecasts,
+        origins=known.origins(fold.test_rows.tolist()),
+        levels=forecaster.recipe.levels,
+        steps={commodity.id: commodity.steps for commodity in known.catalogue.commodities},
+        model_version=str(version.version),
+        as_of=known.as_of,
+    )
+    with pipeline.warehouse.read() as store:
+        previous = store.table("issued.forecast")
+    return rows(
+        said.filter(pl.col("commodity").is_in(list(able))),
+        track="live",
+        issued_at=pipeline.now(),
+        state=known.state,
+        target_session=calendar_target(known.catalogue),
+        previous=previous,
+    )
+
+
+def replays(pipeline: Pipeline, chosen: pl.Expr | None = None) -> pl.DataFrame:
+    """The champion recipe's walk-forward forecasts that are not issued yet."""
+    from cbi_pipeline.issued import calendar_target, from_walk_forward, rows
+    from data_contracts.issued import FORECAST
+
+    with pipeline.warehouse.read() as store:
+        decisions = store.table("registry.decision")
+        newest = decisions.sort("decided_at")["evaluation_id"].tail(1).to_list()
+        evidence = store.table("evaluation.forecast", "evaluation_id = ANY(?)", [newest])
+        previous = store.table("issued.forecast")
+        said = from_walk_forward(evidence, champion(decisions) or "")
+        key = [name for name in FORECAST.key if name != "track"]
+        said = said.join(previous.filter(pl.col("track") == "replay"), on=key, how="anti")
+        said = said if chosen is None else said.filter(chosen)
+        states = {as_of: state(store, as_of, pipeline) for as_of in said["as_of"].unique()}
+    return rows(
+        said,
+        track="replay",
+        issued_at=pipeline.now(),
+        state=states,
+        target_session=calendar_target(pipeline.catalogue),
+        previous=previous,
+    )
+
+
+def state(store: Store, as_of: datetime, pipeline: Pipeline) -> str:
+    """State of the data that a replay rests on."""
+    return store.state(as_of, followed_series(pipeline.catalogue))

@@ -1,0 +1,92 @@
+"""What was known at an instant: the rows, targets and panel that models are trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from cbi_pipeline.defs.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from cbi_pipeline.catalogue import Catalogue
+    from cbi_pipeline.features import FeatureSet
+    from cbi_pipeline.forecasting import Panel
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """Everything of one feature set that was public at an instant.
+
+    Attributes:
+        as_of: the instant.
+        state: hash of the observations behind it.
+        rows: ``features.row`` lines decided by then.
+        targets: ``features.target`` lines public by then, all versions.
+    """
+
+    as_of: datetime
+    state: str
+    rows: pl.DataFrame
+    targets: pl.DataFrame
+    catalogue: Catalogue
+    feature_set: FeatureSet
+
+    @cached_property
+    def panel(self) -> Panel:
+        """The same as tensors."""
+        import torch
+
+        from cbi_pipeline.features import panel
+
+        # The last bits of a sum depend on how many threads share it; one thread gives the same
+        # bits on every machine, and these networks are too small to gain from more.
+        torch.set_num_threads(1)
+        return panel(self.rows, self.targets, self.catalogue, self.feature_set, self.as_of)
+
+    @property
+    def as_of_us(self) -> int:
+        """The instant in microseconds UTC."""
+        return round(self.as_of.timestamp() * 1_000_000)
+
+    def origins(self, rows: list[int]) -> pl.DataFrame:
+        """Commodity, session and price of rows of the panel."""
+        ordered = pl.concat(
+            self.rows.filter(pl.col("commodity") == commodity.id).sort("session")
+            for commodity in self.catalogue.commodities
+        )
+        return ordered.select("commodity", "session", "price")[rows]
+
+
+def feature_set() -> FeatureSet:
+    """The feature set that recipes are built on."""
+    from cbi_pipeline.features import CORE_1
+
+    return CORE_1
+
+
+def followed_series(catalogue: Catalogue) -> list[str]:
+    """Series the catalogue and its features depend on, sorted."""
+    prices = {commodity.price_series for commodity in catalogue.commodities}
+    return sorted(prices | set(feature_set().series))
+
+
+def knowledge(pipeline: Pipeline, as_of: datetime) -> Knowledge:
+    """Read what was known at ``as_of`` from the newest published snapshot."""
+    chosen = feature_set()
+    with pipeline.warehouse.read() as store:
+        return Knowledge(
+            as_of=as_of,
+            state=store.state(as_of, followed_series(pipeline.catalogue)),
+            rows=store.table(
+                "features.row", "feature_set = ? AND decision_at <= ?", [chosen.name, as_of]
+            ),
+            targets=store.table(
+                "features.target", "feature_set = ? AND available_at <= ?", [chosen.name, as_of]
+            ),
+            catalogue=pipeline.catalogue,
+            feature_set=chosen,
+        )

@@ -1,0 +1,103 @@
+"""Prices of the commodities on their own sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import dagster as dg
+import polars as pl
+
+from cbi_pipeline.defs import metadata
+from cbi_pipeline.defs.pipeline import Pipeline
+from data_contracts.table_rules import RuleOutcome
+
+KEY = dg.AssetKey(["market", "price"])
+
+
+@dg.asset(
+    key=KEY,
+    deps=[dg.AssetKey(["raw", "archive"])],
+    group_name="market",
+    kinds={"duckdb", "polars"},
+    pool="warehouse",
+    metadata=metadata.definition("market.price"),
+    check_specs=[
+        dg.AssetCheckSpec(
+            "coverage",
+            asset=KEY,
+            blocking=True,
+            description="Sessions that the calendar expects and the record lacks stay within "
+            "the limit, for every commodity.",
+        ),
+        dg.AssetCheckSpec(
+            "fresh",
+            asset=KEY,
+            description="The newest price is no older than the commodity allows; one that is "
+            "older makes that commodity abstain.",
+        ),
+    ],
+)
+def price(
+    pipeline: dg.ResourceParam[Pipeline],
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+    """Every version of each commodity's price, with the instant it became public."""
+    from cbi_pipeline.market import build_prices
+
+    commodities = pipeline.catalogue.commodities
+    series = [commodity.price_series for commodity in commodities]
+    with pipeline.warehouse.read() as store:
+        observations = store.table("raw.observation", "series_id = ANY(?)", [series])
+    prices = pl.concat(build_prices(observations, commodity) for commodity in commodities)
+    outcomes = covered(prices, pipeline)
+    yield dg.AssetCheckResult(
+        check_name="coverage",
+        passed=all(outcome.passed for outcome in outcomes),
+        description="; ".join(outcome.detail for outcome in outcomes),
+    )
+    yield fresh(prices, pipeline)
+    broken = [outcome.detail for outcome in outcomes if not outcome.passed]
+    if broken:
+        raise dg.Failure(f"prices were not written: {'; '.join(broken)}", allow_retries=False)
+    added = pipeline.add({"market.price": prices})["market.price"]
+    yield dg.MaterializeResult(
+        metadata={"rows": len(prices), "new rows": added, **pictures(prices, pipeline)}
+    )
+
+
+def covered(prices: pl.DataFrame, pipeline: Pipeline) -> list[RuleOutcome]:
+    """The coverage rule on each commodity's record as known now."""
+    from cbi_pipeline.market import coverage_rule, latest_prices
+
+    known = latest_prices(prices, pipeline.now())
+    return [coverage_rule(known, commodity) for commodity in pipeline.catalogue.commodities]
+
+
+def fresh(prices: pl.DataFrame, pipeline: Pipeline) -> dg.AssetCheckResult:
+    """Which commodities are too old to forecast from, and which come from a closed record."""
+    from cbi_pipeline.issued import closed_records, staleness
+
+    reasons = staleness(prices, pipeline.catalogue, pipeline.now())
+    stale = {name: reason for name, reason in reasons.items() if reason is not None}
+    closed = closed_records(prices, pipeline.catalogue, pipeline.now())
+    return dg.AssetCheckResult(
+        check_name="fresh",
+        passed=not stale,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join([*stale.values(), *closed.values()]) or "every price is recent",
+    )
+
+
+def pictures(prices: pl.DataFrame, pipeline: Pipeline) -> dict[str, dg.MarkdownMetadataValue]:
+    """The price of each commodity as known now."""
+    from cbi_pipeline.market import latest_prices
+    from cbi_pipeline.report import charts
+
+    known = latest_prices(prices, pipeline.now()).sort("commodity", "session")
+    drawn = {}
+    for commodity in pipeline.catalogue.commodities:
+        own = known.filter(pl.col("commodity") == commodity.id)
+        figure = charts.history(own["session"].to_list(), own["price"].to_list(), commodity.unit)
+        drawn[commodity.id] = metadata.picture(
+            charts.png(figure, title=commodity.name), commodity.name
+        )
+    return drawn

@@ -1,0 +1,62 @@
+"""What a run shows to people: schemas from contracts, tables as text, plots as pictures."""
+
+from __future__ import annotations
+
+import base64
+
+import dagster as dg
+import polars as pl
+
+from data_contracts import contract
+
+_TABLE_STYLE = {
+    "tbl_formatting": "ASCII_MARKDOWN",
+    "tbl_hide_column_data_types": True,
+    "tbl_hide_dataframe_shape": True,
+    "tbl_rows": -1,
+    "tbl_cols": -1,
+    "tbl_width_chars": 10_000,
+    "fmt_str_lengths": 200,
+    "float_precision": 4,
+}
+
+
+def definition(table: str) -> dict[str, dg.TableSchema | str]:
+    """Metadata of an asset that is a table: its name and, from its contract, its columns."""
+    return {"dagster/column_schema": column_schema(table), "dagster/table_name": table}
+
+
+def column_schema(table: str) -> dg.TableSchema:
+    """Columns of a table with type, description, unit and constraints, as its contract has them."""
+    known = contract(table)
+    return dg.TableSchema(
+        columns=[_column(table, name) for name in known.dtypes],
+        constraints=dg.TableConstraints(other=[f"key: {', '.join(known.key)}"]),
+    )
+
+
+def _column(table: str, name: str) -> dg.TableColumn:
+    known = contract(table)
+    column = known.columns[name]
+    unit = (column.metadata or {}).get("unit")
+    return dg.TableColumn(
+        name=name,
+        type=str(known.dtypes[name]),
+        description=f"{column.description} [{unit}]" if unit else column.description,
+        constraints=dg.TableColumnConstraints(
+            nullable=column.nullable,
+            other=[str(check.error or check.name) for check in column.checks],
+        ),
+    )
+
+
+def table(frame: pl.DataFrame) -> dg.MarkdownMetadataValue:
+    """A small frame as a table."""
+    with pl.Config(**_TABLE_STYLE):  # type: ignore[arg-type]
+        return dg.MetadataValue.md(str(frame))
+
+
+def picture(png: bytes, title: str) -> dg.MarkdownMetadataValue:
+    """A plot, inside the metadata itself."""
+    encoded = base64.b64encode(png).decode()
+    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{encoded})")

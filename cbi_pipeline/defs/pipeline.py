@@ -1,0 +1,102 @@
+"""The parts an asset works with, made once from the settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from functools import cached_property
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from cbi_pipeline.catalogue import Catalogue, EvaluationPlan, load_catalogue
+from cbi_pipeline.ledger import Ledger
+from cbi_pipeline.settings import Settings, load_settings
+from cbi_pipeline.warehouse import Store, Warehouse
+from data_contracts import contract
+
+if TYPE_CHECKING:
+    from cbi_pipeline.registry import Registry
+
+#: The desk's zone and the hour by which a day's knowledge is complete.
+ZONE = ZoneInfo("America/New_York")
+DAY_ENDS = time(23, 0)
+FEW_ORIGINS = EvaluationPlan(years=2, origins=30, refits="yearly")
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """Settings and what follows from them; nothing is opened or created before it is used."""
+
+    settings: Settings
+
+    @classmethod
+    def from_environment(cls) -> Pipeline:
+        """The pipeline that the environment and ``.env`` describe."""
+        return cls(load_settings())
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """What is forecast; the tiny profile evaluates fewer origins with fewer refits."""
+        chosen = load_catalogue(self.settings.catalogue_file, profile=self.settings.profile)
+        if self.settings.profile == "tiny":
+            return chosen.model_copy(update={"evaluation": FEW_ORIGINS})
+        return chosen
+
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        """The tables."""
+        self.settings.make_home()
+        return Warehouse(self.settings.warehouse_dir)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The bytes."""
+        self.settings.make_home()
+        return Ledger(self.settings.ledger_dir)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The models."""
+        from cbi_pipeline.registry import Registry
+
+        self.settings.make_home()
+        return Registry(self.settings.mlflow_uri, self.settings.mlflow_dir / "artifacts")
+
+    def now(self) -> datetime:
+        """The instant on the profile's clock."""
+        return self.settings.clock.now()
+
+    def today(self) -> date:
+        """The desk's day on the profile's clock."""
+        return self.now().astimezone(ZONE).date()
+
+    def as_of(self, day: str) -> datetime:
+        """What day ``day`` (ISO) knew: everything until 23:00 at the desk, or until now."""
+        closes = datetime.combine(date.fromisoformat(day), DAY_ENDS, ZONE)
+        return min(closes, self.now())
+
+    def add(self, tables: dict[str, pl.DataFrame]) -> dict[str, int]:
+        """Append the rows whose keys are not stored yet, in one transaction, and publish.
+
+        Returns:
+            Rows added per table; when none is new, nothing is opened for writing.
+        """
+        with self.warehouse.read() as store:
+            fresh = {name: _unknown(store, name, rows) for name, rows in tables.items()}
+        if any(len(rows) for rows in fresh.values()):
+            with self.warehouse.write() as store, store.transaction():
+                for name, rows in fresh.items():
+                    store.append(name, rows)
+            self.warehouse.publish()
+        return {name: len(rows) for name, rows in fresh.items()}
+
+
+def _unknown(store: Store, name: str, rows: pl.DataFrame) -> pl.DataFrame:
+    key = list(contract(name).key)
+    columns = ", ".join(f'"{column}"' for column in key)
+    known = store.query(f"SELECT {columns} FROM {name}").cast(
+        {column: contract(name).dtypes[column] for column in key}
+    )
+    return rows.join(known, on=key, how="anti", maintain_order="left")

@@ -1,0 +1,66 @@
+"""The gate's decision on the challenger."""
+
+from __future__ import annotations
+
+import dagster as dg
+import polars as pl
+
+from cbi_pipeline.defs import metadata
+from cbi_pipeline.defs.evaluation.trial import Trial, challenger, founder
+from cbi_pipeline.defs.knowledge import knowledge
+from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.defs.registry.reign import champion
+
+KEY = dg.AssetKey(["registry", "decision"])
+
+
+@dg.asset(
+    key=KEY,
+    deps=[dg.AssetKey(["evaluation", "walk_forward"])],
+    group_name="registry",
+    kinds={"duckdb"},
+    pool="warehouse",
+    metadata=metadata.definition("registry.decision"),
+)
+def decision(pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeResult[None]:
+    """Whether the challenger replaces the champion, on paired forecasts, and why."""
+    trial = Trial(knowledge(pipeline, pipeline.now()), pipeline.settings.profile)
+    with pipeline.warehouse.read() as store:
+        decisions = store.table("registry.decision")
+        judged = trial.is_done(store)
+        forecasts = store.table("evaluation.forecast", "evaluation_id = ?", [trial.name])
+    if judged:
+        pipeline.add({"registry.decision": rulings(trial, decisions, forecasts, pipeline)})
+    with pipeline.warehouse.read() as store:
+        decisions = store.table("registry.decision")
+    shown = decisions.sort("decided_at").select("recipe", "champion", "verdict", "reason")
+    return dg.MaterializeResult(
+        metadata={
+            "champion": champion(decisions) or "none yet",
+            "decisions": metadata.table(shown),
+            "new evidence": judged,
+        }
+    )
+
+
+def rulings(
+    trial: Trial, decisions: pl.DataFrame, forecasts: pl.DataFrame, pipeline: Pipeline
+) -> pl.DataFrame:
+    """The founding decision where there is none, and the gate's on the challenger."""
+    from cbi_pipeline.evaluation import decide, first, tried_before
+
+    now, recipe = pipeline.now(), challenger(pipeline.settings.profile).name
+    founded = first(founder().name, evaluation_id=trial.name, decided_at=now).frame()
+    standing = decisions if champion(decisions) else founded
+    reigning = champion(standing)
+    assert reigning is not None
+    ruling = decide(
+        forecasts,
+        trial.known.targets,
+        recipe,
+        reigning,
+        pipeline.catalogue,
+        decided_at=now,
+        tried=tried_before(standing, recipe, now),
+    )
+    return pl.concat([standing, ruling.frame()]).unique("decision_id", maintain_order=True)

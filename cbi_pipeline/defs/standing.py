@@ -1,0 +1,100 @@
+"""Whether anything has changed since the last whole night.
+
+The last asset of a night leaves a note of what the night rested on. While the note still holds,
+and what the night made is still there, another night would come to the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.feeds import ArchiveError
+from cbi_pipeline.feeds.archive import verify
+from cbi_pipeline.ledger import write_durably
+from cbi_pipeline.settings import PROJECT_ROOT
+
+_SOURCES = ("cbi_pipeline", "data_contracts")
+_KINDS = {".py", ".toml", ".j2", ".css"}
+
+
+def nothing_to_do(pipeline: Pipeline) -> bool:
+    """True when the last night rests on just these records, instant, configuration and code.
+
+    Reads files alone; writes nothing.
+    """
+    note = _note(pipeline)
+    if not note.is_file() or not all(product.exists() for product in _products(pipeline)):
+        return False
+    try:
+        return bool(json.loads(note.read_text()) == basis(pipeline))
+    except ArchiveError:
+        # The run itself says which file is wrong, where everyone can see it.
+        return False
+
+
+def conclude(pipeline: Pipeline) -> bool:
+    """Note what the night rested on, if its forecast rests on the newest knowledge.
+
+    Returns:
+        False when the newest forecast is older than the data, so that no note was left.
+    """
+    from cbi_pipeline.defs.knowledge import followed_series
+
+    as_of = pipeline.as_of(pipeline.today().isoformat())
+    with pipeline.warehouse.read() as store:
+        state = store.state(as_of, followed_series(pipeline.catalogue))
+        said = store.query(
+            "SELECT count(*) AS n FROM issued.forecast JOIN registry.version "
+            "ON model_version = CAST(version AS VARCHAR) "
+            "WHERE track = 'live' AND issued.forecast.as_of = ? "
+            "AND issued.forecast.state = ? AND registry.version.state = ?",
+            [as_of, state, state],
+        )
+    if not said["n"][0]:
+        return False
+    write_durably(_note(pipeline), json.dumps(basis(pipeline), indent=1).encode())
+    return True
+
+
+def basis(pipeline: Pipeline) -> dict[str, object]:
+    """Everything that decides what a night comes to, and the snapshot it came to.
+
+    Raises:
+        ArchiveError: a file of the archive is missing or changed.
+    """
+    settings = pipeline.settings
+    return {
+        "profile": settings.profile,
+        "as_of": pipeline.as_of(pipeline.today().isoformat()).isoformat(),
+        "archive": {file.name: file.sha256 for file in verify(settings.archive_dir)},
+        "catalogue": pipeline.catalogue.identity,
+        "code": code(PROJECT_ROOT),
+        "snapshot": str((pipeline.warehouse.published / "current").readlink()),
+    }
+
+
+def code(root: Path) -> str:
+    """Hash of the sources and the dependency lock."""
+    digest = hashlib.sha256()
+    files = [path for name in _SOURCES for path in (root / name).rglob("*")]
+    for path in sorted([*files, root / "requirements.lock"]):
+        if path.suffix in _KINDS | {".lock"} and path.is_file():
+            digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _note(pipeline: Pipeline) -> Path:
+    return pipeline.settings.home / "standing.json"
+
+
+def _products(pipeline: Pipeline) -> list[Path]:
+    settings = pipeline.settings
+    return [
+        settings.warehouse_dir / "published" / "current",
+        settings.mlflow_dir / "mlflow.db",
+        settings.issued_dir / "forecasts.jsonl",
+        settings.reports_dir / "latest.html",
+    ]

@@ -1,0 +1,251 @@
+"""The gate: whether a challenger recipe replaces the champion, in words and with every figure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+import polars as pl
+
+from cbi_pipeline.catalogue import Catalogue
+from cbi_pipeline.evaluation.baselines import BASELINES
+from cbi_pipeline.evaluation.evidence import Cell, Contest, cells, contest, too_good
+from cbi_pipeline.evaluation.groups import group
+from cbi_pipeline.evaluation.losses import losses
+from cbi_pipeline.evaluation.scores import one_evaluation
+from data_contracts.evaluation import DECISION
+
+# Chance of ever promoting a useless recipe between two promotions.
+LEVEL = 0.05
+# Fewer stretches without overlap than this decide nothing.
+FEWEST_PERIODS = 5
+FEWEST_WEEKS = 26
+
+_LOOKS = ("keep", "no_skill", "too_good")
+_CHANGES = ("promote", "first", "rollback")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One row of ``registry.decision``.
+
+    Attributes:
+        decision_id: hash of the evaluation, the recipes, the verdict and who decided.
+        decided_at: instant on the profile's clock.
+        evaluation_id: evaluation it rests on.
+        recipe: challenger.
+        champion: champion it faced.
+        verdict: promote, keep, no_skill, abstain, too_good, first or rollback.
+        reason: the verdict in words, with numbers.
+        statistics: every figure used, as JSON.
+        who: "gate", or the person who decided.
+    """
+
+    decision_id: str
+    decided_at: datetime
+    evaluation_id: str
+    recipe: str
+    champion: str
+    verdict: str
+    reason: str
+    statistics: str
+    who: str
+
+    @property
+    def promotes(self) -> bool:
+        """True when the recipe becomes, or is, the champion."""
+        return self.verdict in _CHANGES
+
+    def frame(self) -> pl.DataFrame:
+        """The row, valid under its contract."""
+        return DECISION.validate(pl.DataFrame([asdict(self)], schema=DECISION.dtypes))
+
+
+def decide(
+    forecasts: pl.DataFrame,
+    targets: pl.DataFrame,
+    recipe: str,
+    champion: str,
+    catalogue: Catalogue,
+    *,
+    decided_at: datetime,
+    tried: int = 0,
+    level: float = LEVEL,
+    naive: Sequence[str] = BASELINES,
+) -> Decision:
+    """Judge a challenger on paired walk-forward forecasts.
+
+    It is promoted only when better than the champion and than every naive baseline, each at the
+    level left to it: the k-th candidate since the last promotion gets level / (k (k + 1)), which
+    adds up to ``level`` over any number of candidates.
+
+    Args:
+        forecasts: ``evaluation.forecast`` rows of one evaluation, with all opponents.
+        targets: ``features.target`` rows.
+        recipe: challenger's name in the forecasts.
+        champion: champion's name in the forecasts.
+        catalogue: commodities, horizons, which markets are liquid.
+        decided_at: now, on the profile's clock.
+        tried: other candidates tried since the last promotion; see `tried_before`.
+        level: chance of a false promotion between two promotions.
+        naive: baselines that must be beaten.
+
+    Returns:
+        Verdicts: ``promote``; ``too_good`` (would be promoted, but looks like a leak); ``keep``
+        (skill against the naive, none shown against the champion, or the same forecasts);
+        ``no_skill``; ``abstain`` (too few weeks to tell).
+
+    Raises:
+        ValueError: an opponent is missing, or the forecasts do not belong together.
+    """
+    evaluation = one_evaluation(forecasts)
+    opponents = tuple(dict.fromkeys([champion, *(name for name in naive if name != recipe)]))
+    missing = {recipe, *opponents} - set(forecasts["recipe"].unique())
+    if missing:
+        raise ValueError(f"no forecasts of {sorted(missing)}: run the walk-forward with them")
+    paired = losses(
+        forecasts.filter(pl.col("recipe").is_in([recipe, *opponents])), targets, catalogue
+    )
+    verdict, reason, figures = _judge(
+        paired, recipe, opponents, catalogue, level / ((tried + 1) * (tried + 2))
+    )
+    figures |= {"tried": tried, "level": level}
+    return decision(
+        evaluation, recipe, champion, verdict, reason, decided_at=decided_at, figures=figures
+    )
+
+
+def first(recipe: str, *, evaluation_id: str, decided_at: datetime) -> Decision:
+    """The row that makes the untrained anchored network champion by construction."""
+    reason = (
+        f"{recipe} is the first champion by construction: an untrained network that equals the "
+        "prior. It has no learned skill, and nothing was tested."
+    )
+    return decision(evaluation_id, recipe, recipe, "first", reason, decided_at=decided_at)
+
+
+def decision(
+    evaluation_id: str,
+    recipe: str,
+    champion: str,
+    verdict: str,
+    reason: str,
+    *,
+    decided_at: datetime,
+    figures: dict[str, object] | None = None,
+    who: str = "gate",
+) -> Decision:
+    """A decision row; its id depends on evidence, recipes, verdict and decider, not on the time."""
+    parts = "\n".join((evaluation_id, recipe, champion, verdict, who))
+    statistics = json.dumps(figures or {}, sort_keys=True, allow_nan=False)
+    return Decision(
+        decision_id=hashlib.sha256(parts.encode()).hexdigest(),
+        decided_at=decided_at.astimezone(UTC),
+        evaluation_id=evaluation_id,
+        recipe=recipe,
+        champion=champion,
+        verdict=verdict,
+        reason=reason,
+        statistics=statistics,
+        who=who,
+    )
+
+
+def tried_before(decisions: pl.DataFrame, recipe: str, decided_at: datetime) -> int:
+    """Other candidates tried since the champion last changed, from ``registry.decision`` rows.
+
+    One recipe judged again within a calendar quarter rests on nearly the same forecasts and is one
+    candidate; judged again in another quarter it is another. Abstentions tested nothing.
+    """
+    changed = decisions.filter(pl.col("verdict").is_in(_CHANGES))["decided_at"].max()
+    looks = decisions.filter(pl.col("verdict").is_in(_LOOKS))
+    if changed is not None:
+        looks = looks.filter(pl.col("decided_at") >= changed)
+    quarter = pl.col("decided_at").dt.truncate("1q").dt.date()
+    seen = set(looks.select("recipe", quarter).rows())
+    utc = decided_at.astimezone(UTC)
+    now = utc.date().replace(month=(utc.month - 1) // 3 * 3 + 1, day=1)
+    return len(seen - {(recipe, now)})
+
+
+def _judge(
+    paired: pl.DataFrame, recipe: str, opponents: Sequence[str], catalogue: Catalogue, level: float
+) -> tuple[str, str, dict[str, object]]:
+    champion = opponents[0]
+    everything = group(paired)
+    figures: dict[str, object] = {"level_left": level}
+    if paired.is_empty():
+        return "abstain", "Abstained: no forecast can be scored yet.", figures
+    figures |= {"weeks": everything.weeks, "lags": everything.lags, "scored": everything.count}
+    if recipe == champion:
+        return "keep", f"{recipe} is the champion; it is not tested against itself.", figures
+    if everything.weeks < max(FEWEST_WEEKS, FEWEST_PERIODS * (everything.lags + 1)):
+        return "abstain", _too_few(everything.weeks, everything.lags), figures
+    figures["same_as_champion"] = not everything.difference(recipe, champion).any()
+    contests = [contest(paired, recipe, name, level, everything) for name in opponents]
+    by_cell = cells(paired, recipe, champion)
+    suspicious = too_good(paired, recipe, catalogue)
+    figures |= {
+        "contests": [asdict(one) for one in contests],
+        "cells": [asdict(cell) for cell in by_cell],
+        "too_good": list(suspicious),
+    }
+    verdict = _verdict(contests, suspicious)
+    return verdict, _reason(verdict, recipe, contests, by_cell, suspicious), figures
+
+
+def _verdict(contests: Sequence[Contest], suspicious: Sequence[str]) -> str:
+    against_champion, *against_naive = contests
+    if not all(one.shown for one in against_naive):
+        return "no_skill"
+    if not against_champion.shown:
+        return "keep"
+    return "too_good" if suspicious else "promote"
+
+
+def _too_few(weeks: int, lags: int) -> str:
+    return (
+        f"Abstained: {weeks} weeks of scored forecasts, of which {lags + 1} in a row overlap, are "
+        f"too little evidence; {max(FEWEST_WEEKS, FEWEST_PERIODS * (lags + 1))} weeks are needed."
+    )
+
+
+_OPENINGS = {
+    "promote": "{recipe} is promoted: better than the champion and every naive forecast.",
+    "too_good": "{recipe} is held back as too good to be true until a person says otherwise.",
+    "keep": "{recipe} beats the naive forecasts, but no gain over the champion is shown.",
+    "no_skill": "No skill: {recipe} is not shown to beat every naive forecast.",
+}
+
+
+def _reason(
+    verdict: str,
+    recipe: str,
+    contests: Sequence[Contest],
+    by_cell: Sequence[Cell],
+    suspicious: Sequence[str],
+) -> str:
+    sentences = [_OPENINGS[verdict].format(recipe=recipe)]
+    sentences += [_against(one) for one in contests]
+    for word, names in (
+        ("Better", [f"{c.commodity} {c.horizon}" for c in by_cell if c.better]),
+        ("Worse", [f"{c.commodity} {c.horizon}" for c in by_cell if c.worse]),
+    ):
+        if names:
+            sentences.append(f"{word} than the champion by itself on {', '.join(names)}.")
+    if suspicious:
+        sentences.append(f"Suspicious: {'; '.join(suspicious)}.")
+    return " ".join(sentences)
+
+
+def _against(one: Contest) -> str:
+    if one.skill == 0.0 == one.comparison.diebold_mariano.error:
+        return f"It forecasts exactly what {one.opponent} does."
+    outcome = "shown" if one.shown else "not shown"
+    return (
+        f"CRPS against {one.opponent}: {one.skill:+.2%}, {outcome} (this sample shows "
+        f"{one.needed:.2%} or more; p = {one.p_value:.3f}, {one.level:.3f} needed)."
+    )

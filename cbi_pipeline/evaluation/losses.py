@@ -1,0 +1,219 @@
+"""One row per forecast with everything that is ever summed: all scores and tests start here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from cbi_pipeline.catalogue import Catalogue
+
+Floats = npt.NDArray[np.float64]
+
+DECILES = tuple(round(0.1 * step, 1) for step in range(1, 10))
+INTERVALS: Mapping[int, tuple[float, float]] = {50: (0.25, 0.75), 80: (0.1, 0.9), 90: (0.05, 0.95)}
+NEEDED_LEVELS = tuple(sorted({*DECILES, *(end for ends in INTERVALS.values() for end in ends)}))
+
+# Below this share of the origin price a percentage error says nothing (prices near or under zero).
+SMALLEST_PRICE_SHARE = 0.1
+# Closer to one half than this, `up` calls no direction.
+NO_CALL = 1e-6
+
+_CELL = ["commodity", "horizon", "origin_session"]
+
+
+def losses(forecasts: pl.DataFrame, targets: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
+    """Losses of every forecast whose target is known.
+
+    Args:
+        forecasts: rows of ``evaluation.forecast``.
+        targets: rows of ``features.target``; the newest version of each target is scored, and a
+            withdrawn one is not.
+        catalogue: names the horizon of each number of sessions.
+
+    Returns:
+        One row per recipe, commodity, horizon label and origin, sorted so, with ``week`` (Monday
+        of the forecast's instant), ``as_of``, ``known_at`` (first release of the target), the
+        return ``y``, ``usual_move`` (mean absolute return over targets known before the first
+        origin) and the columns that the scores sum. Losses are in units of log return.
+
+    Raises:
+        ValueError: a recipe lacks an origin another one has, levels differ or a needed level is
+            missing, or a horizon is not in the catalogue.
+    """
+    wide, known = _wide(forecasts), _known(targets)
+    usual = _usual_move(wide, known)
+    wide = wide.join(known, on=_CELL).join(usual, on=["commodity", "horizon"], how="left")
+    wide = _labelled(wide, catalogue).sort("recipe", "commodity", "horizon", "origin_session")
+    _same_origins(wide)
+    quantiles = _matrix(wide, "values")
+    levels = _levels(wide)
+    columns = _columns(wide, quantiles, levels)
+    kept = wide.select(
+        "recipe", *_CELL, "as_of", "known_at", "y", "usual_move",
+        week=pl.col("as_of").dt.truncate("1w").dt.date(),
+    )  # fmt: skip
+    return kept.with_columns(pl.Series(name, values) for name, values in columns.items())
+
+
+def pinball(values: Floats, levels: Floats, y: Floats) -> Floats:
+    """Pinball loss (Koenker and Bassett, 1978) of quantiles [N, Q] at levels [Q]; shape [N, Q]."""
+    error = y[:, None] - values
+    return np.maximum(levels * error, (levels - 1.0) * error)
+
+
+def interval_score(low: Floats, high: Floats, y: Floats, share: float) -> Floats:
+    """Interval score of a central interval holding ``share`` (Gneiting and Raftery, 2007); [N]."""
+    alpha = 1.0 - share
+    outside = np.maximum(low - y, 0.0) + np.maximum(y - high, 0.0)
+    return (high - low) + 2.0 / alpha * outside
+
+
+def _wide(forecasts: pl.DataFrame) -> pl.DataFrame:
+    return forecasts.group_by("recipe", *_CELL).agg(
+        values=pl.col("value").sort_by("quantile"),
+        levels=pl.col("quantile").sort(),
+        up=pl.col("up").first(),
+        volatility=pl.col("volatility").first(),
+        as_of=pl.col("as_of").first(),
+        origin_price=pl.col("origin_price").first(),
+    )
+
+
+def _known(targets: pl.DataFrame) -> pl.DataFrame:
+    return (
+        targets.sort("version")
+        .group_by("commodity", "horizon", pl.col("session").alias("origin_session"))
+        .agg(
+            y=pl.col("value").last(),
+            target_price=pl.col("price").last(),
+            known_at=pl.col("available_at").first(),
+        )
+        .drop_nulls("y")
+    )
+
+
+def _usual_move(wide: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    first = wide.group_by("commodity", "horizon").agg(first=pl.col("as_of").min())
+    earlier = known.join(first, on=["commodity", "horizon"]).filter(
+        pl.col("known_at") <= pl.col("first")
+    )
+    return earlier.group_by("commodity", "horizon").agg(usual_move=pl.col("y").abs().mean())
+
+
+def _labelled(wide: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
+    names = pl.DataFrame(
+        [
+            {"commodity": commodity.id, "horizon": steps, "label": label}
+            for commodity in catalogue.commodities
+            for label, steps in commodity.horizons.items()
+        ],
+        schema={"commodity": pl.String, "horizon": pl.Int64, "label": pl.String},
+    )
+    labelled = wide.join(names, on=["commodity", "horizon"], how="left")
+    unknown = labelled.filter(pl.col("label").is_null()).select("commodity", "horizon").unique()
+    if unknown.height:
+        raise ValueError(f"forecasts of horizons not in the catalogue: {unknown.rows()}")
+    return labelled.drop("horizon").rename({"label": "horizon"})
+
+
+def _same_origins(wide: pl.DataFrame) -> None:
+    recipes = wide["recipe"].n_unique()
+    short = wide.group_by(_CELL).len().filter(pl.col("len") != recipes).sort(_CELL)
+    if short.height:
+        raise ValueError(
+            f"{short.height} origins are not forecast by all {recipes} recipes, the first is "
+            f"{short.row(0)[:3]}: run the walk-forward for all recipes on one plan"
+        )
+
+
+def _matrix(wide: pl.DataFrame, column: str) -> Floats:
+    lengths = wide[column].list.len().unique()
+    if lengths.len() > 1:
+        raise ValueError("all recipes of an evaluation need the same quantile levels")
+    width = int(lengths[0]) if lengths.len() else len(NEEDED_LEVELS)
+    return wide[column].explode().to_numpy().astype(np.float64).reshape(wide.height, width)
+
+
+def _levels(wide: pl.DataFrame) -> Floats:
+    matrix = _matrix(wide, "levels")
+    if not matrix.size:
+        return np.array(NEEDED_LEVELS)
+    if np.ptp(matrix, axis=0).max() > 0:
+        raise ValueError("all recipes of an evaluation need the same quantile levels")
+    levels: Floats = matrix[0]
+    return levels
+
+
+def _columns(wide: pl.DataFrame, quantiles: Floats, levels: Floats) -> dict[str, Floats]:
+    y = wide["y"].to_numpy().astype(np.float64)
+    loss = pinball(quantiles, levels, y)
+    median = quantiles[:, _at(levels, 0.5)]
+    return {
+        "pinball": loss.mean(axis=1),
+        "crps": 2.0 * loss[:, [_at(levels, decile) for decile in DECILES]].mean(axis=1),
+        **_interval_columns(quantiles, levels, y),
+        **_point_columns(median, y),
+        **_direction_columns(wide["up"].to_numpy(), y),
+        **_volatility_columns(wide["volatility"].to_numpy(), y),
+        **_price_columns(wide, median),
+    }
+
+
+def _interval_columns(quantiles: Floats, levels: Floats, y: Floats) -> dict[str, Floats]:
+    columns: dict[str, Floats] = {}
+    for percent, (low_level, high_level) in INTERVALS.items():
+        low, high = (quantiles[:, _at(levels, level)] for level in (low_level, high_level))
+        columns[f"covered_{percent}"] = ((low <= y) & (y <= high)).astype(np.float64)
+        columns[f"width_{percent}"] = high - low
+        columns[f"interval_{percent}"] = interval_score(low, high, y, percent / 100.0)
+    return columns
+
+
+def _point_columns(median: Floats, y: Floats) -> dict[str, Floats]:
+    return {
+        "error": y - median,
+        "absolute": np.abs(y - median),
+        "squared": (y - median) ** 2,
+        "absolute_return": np.abs(y),
+        "squared_return": y**2,
+    }
+
+
+def _direction_columns(up: Floats, y: Floats) -> dict[str, Floats]:
+    called = (np.abs(up - 0.5) > NO_CALL) & (y != 0.0)
+    return {
+        "called": called.astype(np.float64),
+        "hit": (called & ((up > 0.5) == (y > 0.0))).astype(np.float64),
+        "brier": (up - (y > 0.0)) ** 2,
+    }
+
+
+def _volatility_columns(volatility: Floats, y: Floats) -> dict[str, Floats]:
+    # Patton's (2011) robust form up to a constant: defined for a return of exactly zero.
+    usable = volatility > 0.0
+    variance = np.where(usable, volatility, 1.0) ** 2
+    return {
+        "qlike": np.where(usable, np.log(variance) + y**2 / variance, 0.0),
+        "qlike_count": usable.astype(np.float64),
+    }
+
+
+def _price_columns(wide: pl.DataFrame, median: Floats) -> dict[str, Floats]:
+    origin = wide["origin_price"].to_numpy().astype(np.float64)
+    target = wide["target_price"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    usable = (origin > 0.0) & (target > SMALLEST_PRICE_SHARE * np.abs(origin))
+    safe = np.where(usable, target, 1.0)
+    return {
+        "percentage": np.where(usable, np.abs(origin * np.exp(median) - safe) / safe, 0.0),
+        "percentage_count": usable.astype(np.float64),
+    }
+
+
+def _at(levels: Floats, level: float) -> int:
+    found = np.flatnonzero(np.isclose(levels, level, rtol=0.0, atol=1e-9))
+    if not found.size:
+        raise ValueError(f"the scores need quantile level {level}; add it to the recipe's levels")
+    return int(found[0])

@@ -1,0 +1,150 @@
+"""Which origins are forecast, when models are trained again, and the name of an evaluation."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from cbi_pipeline.catalogue import Catalogue, EvaluationPlan
+from cbi_pipeline.evaluation.baselines import Contender
+from cbi_pipeline.forecasting.panel import Panel
+from data_contracts.core import UTC_MICROSECONDS
+
+# Targets must be public before a refit (the purge), which already keeps the longest horizon
+# between the last training origin and the refit; the embargo adds a week to that.
+EMBARGO_DAYS = 7.0
+VALIDATION_SHARE = 0.15
+
+_DAYS_PER_YEAR = 365.25
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Origins and refits of a walk-forward.
+
+    Attributes:
+        origins: one line per origin: row (of the panel), commodity, session, decision_at, price.
+        refits: instants at which every recipe is trained on what was known, increasing.
+        embargo_days: days before a refit in which training targets may not become public.
+        validation_share: newest share of the known rows, kept for early stopping.
+    """
+
+    origins: pl.DataFrame
+    refits: tuple[datetime, ...]
+    embargo_days: float = EMBARGO_DAYS
+    validation_share: float = VALIDATION_SHARE
+
+    def identity(self) -> str:
+        """The sha256 of origins (by commodity and session, not row), refits and gaps."""
+        lines = self.origins.select("commodity", pl.col("session").cast(pl.String)).rows()
+        return _hash(
+            [lines, [str(t) for t in self.refits], self.embargo_days, self.validation_share]
+        )
+
+
+def plan(panel: Panel, catalogue: Catalogue, rows: pl.DataFrame) -> Plan:
+    """Weekly origins over the last years of each commodity's own record, and calendar refits.
+
+    A week's origin is the newest session known at the week's first decision instant. When the
+    stretch holds more weeks than the catalogue asks origins for, every n-th week is taken, the
+    newest included. Origins whose targets are still unknown are forecast too.
+
+    Args:
+        panel: rows and targets.
+        catalogue: years, number of origins and refit rhythm.
+        rows: ``features.row`` lines of the panel, for the origin prices.
+
+    Raises:
+        ValueError: no commodity has a row that can be forecast from, or a row has no price.
+    """
+    frame = _ready(panel)
+    picked = [
+        _origins(part, catalogue.evaluation)
+        for part in frame.partition_by("commodity", maintain_order=True)
+    ]
+    if not picked:
+        raise ValueError("no row of the panel is ready to forecast from; load more history")
+    origins = _priced(pl.concat(picked), rows)
+    first, last = origins["decision_at"].min(), origins["decision_at"].max()
+    assert isinstance(first, datetime) and isinstance(last, datetime)
+    return Plan(origins, refit_instants(first, last, catalogue.evaluation.refits))
+
+
+def refit_instants(first: datetime, last: datetime, rhythm: str) -> tuple[datetime, ...]:
+    """Starts (UTC) of the calendar quarters or years from the one holding ``first`` to ``last``.
+
+    Calendar instants stay where they are as the record grows, so finished folds stay finished.
+    """
+    months = 3 if rhythm == "quarterly" else 12
+    start = datetime(first.year, (first.month - 1) // months * months + 1, 1, tzinfo=UTC)
+    dates = pl.datetime_range(start, last, f"{months}mo", time_zone="UTC", eager=True)
+    return tuple(dates.to_list())
+
+
+def evaluation_id(state: str, as_of: datetime, contenders: Iterable[Contender], plan: Plan) -> str:
+    """Name of an evaluation: data, knowledge instant, recipes, plan, and the code that runs it."""
+    identities = sorted((c.name, c.identity()) for c in contenders)
+    instant = as_of.astimezone(UTC).isoformat()
+    return _hash([state, instant, identities, plan.identity(), code_identity()])
+
+
+@cache
+def code_identity() -> str:
+    """The sha256 of the sources of `forecasting` and `evaluation` and their numeric libraries."""
+    package = Path(__file__).resolve().parent
+    digest = hashlib.sha256()
+    for folder in (package.with_name("forecasting"), package):
+        for source in sorted(folder.rglob("*.py")):
+            digest.update(str(source.relative_to(package.parent)).encode() + source.read_bytes())
+    versions = [f"{name} {metadata.version(name)}" for name in ("torch", "numpy", "scipy", "arch")]
+    return hashlib.sha256(digest.digest() + "\n".join(versions).encode()).hexdigest()
+
+
+def _ready(panel: Panel) -> pl.DataFrame:
+    ready = np.flatnonzero(panel.ready_R.cpu().numpy())
+    names = np.array(panel.spec.commodities, dtype=object)
+    return pl.DataFrame(
+        {
+            "row": ready,
+            "commodity": pl.Series(names[panel.commodity_R.cpu().numpy()[ready]], dtype=pl.String),
+            "session": pl.Series(panel.session_R.cpu().numpy()[ready]).cast(pl.Date),
+            "decision_at": pl.Series(panel.decision_at_R.cpu().numpy()[ready]).cast(
+                UTC_MICROSECONDS
+            ),
+        }
+    )
+
+
+def _origins(rows: pl.DataFrame, wanted: EvaluationPlan) -> pl.DataFrame:
+    span = pl.duration(days=wanted.years * _DAYS_PER_YEAR)
+    recent = rows.filter(pl.col("decision_at") > pl.col("decision_at").max() - span)
+    week = pl.col("decision_at").dt.truncate("1w")
+    first = recent.filter(pl.col("decision_at") == pl.col("decision_at").min().over(week))
+    weekly = first.sort("session").group_by(week.alias("week"), maintain_order=True).last()
+    stride = max(1, weekly.height // wanted.origins)
+    newest_first = weekly.reverse().gather_every(stride).head(wanted.origins)
+    return newest_first.reverse().drop("week")
+
+
+def _priced(origins: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    prices = rows.select("commodity", "session", "price").unique(["commodity", "session"])
+    priced = origins.join(prices, on=["commodity", "session"], how="left", maintain_order="left")
+    missing = priced.filter(pl.col("price").is_null())
+    if missing.height:
+        raise ValueError(
+            f"no price for the origin {missing.row(0)[1:3]}; pass the rows the panel was made from"
+        )
+    return priced
+
+
+def _hash(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, separators=(",", ":")).encode()).hexdigest()

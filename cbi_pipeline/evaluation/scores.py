@@ -1,0 +1,178 @@
+"""Scores of walk-forward forecasts with intervals: ratios of sums over the same forecasts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from cbi_pipeline.catalogue import Catalogue
+from cbi_pipeline.evaluation.baselines import BASELINES
+from cbi_pipeline.evaluation.comparison import compare
+from cbi_pipeline.evaluation.groups import Group, groups
+from cbi_pipeline.evaluation.losses import losses
+from cbi_pipeline.evaluation.resample import SEED, Bootstrap, block_bootstrap
+from data_contracts.evaluation import SCORE
+
+Floats = npt.NDArray[np.float64]
+
+# One-sided level at which "the smallest difference this sample shows" is stated.
+LEVEL = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A score as a ratio of two sums.
+
+    Attributes:
+        numerator: column of `losses` that is summed.
+        denominator: column it is divided by; None divides by the number of forecasts.
+        form: what is reported of the ratio: itself, its root, or one minus it.
+        share: True when it lies between 0 and 1.
+        counted: True when the denominator counts the forecasts that enter.
+    """
+
+    numerator: str
+    denominator: str | None = None
+    form: Literal["ratio", "root", "gain"] = "ratio"
+    share: bool = False
+    counted: bool = False
+
+    def report(self, ratio: float) -> float:
+        """The ratio in the form reported."""
+        if self.form == "root":
+            return float(np.sqrt(max(ratio, 0.0)))
+        if self.form == "gain":
+            return 1.0 - ratio
+        return min(max(ratio, 0.0), 1.0) if self.share else ratio
+
+
+METRICS: dict[str, Metric] = {
+    "crps": Metric("crps"),
+    "pinball": Metric("pinball"),
+    "interval_80": Metric("interval_80"),
+    **{f"coverage_{p}": Metric(f"covered_{p}", share=True) for p in (50, 80, 90)},
+    **{f"width_{p}": Metric(f"width_{p}") for p in (50, 80, 90)},
+    "mae": Metric("absolute"),
+    "rmse": Metric("squared", form="root"),
+    "bias": Metric("error"),
+    "mase": Metric("absolute", "usual_move"),
+    "mape": Metric("percentage", "percentage_count", counted=True),
+    "r2": Metric("squared", "squared_return", form="gain"),
+    "point_skill": Metric("absolute", "absolute_return", form="gain"),
+    "hit_rate": Metric("hit", "called", share=True, counted=True),
+    "brier": Metric("brier", share=True),
+    "qlike": Metric("qlike", "qlike_count", counted=True),
+}
+"""What is scored.
+
+- crps: 2 x mean pinball over the nine deciles, in log return; pinball: mean over all levels.
+- interval_80: interval score of the central 80 % interval; coverage and width at 50, 80, 90 %.
+- mae, rmse, bias (mean of actual minus median), of the median in log return.
+- mase: mae over the mean absolute return of the same horizon before the first origin.
+- mape: of the price, over targets of at least a tenth of the origin price.
+- r2, point_skill: one minus squared and absolute error of the median over those of no change.
+- hit_rate: share of called directions that were right; ties and forecasts of one half call none.
+- brier: mean squared error of `up`.
+- qlike: mean of log variance plus squared return over variance, proxy the squared return.
+"""
+
+
+def score(
+    forecasts: pl.DataFrame,
+    targets: pl.DataFrame,
+    catalogue: Catalogue,
+    *,
+    against: Sequence[str] | None = None,
+    seed: int = SEED,
+) -> pl.DataFrame:
+    """Rows of ``evaluation.score`` for every recipe: each cell, each margin, and everything.
+
+    Besides `METRICS`: ``skill_vs_X``, the mean over the cells of one minus the ratio of CRPS sums,
+    and ``resolvable_vs_X``, the smallest such skill this sample shows at a one-sided 5 % level; a
+    skill below it is "not shown". Intervals are 90 % block bootstrap intervals over weeks, absent
+    when the weeks are too few. A figure that is undefined (a hit rate without a call) has no row.
+
+    Args:
+        forecasts: rows of ``evaluation.forecast`` of one evaluation.
+        targets: rows of ``features.target``.
+        catalogue: commodities and horizon labels.
+        against: recipes to compare with; by default the baselines among the forecasts.
+        seed: of the bootstrap.
+
+    Raises:
+        ValueError: more than one evaluation, or recipes that differ in origins or levels.
+    """
+    if forecasts.is_empty():
+        return SCORE.empty()
+    evaluation = one_evaluation(forecasts)
+    recipes = forecasts["recipe"].unique(maintain_order=True).to_list()
+    opponents = [name for name in (BASELINES if against is None else against) if name in recipes]
+    rows: list[tuple[object, ...]] = []
+    for group in groups(losses(forecasts, targets, catalogue)):
+        bootstrap = block_bootstrap(group.weeks, group.lags, seed=seed)
+        for recipe in recipes:
+            figures = [*_metrics(group, recipe, bootstrap)]
+            figures += [*_skills(group, recipe, opponents, bootstrap)]
+            rows += [
+                (evaluation, recipe, group.commodity, group.horizon, *figure) for figure in figures
+            ]
+    return pl.DataFrame(rows, schema=SCORE.dtypes, orient="row")
+
+
+def one_evaluation(forecasts: pl.DataFrame) -> str:
+    """The evaluation id that all forecasts share.
+
+    Raises:
+        ValueError: none or several.
+    """
+    names = forecasts["evaluation_id"].unique().to_list()
+    if len(names) != 1:
+        raise ValueError(f"forecasts of exactly one evaluation are needed, got {len(names)}")
+    return str(names[0])
+
+
+Figure = tuple[str, float, float | None, float | None, int]
+
+
+def _metrics(group: Group, recipe: str, bootstrap: Bootstrap | None) -> Iterator[Figure]:
+    for name, metric in METRICS.items():
+        numerator = group.sums(recipe, metric.numerator)
+        denominator = group.sums(recipe, metric.denominator)
+        if not denominator.sum() > 0.0:
+            continue
+        count = int(denominator.sum()) if metric.counted else group.count
+        yield _figure(name, metric, numerator, denominator, bootstrap, count)
+
+
+def _skills(
+    group: Group, recipe: str, opponents: Sequence[str], bootstrap: Bootstrap | None
+) -> Iterator[Figure]:
+    gain = Metric("crps", form="gain")
+    for opponent in opponents:
+        if opponent == recipe:
+            continue
+        mine, theirs = group.scaled(recipe, opponent)
+        yield _figure(f"skill_vs_{opponent}", gain, mine, theirs, bootstrap, group.count)
+        if group.weeks > 2 * (group.lags + 1):
+            smallest = compare(theirs - mine, group.lags).shown_from(LEVEL)
+            yield f"resolvable_vs_{opponent}", smallest, None, None, group.count
+
+
+def _figure(
+    name: str,
+    metric: Metric,
+    numerator: Floats,
+    denominator: Floats,
+    bootstrap: Bootstrap | None,
+    count: int,
+) -> Figure:
+    value = metric.report(float(numerator.sum() / denominator.sum()))
+    if bootstrap is None:
+        return name, value, None, None, count
+    ends = sorted(metric.report(end) for end in bootstrap.interval(numerator, denominator))
+    return name, value, ends[0], ends[1], count

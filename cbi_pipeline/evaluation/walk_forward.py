@@ -1,0 +1,215 @@
+"""Forecast every origin of a plan with every contender, one refit at a time, resumable."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from cbi_pipeline.evaluation.baselines import Contender, Learned
+from cbi_pipeline.evaluation.plan import Plan, code_identity
+from cbi_pipeline.forecasting import folds
+from cbi_pipeline.forecasting.folds import Fold
+from cbi_pipeline.forecasting.forecaster import Forecaster, Forecasts
+from cbi_pipeline.forecasting.panel import NEVER, Panel
+from cbi_pipeline.forecasting.recipe import Recipe
+from data_contracts.evaluation import FORECAST
+
+
+@dataclass(frozen=True, slots=True)
+class FoldDone:
+    """Told after each fold.
+
+    Attributes:
+        recipe: recipe or baseline.
+        fold: date of the refit.
+        done: folds finished so far, of all recipes.
+        total: folds of all recipes.
+        cached: True when it had been finished by an earlier run.
+        seconds: spent on it.
+    """
+
+    recipe: str
+    fold: str
+    done: int
+    total: int
+    cached: bool
+    seconds: float
+
+
+def walk_forward(
+    panel: Panel,
+    recipes: Sequence[Recipe | Contender],
+    plan: Plan,
+    *,
+    evaluation_id: str,
+    cache_dir: Path | None = None,
+    on_fold: Callable[[FoldDone], None] | None = None,
+) -> pl.DataFrame:
+    """Rows of ``evaluation.forecast`` of every recipe and baseline at every origin of the plan.
+
+    With ``cache_dir``, each finished fold is kept in a file named by everything that decided it
+    (recipe, code, rows known to it), written whole or not at all; a later call reads it instead of
+    computing it, and training cut off in the middle of a fold continues at its checkpoint.
+
+    Raises:
+        ValueError: two contenders share a name, a fold has nothing to train on, or a forecast
+            is not finite or has crossing quantiles.
+    """
+    contenders = [as_contender(recipe) for recipe in recipes]
+    names = [contender.name for contender in contenders]
+    if len(set(names)) != len(names):
+        raise ValueError(f"every recipe of an evaluation needs its own name, got {names}")
+    chosen = [fold for fold in _folds(panel, plan) if fold.test_rows.size]
+    keys = [_fold_identity(panel, fold) for fold in chosen] if cache_dir else [""] * len(chosen)
+    frames: list[pl.DataFrame] = []
+    for contender in contenders:
+        for fold, key in zip(chosen, keys, strict=True):
+            began = time.monotonic()
+            folder = _folder(cache_dir, contender, fold, key)
+            frame, cached = _one_fold(panel, contender, fold, plan, folder)
+            frames.append(frame)
+            if on_fold is not None:
+                total, seconds = len(contenders) * len(chosen), time.monotonic() - began
+                on_fold(FoldDone(contender.name, fold.name, len(frames), total, cached, seconds))
+    return _finish(frames, evaluation_id)
+
+
+def fold_forecaster(
+    panel: Panel, recipe: Recipe | Learned, plan: Plan, cache_dir: Path, at: datetime
+) -> Forecaster:
+    """The model that the walk-forward had trained before ``at``, for replayed forecasts.
+
+    Raises:
+        ValueError: ``at`` lies before the first refit, or its fold has not been computed.
+    """
+    contender = as_contender(recipe)
+    instant = int(at.timestamp() * 1_000_000)
+    earlier = [f for f in _folds(panel, plan) if f.test_rows.size and f.refit_at_us <= instant]
+    if not earlier:
+        raise ValueError(f"{at} lies before the first refit; replay a later day")
+    fold = earlier[-1]
+    folder = _folder(cache_dir, contender, fold, _fold_identity(panel, fold))
+    assert folder is not None
+    return Forecaster.load(folder / "model")
+
+
+def as_contender(recipe: Recipe | Contender) -> Contender:
+    """A recipe as a contender; contenders pass through."""
+    return Learned(recipe) if isinstance(recipe, Recipe) else recipe
+
+
+def _folds(panel: Panel, plan: Plan) -> list[Fold]:
+    return folds.walk_forward(
+        panel,
+        plan.origins["row"].to_numpy(),
+        [int(t.timestamp() * 1_000_000) for t in plan.refits],
+        embargo_days=plan.embargo_days,
+        validation_share=plan.validation_share,
+    )
+
+
+def _one_fold(
+    panel: Panel, contender: Contender, fold: Fold, plan: Plan, folder: Path | None
+) -> tuple[pl.DataFrame, bool]:
+    file = folder / "forecasts.parquet" if folder else None
+    if file is not None and file.is_file():
+        return pl.read_parquet(file), True
+    forecasts = contender.forecast(panel, fold, folder)
+    _sound(forecasts, contender, fold)
+    frame = _long(panel, contender, fold, plan, forecasts)
+    if file is not None:
+        _write_whole(frame, file)
+    return frame, False
+
+
+def _sound(forecasts: Forecasts, contender: Contender, fold: Fold) -> None:
+    finite = all(np.isfinite(part).all() for part in forecasts)
+    if not finite or (np.diff(forecasts.q_NHQ, axis=2) < 0.0).any():
+        raise ValueError(
+            f"{contender.name} forecast numbers that are not finite or quantiles that cross in "
+            f"the fold of {fold.name}; the evaluation stops rather than score them"
+        )
+
+
+def _long(
+    panel: Panel, contender: Contender, fold: Fold, plan: Plan, forecasts: Forecasts
+) -> pl.DataFrame:
+    count, horizons, levels = forecasts.q_NHQ.shape
+    rows = pl.DataFrame({"row": fold.test_rows})
+    origins = rows.join(plan.origins, on="row", how="left", maintain_order="left")
+    steps = np.array(panel.spec.steps)[panel.commodity_R.cpu().numpy()[fold.test_rows]]
+    repeated = origins.select(
+        "commodity",
+        pl.col("session").alias("origin_session"),
+        pl.col("decision_at").alias("as_of"),
+        pl.col("price").alias("origin_price"),
+        index=pl.int_range(pl.len()).repeat_by(horizons * levels),
+    ).explode("index")
+    return repeated.drop("index").with_columns(
+        recipe=pl.lit(contender.name),
+        fold=pl.lit(fold.name),
+        horizon=pl.Series(np.repeat(steps.ravel(), levels).astype(np.int64)),
+        quantile=pl.Series(np.tile(np.array(contender.levels), count * horizons)),
+        value=pl.Series(forecasts.q_NHQ.ravel()),
+        up=pl.Series(np.repeat(forecasts.up_NH.ravel(), levels)),
+        volatility=pl.Series(np.repeat(forecasts.vol_NH.ravel(), levels)),
+    )
+
+
+def _finish(frames: list[pl.DataFrame], evaluation_id: str) -> pl.DataFrame:
+    if not frames:
+        return FORECAST.empty()
+    frame = pl.concat([part.select(sorted(part.columns)) for part in frames])
+    frame = frame.with_columns(evaluation_id=pl.lit(evaluation_id))
+    return FORECAST.validate(frame.select(list(FORECAST.dtypes)).cast(pl.Schema(FORECAST.dtypes)))
+
+
+def _folder(cache_dir: Path | None, contender: Contender, fold: Fold, key: str) -> Path | None:
+    if cache_dir is None:
+        return None
+    parts = (contender.name, contender.identity(), str(contender.levels), code_identity(), key)
+    return cache_dir / contender.name / f"{fold.name}-{_hash(*parts)[:24]}"
+
+
+def _fold_identity(panel: Panel, fold: Fold) -> str:
+    """Hash of all that was public when the fold's last origin was forecast, and of its rows.
+
+    Later rows and targets leave it unchanged, so a finished fold stays finished as data arrive.
+    """
+    decision = panel.decision_at_R.cpu().numpy()
+    last = decision[fold.test_rows].max()
+    kept = np.flatnonzero(decision <= last)
+    digest = hashlib.sha256(repr(panel.spec).encode())
+    for name in ("commodity_R", "session_R", "decision_at_R", "values_RF", "mask_RF", "age_RG"):
+        digest.update(np.ascontiguousarray(getattr(panel, name).cpu().numpy()[kept]).data)
+    for name in ("variance_R2", "ready_R"):
+        digest.update(np.ascontiguousarray(getattr(panel, name).cpu().numpy()[kept]).data)
+    public = panel.target_available_RH.cpu().numpy()[kept]
+    known = (public <= last) & panel.target_mask_RH.cpu().numpy()[kept]
+    digest.update(np.where(known, public, NEVER).data)
+    digest.update(np.where(known, panel.target_RH.cpu().numpy()[kept], 0.0).data)
+    for rows in (fold.train_rows, fold.validation_rows, fold.test_rows):
+        digest.update(b"|" + np.searchsorted(kept, rows).tobytes())
+    return digest.hexdigest()
+
+
+def _write_whole(frame: pl.DataFrame, file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_suffix(f".{os.getpid()}.partial")
+    with partial.open("wb") as stream:
+        frame.write_parquet(stream)
+        stream.flush()
+        os.fsync(stream.fileno())
+    partial.replace(file)
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

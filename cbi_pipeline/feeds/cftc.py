@@ -1,0 +1,297 @@
+"""The CFTC's Commitments of Traders from its Socrata service: legacy, disaggregated, financial.
+
+The service leaves empty fields out of a row, truncates at its limit without a word, and states no
+total. So the columns are named in the question, their presence is read from the answer's headers,
+pages are ordered by row id, and an answer that says anything new is counted by a second question.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from itertools import groupby
+from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
+
+import polars as pl
+
+from cbi_pipeline.feeds.cftc_series import DATASETS, SERIES, series_id
+from cbi_pipeline.feeds.errors import (
+    FeedError,
+    IncompleteResponse,
+    RejectedCredential,
+    UnexpectedShape,
+)
+from cbi_pipeline.feeds.feed import PARSED_SCHEMA, Parsed
+from cbi_pipeline.feeds.live import (
+    Answer,
+    Credential,
+    LiveFeed,
+    LiveSeries,
+    Pull,
+    Window,
+    common_refusal,
+    windows,
+)
+from data_contracts.cftc import measures
+from data_contracts.cftc_release import cftc_weekly
+
+FEED = "cftc"
+BASE = "https://publicreporting.cftc.gov"
+#: The limit the service applies by itself: asking for more is what a silent cap would cut.
+PAGE = 1000
+AGAIN = timedelta(days=70)
+DATE, CODE = "report_date_as_yyyy_mm_dd", "cftc_contract_market_code"
+
+_TOKEN = Credential(
+    "CFTC_APP_TOKEN", "header", "X-App-Token", False, "https://publicreporting.cftc.gov"
+)
+_REPORTS = {dataset: report for report, dataset in DATASETS.items()}
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
+_YEARS = range(1900, 9000)
+_AGAIN = "Nothing of this pull was used; the next run asks again"
+_FOLLOW = "Compare with the data set's page; the feed must follow it"
+
+
+def feed(base: str = BASE, series: Sequence[LiveSeries] = SERIES, page: int = PAGE) -> LiveFeed:
+    """The Commitments of Traders as a live feed.
+
+    Args:
+        base: address of the service.
+        series: followed series.
+        page: rows asked for at once.
+    """
+    followed = tuple(series)
+    known = frozenset(one.id for one in followed)
+    codes = frozenset(one.code for one in followed)
+
+    def pulls(held: Mapping[str, date], today: date) -> list[Pull]:
+        return [
+            _pull(base, page, window)
+            for _, members in groupby(followed, key=lambda one: one.group)
+            for window in windows(tuple(members), held, today, AGAIN)
+        ]
+
+    return LiveFeed(
+        name=FEED,
+        title="CFTC Commitments of Traders, futures only",
+        base=base,
+        credential=_TOKEN,
+        per_second=2,
+        series=followed,
+        pulls=pulls,
+        proof=lambda pull: PagesProof(pull, page),
+        refusal=refusal,
+        parse=lambda answer: parse(answer, known, codes),
+        probe=f"{base}/resource/{DATASETS['legacy']}.json?$select={DATE}&$limit=1",
+        count_url=lambda pull: _count_url(base, pull),
+        count=count,
+        rows_in=lambda answer: len(_rows(answer)),
+    )
+
+
+def _pull(base: str, page: int, window: Window) -> Pull:
+    report = window.series[0].group
+    columns = [DATE, CODE, "cftc_market_code", *measures(report)]
+    question = [
+        ("$select", ",".join([":id", *columns])),
+        ("$where", _where(window)),
+        ("$order", ":id"),
+        ("$limit", str(page)),
+        ("$offset", "0"),
+    ]
+    query = "&".join(f"{name}={quote(value, safe=':,')}" for name, value in question)
+    return Pull(
+        name=f"{report} {window.kind}",
+        url=f"{base}/resource/{DATASETS[report]}.json?{query}",
+        series=tuple(one.id for one in window.series),
+        first=window.first,
+        last=window.last,
+    )
+
+
+def _where(window: Window) -> str:
+    codes = ",".join(f"'{code}'" for code in sorted({one.code for one in window.series}))
+    until = f" and {DATE} <= '{window.last}T00:00:00.000'" if window.last else ""
+    return f"{CODE} in ({codes}) and {DATE} >= '{window.first}T00:00:00.000'{until}"
+
+
+def _count_url(base: str, pull: Pull) -> str:
+    parts = urlsplit(pull.url)
+    where = parse_qs(parts.query)["$where"][0]
+    return f"{base}{parts.path}?$select=count(*)&$where={quote(where, safe=':,')}"
+
+
+def count(answer: Answer) -> int:
+    """The number of rows the service counts.
+
+    Raises:
+        UnexpectedShape: the answer holds no number.
+    """
+    rows = _rows(answer)
+    try:
+        return int(next(iter(rows[0].values())))
+    except (IndexError, StopIteration, TypeError, ValueError):
+        raise _unexpected("a count that is no number") from None
+
+
+def refusal(answer: Answer) -> FeedError | None:
+    """What an answer that is no success means."""
+    try:
+        content = json.loads(answer.body)
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        return common_refusal(FEED, answer)
+    words = str(content.get("message", ""))
+    if answer.status == 403 and content.get("code") == "permission_denied":
+        return RejectedCredential(
+            FEED, f"the service refused the token ({words})", f"Correct or remove {_TOKEN.setting}"
+        )
+    if answer.status == 202:
+        return IncompleteResponse(FEED, "the service is still preparing the answer", _AGAIN)
+    if answer.status < 400:
+        return UnexpectedShape(FEED, f"an object in place of rows: {words[:200]}", _FOLLOW)
+    return common_refusal(FEED, answer)
+
+
+class PagesProof:
+    """No page repeats, nothing unasked came along; a page that is not full is the last."""
+
+    def __init__(self, pull: Pull, page: int) -> None:
+        self._pull = pull
+        self._page = page
+        self._ids: set[str] = set()
+        self._rows = 0
+
+    def add(self, answer: Answer) -> str | None:
+        """Take a page; see ``Proof.add``."""
+        rows = _rows(answer)
+        _check_columns(answer, rows)
+        self._check_asked(rows)
+        ids = [str(row.get(":id")) for row in rows]
+        if len(set(ids)) < len(ids) or self._ids & set(ids):
+            raise IncompleteResponse(FEED, f"{self._pull.name}: pages overlap", _AGAIN)
+        self._ids |= set(ids)
+        self._rows += len(rows)
+        if len(rows) < self._page:
+            return None
+        return re.sub(r"&\$offset=[0-9]+", f"&$offset={self._rows}", self._pull.url)
+
+    def _check_asked(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        asked = {name.split(".")[2] for name in self._pull.series}
+        strangers = {_code(row) for row in rows} - asked
+        if strangers:
+            raise _unexpected(f"markets not asked for: {', '.join(sorted(strangers)[:5])}")
+        days = [day for row in rows if (day := _day(row.get(DATE))) is not None]
+        outside = [day for day in days if not self._pull.covers(day)]
+        if outside:
+            raise _unexpected(f"report dates not asked for, e.g. {outside[0]}")
+
+
+def parse(answer: Answer, followed: frozenset[str], codes: frozenset[str]) -> Parsed:
+    """Rows of one page: one per followed column of each report row.
+
+    Args:
+        answer: the page.
+        followed: ids of followed series; rows of followed markets give no others.
+        codes: followed markets.
+
+    Raises:
+        UnexpectedShape: the page is no answer of this service, or a followed column is gone.
+        IncompleteResponse: the page ends in the middle.
+    """
+    rows = _rows(answer)
+    _check_columns(answer, rows)
+    report = _report(answer)
+    lines = [
+        line
+        for place, row in enumerate(rows)
+        for line in _lines(report, place, row)
+        if line[0] in followed or line[0].split(".")[2] not in codes
+    ]
+    return Parsed(pl.DataFrame(lines, schema=dict(PARSED_SCHEMA), orient="row"))
+
+
+def _lines(report: str, place: int, row: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
+    day, code, source = _day(row.get(DATE)), _code(row), json.dumps(row)
+    for column in measures(report):
+        text = row.get(column)
+        text = text if text is None or isinstance(text, str) else json.dumps(text)
+        yield (
+            series_id(report, code, column),
+            day,
+            text,
+            float(text) if text is not None and _NUMBER.fullmatch(text) else None,
+            "contracts",
+            "missing" if text is None else "value",
+            None if day is None else _released(day),
+            "assumed",
+            f"[{place}].{column}",
+            source,
+        )
+
+
+def _check_columns(answer: Answer, rows: Sequence[Mapping[str, Any]]) -> None:
+    wanted = [DATE, CODE, *measures(_report(answer))]
+    fields = answer.headers.get("x-soda2-fields")
+    if fields is not None:
+        types = dict(
+            zip(json.loads(fields), json.loads(answer.headers["x-soda2-types"]), strict=True)
+        )
+        missing = [name for name in wanted if name not in types]
+        retyped = [name for name in measures(_report(answer)) if types.get(name) == "boolean"]
+    else:
+        # Empty fields are left out of rows, so only a column absent from all of them is gone.
+        missing = [name for name in wanted if rows and not any(name in row for row in rows)]
+        retyped = []
+    if missing:
+        raise _unexpected(f"columns are gone: {', '.join(missing)}")
+    if retyped:
+        raise _unexpected(f"columns changed their type: {', '.join(retyped)}")
+
+
+def _report(answer: Answer) -> str:
+    dataset = urlsplit(answer.url).path.rsplit("/", 1)[-1].removesuffix(".json")
+    if dataset not in _REPORTS:
+        raise _unexpected(f"a data set that is not followed: {dataset!r}")
+    return _REPORTS[dataset]
+
+
+@lru_cache(maxsize=1)
+def _rows(answer: Answer) -> list[dict[str, Any]]:
+    try:
+        rows = json.loads(answer.body)
+    except ValueError as error:
+        raise IncompleteResponse(
+            FEED, f"the answer is cut off or no JSON ({error})", _AGAIN
+        ) from error
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise _unexpected("an answer that is no list of rows")
+    return rows
+
+
+def _code(row: Mapping[str, Any]) -> str:
+    # Codes are text, padded with blanks in some years.
+    return str(row.get(CODE, "")).strip()
+
+
+@lru_cache(maxsize=65536)
+def _day(text: object) -> date | None:
+    try:
+        day = date.fromisoformat(str(text)[:10])
+    except ValueError:
+        return None
+    return day if day.year in _YEARS else None
+
+
+@lru_cache(maxsize=65536)
+def _released(day: date) -> datetime:
+    return cftc_weekly.rule(day)
+
+
+def _unexpected(problem: str) -> UnexpectedShape:
+    return UnexpectedShape(FEED, problem, _FOLLOW)

@@ -1,0 +1,90 @@
+"""A user's own history as a CSV file: a column ``period`` and a column ``value``.
+
+The import states what the file cannot: series, unit and source. They travel in the address under
+which the bytes are kept, so that every row can be traced to who said it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from datetime import date
+from urllib.parse import parse_qs, quote, urlsplit
+
+import polars as pl
+
+from cbi_pipeline.feeds.eia import number
+from cbi_pipeline.feeds.errors import UnexpectedShape
+from cbi_pipeline.feeds.feed import PARSED_SCHEMA, Parsed
+
+FEED = "csv"
+COLUMNS = ("period", "value")
+_SERIES = re.compile(r"[A-Z][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)+")
+_MISSING = ("", "NA", "null")
+
+
+def address(name: str, series: str, unit: str, source: str) -> str:
+    """Address under which a file's bytes are kept.
+
+    Raises:
+        ValueError: the series id is none, or no source is named.
+    """
+    if not _SERIES.fullmatch(series):
+        raise ValueError(f"{series!r} is no series id; use an owner and a name, e.g. DESK.CPO_FOB")
+    if not source.strip():
+        raise ValueError("name the source of the file with --source: who measured or published it")
+    stated = {"series": series, "unit": unit, "source": source.strip()}
+    query = "&".join(f"{key}={quote(value, safe='')}" for key, value in stated.items())
+    return f"csv://{quote(name)}?{query}"
+
+
+def parse(url: str, body: bytes) -> Parsed:
+    """Rows of a file: ``period`` as YYYY-MM-DD, ``value`` as a number, empty when missing.
+
+    Raises:
+        UnexpectedShape: it is no UTF-8 text, or lacks one of the two columns.
+    """
+    stated = {key: values[0] for key, values in parse_qs(urlsplit(url).query).items()}
+    try:
+        reader = csv.DictReader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
+        lines = list(reader)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise _unexpected(f"no CSV in UTF-8 ({error})") from error
+    if not set(COLUMNS) <= set(reader.fieldnames or ()):
+        raise _unexpected(f"columns {reader.fieldnames}, expected period and value")
+    rows = [
+        _row(stated, place, line) for place, line in enumerate(lines, start=2) if any(line.values())
+    ]
+    return Parsed(
+        pl.DataFrame(rows, schema=dict(PARSED_SCHEMA), orient="row"), complete=(stated["series"],)
+    )
+
+
+def _row(stated: dict[str, str], place: int, line: dict[str, str | None]) -> tuple[object, ...]:
+    text = (line["value"] or "").strip()
+    missing = text in _MISSING
+    return (
+        stated["series"],
+        _day((line["period"] or "").strip()),
+        text,
+        None if missing else number(text),
+        stated["unit"],
+        "missing" if missing else "value",
+        None,
+        "first_seen",
+        f"line {place}",
+        json.dumps(line, default=str),
+    )
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if len(text) == 10 else None
+    except ValueError:
+        return None
+
+
+def _unexpected(problem: str) -> UnexpectedShape:
+    return UnexpectedShape(FEED, problem, "Write a header `period,value` and one row per period")

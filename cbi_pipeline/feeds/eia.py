@@ -1,0 +1,327 @@
+"""The EIA's API v2: daily spot prices, weekly petroleum supply and stocks, weekly gas storage.
+
+Three habits of the service shape this file. The same series id carries several frequencies, so
+the frequency is always sent and always checked. Success is not proof: a page may be cut short or
+empty with status 200, so rows are counted against the total it states. Every number is text.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from itertools import groupby
+from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
+
+import polars as pl
+
+from cbi_pipeline.feeds.eia_series import SERIES, UNITS
+from cbi_pipeline.feeds.errors import (
+    FeedError,
+    IncompleteResponse,
+    RateLimited,
+    RejectedCredential,
+    UnexpectedShape,
+)
+from cbi_pipeline.feeds.feed import PARSED_SCHEMA, Parsed
+from cbi_pipeline.feeds.live import (
+    Answer,
+    Credential,
+    LiveFeed,
+    LiveSeries,
+    Pull,
+    Window,
+    common_refusal,
+    windows,
+)
+from data_contracts.families import family
+
+FEED = "eia"
+BASE = "https://api.eia.gov/v2"
+PAGE = 5000
+AGAIN = timedelta(days=63)
+
+_KEY = Credential("EIA_API_KEY", "query", "api_key", True, "https://www.eia.gov/opendata/")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+# A year outside is a typing error, and its release would leave the calendar.
+_YEARS = range(1800, 9000)
+_FLAGS = {"W": "withheld", "NA": "missing", "--": "missing", "-": "missing"}
+_AGAIN = "Nothing of this pull was used; the next run asks again"
+_FOLLOW = "Compare with the API's documentation; the feed must follow it"
+
+
+def feed(base: str = BASE, series: Sequence[LiveSeries] = SERIES, page: int = PAGE) -> LiveFeed:
+    """The EIA as a live feed.
+
+    Args:
+        base: address of the API.
+        series: followed series.
+        page: rows asked for at once, at most 5000.
+    """
+    followed = tuple(series)
+    codes = {one.code: one for one in followed}
+    first = followed[0]
+
+    def pulls(held: Mapping[str, date], today: date) -> list[Pull]:
+        found: list[Pull] = []
+        for _, members in groupby(sorted(followed, key=_group), key=_group):
+            found.extend(
+                _pull(base, page, window) for window in windows(tuple(members), held, today, AGAIN)
+            )
+        return found
+
+    return LiveFeed(
+        name=FEED,
+        title="U.S. Energy Information Administration, API v2",
+        base=base,
+        credential=_KEY,
+        per_second=4,
+        series=followed,
+        pulls=pulls,
+        proof=lambda pull: PagesProof(pull, codes),
+        refusal=refusal,
+        parse=lambda answer: parse(answer, codes),
+        probe=_pull(base, 1, Window("new", (first,), first.since)).url,
+    )
+
+
+def _group(one: LiveSeries) -> tuple[str, str]:
+    return one.group, one.frequency
+
+
+def _pull(base: str, page: int, window: Window) -> Pull:
+    one = window.series[0]
+    facets = [("facets[series][]", member.code) for member in window.series]
+    ends = [("end", window.last.isoformat())] if window.last else []
+    question = [
+        ("frequency", one.frequency),
+        ("data[0]", "value"),
+        *facets,
+        ("start", window.first.isoformat()),
+        *ends,
+        ("sort[0][column]", "period"),
+        ("sort[0][direction]", "asc"),
+        ("sort[1][column]", "series"),
+        ("sort[1][direction]", "asc"),
+        ("offset", "0"),
+        ("length", str(page)),
+    ]
+    # The service needs its brackets as they are.
+    query = "&".join(f"{name}={quote(value, safe='')}" for name, value in question)
+    return Pull(
+        name=f"{one.group} {one.frequency} {window.kind}",
+        url=f"{base}/{one.group}/data/?{query}",
+        series=tuple(member.id for member in window.series),
+        first=window.first,
+        last=window.last,
+    )
+
+
+def refusal(answer: Answer) -> FeedError | None:
+    """What an answer that is no success means; the service has two shapes of error body."""
+    try:
+        content = json.loads(answer.body)
+    except ValueError:
+        content = None
+    error = content.get("error") if isinstance(content, dict) else None
+    code = error.get("code") if isinstance(error, dict) else None
+    if code in ("API_KEY_INVALID", "API_KEY_MISSING") or answer.status in (401, 403):
+        words = code or f"status {answer.status}"
+        return RejectedCredential(
+            FEED, f"the service refused the key ({words})", f"Correct {_KEY.setting}"
+        )
+    if code == "OVER_RATE_LIMIT":
+        return RateLimited(FEED, "the key is over its rate limit", _AGAIN)
+    if error is not None and answer.status < 400:
+        return UnexpectedShape(FEED, f"an error with status {answer.status}: {error}", _FOLLOW)
+    if isinstance(error, str) and isinstance(content, dict) and content.get("code") in (400, 404):
+        # Older releases sent their refusals with status 500; a retry would not help.
+        return UnexpectedShape(FEED, f"the service refuses our question: {error}", _FOLLOW)
+    return common_refusal(FEED, answer)
+
+
+class PagesProof:
+    """All rows of a pull are there: totals agree, no page repeats, nothing unasked came along."""
+
+    def __init__(self, pull: Pull, codes: Mapping[str, LiveSeries]) -> None:
+        self._pull = pull
+        self._codes = {code for code, one in codes.items() if one.id in pull.series}
+        self._total: int | None = None
+        self._rows = 0
+        self._edge: tuple[str, set[str]] = ("", set())
+
+    def add(self, answer: Answer) -> str | None:
+        """Take a page; see ``Proof.add``."""
+        response = _response(answer)
+        rows = response["data"]
+        self._check_warnings(answer, response)
+        self._check_asked(answer, response, rows)
+        self._check_order(rows)
+        total = _total(response)
+        if self._total not in (None, total):
+            raise self._incomplete(f"the total changed from {self._total} to {total}")
+        self._total = total
+        self._rows += len(rows)
+        if self._rows > total:
+            raise self._incomplete(f"{self._rows} rows of a total of {total}")
+        if self._rows == total:
+            return None
+        if not rows:
+            raise self._incomplete(f"an empty page after {self._rows} of {total} rows")
+        offset = f"&offset={self._rows}&"
+        return re.sub(r"&offset=[0-9]+&", offset, self._pull.url)
+
+    def _check_warnings(self, answer: Answer, response: Mapping[str, Any]) -> None:
+        warnings = [*(response.get("warnings") or []), *(_content(answer).get("warnings") or [])]
+        # A page cut at the service's limit says so; that more pages follow is what totals are for.
+        other = [text for text in map(str, warnings) if "incomplete return" not in text]
+        if other:
+            raise self._incomplete(f"the service warns: {'; '.join(other)[:300]}")
+
+    def _check_asked(
+        self, answer: Answer, response: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
+    ) -> None:
+        asked = parse_qs(urlsplit(self._pull.url).query)["frequency"][0]
+        given = response.get("frequency", asked)
+        if given != asked:
+            raise _unexpected(f"asked for {asked} values, got {given} ones")
+        strangers = {str(row.get("series")) for row in rows} - self._codes
+        if strangers:
+            raise _unexpected(f"series not asked for: {', '.join(sorted(strangers)[:5])}")
+        low, high = self._pull.first.isoformat(), (self._pull.last or date.max).isoformat()
+        outside = [row for row in rows if not low <= str(row.get("period"))[:10] <= high]
+        readable = [row["period"] for row in outside if _day(row.get("period"))]
+        if readable:
+            raise _unexpected(f"periods not asked for, e.g. {readable[0]}")
+
+    def _check_order(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        if not rows:
+            return
+        period, keys = self._edge
+        first, last = str(rows[0].get("period")), str(rows[-1].get("period"))
+        here = {str(row.get("series")) for row in rows if str(row.get("period")) == period}
+        if first < period or here & keys:
+            raise self._incomplete(f"a page repeats rows of the one before, at {first}")
+        edge = {str(row.get("series")) for row in rows if str(row.get("period")) == last}
+        self._edge = (last, edge | (keys if last == period else set()))
+
+    def _incomplete(self, problem: str) -> IncompleteResponse:
+        return IncompleteResponse(FEED, f"{self._pull.name}: {problem}", _AGAIN)
+
+
+def parse(answer: Answer, codes: Mapping[str, LiveSeries]) -> Parsed:
+    """Rows of one page.
+
+    Raises:
+        UnexpectedShape: the page is no answer of this API, or rows lack series, period or value.
+        IncompleteResponse: the page ends in the middle.
+    """
+    rows = _response(answer)["data"]
+    named = [str(row.get("series")) for row in rows]
+    known = [codes.get(name) for name in named]
+    _require(rows, "period", "value")
+    texts = [_text(row["value"]) for row in rows]
+    days = [_day(row["period"]) for row in rows]
+    frame = pl.DataFrame(
+        {
+            "series_id": [one.id if one else name for one, name in zip(known, named, strict=True)],
+            "period": days,
+            "value_text": texts,
+            "value": [number(text) for text in texts],
+            "unit": [_unit(row.get("units")) for row in rows],
+            "status": [_status(text) for text in texts],
+            "available_at": [
+                _released(one.family, day) if one and day else None
+                for one, day in zip(known, days, strict=True)
+            ],
+            "available_basis": ["assumed"] * len(rows),
+            "locator": [f"data[{place}]" for place in range(len(rows))],
+            "row_json": _as_json(rows),
+        },
+        schema=dict(PARSED_SCHEMA),
+    )
+    return Parsed(frame)
+
+
+def number(text: str | None) -> float | None:
+    """The finite number a text spells, or None; ``.833`` is one, blanks and words are not."""
+    if text is None or not _NUMBER.fullmatch(text):
+        return None
+    value = float(text)
+    return value if math.isfinite(value) else None
+
+
+def _response(answer: Answer) -> Mapping[str, Any]:
+    response = _content(answer).get("response")
+    if not isinstance(response, dict) or not isinstance(response.get("data"), list):
+        raise _unexpected("an answer without response.data")
+    if not all(isinstance(row, dict) for row in response["data"]):
+        raise _unexpected("rows that are no objects")
+    return response
+
+
+@lru_cache(maxsize=1)
+def _content(answer: Answer) -> Mapping[str, Any]:
+    # The proof and the parser read a page one after the other; it is decoded once.
+    try:
+        content = json.loads(answer.body)
+    except ValueError as error:
+        raise IncompleteResponse(
+            FEED, f"the answer is cut off or no JSON ({error})", _AGAIN
+        ) from error
+    if not isinstance(content, dict):
+        raise _unexpected("an answer that is no object")
+    return content
+
+
+def _total(response: Mapping[str, Any]) -> int:
+    try:
+        return int(response["total"])
+    except (KeyError, TypeError, ValueError):
+        raise _unexpected(f"a total that is no number: {response.get('total')!r}") from None
+
+
+def _require(rows: Sequence[Mapping[str, Any]], *columns: str) -> None:
+    for column in columns:
+        if any(column not in row for row in rows):
+            raise _unexpected(f"rows without the column {column}")
+
+
+def _text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value)
+
+
+def _status(text: str | None) -> str:
+    return "missing" if text is None else _FLAGS.get(text.strip(), "value")
+
+
+def _unit(units: object) -> str:
+    return UNITS.get(str(units), str(units or ""))
+
+
+@lru_cache(maxsize=65536)
+def _day(text: object) -> date | None:
+    try:
+        return date.fromisoformat(text) if isinstance(text, str) and len(text) == 10 else None
+    except ValueError:
+        return None
+
+
+@lru_cache(maxsize=65536)
+def _released(name: str, period: date) -> datetime | None:
+    release = family(name).release
+    return release.rule(period) if release and period.year in _YEARS else None
+
+
+def _as_json(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [json.dumps(row) for row in rows]
+
+
+def _unexpected(problem: str) -> UnexpectedShape:
+    return UnexpectedShape(FEED, problem, _FOLLOW)

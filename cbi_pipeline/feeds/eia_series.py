@@ -1,0 +1,72 @@
+"""The series followed at the EIA: our id, unit, family and API route for each of its codes."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from cbi_pipeline.feeds.live import LiveSeries
+
+SPOT = "petroleum/pri/spt"
+GAS_SPOT = "natural-gas/pri/fut"
+STOCKS = "petroleum/stoc/wstk"
+SUPPLY = "petroleum/sum/sndw"
+STORAGE = "natural-gas/stor/wkly"
+
+#: What the service calls a unit, and what we call it. Any other is kept as received and refused.
+UNITS = {
+    "$/BBL": "USD/bbl",
+    "$/GAL": "USD/gal",
+    "$/MMBTU": "USD/MMBtu",
+    "MBBL": "kb",
+    "MBBL/D": "kb/d",
+    "%": "percent",
+    "BCF": "Bcf",
+}
+
+
+def _spot(code: str, name: str, unit: str, since: int, route: str = SPOT) -> LiveSeries:
+    return LiveSeries(
+        f"EIA.{code}", code, "eia_spot_daily", name, unit, "daily", route, date(since, 1, 1)
+    )
+
+
+def _weekly(code: str, name: str, unit: str, route: str) -> LiveSeries:
+    return LiveSeries(
+        f"EIA.{code}", code, "eia_wpsr", name, unit, "weekly", route, date(2000, 1, 1)
+    )
+
+
+def _storage(region: str, name: str) -> LiveSeries:
+    code = f"NW2_EPG0_SWO_{region}_BCF"
+    title = f"{name} Natural Gas Working Underground Storage"
+    return LiveSeries(
+        f"EIA.{code}", code, "eia_gas_storage", title, "Bcf", "weekly", STORAGE, date(2010, 1, 1)
+    )
+
+
+SERIES = (
+    _spot("RWTC", "Cushing, OK WTI Spot Price FOB", "USD/bbl", 1986),
+    _spot("RBRTE", "Europe Brent Spot Price FOB", "USD/bbl", 1987),
+    _spot("EER_EPMRU_PF4_Y35NY_DPG", "New York Harbor Conventional Gasoline", "USD/gal", 1986),
+    _spot("EER_EPD2F_PF4_Y35NY_DPG", "New York Harbor No. 2 Heating Oil", "USD/gal", 1986),
+    _spot("EER_EPD2DXL0_PF4_Y35NY_DPG", "New York Harbor Ultra-Low-Sulfur Diesel", "USD/gal", 2006),
+    _spot("EER_EPJK_PF4_RGC_DPG", "U.S. Gulf Coast Kerosene-Type Jet Fuel", "USD/gal", 1990),
+    _spot("EER_EPLLPA_PF4_Y44MB_DPG", "Mont Belvieu, TX Propane", "USD/gal", 1992),
+    _spot("RNGWHHD", "Henry Hub Natural Gas Spot Price", "USD/MMBtu", 1997, GAS_SPOT),
+    _weekly("WCESTUS1", "U.S. Ending Stocks excluding SPR of Crude Oil", "kb", STOCKS),
+    _weekly("WGTSTUS1", "U.S. Ending Stocks of Total Gasoline", "kb", STOCKS),
+    _weekly("WDISTUS1", "U.S. Ending Stocks of Distillate Fuel Oil", "kb", STOCKS),
+    _weekly("WKJSTUS1", "U.S. Ending Stocks of Kerosene-Type Jet Fuel", "kb", STOCKS),
+    _weekly("WPRSTUS1", "U.S. Ending Stocks of Propane and Propylene", "kb", STOCKS),
+    _weekly("WTTSTUS1", "U.S. Ending Stocks of Crude Oil and Petroleum Products", "kb", STOCKS),
+    _weekly("WCRFPUS2", "U.S. Field Production of Crude Oil", "kb/d", SUPPLY),
+    _weekly(
+        "WPULEUS3", "U.S. Percent Utilization of Refinery Operable Capacity", "percent", SUPPLY
+    ),
+    _weekly("WTTIMUS2", "U.S. Imports of Crude Oil and Petroleum Products", "kb/d", SUPPLY),
+    _weekly("WTTEXUS2", "U.S. Exports of Crude Oil and Petroleum Products", "kb/d", SUPPLY),
+    _weekly("WRPUPUS2", "U.S. Product Supplied of Petroleum Products", "kb/d", SUPPLY),
+    _weekly("WGFUPUS2", "U.S. Product Supplied of Finished Motor Gasoline", "kb/d", SUPPLY),
+    _weekly("WDIUPUS2", "U.S. Product Supplied of Distillate Fuel Oil", "kb/d", SUPPLY),
+    _storage("R48", "Weekly Lower 48 States"),
+)

@@ -1,0 +1,206 @@
+"""Several members of one recipe trained side by side: one vectorised step for all seeds.
+
+Each member starts from its own seed and sees its own order of samples, as if it were trained
+alone; without dropout the losses agree with separate training within 1e-4. Recurrent cells have
+no vectorised form, so their members are trained in turn. Suffix M: members.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state, vmap
+
+from cbi_pipeline.forecasting import devices, windows
+from cbi_pipeline.forecasting.ensemble import Ensemble
+from cbi_pipeline.forecasting.forecaster import Forecaster
+from cbi_pipeline.forecasting.losses.objective import Objective
+from cbi_pipeline.forecasting.networks.mlp import MlpConfig
+from cbi_pipeline.forecasting.networks.network import Network
+from cbi_pipeline.forecasting.networks.nhits import NhitsConfig
+from cbi_pipeline.forecasting.networks.patch_transformer import PatchTransformerConfig
+from cbi_pipeline.forecasting.networks.tcn import TcnConfig
+from cbi_pipeline.forecasting.optimisers import step_unless
+from cbi_pipeline.forecasting.panel import Panel
+from cbi_pipeline.forecasting.recipe import Recipe
+from cbi_pipeline.forecasting.stopping import EarlyStopping, TrainingFailed
+from cbi_pipeline.forecasting.train import Rows, fit
+from cbi_pipeline.forecasting.windows import Batch, Inputs
+
+
+def fit_ensemble(
+    recipe: Recipe,
+    panel: Panel,
+    train_rows_N: Rows,
+    validation_rows_M: Rows,
+    *,
+    seeds: Sequence[int],
+    device: str | torch.device | None = None,
+) -> Ensemble:
+    """Equal-weight ensemble of the recipe at distinct seeds; stacked where shapes allow.
+
+    Raises:
+        ValueError: seeds repeat, or the rows do not suit the recipe.
+        TrainingFailed: as `fit`.
+    """
+    if not seeds or len(set(seeds)) != len(seeds):
+        raise ValueError("seeds: give distinct seeds, at least one")
+    place = devices.choose_device(device)
+    if why_in_turn(recipe) is None and len(seeds) > 1:
+        rows = [
+            torch.as_tensor(r, dtype=torch.int64, device=place)
+            for r in (train_rows_N, validation_rows_M)
+        ]
+        return Ensemble.equal(Stack(recipe, panel.to(place), *rows, seeds).train())
+    recipes = [recipe.with_training(seed=seed) for seed in seeds]
+    results = [fit(r, panel, train_rows_N, validation_rows_M, device=place) for r in recipes]
+    return Ensemble.equal([result.forecaster for result in results])
+
+
+def why_in_turn(recipe: Recipe) -> str | None:
+    """Why members of this recipe cannot be stacked; none if they can."""
+    stackable = (MlpConfig, TcnConfig, PatchTransformerConfig, NhitsConfig)
+    if not isinstance(recipe.network, stackable):
+        return "this network has no vectorised form"
+    training, plain = recipe.training, type(recipe.training)()
+    for name in ("augment", "averaging", "accumulate", "precision", "compile"):
+        if getattr(training, name) != getattr(plain, name):
+            return f"training.{name} is done member by member"
+    if training.clip is not None and training.clip.method != "norm":
+        return "only norm clipping is vectorised"
+    if training.optimiser.name not in ("adam", "adamw") or training.schedule.shape == "plateau":
+        return "this optimiser or schedule is not vectorised"
+    return None
+
+
+class Stack:
+    """Members of one recipe, their parameters stacked along a first axis M."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        panel: Panel,
+        train_N: Tensor,
+        validation_M: Tensor,
+        seeds: Sequence[int],
+    ) -> None:
+        self.recipe, self.panel, self.seeds, self.device = recipe, panel, seeds, panel.device
+        self.training = recipe.training
+        self.train_feed = windows.feed(panel, recipe.window, train_N, recipe.mode)
+        self.validation = windows.feed(panel, recipe.window, validation_M, recipe.mode)
+        networks = [self._member(seed, train_N) for seed in seeds]
+        self.network = networks[0]
+        self.objective: Objective = self.training.objective.build(recipe.levels).to(self.device)
+        self.weights, _ = stack_module_state(list[nn.Module](networks))
+        self.buffers = dict(self.network.named_buffers())  # one scaler serves all members
+        self.optimiser = self.training.optimiser.build_stacked(self.network, self.weights)
+        self.orders = [torch.Generator(self.device).manual_seed(seed) for seed in seeds]
+        self.stopping = [
+            EarlyStopping(self.training.patience, self.training.minimum_gain) for _ in seeds
+        ]
+        self.best: list[dict[str, Tensor]] = [{} for _ in seeds]
+        self.step = 0
+
+    def train(self) -> list[Forecaster]:
+        """Trains until no member improves; each member keeps its own best weights."""
+        threads = devices.cpu_threads(self.training.threads)
+        with threads, devices.reproducible(self.seeds[0], self.device):
+            self._validate()
+            for _ in range(self.training.max_epochs):
+                self._train_epoch()
+                self._validate()
+                if all(stopping.exhausted for stopping in self.stopping):
+                    break
+        return [self._forecaster(m) for m in range(len(self.seeds))]
+
+    def _member(self, seed: int, train_N: Tensor) -> Network:
+        with devices.reproducible(seed, self.device):
+            return self.recipe.build(self.panel.spec).to(self.device).prepare(self.panel, train_N)
+
+    def _train_epoch(self) -> None:
+        self.network.train()
+        size, samples = self.training.batch_size, len(self.train_feed)
+        order_MN = torch.stack(
+            [torch.randperm(samples, generator=g, device=self.device) for g in self.orders]
+        )
+        per_epoch = -(-samples // size)
+        broken = torch.zeros((), device=self.device)
+        for index_MB in order_MN.split(size, dim=1):
+            total = per_epoch * self.training.max_epochs
+            factor = self.training.schedule.factor(self.step, total, per_epoch)
+            for group in self.optimiser.param_groups:
+                group["lr"] = self.training.optimiser.rate * factor
+            broken += self._take_step(index_MB)
+            self.step += 1
+        if float(broken) > self.training.skip_limit:  # host sync, once per epoch
+            raise TrainingFailed(f"{int(broken)} stacked steps were not finite; lower the rate")
+
+    def _take_step(self, index_MB: Tensor) -> Tensor:
+        """One step of every member; one broken member makes all of them skip it."""
+        members = index_MB.shape[0]
+        flat = self.train_feed.batch(index_MB.flatten())
+        batch = Batch(
+            Inputs(*(x.unflatten(0, (members, -1)) for x in flat.inputs)),
+            flat.target_BHC.unflatten(0, (members, -1)),
+            flat.weight_BHC.unflatten(0, (members, -1)),
+        )
+        loss_M = vmap(self._loss, randomness="different")(
+            self.weights, batch.inputs, batch.target_BHC, batch.weight_BHC
+        )
+        loss_M.sum().backward()
+        norm_M = self._clip()
+        broken = (~(norm_M.isfinite() & loss_M.isfinite()).all()).float()
+        step_unless(self.optimiser, broken)
+        self.optimiser.zero_grad()
+        return broken
+
+    def _loss(
+        self, weights: dict[str, Tensor], inputs: Inputs, target_BHC: Tensor, weight_BHC: Tensor
+    ) -> Tensor:
+        output = functional_call(self.network, (weights, self.buffers), (inputs,))
+        prior_BHC = self.network.prior_scale(inputs)
+        count = weight_BHC.sum().clamp(min=1)
+        loss: Tensor = self.objective(output, target_BHC, weight_BHC, prior_BHC, count)
+        return loss
+
+    def _clip(self) -> Tensor:
+        """Each member's own norm before clipping, [M]; clips as the single run does."""
+        grads = [w.grad for w in self.weights.values() if w.grad is not None]
+        norm_M = torch.stack([g.flatten(1).square().sum(dim=1) for g in grads]).sum(dim=0).sqrt()
+        if self.training.clip is not None:
+            share_M = (self.training.clip.limit / (norm_M + 1e-6)).clamp(max=1.0)
+            for grad in grads:
+                grad.mul_(share_M.view(-1, *[1] * (grad.ndim - 1)))
+        return norm_M
+
+    def _validate(self) -> None:
+        """Scores every member; those still in the race may improve. Host sync, once per epoch."""
+        self.network.eval()
+        sums_M2 = torch.zeros(len(self.seeds), 2, dtype=torch.float64, device=self.device)
+        every_N = torch.arange(len(self.validation), device=self.device)
+        with torch.inference_mode():
+            for index_B in every_N.split(self.training.batch_size):
+                sums_M2 += self._score(self.validation.batch(index_B))
+        for m, (loss, count) in enumerate(sums_M2.tolist()):
+            if not self.stopping[m].exhausted and self.stopping[m].improved(loss / max(count, 1.0)):
+                self.best[m] = {k: w[m].detach().clone() for k, w in self.weights.items()}
+
+    def _score(self, batch: Batch) -> Tensor:
+        prior_BHC = self.network.prior_scale(batch.inputs)
+
+        def score(weights: dict[str, Tensor]) -> Tensor:
+            output = functional_call(self.network, (weights, self.buffers), (batch.inputs,))
+            return (
+                self.objective.score(output, batch.target_BHC, batch.weight_BHC, prior_BHC)
+                .double()
+                .sum()
+            )
+
+        loss_M = vmap(score)(self.weights)
+        return torch.stack([loss_M, batch.weight_BHC.double().sum().expand_as(loss_M)], dim=1)
+
+    def _forecaster(self, m: int) -> Forecaster:
+        recipe = self.recipe.with_training(seed=self.seeds[m])
+        network = recipe.build(self.panel.spec).to(self.device)
+        network.load_state_dict({**self.network.state_dict(), **self.best[m]})
+        return Forecaster(recipe, self.panel.spec, network.eval())

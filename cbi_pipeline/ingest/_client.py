@@ -1,0 +1,264 @@
+"""The client: signed, paced, bounded in time and size, retrying only where that helps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+from typing import Self
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+import stamina
+from pydantic import SecretStr
+from pyrate_limiter import Duration, Limiter, Rate
+
+from cbi_pipeline.feeds import (
+    FeedError,
+    FeedUnavailable,
+    IncompleteResponse,
+    MissingCredential,
+    RateLimited,
+    RejectedCredential,
+)
+from cbi_pipeline.feeds.live import Answer, LiveFeed
+from cbi_pipeline.ingest._secrets import checked_key, redacted, spellings
+from cbi_pipeline.ingest._transport import SigningTransport, network
+
+_KEPT_HEADERS = ("content-type", "date", "last-modified", "etag", "retry-after")
+_REDIRECTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long and how often one request may try; times in seconds, sizes in bytes.
+
+    Attributes:
+        connect: until a connection stands.
+        read: between two pieces of an answer.
+        total: for one request with all its retries.
+        attempts: tries at most.
+        first_wait: before the first retry; doubles, with jitter.
+        longest_wait: between two tries; a service that asks for longer is left alone tonight.
+        size: most bytes of one answer, unpacked.
+    """
+
+    connect: float = 10.0
+    read: float = 30.0
+    total: float = 180.0
+    attempts: int = 5
+    first_wait: float = 1.0
+    longest_wait: float = 60.0
+    size: int = 128 * 2**20
+
+
+class _Retry(Exception):
+    """A failure that another try may cure, with the error to raise when none does."""
+
+    def __init__(self, error: FeedError, answer: Answer | None, wait: float | None) -> None:
+        super().__init__(error.problem)
+        self.error, self.answer, self.wait = error, answer, wait
+
+
+class Client:
+    """Asks one feed's service.
+
+    Args:
+        feed: the feed, for its dialect.
+        secret: its key.
+        patience: bounds of time and size.
+        transport: seam for tests; the network by default.
+
+    Raises:
+        MissingCredential: the feed needs a key and none is set.
+        RejectedCredential: the key holds characters no key has.
+    """
+
+    def __init__(
+        self,
+        feed: LiveFeed,
+        secret: SecretStr | None,
+        patience: Patience | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._feed = feed
+        self._patience = patience or Patience()
+        self._inner = transport or network(feed.base)
+        self._limiter = Limiter(Rate(feed.per_second, Duration.SECOND))
+        self._secret = self._checked(secret)
+        self._spellings = spellings(self._secret)
+        self.notices: list[str] = []
+        self._open()
+
+    def __enter__(self) -> Self:
+        """The client itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close its connections."""
+        self._http.close()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Spellings to mask before anything is written."""
+        return self._spellings
+
+    def get(self, url: str) -> tuple[Answer, FeedError | None]:
+        """The final answer to a request, and what is wrong with it, if anything.
+
+        Raises:
+            FeedError: no answer came at all.
+        """
+        answer, error = self._tried(url)
+        if isinstance(error, RejectedCredential) and self._optional_key():
+            setting = self._feed.credential.setting if self._feed.credential else ""
+            self.notices.append(
+                f"{self._feed.name}: the service refused {setting}; went on without it. "
+                f"Correct or remove {setting}."
+            )
+            self._secret = None
+            self._open()
+            answer, error = self._tried(url)
+        return answer, error
+
+    def _checked(self, secret: SecretStr | None) -> SecretStr | None:
+        credential = self._feed.credential
+        if credential is None:
+            return None
+        key = checked_key(self._feed.name, credential.setting, secret)
+        if key is None and credential.required:
+            raise MissingCredential(
+                self._feed.name,
+                f"{credential.setting} is not set",
+                f"Get a key at {credential.obtain} and put {credential.setting}=... into .env",
+            )
+        return key
+
+    def _optional_key(self) -> bool:
+        credential = self._feed.credential
+        return credential is not None and not credential.required and self._secret is not None
+
+    def _open(self) -> None:
+        patience = self._patience
+        self._http = httpx.Client(
+            transport=SigningTransport(self._inner, self._feed.credential, self._secret),
+            timeout=httpx.Timeout(patience.read, connect=patience.connect),
+            headers={"User-Agent": "cbi-pipeline", "Accept": "application/json"},
+        )
+
+    def _tried(self, url: str) -> tuple[Answer, FeedError | None]:
+        deadline = time.monotonic() + self._patience.total
+        failed: _Retry | None = None
+        try:
+            for attempt in stamina.retry_context(
+                on=lambda error: self._wait(error, deadline),
+                attempts=self._patience.attempts,
+                timeout=self._patience.total,
+                wait_initial=self._patience.first_wait,
+                wait_max=self._patience.longest_wait,
+                wait_jitter=self._patience.first_wait,
+            ):
+                with attempt:
+                    return self._once(url, deadline)
+        except _Retry as error:
+            failed = error
+        # Raised outside the handler: a chained exception could show what it was given.
+        assert failed is not None
+        if failed.answer is None:
+            raise failed.error
+        return failed.answer, failed.error
+
+    def _wait(self, error: Exception, deadline: float) -> bool | float:
+        if not isinstance(error, _Retry):
+            return False
+        if error.wait is None:
+            return True
+        in_time = time.monotonic() + error.wait < deadline
+        return error.wait if in_time and error.wait <= self._patience.longest_wait else False
+
+    def _once(self, url: str, deadline: float) -> tuple[Answer, FeedError | None]:
+        answer = self._followed(url, deadline)
+        error = self._feed.refusal(answer)
+        if error is None:
+            return answer, None
+        error = type(error)(error.feed, redacted(error.problem, self._spellings), error.remedy)
+        if isinstance(error, RateLimited) or (
+            isinstance(error, FeedUnavailable) and answer.status >= 500
+        ):
+            raise _Retry(error, answer, _retry_after(answer.headers))
+        return answer, error
+
+    def _followed(self, url: str, deadline: float) -> Answer:
+        origin, target = urlsplit(url), url
+        for _ in range(_REDIRECTS):
+            answer, location = self._sent(target, url, deadline)
+            if location is None:
+                return answer
+            target = urljoin(target, location)
+            parts = urlsplit(target)
+            if (parts.scheme, parts.netloc) != (origin.scheme, origin.netloc):
+                raise self._unavailable(f"the service redirects to another host, {parts.hostname}")
+        raise self._unavailable("the service redirects in a circle")
+
+    def _sent(self, target: str, url: str, deadline: float) -> tuple[Answer, str | None]:
+        self._limiter.try_acquire(self._feed.name)
+        problem: str | None = None
+        try:
+            with self._http.stream("GET", target) as response:
+                location = response.headers.get("location") if response.is_redirect else None
+                body = self._body(response, deadline)
+                return Answer(url, response.status_code, _kept(response.headers), body), location
+        except httpx.TimeoutException as error:
+            problem = f"no answer in time ({type(error).__name__})"
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            problem = redacted(f"{type(error).__name__}: {error}", self._spellings)
+        raise _Retry(self._unavailable(problem), None, None)
+
+    def _body(self, response: httpx.Response, deadline: float) -> bytes:
+        parts, size = [], 0
+        for part in response.iter_bytes():
+            size += len(part)
+            if size > self._patience.size:
+                raise IncompleteResponse(
+                    self._feed.name,
+                    f"an answer is larger than {self._patience.size} bytes",
+                    "Nothing of it was used; ask for shorter windows",
+                )
+            if time.monotonic() > deadline:
+                raise self._unavailable("the answer did not end in time")
+            parts.append(part)
+        return b"".join(parts)
+
+    def _unavailable(self, problem: str) -> FeedUnavailable:
+        host = urlsplit(self._feed.base).hostname
+        return FeedUnavailable(
+            self._feed.name, problem, f"Nothing was used; the next run asks {host} again"
+        )
+
+
+def _kept(headers: httpx.Headers) -> Mapping[str, str]:
+    return {
+        name.lower(): value
+        for name, value in headers.items()
+        if name.lower() in _KEPT_HEADERS or name.lower().startswith("x-soda2-")
+    }
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    text = headers.get("retry-after", "")
+    if text.isdigit():
+        return float(text)
+    try:
+        at = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return max(0.0, (at - datetime.now(UTC)).total_seconds())

@@ -1,0 +1,136 @@
+"""Open faults of the live feeds: an append-only log of what broke, when, and when it healed.
+
+A feed has one open fault at most, however many pulls it touches, so that a night gone wrong is
+one alert and its recovery one more. A run that changes nothing writes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from cbi_pipeline.feeds import FeedError
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that went wrong in one run.
+
+    Attributes:
+        feed: feed it happened to.
+        scope: pull it concerns, or ``*`` for the whole feed.
+        error: kind of error.
+        problem: what happened.
+        remedy: what to do.
+        response_ids: answers that were landed and not used because of it.
+    """
+
+    feed: str
+    scope: str
+    error: str
+    problem: str
+    remedy: str
+    response_ids: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, error: FeedError, scope: str, response_ids: Sequence[str] = ()) -> Fault:
+        """The fault an error makes."""
+        kind = type(error).__name__
+        return cls(error.feed, scope, kind, error.problem, error.remedy, tuple(response_ids))
+
+    def __str__(self) -> str:
+        """What happened and what to do, in words."""
+        where = "" if self.scope == "*" else f" [{self.scope}]"
+        return f"{self.feed}{where}: {self.problem}. {self.remedy}."
+
+
+@dataclass(frozen=True, slots=True)
+class FaultEvent:
+    """One line of the log.
+
+    Attributes:
+        at: when.
+        feed: which feed.
+        kind: ``opened`` and ``closed`` each deserve one alert; ``changed`` is for the record.
+        faults: what is wrong now; empty when closed.
+    """
+
+    at: datetime
+    feed: str
+    kind: Literal["opened", "changed", "closed"]
+    faults: tuple[Fault, ...]
+
+
+class FaultLog:
+    """The log, ``faults.jsonl`` in the ledger's folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "faults.jsonl"
+
+    def settle(self, feed: str, faults: Sequence[Fault], at: datetime) -> FaultEvent | None:
+        """Note the outcome of a run; None when it is what was known already."""
+        known, now = self.open(feed), tuple(faults)
+        if _alike(known) == _alike(now):
+            return None
+        kind: Literal["opened", "changed", "closed"] = (
+            "changed" if known and now else "opened" if now else "closed"
+        )
+        event = FaultEvent(at, feed, kind, now)
+        self._append(event)
+        return event
+
+    def open(self, feed: str) -> tuple[Fault, ...]:
+        """What is wrong with a feed as of its last run."""
+        events = [event for event in self.events() if event.feed == feed]
+        return events[-1].faults if events else ()
+
+    def since(self, feed: str) -> datetime | None:
+        """When the open fault of a feed began; None when there is none."""
+        opened = None
+        for event in self.events():
+            if event.feed == feed and event.kind != "changed":
+                opened = event.at if event.kind == "opened" else None
+        return opened
+
+    def events(self) -> list[FaultEvent]:
+        """Every line, oldest first."""
+        if not self._path.exists():
+            return []
+        lines = self._path.read_text().splitlines(keepends=True)
+        return [_event(line) for line in lines if line.endswith("\n")]
+
+    def _append(self, event: FaultEvent) -> None:
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        line = json.dumps(asdict(event) | {"at": event.at.isoformat()}) + "\n"
+        with self._path.open("ab+") as file:
+            _drop_torn_line(file.fileno())
+            file.write(line.encode())
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _alike(faults: Sequence[Fault]) -> list[tuple[str, str]]:
+    # The same failure on another night has other bytes and figures; it is not news.
+    return sorted({(fault.scope, fault.error) for fault in faults})
+
+
+def _drop_torn_line(descriptor: int) -> None:
+    size = os.fstat(descriptor).st_size
+    if size and os.pread(descriptor, 1, size - 1) != b"\n":
+        os.ftruncate(descriptor, os.pread(descriptor, size, 0).rfind(b"\n") + 1)
+
+
+def _event(line: str) -> FaultEvent:
+    entry = json.loads(line)
+    faults = tuple(_fault(fault) for fault in entry["faults"])
+    return FaultEvent(datetime.fromisoformat(entry["at"]), entry["feed"], entry["kind"], faults)
+
+
+def _fault(entry: dict[str, object]) -> Fault:
+    fault = Fault(**entry)  # type: ignore[arg-type]
+    return replace(fault, response_ids=tuple(fault.response_ids))

@@ -1,0 +1,205 @@
+"""How each feed is: its key, its newest observation, whether that is stale, what is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal
+
+import httpx
+
+from cbi_pipeline.feeds import (
+    FeedError,
+    MissingCredential,
+    RejectedCredential,
+    archive,
+)
+from cbi_pipeline.feeds.live import LiveFeed
+from cbi_pipeline.ingest._client import Client, Patience
+from cbi_pipeline.ingest._live import fault_log, live_feeds, secret_of
+from cbi_pipeline.settings import Settings
+from cbi_pipeline.warehouse import NothingPublished, Warehouse
+from data_contracts.families import family
+
+KeyState = Literal["not needed", "missing", "not set", "set", "accepted", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyAge:
+    """The newest observation of one series family of a feed.
+
+    Attributes:
+        family: contract family.
+        newest: newest period with a value; None when there is none.
+        days: its age.
+        limit: days after which the contract calls it stale.
+    """
+
+    family: str
+    newest: date | None
+    days: int | None
+    limit: int
+
+    @property
+    def stale(self) -> bool:
+        """Whether it is older than its contract allows, or absent."""
+        return self.days is None or self.days > self.limit
+
+
+@dataclass(frozen=True, slots=True)
+class FeedHealth:
+    """How one feed is.
+
+    Attributes:
+        feed: short name.
+        title: name for people.
+        key: state of its key.
+        newest: newest period with a value.
+        ages: newest observation and staleness per family; none for a closed record.
+        problems: everything that is wrong, one sentence each with what to do.
+        notices: what a person should know although nothing is lost.
+        since: when the open fault began.
+    """
+
+    feed: str
+    title: str
+    key: KeyState
+    newest: date | None
+    ages: tuple[FamilyAge, ...]
+    problems: tuple[str, ...]
+    notices: tuple[str, ...] = ()
+    since: datetime | None = None
+
+    @property
+    def broken(self) -> bool:
+        """Whether anything is wrong."""
+        return bool(self.problems)
+
+
+def check_feeds(
+    settings: Settings,
+    *,
+    probe: bool = True,
+    patience: Patience | None = None,
+    transport: httpx.BaseTransport | None = None,
+) -> list[FeedHealth]:
+    """How every feed of the profile is; raises nothing that a feed can cause.
+
+    Args:
+        settings: the archive feed in the profiles archive and tiny, the live ones otherwise.
+        probe: ask each service one cheap question, to learn whether its key is accepted.
+        patience: bounds of time and size of that question.
+        transport: seam for tests.
+    """
+    if settings.profile != "live":
+        return [_archive_health(settings)]
+    return [
+        _live_health(settings, feed, probe, patience, transport)
+        for feed in live_feeds(settings).values()
+    ]
+
+
+def _archive_health(settings: Settings) -> FeedHealth:
+    problems: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+    newest = None
+    try:
+        record = archive.read_record(settings.archive_dir)
+        archive.verify(settings.archive_dir)
+        newest = max(series.last for series in record.series)
+        notices = tuple(f"{name} was edited and sealed" for name in record.modified)
+    except FeedError as error:
+        problems = (str(error),)
+    return FeedHealth(
+        "archive", "Embedded official records", "not needed", newest, (), problems, notices
+    )
+
+
+def _live_health(
+    settings: Settings,
+    feed: LiveFeed,
+    probe: bool,
+    patience: Patience | None,
+    transport: httpx.BaseTransport | None,
+) -> FeedHealth:
+    key, error, notices = _key(settings, feed, probe, patience, transport)
+    ages = _ages(settings, feed)
+    log = fault_log(settings)
+    stale = [_stale_words(feed, age) for age in ages if age.stale]
+    known = [str(fault) for fault in log.open(feed.name)]
+    problems = dict.fromkeys([*([str(error)] if error else []), *known, *stale])
+    newest = [age.newest for age in ages if age.newest is not None]
+    return FeedHealth(
+        feed=feed.name,
+        title=feed.title,
+        key=key,
+        newest=max(newest, default=None),
+        ages=ages,
+        problems=tuple(problems),
+        notices=notices,
+        since=log.since(feed.name),
+    )
+
+
+def _key(
+    settings: Settings,
+    feed: LiveFeed,
+    probe: bool,
+    patience: Patience | None,
+    transport: httpx.BaseTransport | None,
+) -> tuple[KeyState, FeedError | None, tuple[str, ...]]:
+    secret = secret_of(settings, feed.name)
+    given: KeyState = "set" if secret and secret.get_secret_value().strip() else "not set"
+    try:
+        with Client(feed, secret, patience, transport) as client:
+            error = client.get(feed.probe)[1] if probe else None
+            notices = tuple(client.notices)
+    except MissingCredential as missing:
+        return "missing", missing, ()
+    except RejectedCredential as rejected:
+        return "refused", rejected, ()
+    except FeedError as unreachable:
+        return given, unreachable, ()
+    if isinstance(error, RejectedCredential) or notices:
+        return "refused", error, notices
+    return ("accepted" if probe and error is None and given == "set" else given), error, notices
+
+
+def _ages(settings: Settings, feed: LiveFeed) -> tuple[FamilyAge, ...]:
+    newest = _newest(settings, feed)
+    today = settings.clock.now().date()
+    families = sorted({one.family for one in feed.series})
+    return tuple(_age(name, newest.get(name), today) for name in families)
+
+
+def _age(name: str, newest: date | None, today: date) -> FamilyAge:
+    days = None if newest is None else (today - newest).days
+    return FamilyAge(name, newest, days, family(name).staleness.days)
+
+
+def _newest(settings: Settings, feed: LiveFeed) -> dict[str, date]:
+    # A family is as stale as the stalest of its series.
+    families = {one.id: one.family for one in feed.series}
+    found: dict[str, date] = {}
+    try:
+        with Warehouse(settings.warehouse_dir).read() as store:
+            rows = store.query(
+                """
+                SELECT series_id, max(period) AS newest FROM raw.observation
+                WHERE status = 'value' AND series_id = ANY(?) GROUP BY series_id""",
+                [list(families)],
+            )
+    except NothingPublished:
+        return found
+    for name, newest in rows.iter_rows():
+        found[families[name]] = min(newest, found.get(families[name], newest))
+    return found
+
+
+def _stale_words(feed: LiveFeed, age: FamilyAge) -> str:
+    if age.newest is None:
+        return f"{feed.name}: nothing of {age.family} is held. Run its ingestion."
+    return (
+        f"{feed.name}: the newest {age.family} value is of {age.newest}, {age.days} days ago; its "
+        f"contract allows {age.limit}. Look at the service's own page before trusting forecasts."
+    )

@@ -1,0 +1,70 @@
+"""Parse a recorded answer without network, key or warehouse."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+
+from cbi_pipeline.feeds import Parsed, archive, cftc, eia
+from cbi_pipeline.feeds.live import Answer, LiveFeed
+from cbi_pipeline.ingest._judge import metas
+from cbi_pipeline.ingest._screen import SeriesMeta, screen
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedFile:
+    """A recorded answer as rows.
+
+    Attributes:
+        accepted: series_id, period, value, value_text, unit, status, available_at,
+            available_basis, locator; rows that keep their contract.
+        rejected: the same with ``rule``, ``column_name`` and ``offending``, one line per rule.
+        ignored: source rows that are no observations, by reason.
+    """
+
+    accepted: pl.DataFrame
+    rejected: pl.DataFrame
+    ignored: dict[str, int]
+
+
+def parse_file(feed: str, path: Path, url: str | None = None) -> ParsedFile:
+    """Parse and screen a recorded answer.
+
+    Args:
+        feed: ``archive``, ``eia`` or ``cftc``.
+        path: file with the answer's body.
+        url: address it came from; by default one of the feed that fits the file.
+
+    Raises:
+        ValueError: no such feed.
+        FileNotFoundError: no such file.
+        FeedError: the body is no answer of that feed.
+    """
+    body = path.read_bytes()
+    if feed == "archive":
+        address = url or f"archive://{path.name}"
+        followed = archive.series_of(archive.PACKAGED)
+        known = {one.id: SeriesMeta(one.family, one.unit) for one in followed}
+        return _screened(archive.feed().parse(address, body), known)
+    live = _live(feed)
+    answer = Answer(url or live.probe, 200, {}, body)
+    return _screened(live.parse(answer), metas(live))
+
+
+def _live(feed: str) -> LiveFeed:
+    feeds = {"eia": eia.feed, "cftc": cftc.feed}
+    if feed not in feeds:
+        raise ValueError(f"no feed {feed!r}; feeds: archive, {', '.join(feeds)}")
+    return feeds[feed]()
+
+
+def _screened(parsed: Parsed, known: dict[str, SeriesMeta]) -> ParsedFile:
+    screened = screen(parsed.frame, known, datetime.now(UTC))
+    return ParsedFile(
+        accepted=screened.good.drop("row_json"),
+        rejected=screened.rejected.drop("row"),
+        ignored=dict(parsed.ignored),
+    )

@@ -1,0 +1,34 @@
+"""The model registry on MLflow: register, alias, look up, load, trace.
+
+A version is registered whole or not at all, is verified against its own hashes on every load, and
+loads in any process with ``mlflow.pyfunc.load_model("models:/cbi-forecaster@champion")``.
+Importing this package does not import MLflow.
+"""
+
+from cbi_pipeline.registry.aliases import CHALLENGER, CHAMPION, derive
+from cbi_pipeline.registry.errors import (
+    RegistryDamaged,
+    RegistryEmpty,
+    RegistryError,
+    RegistryMismatch,
+)
+from cbi_pipeline.registry.frame import model_input
+from cbi_pipeline.registry.provenance import Provenance
+from cbi_pipeline.registry.registry import NAME, Registry
+from cbi_pipeline.registry.versions import RegisteredVersion, Trace
+
+__all__ = [
+    "CHALLENGER",
+    "CHAMPION",
+    "NAME",
+    "Provenance",
+    "RegisteredVersion",
+    "Registry",
+    "RegistryDamaged",
+    "RegistryEmpty",
+    "RegistryError",
+    "RegistryMismatch",
+    "Trace",
+    "derive",
+    "model_input",
+]

@@ -1,0 +1,68 @@
+"""MLflow, imported late and kept quiet by its own settings."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+# MLflow reads these on import. Set hard where another value would be unsafe or would let it
+# change what is recorded; the log level stays the user's.
+_REQUIRED = {
+    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_RECORD_ENV_VARS_IN_MODEL_LOGGING": "false",
+    "MLFLOW_SKIP_PIP_REQUIREMENTS_CHECK": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
+_SQLITE = "sqlite:///"
+_BUILDING = ".building-"
+
+
+def prepare() -> None:
+    """Settle MLflow's settings; call before every first use of it."""
+    os.environ.update(_REQUIRED)
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
+
+
+def exists(tracking_uri: str) -> bool:
+    """False when the address is a SQLite file that is not there yet."""
+    database = _database(tracking_uri)
+    return database is None or database.is_file()
+
+
+def connect(tracking_uri: str) -> MlflowClient:
+    """A client of a store that exists."""
+    prepare()
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
+
+
+def create(tracking_uri: str) -> None:
+    """Make the SQLite database when it is missing; other stores make themselves.
+
+    MLflow builds its tables in many steps and cannot go on from a half-built file, so they are
+    built beside the final place and moved there at once.
+    """
+    database = _database(tracking_uri)
+    if database is None or database.is_file():
+        return
+    database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for leftover in database.parent.glob(f"{_BUILDING}*"):
+        leftover.unlink()
+    # A name of its own each time: MLflow keeps connections by name for as long as it lives.
+    building = database.with_name(f"{_BUILDING}{uuid4().hex}.db")
+    connect(f"{_SQLITE}{building}").search_experiments(max_results=1)
+    building.replace(database)
+
+
+def _database(tracking_uri: str) -> Path | None:
+    if not tracking_uri.startswith(_SQLITE):
+        return None
+    return Path(tracking_uri.removeprefix(_SQLITE))

@@ -1,0 +1,121 @@
+"""Build the folder of one model version: weights, calendar, description, code, signature."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from cbi_pipeline.registry import frame
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from mlflow.models import Model
+
+    from cbi_pipeline.forecasting import Forecaster, PanelSpec
+
+Calendar = Mapping[str, Sequence[date]]
+
+_MODEL_CODE = Path(__file__).with_name("pyfunc_model.py")
+_FORECASTING = Path(__file__).parent.parent / "forecasting"
+_REQUIREMENTS = ("mlflow", "numpy", "pandas", "safetensors", "torch")
+
+
+def check_calendar(calendar: Calendar, newest: pl.DataFrame, spec: PanelSpec) -> None:
+    """Check that every target session of a forecast from the newest rows can be dated.
+
+    Raises:
+        ValueError: names the commodity and what its calendar lacks.
+    """
+    origins = dict(newest.group_by("commodity").agg(pl.col("session").max()).iter_rows())
+    for commodity, steps in zip(spec.commodities, spec.steps, strict=True):
+        sessions, origin = list(calendar.get(commodity, ())), origins[commodity]
+        if sessions != sorted(set(sessions)):
+            raise ValueError(f"{commodity}: calendar sessions must be unique and ascending")
+        ahead = sum(session > origin for session in sessions)
+        if not sessions or sessions[0] > origin or ahead < max(steps):
+            raise ValueError(
+                f"{commodity}: the calendar must run from {origin} or earlier to at least "
+                f"{max(steps)} sessions after it; it has {ahead}"
+            )
+
+
+def build(
+    folder: Path,
+    forecaster: Forecaster,
+    example: pd.DataFrame,
+    calendar: Calendar,
+    identity: Model,
+) -> None:
+    """Write the model folder as MLflow loads it.
+
+    Args:
+        folder: target, must not exist; its parts are gathered beside it.
+        forecaster: model to carry.
+        example: input example, as :func:`frame.model_input` gives it.
+        calendar: sessions of each commodity, past the longest horizon.
+        identity: MLflow's own record of the run and model the folder belongs to.
+    """
+    import mlflow.pyfunc
+
+    parts = folder.with_name("parts")
+    mlflow.pyfunc.save_model(
+        path=folder,
+        python_model=str(_MODEL_CODE),
+        artifacts={name: str(path) for name, path in _parts(parts, forecaster, calendar).items()},
+        signature=frame.signature(forecaster.spec),
+        input_example=example,
+        pip_requirements=[_pin(name) for name in _REQUIREMENTS],
+        mlflow_model=identity,
+    )
+
+
+def _parts(folder: Path, forecaster: Forecaster, calendar: Calendar) -> dict[str, Path]:
+    forecaster.save(folder / "forecaster")
+    sessions = {name: [day.isoformat() for day in calendar[name]] for name in calendar}
+    code = folder / "code" / "cbi_pipeline" / "forecasting"
+    shutil.copytree(_FORECASTING, code, ignore=shutil.ignore_patterns("__pycache__"))
+    return {
+        "forecaster": folder / "forecaster",
+        "calendar": _write(folder / "calendar.json", sessions),
+        "panel": _write(folder / "panel.json", _description(forecaster)),
+        "code": folder / "code",
+    }
+
+
+def _description(forecaster: Forecaster) -> dict[str, object]:
+    spec = forecaster.spec
+    return {
+        "fingerprint": forecaster.fingerprint(),
+        "feature_set": spec.feature_set,
+        "window": forecaster.recipe.window,
+        "horizons": dict(
+            zip(
+                spec.commodities,
+                (dict(zip(spec.horizons, steps, strict=True)) for steps in spec.steps),
+                strict=True,
+            )
+        ),
+        "levels": list(forecaster.recipe.levels),
+        "input": [dict(zip(_FACTS, column, strict=True)) for column in frame.columns(spec)],
+        "output": [dict(zip(_FACTS, column, strict=True)) for column in frame.OUTPUT],
+    }
+
+
+_FACTS = ("column", "type", "meaning")
+
+
+def _write(path: Path, document: object) -> Path:
+    path.write_text(json.dumps(document, indent=1))
+    return path
+
+
+def _pin(package: str) -> str:
+    # "+cpu" names a build that only one index serves; any build of the version will do.
+    return f"{package}=={version(package).partition('+')[0]}"

@@ -1,0 +1,223 @@
+"""Register one candidate so that a version exists whole or not at all.
+
+Creating the version is the last step that counts: what comes before leaves a run that is not
+finished and a model nobody points to, which the next registration sweeps away.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from cbi_pipeline.registry import _package, _record, _seal, frame
+from cbi_pipeline.registry.errors import RegistryDamaged
+from cbi_pipeline.registry.versions import MODEL_TAG, SEAL_TAG, tag
+
+if TYPE_CHECKING:
+    import polars as pl
+    from mlflow import MlflowClient
+    from mlflow.entities import LoggedModel, Run
+    from mlflow.entities.model_registry import ModelVersion
+
+    from cbi_pipeline.registry._record import Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Where candidates are registered.
+
+    Attributes:
+        client: of a store that exists.
+        name: registered model, and experiment of its runs.
+        artifacts: absolute folder for run and model files.
+    """
+
+    client: MlflowClient
+    name: str
+    artifacts: Path
+
+    def publish(self, candidate: Candidate) -> ModelVersion:
+        """Register a candidate that has no version yet.
+
+        Raises:
+            ValueError: the example or calendar cannot serve the model.
+            RegistryDamaged: what was stored is not what was built.
+        """
+        spec, recipe = candidate.forecaster.spec, candidate.forecaster.recipe
+        newest = frame.example(candidate.panel_frame, spec, recipe)
+        _package.check_calendar(candidate.calendar, newest, spec)
+        self._ensure_name()
+        run = self._start(candidate)
+        model = self._model(candidate, run)
+        with TemporaryDirectory(prefix="cbi-register-") as scratch:
+            digest = self._store(candidate, newest, run, model, Path(scratch))
+        return self._commit(candidate, run, model, digest)
+
+    def sweep(self) -> None:
+        """Finish runs whose version exists; remove what other unfinished runs left behind."""
+        experiment = self._experiment()
+        unfinished = "attributes.status != 'FINISHED'"
+        for run in self.client.search_runs([experiment], filter_string=unfinished):
+            versions = self.client.search_model_versions(f"run_id = '{run.info.run_id}'")
+            for version in versions:
+                self._finish(version)
+            if not versions:
+                self._remove(experiment, run)
+
+    def _remove(self, experiment: str, run: Run) -> None:
+        source = f"source_run_id = '{run.info.run_id}'"
+        for model in self.client.search_logged_models([experiment], filter_string=source):
+            _delete_files(model.artifact_location)
+            self.client.delete_logged_model(model.model_id)
+        _delete_files(run.info.artifact_uri)
+        self.client.delete_run(run.info.run_id)
+
+    def _experiment(self) -> str:
+        found = self.client.get_experiment_by_name(self.name)
+        if found is not None:
+            return str(found.experiment_id)
+        # Without an address of its own, an experiment writes below the current folder.
+        place = (self.artifacts / self.name).as_uri()
+        return str(self.client.create_experiment(self.name, artifact_location=place))
+
+    def _ensure_name(self) -> None:
+        if not self.client.search_registered_models(f"name = '{self.name}'"):
+            self.client.create_registered_model(
+                self.name, description="Commodity price forecasts: quantiles per horizon."
+            )
+
+    def _start(self, candidate: Candidate) -> Run:
+        tags = candidate.tags() | {"mlflow.note.content": candidate.note}
+        return self.client.create_run(self._experiment(), tags=tags, run_name=candidate.run_name)
+
+    def _model(self, candidate: Candidate, run: Run) -> LoggedModel:
+        from mlflow.entities import LoggedModelOutput
+
+        model = self.client.create_logged_model(
+            run.info.experiment_id,
+            name=candidate.forecaster.recipe.name,
+            source_run_id=run.info.run_id,
+            tags=candidate.key,
+            model_type="forecaster",
+        )
+        output = LoggedModelOutput(model_id=model.model_id, step=0)
+        self.client.log_outputs(run.info.run_id, [output])
+        return model
+
+    def _store(
+        self,
+        candidate: Candidate,
+        newest: pl.DataFrame,
+        run: Run,
+        model: LoggedModel,
+        scratch: Path,
+    ) -> str:
+        from mlflow.models import Model
+
+        identity = Model(
+            artifact_path=model.artifact_location, run_id=run.info.run_id, model_id=model.model_id
+        )
+        example = frame.model_input(newest, candidate.forecaster.spec)
+        folder, files = scratch / "model", scratch / "run"
+        files.mkdir()
+        _record.log(self.client, run.info.run_id, model.model_id, candidate, files)
+        _package.build(folder, candidate.forecaster, example, candidate.calendar, identity)
+        digest = _seal.seal(folder)
+        self.client.log_model_artifacts(model.model_id, str(folder))
+        self.client.finalize_logged_model(model.model_id, "READY")
+        with download(self.client, model.artifact_location, digest) as stored:
+            _rehearse(stored, newest)
+        return digest
+
+    def _commit(
+        self, candidate: Candidate, run: Run, model: LoggedModel, digest: str
+    ) -> ModelVersion:
+        version = self.client.create_model_version(
+            self.name,
+            # Not "models:/<id>": the store would look that up at MLflow's global address.
+            source=model.artifact_location,
+            run_id=run.info.run_id,
+            tags=candidate.tags() | {SEAL_TAG: digest, MODEL_TAG: model.model_id},
+            description=candidate.note,
+        )
+        self._finish(version)
+        return version
+
+    def _finish(self, version: ModelVersion) -> None:
+        from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
+
+        # The MLflow pages follow this link from the model to its version.
+        link = json.dumps([{"name": version.name, "version": int(version.version)}])
+        self.client.set_logged_model_tags(tag(version, MODEL_TAG), {MLFLOW_MODEL_VERSIONS: link})
+        self.client.set_terminated(str(version.run_id))
+
+
+@contextmanager
+def exclusive(artifacts: Path) -> Iterator[None]:
+    """Let one process register at a time; the system frees the lock when the process dies."""
+    artifacts.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (artifacts / ".registry.lock").open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def download(client: MlflowClient, location: str, digest: str) -> Iterator[Path]:
+    """A verified copy of a stored model folder, for as long as the context lasts.
+
+    Raises:
+        RegistryDamaged: the folder is gone, incomplete, or changed since it was sealed.
+    """
+    import mlflow.artifacts
+    from mlflow.exceptions import MlflowException
+
+    with TemporaryDirectory(prefix="cbi-model-") as scratch:
+        try:
+            folder = mlflow.artifacts.download_artifacts(
+                artifact_uri=location, dst_path=scratch, tracking_uri=client.tracking_uri
+            )
+        except (OSError, MlflowException) as error:
+            raise RegistryDamaged(
+                f"the model files at {location} cannot be read: {error}"
+            ) from error
+        _seal.verify(Path(folder), digest)
+        yield Path(folder)
+
+
+def _rehearse(folder: Path, newest: pl.DataFrame) -> None:
+    """Load the stored copy as any user will; its own example must forecast what the panel does.
+
+    Raises:
+        RegistryDamaged: the figures differ in any bit.
+    """
+    import mlflow.pyfunc
+    import numpy as np
+
+    from cbi_pipeline.features import panel_from_frame
+    from cbi_pipeline.forecasting import Forecaster
+
+    model = mlflow.pyfunc.load_model(str(folder))
+    said = model.predict(model.input_example)
+    forecaster = Forecaster.load(folder / "artifacts" / "forecaster")
+    panel = panel_from_frame(newest, forecaster.spec)
+    counts = panel.commodity_R.bincount(minlength=len(forecaster.spec.commodities))
+    expected = forecaster.predict(panel, counts.cumsum(0) - 1)
+    for place, commodity in enumerate(forecaster.spec.commodities):
+        returns = said.loc[said["commodity"] == commodity, "return"].to_numpy()
+        shortest_first = np.argsort(forecaster.spec.steps[place])
+        if not np.array_equal(returns, expected.q_NHQ[place][shortest_first].reshape(-1)):
+            raise RegistryDamaged(
+                f"the stored model forecasts {commodity} otherwise than the panel"
+            )
+
+
+def _delete_files(uri: str) -> None:
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    get_artifact_repository(uri).delete_artifacts()

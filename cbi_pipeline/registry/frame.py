@@ -1,0 +1,139 @@
+"""The frame a registered model takes and gives: columns, types, and the example it carries.
+
+In: the long panel frame, one line per commodity and session, as ``cbi_pipeline.features`` exports
+it. Out: one line per commodity, horizon and quantile.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from mlflow.models import ModelSignature
+
+    from cbi_pipeline.forecasting import PanelSpec, Recipe
+
+# Column, MLflow type, meaning.
+_FIXED = (
+    ("commodity", "string", "commodity id"),
+    ("session", "datetime", "session of the price"),
+    ("decision_at", "datetime", "UTC instant at which the row was knowable, without zone"),
+    ("price", "double", "price of the session as known then"),
+    ("variance_ewma", "double", "EWMA(0.97) one-session log-return variance, NaN when unknown"),
+    ("variance_long", "double", "expanding mean of squared log returns, NaN when unknown"),
+)
+OUTPUT = (
+    ("commodity", "string", "commodity id"),
+    ("horizon", "long", "sessions ahead of the origin session"),
+    ("quantile", "double", "level of the quantile"),
+    ("price", "double", "price at that level, in the unit of the input price"),
+    ("return", "double", "log return at that level"),
+    ("up", "double", "probability that the return is positive"),
+    ("volatility", "double", "standard deviation of the log return over the horizon"),
+    ("origin_session", "datetime", "newest session of the commodity in the frame"),
+    ("target_session", "datetime", "session forecast"),
+)
+
+
+def columns(spec: PanelSpec) -> tuple[tuple[str, str, str], ...]:
+    """Name, MLflow type and meaning of each input column, in order."""
+    features = ((name, "float", "feature, NaN where absent") for name in spec.features)
+    ages = (
+        (f"age_{group}", "float", "days since the group's newest value became public")
+        for group in spec.groups
+    )
+    return (*_FIXED, *features, *ages)
+
+
+def signature(spec: PanelSpec) -> ModelSignature:
+    """The model signature; MLflow names a missing column or a wrong type when it refuses."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    return ModelSignature(
+        inputs=Schema([ColSpec(kind, name) for name, kind, _ in columns(spec)]),
+        outputs=Schema([ColSpec(kind, name) for name, kind, _ in OUTPUT]),
+    )
+
+
+def model_input(panel_frame: pl.DataFrame, spec: PanelSpec) -> pd.DataFrame:
+    """The pandas frame a registered model takes, from the polars panel frame.
+
+    Args:
+        panel_frame: long panel frame; ``decision_at`` carries a zone or is UTC.
+        spec: axes of the model.
+
+    Raises:
+        ValueError: the columns are not those of the model; names each one.
+    """
+    _check_columns(panel_frame, spec)
+    casts = {"double": pl.Float64, "float": pl.Float32, "string": pl.String}
+    return panel_frame.select(
+        pl.col(name).cast(casts[kind]) if kind in casts else _naive(name, panel_frame.schema[name])
+        for name, kind, _ in columns(spec)
+    ).to_pandas()
+
+
+def example(panel_frame: pl.DataFrame, spec: PanelSpec, recipe: Recipe) -> pl.DataFrame:
+    """The rows that a forecast from the newest session of each commodity reads, in panel order.
+
+    That is the newest ``window`` rows of each commodity; for a joint model, which looks at all
+    commodities side by side at each decision, the window before the earliest of these sessions
+    as well.
+
+    Raises:
+        ValueError: the columns are not those of the model, or a commodity of the model has fewer
+            rows than the window.
+    """
+    _check_columns(panel_frame, spec)
+    ordered = panel_frame.sort(
+        pl.col("commodity").replace_strict(spec.commodities, range(len(spec.commodities))),
+        "session",
+    )
+    read = pl.lit(recipe.window)
+    if recipe.mode == "joint":
+        read = read + _later_than_earliest_origin(ordered).over("commodity")
+    age = pl.int_range(pl.len(), 0, -1).over("commodity")
+    taken = ordered.filter(age <= read)
+    _check_history(taken, spec, recipe.window)
+    return taken
+
+
+def _later_than_earliest_origin(ordered: pl.DataFrame) -> pl.Expr:
+    origins = ordered.group_by("commodity").agg(pl.col("decision_at", "session").last())
+    decision, session = origins.sort("decision_at", "session").row(0)[1:]
+    same = pl.col("decision_at") == decision
+    later: pl.Expr = (pl.col("decision_at") > decision) | (same & (pl.col("session") > session))
+    return later.sum()
+
+
+def _check_columns(panel_frame: pl.DataFrame, spec: PanelSpec) -> None:
+    wanted = [name for name, _, _ in columns(spec)]
+    missing = [name for name in wanted if name not in panel_frame.columns]
+    unknown = [name for name in panel_frame.columns if name not in wanted]
+    if missing or unknown:
+        raise ValueError(
+            f"the panel frame does not fit feature set {spec.feature_set!r}: "
+            f"missing {missing}, unknown {unknown}"
+        )
+
+
+def _check_history(taken: pl.DataFrame, spec: PanelSpec, window: int) -> None:
+    rows = dict(taken.group_by("commodity").len().iter_rows())
+    for commodity in spec.commodities:
+        if rows.get(commodity, 0) < window:
+            raise ValueError(
+                f"{commodity} has {rows.get(commodity, 0)} rows, the model reads {window}; "
+                f"register it on a longer panel"
+            )
+
+
+def _naive(name: str, dtype: pl.DataType) -> pl.Expr:
+    # MLflow takes no zone in a column of instants.
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
+        return pl.col(name).dt.convert_time_zone(str(UTC)).dt.replace_time_zone(None)
+    return pl.col(name).cast(pl.Datetime("us"))

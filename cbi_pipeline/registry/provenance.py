@@ -1,0 +1,80 @@
+"""Where a model comes from besides its data: code, dependencies, contracts and catalogue."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+_TRACKED = "cbi_pipeline/__init__.py"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """What a version records of the code and configuration that made it.
+
+    Attributes:
+        catalogue: identity of the catalogue.
+        contracts: version of every table and family contract.
+        git_commit: commit of the checkout; None when the project is not one.
+        git_dirty: True when files differ from that commit; None without a commit.
+        lock: sha256 of the dependency lock file; None when there is none.
+    """
+
+    catalogue: str
+    contracts: Mapping[str, str]
+    git_commit: str | None = None
+    git_dirty: bool | None = None
+    lock: str | None = None
+
+    @classmethod
+    def collect(cls, root: Path, catalogue: str) -> Provenance:
+        """Read the provenance of the project in ``root``; what cannot be known stays None."""
+        from data_contracts.fingerprint import fingerprints
+
+        lock = root / "requirements.lock"
+        commit = _git(root, "rev-parse", "--verify", "HEAD") if _is_checkout(root) else None
+        changes = _git(root, "status", "--porcelain", "--", ".") if commit else None
+        return cls(
+            catalogue=catalogue,
+            contracts={name: entry["version"] for name, entry in fingerprints().items()},
+            git_commit=commit,
+            git_dirty=None if changes is None else bool(changes),
+            lock=hashlib.sha256(lock.read_bytes()).hexdigest() if lock.is_file() else None,
+        )
+
+    def tags(self) -> dict[str, str]:
+        """Tags of the run and the version; nothing is said about what is not known."""
+        known = {
+            "catalogue": self.catalogue,
+            "contracts": json.dumps(dict(self.contracts), sort_keys=True),
+            "git_commit": self.git_commit,
+            "git_dirty": None if self.git_dirty is None else str(self.git_dirty).lower(),
+            "lock": self.lock,
+        }
+        return {name: value for name, value in known.items() if value is not None}
+
+
+def _is_checkout(root: Path) -> bool:
+    # A project unpacked inside some other repository is not a checkout of that repository.
+    return _git(root, "ls-files", "--error-unmatch", "--", _TRACKED) is not None
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    # Inside a git hook, GIT_DIR and its kin would point at another repository.
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), *arguments],
+            capture_output=True,
+            text=True,
+            env=environment,
+            check=False,
+        )
+    except FileNotFoundError:  # no git on this machine, so no commit can be told
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

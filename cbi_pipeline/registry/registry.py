@@ -1,0 +1,277 @@
+"""The registry: one registered model, its versions, its aliases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cbi_pipeline.registry import _mlflow, _publish
+from cbi_pipeline.registry._package import Calendar
+from cbi_pipeline.registry._record import Candidate
+from cbi_pipeline.registry.aliases import DERIVED, derive
+from cbi_pipeline.registry.errors import RegistryDamaged, RegistryEmpty, RegistryMismatch
+from cbi_pipeline.registry.provenance import Provenance
+from cbi_pipeline.registry.versions import MODEL_TAG, SEAL_TAG, RegisteredVersion, Trace, read, tag
+
+if TYPE_CHECKING:
+    import polars as pl
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+    from cbi_pipeline.forecasting import EpochRecord, Forecaster
+
+NAME = "cbi-forecaster"
+
+_ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # the latter for an alias
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """Versions of one registered model in an MLflow store.
+
+    Attributes:
+        tracking_uri: address of the store, e.g. ``sqlite:////abs/.cbi/mlflow/mlflow.db``.
+        artifacts_dir: absolute folder for model and run files.
+        name: registered model, and experiment of its runs.
+    """
+
+    tracking_uri: str
+    artifacts_dir: Path
+    name: str = NAME
+
+    def register(
+        self,
+        forecaster: Forecaster,
+        *,
+        note: str,
+        state: str,
+        as_of: datetime,
+        panel_frame: pl.DataFrame,
+        calendar: Calendar,
+        provenance: Provenance,
+        decision: Mapping[str, object] | None = None,
+        scores: pl.DataFrame | None = None,
+        curve: Sequence[EpochRecord] = (),
+        figures: Mapping[str, bytes] | None = None,
+    ) -> RegisteredVersion:
+        """Register a model, or return the version that holds the same model for the same state.
+
+        Args:
+            forecaster: model to register.
+            note: what a reader must know, e.g. ``no learned skill``.
+            state: state of the data it was trained on.
+            as_of: knowledge instant of its training rows, aware.
+            panel_frame: long panel frame; its newest rows become the input example.
+            calendar: sessions of each commodity, from its newest row or earlier to past the
+                longest horizon; further ones let the version date later forecasts.
+            provenance: code, dependencies, contracts and catalogue.
+            decision: row of registry.decision that let it in.
+            scores: rows of evaluation.score; those of its own recipe become metrics.
+            curve: learning curve.
+            figures: PNG images by name.
+
+        Raises:
+            ValueError: frame or calendar cannot serve the model, or ``as_of`` has no zone.
+            RegistryDamaged: the stored model is not the one handed in.
+        """
+        if as_of.tzinfo is None:
+            raise ValueError("as_of has no time zone; give an aware instant")
+        candidate = Candidate(
+            forecaster=forecaster,
+            note=note,
+            state=state,
+            as_of=as_of,
+            panel_frame=panel_frame,
+            calendar=calendar,
+            provenance=provenance,
+            decision=decision,
+            scores=scores,
+            curve=curve,
+            figures=figures or {},
+        )
+        with _publish.exclusive(self.artifacts_dir):
+            return self._register(candidate)
+
+    def _register(self, candidate: Candidate) -> RegisteredVersion:
+        _mlflow.create(self.tracking_uri)
+        client = _mlflow.connect(self.tracking_uri)
+        shelf = _publish.Shelf(client, self.name, self.artifacts_dir.resolve())
+        shelf.sweep()
+        conditions = [f"tags.{tag} = '{value}'" for tag, value in candidate.key.items()]
+        same = client.search_model_versions(" and ".join([f"name = '{self.name}'", *conditions]))
+        if same:
+            with self._stored(client, same[0]):  # raises when the version has been damaged since
+                return self._version(client, same[0])
+        return self._version(client, shelf.publish(candidate))
+
+    def versions(self) -> list[RegisteredVersion]:
+        """Every version, oldest first; empty when nothing is registered."""
+        if not _mlflow.exists(self.tracking_uri):
+            return []
+        client = _mlflow.connect(self.tracking_uri)
+        aliases = self._aliases(client)
+        return sorted(
+            (read(found, aliases) for found in self._search(client)),
+            key=lambda version: version.version,
+        )
+
+    def get(self, version: int | str) -> RegisteredVersion:
+        """The version of that number or alias.
+
+        Raises:
+            RegistryEmpty: there is none.
+        """
+        client = self._client()
+        return self._version(client, self._find(client, version))
+
+    def champion(self) -> RegisteredVersion:
+        """The version under the alias champion.
+
+        Raises:
+            RegistryEmpty: there is none.
+        """
+        return self.get("champion")
+
+    def load(self, version: int | str) -> Forecaster:
+        """The forecaster of a version or alias, verified against what was registered.
+
+        Raises:
+            RegistryEmpty: no such version or alias.
+            RegistryDamaged: its files are missing or changed.
+        """
+        from cbi_pipeline.forecasting import Forecaster
+
+        client = self._client()
+        found = self._find(client, version)
+        with self._stored(client, found) as folder:
+            forecaster = Forecaster.load(folder / "artifacts" / "forecaster")
+        if forecaster.fingerprint() != tag(found, "fingerprint"):
+            raise RegistryDamaged(
+                f"version {found.version} does not load to the model that was registered; "
+                f"register it again"
+            )
+        return forecaster
+
+    def trace(self, version: int | str) -> Trace:
+        """What a version or alias was made from.
+
+        Raises:
+            RegistryEmpty: no such version or alias.
+        """
+        import mlflow.artifacts
+
+        client = self._client()
+        found = self._find(client, version)
+        run = client.get_run(str(found.run_id))
+        decision = None
+        if "decision_id" in found.tags:
+            decision = mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/decision.json")
+        return Trace(self._version(client, found), dict(found.tags), run.data.params, decision)
+
+    def set_alias(self, alias: str, version: int) -> None:
+        """Point an alias to a version.
+
+        Raises:
+            RegistryEmpty: no such version.
+        """
+        client = self._client()
+        self._find(client, version)
+        client.set_registered_model_alias(self.name, alias, str(version))
+
+    def reconcile(self, decisions: pl.DataFrame, versions: pl.DataFrame) -> dict[str, int]:
+        """Make champion and challenger what the decisions say; other aliases are left alone.
+
+        Args:
+            decisions: rows of registry.decision, oldest first.
+            versions: rows of registry.version.
+
+        Returns:
+            Version of each of the two aliases now set.
+
+        Raises:
+            RegistryEmpty: versions are named, but nothing is registered.
+            RegistryMismatch: a version to be named is missing or holds another model.
+        """
+        wanted = derive(decisions, versions)
+        if not wanted and not _mlflow.exists(self.tracking_uri):
+            return {}
+        client = self._client()
+        recorded = dict(versions.select("version", "fingerprint").iter_rows())
+        for number in wanted.values():
+            self._check_recorded(client, number, recorded[number])
+        self._apply(client, wanted)
+        return wanted
+
+    def _check_recorded(self, client: MlflowClient, number: int, fingerprint: str) -> None:
+        if tag(self._find(client, number), "fingerprint") != fingerprint:
+            raise RegistryMismatch(
+                f"version {number} in the registry is not the model that the warehouse records; "
+                f"the two come from different runs, restore them together"
+            )
+
+    def _apply(self, client: MlflowClient, wanted: Mapping[str, int]) -> None:
+        current = self._aliases(client)
+        for alias, number in wanted.items():
+            if current.get(alias) != number:
+                client.set_registered_model_alias(self.name, alias, str(number))
+        for alias in DERIVED - wanted.keys():
+            if alias in current:
+                client.delete_registered_model_alias(self.name, alias)
+
+    def _client(self) -> MlflowClient:
+        if not _mlflow.exists(self.tracking_uri):
+            raise RegistryEmpty(
+                f"no model registered yet at {self.tracking_uri}; run `cbi run` first"
+            )
+        return _mlflow.connect(self.tracking_uri)
+
+    def _find(self, client: MlflowClient, version: int | str) -> ModelVersion:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            if str(version).isdigit():
+                return client.get_model_version(self.name, str(version))
+            return client.get_model_version_by_alias(self.name, str(version))
+        except MlflowException as error:
+            if error.error_code in _ABSENT:
+                raise RegistryEmpty(self._nothing(version)) from error
+            raise
+
+    def _nothing(self, version: int | str) -> str:
+        known = [str(found.version) for found in self.versions()]
+        if not known:
+            return f"no version of {self.name} is registered yet; run `cbi run` first"
+        kind = "version" if str(version).isdigit() else "alias"
+        return f"{self.name} has no {kind} {version}; registered versions: {', '.join(known)}"
+
+    def _version(self, client: MlflowClient, found: ModelVersion) -> RegisteredVersion:
+        return read(found, self._aliases(client))
+
+    def _aliases(self, client: MlflowClient) -> dict[str, int]:
+        # MLflow's searches leave aliases out, so the model itself is asked, if there is one.
+        if not client.search_registered_models(f"name = '{self.name}'"):
+            return {}
+        aliases = client.get_registered_model(self.name).aliases
+        return {alias: int(version) for alias, version in aliases.items()}
+
+    def _search(self, client: MlflowClient) -> Iterator[ModelVersion]:
+        token: str | None = ""
+        while token is not None:
+            page = client.search_model_versions(f"name = '{self.name}'", page_token=token or None)
+            yield from page
+            token = page.token or None
+
+    @contextmanager
+    def _stored(self, client: MlflowClient, found: ModelVersion) -> Iterator[Path]:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            model = client.get_logged_model(tag(found, MODEL_TAG))
+        except MlflowException as error:
+            raise RegistryDamaged(f"version {found.version} has lost its model: {error}") from error
+        with _publish.download(client, model.artifact_location, tag(found, SEAL_TAG)) as folder:
+            yield folder

@@ -1,0 +1,53 @@
+"""The morning report as one HTML document, and as a file."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import DictLoader, Environment, StrictUndefined, Template
+from markupsafe import Markup
+
+from cbi_pipeline.ledger import write_durably
+from cbi_pipeline.report import formats, panels, skill, words
+from cbi_pipeline.report.morning import Morning
+
+
+def render(morning: Morning) -> str:
+    """The whole report as one self-contained HTML document.
+
+    Styles and charts stand inside it; opening it loads nothing from anywhere.
+    """
+    return _template().render(morning=morning, style=Markup(_resource("morning.css")))
+
+
+def write(morning: Morning, folder: Path) -> Path:
+    """Render into ``morning-<day>.html`` and ``latest.html``, each whole or not at all.
+
+    Returns:
+        The dated file.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    page = render(morning).encode("utf-8")
+    dated = folder / f"morning-{formats.desk_day(morning.as_of):%Y-%m-%d}.html"
+    for path in (dated, folder / "latest.html"):
+        write_durably(path, page)
+    return dated
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=DictLoader({"morning": _resource("morning.html.j2")}),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(f=formats, panels=panels, skill=skill, words=words)
+    return environment.get_template("morning")
+
+
+def _resource(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")

@@ -1,0 +1,19 @@
+"""Every test writes into a folder of its own: nothing here touches the checkout's .cbi."""
+
+import os
+
+import pytest
+
+
+def pytest_configure(config):
+    for name in [name for name in os.environ if name.startswith("CBI_")]:
+        del os.environ[name]
+    os.environ["MPLBACKEND"] = "Agg"
+    os.environ.pop("DAGSTER_HOME", None)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _home_apart(tmp_path_factory):
+    os.environ["CBI_HOME"] = str(tmp_path_factory.mktemp("home") / ".cbi")
+    yield
+    del os.environ["CBI_HOME"]

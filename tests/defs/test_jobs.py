@@ -1,0 +1,77 @@
+"""Jobs and schedules as an operator finds them."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+import pytest
+
+from cbi_pipeline.definitions import defs
+
+JOBS = ("ingest_archive", "nightly", "weekly")
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+def requests(name: str, at: datetime, instance: dg.DagsterInstance) -> list[dg.RunRequest]:
+    context = dg.build_schedule_context(
+        instance=instance, scheduled_execution_time=at, repository_def=defs.get_repository_def()
+    )
+    return list(defs.resolve_schedule_def(name).evaluate_tick(context).run_requests or [])
+
+
+@pytest.fixture
+def instance():
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+def test_definitions_are_loadable():
+    dg.Definitions.validate_loadable(defs)
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_jobs_run_in_one_process(name):
+    assert defs.resolve_job_def(name).executor_def.name == "in_process"
+
+
+@pytest.mark.parametrize("schedule", [f"{name}_schedule" for name in JOBS])
+def test_schedules_run_in_the_desks_zone_and_wait_in_the_archive_profile(schedule):
+    found = defs.resolve_schedule_def(schedule)
+    assert found.execution_timezone == "America/New_York"
+    assert found.default_status is dg.DefaultScheduleStatus.STOPPED
+
+
+def test_the_nightly_tick_asks_for_the_newest_day_of_the_record(instance):
+    (request,) = requests(
+        "nightly_schedule", datetime(2020, 2, 12, 23, 15, tzinfo=NEW_YORK), instance
+    )
+    assert request.partition_key == "2020-02-12"
+
+
+def test_the_weekly_job_asks_for_new_evidence(instance):
+    (request,) = requests("weekly_schedule", datetime(2020, 2, 15, 6, tzinfo=NEW_YORK), instance)
+    job = defs.resolve_job_def("weekly")
+    config = request.run_config or job.run_config
+    assert config["ops"]["evaluation__walk_forward"]["config"] == {"anew": True}
+
+
+def test_nightly_holds_everything_from_prices_to_the_report_and_no_feed():
+    keys = defs.resolve_job_def("nightly").asset_layer.executable_asset_keys
+    names = {key.to_user_string() for key in keys}
+    assert names == {
+        "market/price",
+        "features/row",
+        "features/target",
+        "evaluation/walk_forward",
+        "registry/decision",
+        "forecasting/refresh",
+        "issued/forecast",
+        "issued/score",
+        "report/morning",
+    }
+
+
+def test_every_writer_waits_in_the_warehouse_pool():
+    graph = defs.resolve_asset_graph()
+    for key in graph.get_all_asset_keys() - {dg.AssetKey(["report", "morning"])}:
+        assert graph.get(key).pools == {"warehouse"}, key

@@ -1,0 +1,40 @@
+"""What a run shows."""
+
+import base64
+
+import polars as pl
+import pytest
+
+from cbi_pipeline.defs import metadata
+from data_contracts import CONTRACTS, contract
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.mark.parametrize("name", sorted(CONTRACTS))
+def test_columns_shown_are_those_of_the_contract(name):
+    shown = metadata.column_schema(name).columns
+    assert [column.name for column in shown] == list(contract(name).dtypes)
+    for column in shown:
+        declared = contract(name).columns[column.name]
+        assert declared.description in (column.description or "")
+        assert column.constraints.nullable == declared.nullable
+
+
+def test_a_column_shows_its_unit_and_its_bounds():
+    columns = {column.name: column for column in metadata.column_schema("features.row").columns}
+    assert columns["ages"].description.endswith("[day]")
+    assert "greater_than_or_equal_to(0)" in columns["variance_ewma"].constraints.other
+
+
+def test_a_table_shows_every_row_and_column_whole():
+    frame = pl.DataFrame({f"column_{n}": ["x" * 60] * 40 for n in range(12)})
+    lines = metadata.table(frame).md_str.splitlines()
+    assert len(lines) == 42
+    assert all(line.count("x" * 60) == 12 for line in lines[2:])
+
+
+def test_a_picture_is_inside_the_metadata():
+    text = metadata.picture(PNG, "Prices").md_str
+    assert text.startswith("![Prices](data:image/png;base64,")
+    assert base64.b64decode(text.split("base64,")[1].rstrip(")")) == PNG

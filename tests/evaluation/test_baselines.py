@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from cbi_pipeline.evaluation import BASELINES, Climatology, Ewma, baselines
+from cbi_pipeline.evaluation.baselines import unit_t
+from cbi_pipeline.forecasting import fit
+from cbi_pipeline.forecasting.folds import Fold
+from cbi_pipeline.forecasting.presets import anchored_untrained
+from tests.evaluation import panels
+
+
+def fold(panel, rows):
+    empty = np.array([], dtype=np.int64)
+    return Fold("f", 0, empty, empty, np.asarray(rows, dtype=np.int64))
+
+
+@pytest.fixture(scope="module")
+def panel():
+    return panels.panel(weeks=160)
+
+
+def test_climatology_is_the_rank_quantile_of_returns_public_at_the_origin(panel):
+    rows = [500, 799, 900]
+    forecasts = Climatology().forecast(panel, fold(panel, rows), None)
+    commodity, decision = panel.commodity_R.numpy(), panel.decision_at_R.numpy()
+    for n, row in enumerate(rows):
+        for h in range(2):
+            past = sorted(
+                float(panel.target_RH[r, h])
+                for r in range(panel.rows)
+                if commodity[r] == commodity[row]
+                and panel.target_mask_RH[r, h]
+                and panel.target_available_RH[r, h] <= decision[row]
+            )
+            for level, value in zip(Climatology().levels, forecasts.q_NHQ[n, h], strict=True):
+                position = min(max(level * (len(past) + 1), 1), len(past)) - 1
+                below = int(position)
+                above = min(below + 1, len(past) - 1)
+                expected = past[below] + (position - below) * (past[above] - past[below])
+                assert value == pytest.approx(expected)
+            assert forecasts.up_NH[n, h] == np.mean([value > 0 for value in past])
+
+
+def test_climatology_never_reads_returns_of_the_future(panel):
+    longer, shorter = panels.panel(weeks=160), panels.panel(weeks=160, until=130)
+    row = np.flatnonzero(shorter.commodity_R.numpy() == 0)[-1]
+    one = Climatology().forecast(longer, fold(longer, [row]), None)
+    other = Climatology().forecast(shorter, fold(shorter, [row]), None)
+    assert np.array_equal(one.q_NHQ, other.q_NHQ)
+
+
+def test_climatology_covers_exchangeable_returns_at_its_levels():
+    rng = np.random.default_rng(0)
+    below = np.mean(
+        [
+            rng.standard_normal() <= np.quantile(rng.standard_normal(40), 0.05, method="weibull")
+            for _ in range(20_000)
+        ]
+    )
+    assert below == pytest.approx(0.05, abs=0.006)
+
+
+def test_climatology_of_too_short_a_past_is_refused(panel):
+    with pytest.raises(ValueError, match="knows 34 past returns, needs 40"):
+        Climatology().forecast(panel, fold(panel, [39]), None)
+
+
+def test_ewma_is_a_unit_t_stretched_by_the_root_of_the_sessions(panel):
+    forecasts = Ewma().forecast(panel, fold(panel, [400, 850]), None)
+    for n, steps in enumerate(panels.STEPS.values()):
+        for h, count in enumerate(steps):
+            scale = np.sqrt(count * 1e-4)
+            expected = scale * stats.t.ppf(Ewma().levels, 6) / np.sqrt(1.5)
+            assert forecasts.q_NHQ[n, h] == pytest.approx(expected, rel=1e-6)
+            assert forecasts.vol_NH[n, h] == pytest.approx(scale, rel=1e-6)
+    assert (forecasts.up_NH == 0.5).all()
+
+
+def test_the_unit_t_has_unit_variance():
+    levels = tuple((np.arange(200_000) + 0.5) / 200_000)
+    assert np.var(unit_t(levels)) == pytest.approx(1.0, abs=2e-3)
+
+
+def test_the_prior_is_the_untrained_anchored_network_itself(panel):
+    prior = baselines("f-1")[2]
+    train = np.arange(320, 600)
+    given = Fold("f", 0, train, np.arange(600, 700), np.array([750, 799]))
+    one = prior.forecast(panel, given, None)
+    fitted = fit(anchored_untrained("f-1"), panel, train, given.validation_rows).forecaster
+    other = fitted.predict(panel, given.test_rows)
+    assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_the_prior_uses_half_of_each_variance(panel):
+    prior = baselines("f-1")[2]
+    given = Fold("f", 0, np.arange(320, 600), np.arange(600, 700), np.array([750]))
+    forecasts = prior.forecast(panel, given, None)
+    assert forecasts.vol_NH[0] == pytest.approx(np.sqrt(np.array([5, 20]) * 1e-4), rel=1e-5)
+    assert forecasts.up_NH[0] == pytest.approx(0.5)
+    assert forecasts.q_NHQ[0, 0, 6] == 0.0
+
+
+def test_the_baselines_carry_the_names_the_gate_asks_for():
+    assert tuple(one.name for one in baselines("f-1")) == BASELINES

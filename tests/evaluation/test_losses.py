@@ -1,0 +1,151 @@
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from cbi_pipeline.evaluation import losses
+from cbi_pipeline.evaluation.losses import interval_score, pinball
+from tests.evaluation import worlds
+
+
+@pytest.fixture
+def small():
+    return worlds.world(np.random.default_rng(0), commodities=1, weeks=40)
+
+
+def scored(one, frame, targets=None):
+    targets = one.targets() if targets is None else targets
+    return losses(frame, targets, one.catalogue).sort("horizon", "origin_session")
+
+
+@given(st.floats(-2, 2), st.floats(-2, 2), st.floats(0.01, 0.99))
+def test_pinball_charges_the_level_above_and_the_rest_below(value, y, level):
+    loss = pinball(np.array([[value]]), np.array([level]), np.array([y]))[0, 0]
+    expected = level * (y - value) if y >= value else (1 - level) * (value - y)
+    assert loss == pytest.approx(expected, abs=1e-12)
+
+
+@given(st.floats(-3, 3))
+def test_twice_the_pinball_loss_over_all_levels_is_the_crps_of_a_normal_forecast(y):
+    levels = (np.arange(4000) + 0.5) / 4000
+    mean = 2 * pinball(stats.norm.ppf(levels)[None], levels, np.array([y])).mean()
+    crps = y * (2 * stats.norm.cdf(y) - 1) + 2 * stats.norm.pdf(y) - 1 / np.sqrt(np.pi)
+    assert mean == pytest.approx(crps, abs=2e-3)
+
+
+def test_the_interval_score_adds_the_miss_over_half_the_tail():
+    low, high = np.zeros(3), np.ones(3)
+    score = interval_score(low, high, np.array([0.5, 1.3, -0.1]), 0.8)
+    assert score == pytest.approx([1.0, 1.0 + 0.3 * 10, 1.0 + 0.1 * 10])
+
+
+def test_the_crps_column_is_twice_the_mean_pinball_of_the_nine_deciles(small):
+    frame = scored(small, small.speak("a", small.scale))
+    deciles = np.arange(1, 10) / 10
+    for h, label in enumerate(worlds.STEPS):
+        rows = frame.filter(pl.col("horizon") == label)
+        for w in (0, 17, 39):
+            y, sigma = small.returns[0, w, h], small.scale[0, w, h]
+            q = sigma * stats.norm.ppf(deciles)
+            expected = 2 * np.mean(np.maximum(deciles * (y - q), (deciles - 1) * (y - q)))
+            assert rows["crps"][w] == pytest.approx(expected)
+
+
+def test_qlike_of_a_flat_density_is_its_log_variance_plus_squared_shock(small):
+    frame = scored(small, small.speak("a", small.scale)).filter(pl.col("horizon") == "1w")
+    y, sigma = small.returns[0, :, 0], small.scale[0, :, 0]
+    assert frame["qlike"].to_numpy() == pytest.approx(np.log(sigma**2) + (y / sigma) ** 2)
+
+
+def test_a_forecast_of_one_half_calls_no_direction(small):
+    silent = scored(small, small.speak("a", small.scale))
+    assert silent["called"].sum() == 0
+    bold = scored(small, small.speak("a", small.scale, shift=1e-3))
+    assert bold["called"].sum() == bold.height
+    assert bold["hit"].sum() == (small.returns > 0).sum()
+
+
+def test_the_newest_version_of_a_target_is_scored_from_its_first_release_on(small):
+    targets = small.targets()
+    revised = targets.with_columns(
+        version=pl.lit(2, pl.Int64),
+        value=pl.col("value") + 0.01,
+        available_at=pl.col("available_at") + pl.duration(days=400),
+    )
+    before = scored(small, small.speak("a", small.scale), targets)
+    after = scored(small, small.speak("a", small.scale), pl.concat([revised, targets]))
+    assert after["y"].to_numpy() == pytest.approx(before["y"].to_numpy() + 0.01)
+    assert after["known_at"].equals(before["known_at"])
+
+
+def test_a_withdrawn_or_unknown_target_is_not_scored(small):
+    targets = small.targets()
+    gone = targets.head(1).with_columns(
+        version=pl.lit(2, pl.Int64), value=pl.lit(None, pl.Float64), price=pl.lit(None, pl.Float64)
+    )
+    frame = small.speak("a", small.scale)
+    assert scored(small, frame, targets.tail(-1)).height == targets.height - 1
+    assert scored(small, frame, pl.concat([targets, gone])).height == targets.height - 1
+
+
+def test_a_percentage_error_near_a_price_of_zero_is_left_out(small):
+    targets = small.targets().with_columns(
+        price=pl.when(pl.int_range(pl.len()) < 3).then(-37.0).otherwise("price")
+    )
+    frame = scored(small, small.speak("a", small.scale), targets)
+    assert frame["percentage_count"].sum() == frame.height - 3
+    assert frame["percentage"].max() < 1.0
+
+
+def test_recipes_that_differ_in_origins_are_refused(small):
+    one, other = small.speak("a", small.scale), small.speak("b", small.scale)
+    short = other.filter(pl.col("origin_session") > worlds.session(3))
+    with pytest.raises(ValueError, match="8 origins are not forecast by all 2 recipes"):
+        scored(small, pl.concat([one, short]))
+
+
+def test_recipes_that_differ_in_levels_are_refused(small):
+    other = small.speak("b", small.scale).with_columns(
+        quantile=pl.when(pl.col("quantile") == 0.05).then(0.04).otherwise("quantile")
+    )
+    with pytest.raises(ValueError, match="same quantile levels"):
+        scored(small, pl.concat([small.speak("a", small.scale), other]))
+
+
+def test_a_missing_level_is_named(small):
+    frame = small.speak("a", small.scale).filter(pl.col("quantile") != 0.25)
+    with pytest.raises(ValueError, match=r"level 0\.25"):
+        scored(small, frame)
+
+
+def test_a_horizon_outside_the_catalogue_is_refused(small):
+    frame = small.speak("a", small.scale).with_columns(horizon=pl.lit(7, pl.Int64))
+    targets = small.targets().with_columns(horizon=pl.lit(7, pl.Int64)).unique("session")
+    frame = frame.unique(["origin_session", "quantile"])
+    with pytest.raises(ValueError, match="not in the catalogue"):
+        scored(small, frame, targets)
+
+
+def test_the_usual_move_knows_only_targets_public_before_the_first_origin(small):
+    later = small.speak("a", small.scale).filter(pl.col("origin_session") >= worlds.session(20))
+    frame = scored(small, later).filter(pl.col("horizon") == "1m")
+    assert frame["usual_move"].unique().item() == pytest.approx(
+        np.abs(small.returns[0, : 20 - 4 + 1, 1]).mean()
+    )
+
+
+def test_the_true_distribution_has_the_crps_that_theory_gives(small):
+    big = worlds.world(np.random.default_rng(1), commodities=1, weeks=4000, steps={"1w": 5})
+    frame = scored(big, big.speak("a", big.scale))
+    unit = frame["crps"].mean() / big.scale[0, 0, 0]
+    deciles = np.arange(1, 10) / 10
+    q = stats.norm.ppf(deciles)
+
+    def expected(y):
+        return 2 * np.mean(np.maximum(deciles * (y - q), (deciles - 1) * (y - q)))
+
+    y = np.linspace(-8, 8, 2001)
+    theory = np.trapezoid([expected(v) * stats.norm.pdf(v) for v in y], y)
+    assert unit == pytest.approx(theory, rel=0.03)

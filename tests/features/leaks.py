@@ -1,0 +1,187 @@
+"""Ways in which the future gets into features, each planted into the honest pipeline."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import polars as pl
+import torch
+
+from cbi_pipeline.features import CORE_1, build_targets, panel
+from cbi_pipeline.forecasting import Panel
+from cbi_pipeline.forecasting.scaler import fit_moments
+from cbi_pipeline.market import latest_prices
+from tests.features.detector import END, Study, decided, fingerprint, micros, rows_of
+from tests.features.records import CATALOGUE, prices
+from tests.features.worlds import MONTHLY, RETAIL, WEEKLY, WTI
+
+Rows = pl.DataFrame
+Observed = pl.DataFrame
+
+
+# Leaks in what is believed to have been known: the honest code reads a doctored record.
+
+
+def weekly_joined_on_observation_date(observed: Observed) -> Observed:
+    return known_from(observed, WEEKLY, midnight("period"))
+
+
+def weekly_report_a_day_early(observed: Observed) -> Observed:
+    return known_from(observed, WEEKLY, pl.col("available_at") - timedelta(days=1))
+
+
+def retail_dated_by_its_label(observed: Observed) -> Observed:
+    """The source file labels Monday's price with the Friday before."""
+    return known_from(observed, (RETAIL,), midnight("period") - timedelta(days=3))
+
+
+def spot_known_on_its_own_evening(observed: Observed) -> Observed:
+    return known_from(observed, (WTI,), midnight("period") + timedelta(hours=22))
+
+
+def monthly_known_at_month_end(observed: Observed) -> Observed:
+    return known_from(observed, MONTHLY, midnight("period") + timedelta(days=31))
+
+
+def monthly_in_its_latest_vintage(observed: Observed) -> Observed:
+    latest = pl.col("value").sort_by("version").last().over("series_id", "period")
+    is_monthly = pl.col("series_id").is_in(list(MONTHLY))
+    return observed.with_columns(value=pl.when(is_monthly).then(latest).otherwise("value"))
+
+
+def known_from(observed: Observed, series: tuple[str, ...], instant: pl.Expr) -> Observed:
+    hit = pl.col("series_id").is_in(list(series))
+    return observed.with_columns(
+        available_at=pl.when(hit)
+        .then(instant)
+        .otherwise("available_at")
+        .cast(pl.Datetime("us", "UTC"))
+    )
+
+
+def midnight(period: str) -> pl.Expr:
+    return pl.col(period).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+
+
+# Leaks in how a column is computed: one more column beside the honest rows.
+
+
+def centred_window(rows: Rows, _: Observed) -> pl.Expr:
+    return pl.col("price").rolling_mean(21, center=True).over("commodity")
+
+
+def scaler_of_the_whole_record(rows: Rows, _: Observed) -> pl.Expr:
+    level = pl.col("price").log()
+    return ((level - level.mean()) / level.std()).over("commodity")
+
+
+def rank_in_the_whole_record(rows: Rows, _: Observed) -> pl.Expr:
+    return (pl.col("price").rank() / pl.len()).over("commodity")
+
+
+def season_of_later_years(rows: Rows, _: Observed) -> pl.Expr:
+    return pl.col("price").mean().over("commodity", pl.col("session").dt.month())
+
+
+def target_among_features(rows: Rows, observed: Observed) -> pl.Series:
+    targets = build_targets(prices(observed), rows, CATALOGUE, END)
+    shortest = targets.sort("horizon", "version").unique(
+        ["commodity", "session"], keep="first", maintain_order=True
+    )
+    joined = rows.join(shortest, on=["commodity", "session"], how="left", maintain_order="left")
+    return joined.get_column("value")
+
+
+def price_as_restated_later(rows: Rows, observed: Observed) -> pl.Series:
+    newest = latest_prices(prices(observed), END).select("commodity", "session", newest="price")
+    joined = rows.join(newest, on=["commodity", "session"], how="left", maintain_order="left")
+    return joined.get_column("newest")
+
+
+def weekly_value_filled_backward(rows: Rows, observed: Observed) -> pl.Series:
+    return _stocks_on(rows, observed).backward_fill()
+
+
+def weekly_value_interpolated(rows: Rows, observed: Observed) -> pl.Series:
+    return _stocks_on(rows, observed).interpolate()
+
+
+def _stocks_on(rows: Rows, observed: Observed) -> pl.Series:
+    """Stocks on the session that bears their date, and nothing on other sessions."""
+    stocks = observed.filter(pl.col("series_id") == WEEKLY[0]).unique("period", keep="last")
+    dated = stocks.select(session=pl.col("period"), stocks="value")
+    joined = rows.join(dated, on="session", how="left", maintain_order="left")
+    return joined.get_column("stocks")
+
+
+# Leaks in how a model is trained on honest rows.
+
+
+def split_without_purge(observed: Observed, instant: datetime) -> str:
+    """Trains on every row decided by then, whether its target is public or not."""
+    whole = _whole_panel(observed)
+    early = whole.decision_at_R <= micros(instant)
+    return fingerprint(pl.DataFrame(whole.target_RH[early].numpy()))
+
+
+def scaler_fitted_on_validation_rows(observed: Observed, instant: datetime) -> str:
+    whole = _whole_panel(observed)
+    moments = fit_moments(whole, torch.arange(whole.rows))
+    return fingerprint(pl.DataFrame(moments.mean_F.numpy()))
+
+
+def targets_public_from_their_target_date(observed: Observed, instant: datetime) -> str:
+    """Takes a target as known on the evening of its session, not when that price was published."""
+    rows = rows_of(observed)
+    targets = build_targets(prices(observed), rows, CATALOGUE, END)
+    early = targets.filter(midnight("target_session") + timedelta(hours=22) <= instant)
+    return fingerprint(early.select("commodity", "session", "horizon", "value"))
+
+
+def _whole_panel(observed: Observed) -> Panel:
+    rows = rows_of(observed)
+    targets = build_targets(prices(observed), rows, CATALOGUE, END)
+    return panel(rows, targets, CATALOGUE, CORE_1, END)
+
+
+def _of_record(doctor: Callable[[Observed], Observed]) -> Study:
+    return lambda observed, instant: fingerprint(decided(rows_of(doctor(observed)), instant))
+
+
+def _of_column(column: Callable[[Rows, Observed], pl.Expr | pl.Series]) -> Study:
+    def study(observed: Observed, instant: datetime) -> str:
+        rows = rows_of(observed)
+        leaky = rows.select("commodity", "session", "decision_at", leak=column(rows, observed))
+        return fingerprint(decided(leaky, instant))
+
+    return study
+
+
+_RECORD = (
+    weekly_joined_on_observation_date,
+    weekly_report_a_day_early,
+    retail_dated_by_its_label,
+    spot_known_on_its_own_evening,
+    monthly_known_at_month_end,
+    monthly_in_its_latest_vintage,
+)
+_COLUMN = (
+    centred_window,
+    scaler_of_the_whole_record,
+    rank_in_the_whole_record,
+    season_of_later_years,
+    target_among_features,
+    price_as_restated_later,
+    weekly_value_filled_backward,
+    weekly_value_interpolated,
+)
+_TRAINING = (
+    split_without_purge,
+    scaler_fitted_on_validation_rows,
+    targets_public_from_their_target_date,
+)
+
+LEAKS: dict[str, Study] = {
+    **{leak.__name__: _of_record(leak) for leak in _RECORD},
+    **{leak.__name__: _of_column(leak) for leak in _COLUMN},
+    **{leak.__name__: leak for leak in _TRAINING},
+}

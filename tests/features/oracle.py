@@ -1,0 +1,211 @@
+"""The slow, obvious way to a feature row: forget all that was not public, then compute it."""
+
+from bisect import bisect_right
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import polars as pl
+
+from cbi_pipeline.catalogue import Catalogue, Commodity
+from cbi_pipeline.features import CORE_1
+from cbi_pipeline.features.other_price import margin, other_price
+from cbi_pipeline.features.own_price import OWN_PRICE, own_price
+from cbi_pipeline.market import calendar
+from data_contracts.families import family
+from tests.features.worlds import EPOCH
+
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+@dataclass(frozen=True)
+class Known:
+    """One value as known at some instant."""
+
+    value: float
+    available: datetime
+    assumed: bool
+
+
+class Oracle:
+    """Rows of one record, one at a time."""
+
+    def __init__(self, observations: pl.DataFrame, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self.versions = defaultdict(list)
+        ordered = observations.sort("available_at", "period", "version")
+        for o in ordered.iter_rows(named=True):
+            day = (o["period"] - EPOCH.date()).days
+            value = o["value"] if o["status"] == "value" else None
+            assumed = o["available_basis"] == "assumed"
+            self.versions[o["series_id"]].append((o["available_at"], day, value, assumed))
+        self._gaps: dict[tuple[str, int], float | None] = {}
+
+    def known(self, series: str, instant: datetime) -> dict[int, Known]:
+        """Period to value, in order, as public at ``instant``."""
+        state: dict[int, Known] = {}
+        for available, day, value, assumed in self.versions[series]:
+            if available > instant:
+                break
+            if value is None:
+                state.pop(day, None)
+            else:
+                state[day] = Known(value, available, assumed)
+        return dict(sorted(state.items()))
+
+    @cached_property
+    def _arrays(self) -> dict[str, tuple[list[datetime], np.ndarray]]:
+        return {
+            name: ([v[0] for v in versions], np.array([v[1] for v in versions]))
+            for name, versions in self.versions.items()
+        }
+
+    def newest(self, series: str, instant: datetime) -> tuple[int, Known] | None:
+        """The newest period public at ``instant``: walks back over the withdrawn ones."""
+        instants, periods = self._arrays[series]
+        periods = periods[: bisect_right(instants, instant)]
+        for day in np.unique(periods)[::-1].tolist():
+            available, _, value, assumed = self.versions[series][np.flatnonzero(periods == day)[-1]]
+            if value is not None:
+                return day, Known(value, available, assumed)
+        return None
+
+    @cached_property
+    def decisions(self) -> dict[str, dict[int, datetime]]:
+        """Commodity to session to decision instant, sessions that came too late left out."""
+        result = {}
+        for commodity in self.catalogue.commodities:
+            first: dict[int, datetime] = {}
+            for available, day, value, _ in self.versions[commodity.price_series]:
+                if value is not None and day not in first:
+                    first[day] = next_night(available)
+            kept, earliest = {}, None
+            for day in sorted(first, reverse=True):
+                if earliest is None or first[day] <= earliest:
+                    kept[day], earliest = first[day], first[day]
+            result[commodity.id] = dict(sorted(kept.items()))
+        return result
+
+    def row(self, commodity: Commodity, session: int) -> dict | None:
+        """The row as built from nothing but what was public at its decision instant."""
+        decision = self.decisions[commodity.id][session]
+        prices = self.known(commodity.price_series, decision)
+        if session not in prices:
+            return None
+        history = {day: known.value for day, known in prices.items() if day <= session}
+        own = on(own_price(commodity.sessions_per_year), history)
+        features = [*own[: len(OWN_PRICE)]]
+        assumed = [prices[session].assumed] * len(OWN_PRICE)
+        ages = {"own": [days(decision - prices[session].available)]}
+        self._add_other(commodity, session, decision, features, assumed, ages)
+        self._add_drivers(decision, features, assumed, ages)
+        mask = np.isfinite(features)
+        values = np.where(mask, np.clip(features, -10, 10), 0).astype(np.float32)
+        ewma, long_run, returns = own[len(OWN_PRICE) :]
+        known = bool(np.isfinite(ewma) and np.isfinite(long_run))
+        enough = returns >= calendar(commodity.calendar).ready_after
+        return {
+            "feature_set": "core-1",
+            "commodity": commodity.id,
+            "session": EPOCH.date() + timedelta(days=session),
+            "decision_at": decision,
+            "price": prices[session].value,
+            "values": values.tolist(),
+            "mask": mask.tolist(),
+            "ages": [np.float32(min(ages.get(g, [0.0]))).item() for g in CORE_1.groups],
+            "variance_ewma": ewma if known else None,
+            "variance_long": long_run if known else None,
+            "ready": bool(known and enough and ewma > 0 and long_run > 0),
+            "assumed": float((mask & assumed).sum() / max(mask.sum(), 1)),
+        }
+
+    def _add_other(self, commodity, session, decision, features, assumed, ages) -> None:
+        other = next(c for c in self.catalogue.commodities if c.id != commodity.id)
+        state = self.known(other.price_series, decision)
+        if not state:
+            features += [np.nan] * 4
+            assumed += [False] * 4
+            return
+        last = list(state.values())[-1]
+        ages["other"] = [days(decision - last.available)]
+        fresh = ages["other"][0] <= other.stale_after_days
+        moves = on(other_price(other.sessions_per_year), {d: k.value for d, k in state.items()})
+        features += [value if fresh else np.nan for value in moves]
+        gaps = {
+            day: self.gap(commodity, other, day)
+            for day in self.decisions[commodity.id]
+            if day <= session
+        }
+        past = {day: gap for day, gap in gaps.items() if gap is not None}
+        least = calendar(commodity.calendar).ready_after
+        features.append(on(margin(least), past)[0] if gaps[session] is not None else np.nan)
+        own_assumed = assumed[0]
+        assumed += [last.assumed] * 3 + [own_assumed or last.assumed]
+
+    @cached_property
+    def _by_day(self) -> dict[str, dict[int, list]]:
+        days = {name: defaultdict(list) for name in self.versions}
+        for name, versions in self.versions.items():
+            for version in versions:
+                days[name][version[1]].append(version)
+        return days
+
+    def gap(self, commodity: Commodity, other: Commodity, session: int) -> float | None:
+        """Log price less log other price as known at the session's own decision instant."""
+        key = (commodity.id, session)
+        if key not in self._gaps:
+            self._gaps[key] = self._gap(commodity, other, session)
+        return self._gaps[key]
+
+    def _gap(self, commodity: Commodity, other: Commodity, session: int) -> float | None:
+        decision = self.decisions[commodity.id][session]
+        own = [v for v in self._by_day[commodity.price_series][session] if v[0] <= decision]
+        price = own[-1][2]
+        newest = self.newest(other.price_series, decision)
+        if price is None or newest is None:
+            return None
+        if days(decision - newest[1].available) > other.stale_after_days:
+            return None
+        if price <= 0 or newest[1].value <= 0:
+            return None
+        return float((np.log(np.array([price])) - np.log(np.array([newest[1].value])))[0])
+
+    def _add_drivers(self, decision, features, assumed, ages) -> None:
+        for driver in CORE_1.drivers:
+            state = self.known(driver.series_id, decision)
+            if not state:
+                features += [np.nan] * len(driver.features)
+                assumed += [False] * len(driver.features)
+                continue
+            last = list(state.values())[-1]
+            age = days(decision - last.available)
+            ages.setdefault(driver.group, []).append(age)
+            fresh = age <= family(driver.family).staleness / timedelta(days=1)
+            values = on(driver.transform, {d: k.value for d, k in state.items()})
+            features += [value if fresh else np.nan for value in values]
+            assumed += [last.assumed] * len(driver.features)
+
+
+def on(transform, history: dict[int, float]) -> list[float]:
+    """The last line of a transform of a whole history."""
+    period = np.array(list(history), dtype=np.int64)
+    value = np.array(list(history.values()), dtype=np.float64)
+    return transform(period, value)[-1].tolist()
+
+
+def days(span: timedelta) -> float:
+    """A span in days."""
+    return (span // timedelta(microseconds=1)) / 86_400_000_000
+
+
+def next_night(instant: datetime) -> datetime:
+    """The first 23:00 in New York at or after ``instant``."""
+    local = instant.astimezone(NEW_YORK)
+    night = datetime(local.year, local.month, local.day, 23, tzinfo=NEW_YORK)
+    if local.replace(tzinfo=None) > night.replace(tzinfo=None):
+        day = night.date() + timedelta(days=1)
+        night = datetime(day.year, day.month, day.day, 23, tzinfo=NEW_YORK)
+    return night.astimezone(EPOCH.tzinfo)

@@ -1,0 +1,65 @@
+"""No future leaks into what was decided: proven by scrambling it, with leaks planted as control."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import polars as pl
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.features.detector import features_study, full_study, notices
+from tests.features.leaks import LEAKS
+from tests.features.records import observations
+from tests.features.worlds import MONTHLY, RETAIL, WEEKLY, WTI, world
+
+SCRAMBLED = st.sampled_from([(), (WTI,), (RETAIL,), WEEKLY, MONTHLY])
+NO_SHRINKING = [Phase.explicit, Phase.reuse, Phase.generate]
+INSTANTS = [
+    datetime(2017, 7, 19, 14, tzinfo=UTC),
+    datetime(2017, 10, 12, 4, tzinfo=UTC),
+    datetime(2017, 12, 25, 23, tzinfo=UTC),
+    datetime(2018, 3, 14, 15, tzinfo=UTC),
+    datetime(2018, 6, 5, 12, tzinfo=UTC),
+    datetime(2018, 11, 22, 3, tzinfo=UTC),
+]
+
+
+@pytest.fixture(scope="module")
+def recent() -> pl.DataFrame:
+    """The shipped record since 2014: enough for every feature, small enough to rebuild often."""
+    return observations().filter(pl.col("period") >= date(2014, 1, 1))
+
+
+@given(
+    instant=st.datetimes(datetime(1987, 6, 1), datetime(2020, 2, 1), timezones=st.just(UTC)),
+    seed=st.integers(0, 10_000),
+    series=SCRAMBLED,
+)
+@settings(max_examples=5, deadline=None, phases=NO_SHRINKING)
+def test_nothing_decided_on_the_shipped_record_depends_on_what_came_later(instant, seed, series):
+    assert not notices(full_study, observations(), instant, seed, series)
+
+
+@given(
+    record=st.integers(0, 10_000),
+    days=st.floats(100, 830),
+    seed=st.integers(0, 10_000),
+    series=SCRAMBLED,
+)
+@settings(max_examples=12, deadline=None, phases=NO_SHRINKING)
+def test_nothing_decided_on_a_revised_record_depends_on_what_came_later(record, days, seed, series):
+    instant = datetime(2014, 1, 6, tzinfo=UTC) + timedelta(days=days)
+    assert not notices(full_study, world(record, revisions=60), instant, seed, series)
+
+
+@pytest.mark.parametrize("leak", LEAKS)
+def test_a_planted_leak_is_caught(leak, recent, power):
+    caught = sum(notices(LEAKS[leak], recent, at, seed) for seed, at in enumerate(INSTANTS))
+    power[leak] = f"{caught}/{len(INSTANTS)}"
+    assert caught >= len(INSTANTS) / 2, f"{leak}: caught at {caught} of {len(INSTANTS)} instants"
+
+
+def test_the_detector_raises_no_false_alarm(recent, power):
+    caught = sum(notices(features_study, recent, at, seed) for seed, at in enumerate(INSTANTS))
+    power["(no leak: the honest features)"] = f"{caught}/{len(INSTANTS)}"
+    assert caught == 0

@@ -1,0 +1,82 @@
+"""Rows equal the slow, obvious construction bit for bit."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cbi_pipeline.features import CORE_1, build_rows
+from data_contracts.features import ROW
+from tests.features.oracle import Oracle
+from tests.features.records import CATALOGUE, observations, prices
+from tests.features.worlds import EPOCH, world
+
+END = datetime(2020, 2, 13, 5, tzinfo=UTC)
+
+
+def rows_of(observed: pl.DataFrame, as_of: datetime = END) -> pl.DataFrame:
+    return build_rows(prices(observed), observed, CATALOGUE, CORE_1, as_of)
+
+
+def expected(oracle: Oracle, commodity: str, sessions: list) -> pl.DataFrame:
+    member = CATALOGUE.commodity(commodity)
+    built = [oracle.row(member, (day - EPOCH.date()).days) for day in sessions]
+    return pl.DataFrame([row for row in built if row], schema=ROW.dtypes, orient="row")
+
+
+def assert_same_bits(one: pl.DataFrame, other: pl.DataFrame) -> None:
+    assert one.schema == other.schema
+    for name in one.columns:
+        assert one[name].to_list() == other[name].to_list(), name
+
+
+@pytest.fixture(scope="module")
+def archive_rows() -> pl.DataFrame:
+    return rows_of(observations())
+
+
+@pytest.fixture(scope="module")
+def archive_oracle() -> Oracle:
+    return Oracle(observations(), CATALOGUE)
+
+
+@pytest.mark.parametrize("commodity", ["wti", "gasoline_mn"])
+def test_rows_of_the_shipped_record_equal_the_obvious_construction(
+    commodity, archive_rows, archive_oracle
+):
+    own = archive_rows.filter(pl.col("commodity") == commodity)
+    picked = own[sorted(np.random.default_rng(7).choice(len(own), 25, replace=False))]
+    picked = pl.concat([own.head(1), picked, own.tail(2)]).unique("session", maintain_order=True)
+    assert_same_bits(picked, expected(archive_oracle, commodity, picked["session"].to_list()))
+
+
+def test_every_priced_session_of_the_shipped_record_has_its_row(archive_rows, archive_oracle):
+    built = {
+        commodity: own["session"].to_physical().to_list()
+        for (commodity,), own in archive_rows.partition_by("commodity", as_dict=True).items()
+    }
+    assert built == {name: list(due) for name, due in archive_oracle.decisions.items()}
+    assert {name: len(days) for name, days in built.items()} == {"wti": 8321, "gasoline_mn": 1028}
+
+
+@given(seed=st.integers(0, 10_000), revisions=st.integers(0, 200))
+@settings(max_examples=12, deadline=None)
+def test_rows_of_a_revised_record_equal_the_obvious_construction(seed, revisions):
+    observed = world(seed, revisions=revisions)
+    rows, oracle = rows_of(observed), Oracle(observed, CATALOGUE)
+    dice = np.random.default_rng(seed)
+    for commodity, due in oracle.decisions.items():
+        days = sorted(dice.choice(list(due), 8, replace=False).tolist())
+        sessions = pl.Series(days, dtype=pl.Int32).cast(pl.Date).to_list()
+        built = rows.filter(pl.col("commodity") == commodity, pl.col("session").is_in(sessions))
+        assert_same_bits(built, expected(oracle, commodity, sessions))
+
+
+def test_rows_fit_their_contract(archive_rows):
+    assert ROW.validate(archive_rows).height == 9349
+    flat = archive_rows.select(pl.col("values").explode(), pl.col("mask").explode())
+    assert flat["values"].is_finite().all()
+    assert flat.filter(~pl.col("mask"))["values"].eq(0).all()

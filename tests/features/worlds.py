@@ -1,0 +1,113 @@
+"""Made-up records that are revised, withdrawn and late, and the scrambling of a record's future."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import polars as pl
+
+from cbi_pipeline.features import CORE_1
+from tests.features.records import as_observations
+
+_MICROS = pl.Datetime("us", "UTC")
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+START = datetime(2014, 1, 6, tzinfo=UTC)
+WTI, RETAIL = "EIA.RWTC", "EIA.EMM_EPMMU_PTE_SMN_DPG"
+MONTHLY = tuple(name for name in CORE_1.series if ".MER." in name)
+WEEKLY = tuple(name for name in CORE_1.series if ".MER." not in name)
+
+
+def world(seed: int, weeks: int = 120, revisions: int = 25) -> pl.DataFrame:
+    """Observations of all series over ``weeks``: gaps, late values, corrections, withdrawals."""
+    dice = np.random.default_rng(seed)
+    monday = [START + timedelta(weeks=w) for w in range(weeks)]
+    days = [m + timedelta(days=d) for m in monday for d in range(5)]
+    months = [datetime(2012 + m // 12, m % 12 + 1, 1, tzinfo=UTC) for m in range(weeks // 4 + 20)]
+    frames = [
+        _series(dice, WTI, [d for d in days if dice.random() > 0.03], (1, 4)),
+        _series(dice, RETAIL, [m for m in monday if dice.random() > 0.03], (0.7, 1.2)),
+        *(
+            _series(dice, n, [m + timedelta(days=4) for m in monday if dice.random() > 0.1], (5, 8))
+            for n in WEEKLY
+        ),
+        *(_series(dice, n, months, (60, 100)) for n in MONTHLY),
+    ]
+    first = pl.concat(frames)
+    return as_observations(pl.concat([first, _revised(dice, first, revisions)]))
+
+
+def _series(
+    dice: np.random.Generator, name: str, periods: list[datetime], lag_days: tuple[float, float]
+) -> pl.DataFrame:
+    walk = 50 * np.exp(np.cumsum(dice.normal(0, 0.02, len(periods))))
+    lags = dice.uniform(*lag_days, len(periods))
+    return pl.DataFrame(
+        {
+            "series_id": name,
+            "period": [p.date() for p in periods],
+            "available_at": [p + timedelta(days=lag) for p, lag in zip(periods, lags, strict=True)],
+            "available_basis": ["assumed" if d > 0.5 else "stamp" for d in dice.random(len(lags))],
+            "value": walk,
+            "status": "value",
+        },
+        schema_overrides={"available_at": pl.Datetime("us", "UTC")},
+    )
+
+
+def _revised(dice: np.random.Generator, first: pl.DataFrame, count: int) -> pl.DataFrame:
+    """Later versions of some periods: a third of them withdrawals."""
+    if count == 0:
+        return first.clear()
+    picked = first[dice.choice(len(first), count)]
+    delays = [timedelta(days=float(d)) for d in dice.exponential(40, count)]
+    gone = dice.random(count) < 1 / 3
+    return picked.with_columns(
+        available_at=pl.col("available_at") + pl.Series(delays),
+        available_basis=pl.lit("first_seen"),
+        value=pl.when(pl.Series(~gone)).then(
+            pl.col("value") * pl.Series(dice.uniform(0.9, 1.1, count))
+        ),
+        status=pl.when(pl.Series(gone)).then(pl.lit("withdrawn")).otherwise(pl.lit("value")),
+    )
+
+
+def scramble(
+    observed: pl.DataFrame, after: datetime, seed: int, series: tuple[str, ...] = ()
+) -> pl.DataFrame:
+    """The record with everything that became public after ``after`` replaced by something else.
+
+    Values change, some vanish, some turn into withdrawals, releases come later or in another
+    order, and periods known by then are corrected. What was public by then stays. ``series``
+    limits the damage.
+    """
+    dice = np.random.default_rng(seed)
+    hit = pl.col("series_id").is_in(list(series)) if series else pl.lit(True)
+    future = (pl.col("available_at") > after) & hit
+    known, later = observed.filter(~future), observed.filter(future)
+    later = later.filter(pl.Series(dice.random(len(later)) > 0.1))
+    later = _dealt_anew(later, dice)
+    past = known.filter(hit, pl.col("status") == "value").sample(fraction=0.3, seed=seed)
+    moments = [after + timedelta(hours=float(h)) for h in dice.uniform(0.01, 900, 3)]
+    past = past.with_columns(
+        available_at=pl.Series(dice.choice(moments, len(past)).tolist()).cast(_MICROS)
+    )
+    changed = pl.concat([later, past])
+    gone = pl.Series(dice.random(len(changed)) < 0.1)
+    noise = pl.Series(np.exp(dice.normal(0, 0.3, len(changed))))
+    changed = changed.with_columns(
+        status=pl.when(gone).then(pl.lit("withdrawn")).otherwise("status"),
+        value=pl.when(~gone).then(pl.col("value") * noise),
+    )
+    return as_observations(pl.concat([known, changed]))
+
+
+def _dealt_anew(later: pl.DataFrame, dice: np.random.Generator) -> pl.DataFrame:
+    """Every series late by some days of its own, and a few releases swapped."""
+    delay = {name: float(dice.uniform(0, 40)) for name in later["series_id"].unique().sort()}
+    days = pl.col("series_id").replace_strict(delay, return_dtype=pl.Float64)
+    shifted = later.with_columns(
+        available_at=pl.col("available_at")
+        + pl.duration(microseconds=(days * 86.4e9).cast(pl.Int64))
+    )
+    swapped = pl.Series(dice.random(len(later)) < 10 / max(len(later), 1))
+    other = pl.col("available_at").shuffle(seed=int(dice.integers(2**31))).over("series_id")
+    return shifted.with_columns(available_at=pl.when(swapped).then(other).otherwise("available_at"))

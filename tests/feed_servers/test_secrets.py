@@ -1,0 +1,170 @@
+"""A marked key goes through every failure path and is then searched for, in every spelling."""
+
+import base64
+import io
+import logging
+import traceback
+from datetime import timedelta
+from urllib.parse import quote, quote_plus
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from cbi_pipeline import ingest
+from cbi_pipeline.feeds import FeedError
+from tests.feed_servers.cftc_server import CftcServer
+from tests.feed_servers.conftest import FIRST_NIGHT, publish_spot
+from tests.feed_servers.eia_server import EiaServer
+from tests.feed_servers.night import cftc_installation, eia_installation
+
+SENTINEL = "SENTINEL/4f9a+key=Zq7~%41tail"
+PATHS = [
+    {},
+    {"error_429": 99},
+    {"error_500": 99},
+    {"html_200": 99},
+    {"slow": 99},
+    {"truncated": 99},
+    {"hangup": 99},
+    {"cut": 99},
+    {"huge": 99},
+    {"elsewhere": 99},
+    {"retyped": 99},
+    {"filter_ignored": 99},
+    {"old_500": 99},
+    {"cap": 99},
+    {"echo_location": 99},
+]
+
+
+def spellings(secret: str) -> list[bytes]:
+    plain = {secret, quote(secret, safe=""), quote_plus(secret), quote(secret)}
+    plain |= {one.lower() for one in plain} | {secret.replace("/", "\\/")}
+    found = [one.encode() for one in plain]
+    for shift in range(3):
+        coded = base64.b64encode(b"\0" * shift + secret.encode())
+        found.append(coded[4:-4])
+        found.append(base64.urlsafe_b64encode(b"\0" * shift + secret.encode())[4:-4])
+    return found
+
+
+class EchoingServer(EiaServer):
+    """Puts the key it was sent wherever a careless service could."""
+
+    def answer(self, asked):
+        reply = super().answer(asked)
+        if self.springs("echo_location"):
+            key = quote(asked.one("api_key") or "", safe="")
+            reply.status = 302
+            reply.headers["Location"] = f"http://elsewhere.invalid/?api_key={key}"
+        reply.headers["ETag"] = f'"{asked.one("api_key")}"'
+        return reply
+
+
+@pytest.fixture
+def everything_said():
+    """All log records down to DEBUG."""
+    heard = io.StringIO()
+    handler = logging.StreamHandler(heard)
+    root, level = logging.getLogger(), logging.getLogger().level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    yield heard
+    root.removeHandler(handler)
+    root.setLevel(level)
+
+
+def search(home, texts):
+    needles = spellings(SENTINEL)
+    places = [(path, path.read_bytes()) for path in home.rglob("*") if path.is_file()]
+    places += [(name, text.encode()) for name, text in texts.items()]
+    return [str(place) for place, body in places for needle in needles if needle in body]
+
+
+def test_the_search_would_find_a_leak(tmp_path):
+    (tmp_path / "leak").write_text(f"url?api_key={quote(SENTINEL, safe='')}")
+    assert search(tmp_path, {})
+    assert search(tmp_path / "none", {"log": base64.b64encode(SENTINEL.encode()).decode()})
+
+
+def test_no_failure_path_of_a_key_in_the_query_leaves_a_trace_of_it(
+    tmp_path, capfd, everything_said
+):
+    home = tmp_path / "home"
+    with EchoingServer(key=SENTINEL) as server:
+        publish_spot(server)
+        server.publisher.now = FIRST_NIGHT
+        for number, traps in enumerate(PATHS):
+            server.traps = dict(traps)
+            one = eia_installation(home, server)
+            one.night(FIRST_NIGHT + timedelta(days=number))
+        server.key = "another key"
+        one.night(FIRST_NIGHT + timedelta(days=99))
+        assert one.errors() == {"RejectedCredential"}
+        assert len(server.requests) > len(PATHS)
+    spoken = capfd.readouterr()
+    texts = {"log": everything_said.getvalue(), "out": spoken.out, "err": spoken.err}
+    texts["landed"] = repr(one.landed) + repr(one.reports) + repr(one.key)
+    assert search(home, texts) == []
+    assert any(path.name == "manifest.jsonl" for path in home.rglob("*"))
+
+
+def test_the_key_echoed_by_the_service_is_masked_in_place(tmp_path):
+    with EchoingServer(key=SENTINEL) as server:
+        publish_spot(server)
+        server.publisher.now = FIRST_NIGHT
+        one = eia_installation(tmp_path / "home", server)
+        one.night(FIRST_NIGHT)
+        (response, *_) = one.ledger.responses("eia")
+        body = one.ledger.body(response)
+        assert b'"api_key":"***' in body
+        assert response.masked != "[]"
+        assert one.problem() == ""
+
+
+def test_a_refused_header_token_leaves_no_trace(tmp_path, capfd, everything_said):
+    with CftcServer() as server:
+        one = cftc_installation(tmp_path / "home", server, token=SENTINEL)
+        one.night(FIRST_NIGHT)
+        assert one.landed.notices
+    spoken = capfd.readouterr()
+    texts = {"log": everything_said.getvalue(), "out": spoken.out, "err": spoken.err}
+    assert search(tmp_path / "home", texts | {"notices": repr(one.landed)}) == []
+
+
+@pytest.mark.parametrize("bad", ["two words", "line\nbreak", "ключ"])
+def test_a_key_that_is_no_key_is_refused_before_it_is_sent_and_not_shown(tmp_path, server, bad):
+    one = eia_installation(tmp_path / "home", server, key=bad)
+    one.night(FIRST_NIGHT)
+    assert one.errors() == {"RejectedCredential"}
+    assert server.requests == []
+    assert bad not in one.problem()
+
+
+class Breaking(httpx.BaseTransport):
+    """Fails with the signed request in the exception's own words."""
+
+    def handle_request(self, request):
+        raise httpx.ConnectError(f"cannot reach {request.url}", request=request)
+
+
+def test_an_exception_that_names_the_signed_address_is_masked_and_not_chained(server):
+    feed = eia_installation(None, server).feed
+    patience = ingest.Patience(attempts=1, total=1.0)
+    with (
+        ingest.Client(feed, SecretStr(SENTINEL), patience, Breaking()) as client,
+        pytest.raises(FeedError) as caught,
+    ):
+        client.get(feed.probe)
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+    shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value)
+    assert not [needle for needle in spellings(SENTINEL) if needle.decode() in shown]
+
+
+def test_a_key_is_never_sent_in_the_clear_to_another_machine(server):
+    from cbi_pipeline.feeds import eia
+
+    with pytest.raises(ValueError, match="is not https"):
+        ingest.Client(eia.feed("http://api.eia.gov/v2"), SecretStr("k" * 40))

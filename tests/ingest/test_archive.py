@@ -1,0 +1,179 @@
+"""The embedded records on a real ledger and warehouse: what a user may rely on."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from cbi_pipeline import ingest
+from cbi_pipeline.feeds import ArchiveChecksumMismatch, ArchiveFileMissing
+from data_contracts.eia_spot import EIA_SPOT_DAILY
+from data_contracts.families import FAMILIES
+from tests.ingest.archive_copy import WTI, edit, footprint
+
+SPOT = "EIA.RWTC"
+
+
+def test_every_row_of_the_archive_is_recorded_and_the_state_names_the_content(pipe):
+    txn = pipe.table("ledger.txn").row(0, named=True)
+    assert txn["parsed"] == txn["accepted"] > 3000
+    assert txn["quarantined"] == 0
+    assert txn["state_before"] != txn["state_after"]
+    assert pipe.value(SPOT, "2019-01-02") == 46.31
+
+
+def test_the_same_bytes_twice_write_nothing(pipe):
+    before = footprint(pipe.home)
+    report = pipe.run()
+    assert not report.changed
+    assert footprint(pipe.home) == before
+
+
+def test_a_value_changed_to_text_is_set_aside_with_rule_and_value_and_the_rest_goes_through(fresh):
+    edit(fresh.archive_dir, WTI, "1/2/2019,46.31", "1/2/2019,cheap")
+    report = fresh.run()
+    row = fresh.table("quarantine.row").row(0, named=True)
+    assert (row["rule"], row["value"], row["series_id"]) == ("value_readable", "cheap", SPOT)
+    assert fresh.value(SPOT, "2019-01-02") is None
+    assert (report.quarantined, report.accepted) == (1, report.parsed - 1)
+
+
+def test_a_conflicting_duplicate_key_sets_both_rows_aside(fresh):
+    edit(fresh.archive_dir, WTI, "1/2/2019,46.31\n", "1/2/2019,46.31\n1/2/2019,47.31\n")
+    fresh.run()
+    rows = fresh.table("quarantine.row")
+    assert rows["rule"].to_list() == ["conflicting_duplicate"] * 2
+    assert sorted(rows["value"]) == ["46.31", "47.31"]
+    assert fresh.value(SPOT, "2019-01-02") is None
+
+
+def test_an_exact_duplicate_is_counted_and_dropped(fresh):
+    edit(fresh.archive_dir, WTI, "1/2/2019,46.31\n", "1/2/2019,46.31\n1/2/2019,46.31\n")
+    assert fresh.run().duplicates == 1
+    assert fresh.value(SPOT, "2019-01-02") == 46.31
+
+
+def test_a_row_dated_in_the_future_is_set_aside(fresh):
+    edit(fresh.archive_dir, WTI, "1/2/2019,46.31", "1/2/2030,46.31")
+    fresh.run()
+    row = fresh.table("quarantine.row").row(0, named=True)
+    assert (row["rule"], row["value"]) == ("not_from_the_future", "2030-01-02")
+
+
+def test_too_many_refused_rows_block_the_whole_delivery(fresh):
+    for day in range(2, 29):
+        fresh_text = f"3/{day}/2018,"
+        try:
+            edit(fresh.archive_dir, WTI, fresh_text, f"{fresh_text}x", seal=False)
+        except AssertionError:
+            continue  # no session on that day
+    edit(fresh.archive_dir, WTI, "1/2/2019,46.31", "1/2/2019,x")
+    with pytest.raises(ingest.TableRuleBroken, match=r"quarantined_share.*EIA\.RWTC"):
+        fresh.run()
+    assert not (fresh.home / "warehouse" / "cbi.duckdb").exists()
+
+
+def test_a_series_without_any_row_blocks_the_whole_delivery(fresh):
+    prepared = fresh.prepare(fresh.land()[1:])
+    with pytest.raises(ingest.TableRuleBroken, match=r"series_present.*EIA\.RWTC"):
+        ingest.require(prepared.outcomes)
+
+
+def test_a_deleted_file_stops_the_ingestion_and_is_named(fresh):
+    (fresh.archive_dir / WTI).unlink()
+    with pytest.raises(ArchiveFileMissing, match=WTI):
+        fresh.run()
+
+
+def test_a_flipped_byte_stops_the_ingestion_and_names_the_file(fresh):
+    body = bytearray((fresh.archive_dir / WTI).read_bytes())
+    body[len(body) // 2] ^= 1
+    (fresh.archive_dir / WTI).write_bytes(bytes(body))
+    with pytest.raises(ArchiveChecksumMismatch, match=WTI):
+        fresh.run()
+
+
+class Killed(BaseException):
+    """Stands for a process that died: nothing may catch it."""
+
+
+@pytest.mark.parametrize("step", ["state", "record", "append", "replace"])
+def test_a_kill_between_landing_and_commit_leaves_nothing_and_a_rerun_gives_the_same(
+    fresh, pipe, monkeypatch, step
+):
+    from cbi_pipeline.warehouse import Store
+
+    with monkeypatch.context() as patch:
+
+        def die(*args, **kwargs):
+            raise Killed
+
+        patch.setattr(Store, step, die)
+        with pytest.raises(Killed):
+            fresh.run()
+    with fresh.warehouse.write() as store:
+        assert store.table("raw.observation").is_empty()
+    assert fresh.run().state == pipe.run().state
+    assert fresh.table("raw.observation").equals(pipe.table("raw.observation"))
+
+
+def test_a_crash_after_the_commit_and_before_the_publication_is_healed_by_the_rerun(
+    fresh, pipe, monkeypatch
+):
+    from cbi_pipeline.warehouse import Warehouse
+
+    with monkeypatch.context() as patch:
+
+        def die(self):
+            raise Killed
+
+        patch.setattr(Warehouse, "publish", die)
+        with pytest.raises(Killed):
+            fresh.run()
+    fresh.run()
+    assert fresh.table("raw.observation").equals(pipe.table("raw.observation"))
+
+
+def test_a_new_contract_version_screens_the_same_bytes_again(pipe, monkeypatch):
+    stricter = replace(
+        EIA_SPOT_DAILY, version="2.0.0", bounds={"USD/bbl": (-500.0, 77.0)}, release=None
+    )
+    monkeypatch.setitem(FAMILIES, "eia_spot_daily", stricter)
+    monkeypatch.setattr("cbi_pipeline.ingest._engine.quarantined_share", _allow)
+    before = pipe.table("raw.observation")
+    report = pipe.run()
+    rows = pipe.table("quarantine.row")
+    assert report.changed
+    assert set(rows["rule"]) == {"bounds"}
+    assert set(rows["contract_version"]) == {"2.0.0"}
+    assert all(float(value) > 77 for value in rows["value"])
+    # What an older contract accepted stays recorded as it was known.
+    assert pipe.table("raw.observation").equals(before)
+
+
+def _allow(parsed, rejected):
+    from data_contracts.table_rules import RuleOutcome
+
+    return RuleOutcome("quarantined_share", passed=True, detail="not judged here")
+
+
+def test_rows_that_a_later_delivery_no_longer_contains_are_superseded_in_quarantine(fresh):
+    edit(fresh.archive_dir, WTI, "1/2/2019,46.31", "1/2/2019,cheap")
+    fresh.run()
+    edit(fresh.archive_dir, WTI, "1/2/2019,cheap", "1/2/2019,46.31")
+    report = fresh.run()
+    assert fresh.table("quarantine.row")["fate"].to_list() == ["superseded"]
+    assert fresh.value(SPOT, "2019-01-02") == 46.31
+    assert report.changed
+
+
+def test_a_value_that_a_complete_file_no_longer_has_becomes_a_withdrawal_seen_now(pipe):
+    later = datetime(2020, 3, 1, tzinfo=UTC)
+    pipe.seen_at = later
+    edit(pipe.archive_dir, WTI, "1/2/2019,46.31\n", "")
+    pipe.run()
+    versions = pipe.table("raw.observation").filter(
+        series_id=SPOT, period=datetime(2019, 1, 2).date()
+    )
+    assert versions["status"].to_list() == ["value", "withdrawn"]
+    assert versions["available_at"][1] == later

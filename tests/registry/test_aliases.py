@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cbi_pipeline.registry import RegistryEmpty, RegistryMismatch, derive
+from tests.registry import world
+from tests.registry.conftest import House
+
+CROWNS = ("first", "promote", "rollback")
+VERDICTS = ("promote", "keep", "no_skill", "abstain", "too_good", "rollback")
+
+
+def registered(*recipes: str) -> pl.DataFrame:
+    """Versions 1, 2, ... of these recipes."""
+    return world.versions(
+        *(
+            {
+                "version": number,
+                "recipe": recipe,
+                "recipe_id": recipe,
+                "fingerprint": str(number),
+                "state": "s",
+                "as_of": world.AS_OF,
+                "run_id": "r",
+                "note": "",
+            }
+            for number, recipe in enumerate(recipes, start=1)
+        )
+    )
+
+
+def test_the_founding_recipe_is_champion_alone() -> None:
+    decided = world.decisions(world.decision("prior", "first"))
+    assert derive(decided, registered("prior")) == {"champion": 1}
+
+
+def test_a_kept_champion_faces_its_challenger() -> None:
+    decided = world.decisions(
+        world.decision("prior", "first"), world.decision("gru", "no_skill", number=1)
+    )
+    assert derive(decided, registered("prior", "gru")) == {"champion": 1, "challenger": 2}
+
+
+def test_a_promoted_recipe_is_champion_and_challenger_no_more() -> None:
+    decided = world.decisions(
+        world.decision("prior", "first"), world.decision("gru", "promote", number=1)
+    )
+    assert derive(decided, registered("prior", "gru")) == {"champion": 2}
+
+
+def test_a_refresh_moves_the_alias_to_the_newest_version_of_the_recipe() -> None:
+    decided = world.decisions(world.decision("prior", "first"))
+    assert derive(decided, registered("prior", "gru", "prior")) == {"champion": 3}
+
+
+def test_a_challenger_that_was_never_registered_bears_no_alias() -> None:
+    decided = world.decisions(
+        world.decision("prior", "first"), world.decision("gru", "abstain", number=1)
+    )
+    assert derive(decided, registered("prior")) == {"champion": 1}
+
+
+def test_the_founding_decision_is_the_oldest_even_when_the_clock_stands_still() -> None:
+    promoted = world.decision("gru", "promote") | {"decided_at": world.AS_OF}
+    decided = world.decisions(promoted, world.decision("prior", "first"))
+    assert derive(decided, registered("prior", "gru")) == {"champion": 2}
+
+
+def test_a_champion_without_a_version_is_a_mismatch() -> None:
+    decided = world.decisions(world.decision("prior", "first"))
+    with pytest.raises(RegistryMismatch, match=r"'prior' .* no registered version"):
+        derive(decided, registered("gru"))
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(VERDICTS)), max_size=8),
+    st.permutations(["a", "b", "c", "prior", "a", "b"]),
+)
+def test_aliases_follow_a_slow_replay_of_the_decisions(
+    story: list[tuple[str, str]], recipes: list[str]
+) -> None:
+    told = [("prior", "first"), *story]
+    champion = challenger = None
+    for recipe, verdict in told:
+        champion = recipe if verdict in CROWNS else champion
+        challenger = recipe
+    newest = {recipe: number for number, recipe in enumerate(recipes, start=1)}
+    expected = {"champion": newest[champion]} if champion else {}
+    if challenger != champion:
+        expected["challenger"] = newest[challenger]
+    decided = world.decisions(
+        *(world.decision(recipe, verdict, number=n) for n, (recipe, verdict) in enumerate(told))
+    )
+    assert derive(decided, registered(*recipes)) == expected
+
+
+def test_reconcile_sets_moves_and_removes_aliases(house: House) -> None:
+    registry = house.registry
+    versions = world.versions(*(version.row() for version in house.versions)).with_columns(
+        recipe=pl.Series(["prior", "gru"])
+    )
+    first = world.decision("prior", "first")
+    kept = world.decision("gru", "keep", number=1)
+    promoted = world.decision("gru", "promote", number=2)
+    assert registry.reconcile(world.decisions(first), versions) == {"champion": 1}
+    assert registry.champion().version == 1
+    registry.reconcile(world.decisions(first, kept), versions)
+    assert (registry.get("champion").version, registry.get("challenger").version) == (1, 2)
+    registry.reconcile(world.decisions(first, kept, promoted), versions)
+    assert registry.champion().version == 2
+    with pytest.raises(RegistryEmpty):
+        registry.get("challenger")
+
+
+def test_reconcile_refuses_versions_of_another_registry(house: House) -> None:
+    versions = world.versions(house.versions[0].row() | {"fingerprint": "f" * 64})
+    decided = world.decisions(world.decision("tiny", "first"))
+    with pytest.raises(RegistryMismatch, match=r"version 1 .* not the model"):
+        house.registry.reconcile(decided, versions)
+
+
+def test_no_alias_goes_to_a_version_that_does_not_exist(house: House) -> None:
+    with pytest.raises(RegistryEmpty, match="no version 9"):
+        house.registry.set_alias("champion", 9)

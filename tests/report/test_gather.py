@@ -1,0 +1,194 @@
+"""What the report reads out of a real published warehouse."""
+
+import dataclasses
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from cbi_pipeline.issued import IssuedLedger
+from cbi_pipeline.report import gather, render
+from cbi_pipeline.settings import Settings
+from cbi_pipeline.warehouse import Warehouse
+from tests.report.mornings import AS_OF, HORIZONS
+from tests.report.warehouses import (
+    BEFORE,
+    CATALOGUE,
+    STEPS,
+    VERSION,
+    issue,
+    publish,
+    records,
+    tonight,
+)
+
+ARCHIVE = Settings(_env_file=None, profile="archive")
+LIVE = Settings(_env_file=None, profile="live")
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory):
+    return publish(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="module")
+def morning(warehouse):
+    with warehouse.read() as store:
+        return gather(store, CATALOGUE, ARCHIVE)
+
+
+@pytest.fixture(scope="module")
+def issued(warehouse):
+    with warehouse.read() as store:
+        return store.table("issued.forecast")
+
+
+def test_newest_instant_is_shown_by_default_and_an_older_one_on_request(warehouse, morning):
+    assert morning.as_of == AS_OF
+    with warehouse.read() as store:
+        assert gather(store, CATALOGUE, ARCHIVE, as_of=BEFORE).as_of == BEFORE
+
+
+def test_every_commodity_has_a_page_with_its_whole_price_record(morning):
+    assert [page.id for page in morning.pages] == list(STEPS)
+    for page in morning.pages:
+        days, values = records()[page.id]
+        assert page.sessions == tuple(days)
+        assert page.prices == tuple(map(float, values))
+
+
+def test_outlooks_are_the_issued_rows(morning, issued):
+    for page in morning.pages:
+        assert tuple(one.horizon for one in page.outlooks) == HORIZONS
+        for one in page.outlooks:
+            rows = issued.filter(track="live", as_of=AS_OF, commodity=page.id, horizon=one.sessions)
+            assert one.quantiles == dict(zip(rows["quantile"], rows["price"], strict=True))
+            assert {one.target} == set(rows["target_session"])
+            assert {one.up} == set(rows["up"])
+            assert {page.price} == set(rows["origin_price"])
+
+
+def test_target_dates_before_the_as_of_day_are_marked_passed(morning):
+    oil, gasoline = morning.pages
+    assert all(one.passed for one in oil.outlooks)
+    assert not any(one.passed for one in gasoline.outlooks)
+    assert "historical demonstration" in str(oil.note)
+
+
+def test_forecast_before_is_the_last_live_one_of_that_commodity(morning, issued):
+    for page in morning.pages:
+        assert page.before is not None
+        rows = issued.filter(track="live", as_of=BEFORE, commodity=page.id, quantile=0.5)
+        assert page.before.as_of == BEFORE
+        assert page.before.price == rows["origin_price"][0]
+        assert list(page.before.medians.values()) == rows.sort("horizon")["price"].to_list()
+
+
+def test_track_record_holds_every_replayed_forecast_with_its_outcome(morning, issued):
+    assert morning.replayed == "prior"
+    for page in morning.pages:
+        days, values = records()[page.id]
+        known = dict(zip(days, map(float, values), strict=True))
+        assert [len(replay.targets) for replay in page.replays] == [30, 30, 30]
+        for replay in page.replays:
+            assert list(replay.actual) == [known[target] for target in replay.targets]
+            assert list(replay.targets) == sorted(replay.targets)
+
+
+def test_past_forecasts_show_their_outcome_once_it_is_known(warehouse):
+    with warehouse.read() as store:
+        earlier = gather(store, CATALOGUE, ARCHIVE, as_of=BEFORE)
+    gasoline = earlier.pages[1]
+    # The forecast from 3 February for 10 February: that price came.
+    assert gasoline.outlooks[0].target == date(2020, 2, 10)
+    assert gasoline.outlooks[0].actual == float(records()["gasoline_mn"][1][-1])
+    assert gasoline.outlooks[1].actual is None
+
+
+def test_decision_of_the_first_version_gives_way_to_a_real_one(morning):
+    assert [gate.verdict for gate in morning.gates] == ["no_skill"]
+
+
+def test_model_card_is_the_registered_version_that_spoke(morning):
+    assert morning.model is not None
+    assert morning.model.fingerprint == VERSION["fingerprint"]
+    assert morning.model.trained_to == BEFORE
+
+
+def test_naive_forecasts_come_first_among_the_scores(morning):
+    assert list(dict.fromkeys(score.recipe for score in morning.scores)) == [
+        "climatology",
+        "prior",
+        "anchored_gru",
+    ]
+
+
+def test_data_dates_state_the_share_of_assumed_release_times(morning):
+    spot, weekly = morning.data_dates
+    assert (spot.group, spot.newest, spot.assumed) == ("eia_spot_daily", date(2019, 1, 3), 1.0)
+    assert (weekly.series, weekly.newest, weekly.assumed) == (1, date(2020, 2, 7), 0.5)
+    assert weekly.basis == "calendar"
+
+
+def test_open_quarantine_is_counted_by_rule_and_sampled_sparingly(morning):
+    assert morning.quarantined == {"not_a_number": 5, "in_the_future": 1}
+    assert [row.rule for row in morning.quarantine_sample] == [
+        "in_the_future",
+        *["not_a_number"] * 3,
+    ]
+
+
+def test_ledger_head_is_the_newest_row(morning, issued):
+    newest = issued.sort("sequence").row(-1, named=True)
+    assert morning.issued == (newest["sequence"], newest["row_hash"])
+
+
+def test_only_the_live_profile_goes_without_the_banner(warehouse, morning):
+    assert morning.demonstration
+    with warehouse.read() as store:
+        assert not gather(store, CATALOGUE, LIVE).demonstration
+
+
+def test_commodity_that_abstained_says_why_and_shows_no_forecast(tmp_path):
+    warehouse = publish(tmp_path, silent="wti")
+    with warehouse.read() as store:
+        oil, gasoline = gather(store, CATALOGUE, ARCHIVE).pages
+    assert oil.outlooks == ()
+    assert oil.abstention == "newest price is of 2019-01-03; the limit is 21 days"
+    assert gasoline.outlooks
+    assert gasoline.abstention is None
+
+
+def test_target_on_the_as_of_day_itself_has_not_passed(tmp_path):
+    warehouse = publish(tmp_path)
+    monday_night = datetime(2020, 2, 11, 4, tzinfo=UTC)
+    with warehouse.write() as store:
+        spoken = tonight(monday_night, ["gasoline_mn"], last=-2)
+        issue(IssuedLedger(store, tmp_path / "issued"), store, "live", spoken, monday_night)
+    warehouse.publish()
+    with warehouse.read() as store:
+        gasoline = gather(store, CATALOGUE, ARCHIVE, as_of=monday_night).pages[1]
+    assert gasoline.outlooks[0].target == date(2020, 2, 10)
+    assert not gasoline.outlooks[0].passed
+
+
+def test_modified_archive_files_are_passed_on(warehouse):
+    with warehouse.read() as store:
+        assert gather(store, CATALOGUE, ARCHIVE, modified=["a.csv"]).modified == ("a.csv",)
+
+
+def test_nothing_issued_is_said_with_what_to_do(tmp_path, warehouse):
+    empty = Warehouse(tmp_path)
+    empty.publish()
+    with empty.read() as store, pytest.raises(ValueError, match="cbi run"):
+        gather(store, CATALOGUE, ARCHIVE)
+    with warehouse.read() as store, pytest.raises(ValueError, match="cbi run"):
+        gather(store, CATALOGUE, ARCHIVE, as_of=AS_OF + timedelta(days=1))
+
+
+def test_a_gathered_morning_renders(morning):
+    assert "WTI crude oil, Cushing spot" in render(morning)
+
+
+def test_gathering_twice_gives_the_same_morning(warehouse, morning):
+    with warehouse.read() as store:
+        assert dataclasses.asdict(gather(store, CATALOGUE, ARCHIVE)) == dataclasses.asdict(morning)

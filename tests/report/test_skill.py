@@ -1,0 +1,86 @@
+"""The verdict on skill in plain words."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from cbi_pipeline.report import panels, skill
+from cbi_pipeline.report.morning import Score
+from tests.report.mornings import morning
+
+
+def figure(low: float | None, high: float | None, name: str = "climatology") -> Score:
+    value = 0.0 if low is None or high is None else (low + high) / 2
+    return Score(
+        recipe="gru", commodity="wti", horizon="*", metric=f"skill_vs_{name}",
+        value=value, low=low, high=high, count=100,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("intervals", "words"),
+    [
+        ([(0.01, 0.03), (0.002, 0.02)], "skill shown against every naive forecast"),
+        ([(0.01, 0.03), (-0.01, 0.02)], "skill shown against some naive forecasts, not all"),
+        ([(-0.01, 0.03), (-0.01, 0.02)], "no skill shown"),
+        ([(0.01, 0.03), (-0.03, -0.01)], "worse than a naive forecast"),
+        ([(None, None)], "too few forecasts to judge"),
+        ([], "too few forecasts to judge"),
+    ],
+)
+def test_verdict_follows_the_intervals_strictest_first(intervals, words):
+    assert skill.verdict([figure(low, high) for low, high in intervals]) == words
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "begins"),
+    [
+        (0.01, 0.03, "Better than climatology: skill +2.0"),
+        (-0.03, -0.01, "Worse than climatology: skill \u22122.0"),
+        (-0.01, 0.03, "Not distinguishable from climatology: skill +1.0"),
+        (0.0, 0.0, "The same as climatology."),
+        (None, None, "Too few forecasts to tell it from climatology."),
+    ],
+)
+def test_one_figure_in_words(low, high, begins):
+    assert skill.sentence(figure(low, high)).startswith(begins)
+
+
+def test_untrained_network_is_judged_by_the_priors_figures():
+    assert skill.spoke(morning()) == "prior"
+
+
+def test_recipe_that_was_evaluated_is_judged_by_its_own_figures():
+    given = morning()
+    trained = replace(given, model=replace(given.model, recipe="anchored_gru"))
+    assert skill.spoke(trained) == "anchored_gru"
+    assert skill.in_question(trained) == ["anchored_gru"]
+
+
+def test_challenger_with_the_very_figures_of_the_speaker_is_not_shown_twice():
+    given = morning()
+    own = tuple(score for score in given.scores if score.recipe == "anchored_gru")
+    twin = tuple(replace(score, recipe="anchored_untrained") for score in own)
+    assert skill.in_question(given) == ["prior", "anchored_gru"]
+    assert skill.in_question(replace(given, scores=(*own, *twin))) == ["anchored_untrained"]
+
+
+def test_model_that_was_never_evaluated_claims_no_figures():
+    given = morning()
+    unknown = replace(given, model=replace(given.model, recipe="something_else"))
+    assert skill.spoke(unknown) is None
+
+
+def test_skill_columns_follow_the_order_of_the_naive_forecasts():
+    titles = [column.title for column in skill.columns(morning().scores)]
+    assert titles[-3:] == ["Skill vs climatology", "Skill vs ewma", "Skill vs prior"]
+
+
+def test_skill_chart_runs_from_the_shortest_horizon_to_the_longest():
+    given = morning()
+    shuffled = replace(given, scores=tuple(sorted(given.scores, key=lambda s: s.horizon)))
+    first = panels.skills(shuffled)[0].svg
+    labels = re.findall(r">(1[wmq]) vs", first)
+    assert labels == sorted(labels, key=["1w", "1m", "1q"].index)
+    assert set(labels) == {"1w", "1m", "1q"}
