@@ -70,10 +70,9 @@ def main() -> None:
 
 def measure(rows: int) -> list[Figure]:
     """All figures on one database of about ``rows`` observations."""
-    with tempfile.TemporaryDirectory() as folder:
-        with Warehouse(Path(folder)).write() as store:
-            names = fill(store, rows)
-            return [*measure_state(store, rows, names), *measure_reads(store, rows, names, folder)]
+    with tempfile.TemporaryDirectory() as folder, Warehouse(Path(folder)).write() as store:
+        names = fill(store, rows)
+        return [*measure_state(store, rows, names), *measure_reads(store, rows, names, folder)]
 
 
 def fill(store: Store, rows: int) -> list[str]:

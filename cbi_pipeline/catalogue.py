@@ -122,11 +122,12 @@ def load_catalogue(path: Path | None = None, *, profile: str = "archive") -> Cat
         document = tomllib.loads(source.read_text())
     except tomllib.TOMLDecodeError as error:
         raise CatalogueError(f"{source} is not valid TOML: {error}") from error
-    ends = _section(document, profile).get("record_ends", {})
+    section = _section(document, profile)
+    ends = section.get("record_ends", {})
     return Catalogue(
         commodities=tuple(
             Commodity(**entry, record_ends=ends.get(entry.get("id")))
-            for entry in document.get("commodity", [])
+            for entry in section.get("commodity", document.get("commodity", []))
         ),
         evaluation=EvaluationPlan(**document.get("evaluation", {})),
     )

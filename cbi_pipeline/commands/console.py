@@ -6,7 +6,8 @@ import sys
 
 from rich.console import Console
 
-console = Console(highlight=False)
+# Tables keep their shape when the output goes to a file.
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 

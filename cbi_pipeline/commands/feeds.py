@@ -1,40 +1,145 @@
-"""``cbi feeds``: where the data comes from."""
+"""``cbi feeds``: where the data comes from, and how it stands."""
 
 from __future__ import annotations
 
-import typer
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from cbi_pipeline.commands.console import console
-from cbi_pipeline.settings import load_settings
+import typer
+from rich.table import Table
+
+from cbi_pipeline.commands.console import Refusal, console, errors
+from cbi_pipeline.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from cbi_pipeline.ingest import FeedHealth
 
 app = typer.Typer(help="Feeds: what there is, and how it stands.", no_args_is_help=True)
+imports = typer.Typer(help="Bring in history of your own.", no_args_is_help=True)
+app.add_typer(imports, name="import")
 
 
 @app.command("list")
 def list_feeds() -> None:
-    """List the feeds with their newest ingestion."""
-    from rich.table import Table
-
-    from cbi_pipeline.feeds import archive
+    """List the feeds of this profile with their newest ingestion."""
     from cbi_pipeline.warehouse import NothingPublished, Warehouse
 
     settings = load_settings()
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for heading in ("feed", "source", "series", "last ingested", "accepted", "quarantined"):
-        table.add_column(heading)
-    last: tuple[str, ...] = ("never", "-", "-")
+    last: dict[str, tuple[str, ...]] = {}
     try:
         with Warehouse(settings.warehouse_dir).read() as store:
-            newest = store.table("ledger.txn", "feed = ?", ["archive"]).tail(1)
-            for row in newest.iter_rows(named=True):
-                last = (
-                    f"{row['seen_at']:%Y-%m-%d %H:%M} UTC",
-                    f"{row['accepted']:,}",
-                    f"{row['quarantined']:,}",
-                )
+            for row in store.table("ledger.txn").sort("txn_id").iter_rows(named=True):
+                seen = f"{row['seen_at']:%Y-%m-%d %H:%M} UTC"
+                last[row["feed"]] = (seen, f"{row['accepted']:,}", f"{row['quarantined']:,}")
     except NothingPublished:
         console.print("[dim]nothing ingested yet; run `cbi run`[/]")
-    feed = archive.feed(settings.archive_dir)
-    series = archive.series_of(settings.archive_dir)
-    table.add_row(feed.name, feed.title, str(len(series)), *last)
+    table = _table("feed", "source", "last ingested", "accepted", "quarantined")
+    feeds = _feeds(settings)
+    for name in dict.fromkeys([*feeds, *last]):
+        table.add_row(name, feeds.get(name, "imported"), *last.get(name, ("never", "-", "-")))
     console.print(table)
+
+
+@app.command()
+def check(
+    offline: Annotated[bool, typer.Option(help="Do not ask the services anything.")] = False,
+) -> int:
+    """Check each feed: key, newest observation, age against its limit, open faults."""
+    from cbi_pipeline.ingest import check_feeds
+
+    found = check_feeds(load_settings(), probe=not offline)
+    for health in found:
+        _print_health(health)
+    return 1 if any(health.broken for health in found) else 0
+
+
+@app.command()
+def pull(
+    feed: Annotated[str, typer.Argument(help="Live feed, see `cbi feeds list`.")],
+) -> int:
+    """Ask a live feed for what is new: land its bytes, screen its rows, commit them."""
+    from cbi_pipeline.ingest import deliver_live, land_live, live_feeds
+
+    settings = load_settings()
+    if feed not in live_feeds(settings):
+        raise Refusal(f"no live feed {feed!r}; there are: {', '.join(live_feeds(settings))}")
+    landed = land_live(settings, feed)
+    report = deliver_live(settings, landed)
+    console.print(
+        f"{feed}: {landed.requests} requests, {report.parsed:,} rows in, {report.added:,} new, "
+        f"{report.quarantined:,} quarantined"
+    )
+    for line in (*landed.faults, *landed.notices):
+        errors.print(str(line), markup=False)
+    return 1 if landed.faults else 0
+
+
+@app.command()
+def parse(
+    feed: Annotated[str, typer.Argument(help="Feed that understands the file.")],
+    file: Annotated[Path, typer.Argument(help="Recorded answer.")],
+    url: Annotated[str | None, typer.Option(help="Address it was recorded from.")] = None,
+) -> None:
+    """Parse a recorded answer: accepted rows on stdout, rejected ones on stderr, as NDJSON."""
+    from cbi_pipeline.ingest import parse_file
+
+    try:
+        parsed = parse_file(feed, file, url)
+    except (ValueError, FileNotFoundError) as error:
+        raise Refusal(str(error)) from error
+    sys.stdout.write(parsed.accepted.write_ndjson())
+    sys.stderr.write(parsed.rejected.write_ndjson())
+    for reason, count in parsed.ignored.items():
+        errors.print(f"{count} rows are not observations: {reason}", markup=False)
+
+
+@imports.command("csv")
+def import_csv(
+    file: Annotated[Path, typer.Argument(help="CSV file of periods and values.")],
+    series: Annotated[str, typer.Option(help="Id the series gets, e.g. OWN.PALM_OIL.")],
+    unit: Annotated[str, typer.Option(help="Unit of every value.")],
+    source: Annotated[str, typer.Option(help="Where the values come from: required.")],
+) -> None:
+    """Import a validated history; it goes through the ledger and the rules like any feed."""
+    from cbi_pipeline.ingest import TableRuleBroken
+    from cbi_pipeline.ingest import import_csv as bring_in
+
+    try:
+        report = bring_in(load_settings(), file, series=series, unit=unit, source=source)
+    except (ValueError, FileNotFoundError, TableRuleBroken) as error:
+        raise Refusal(str(error)) from error
+    console.print(
+        f"{series}: {report.parsed:,} rows in, {report.accepted:,} accepted, {report.added:,} new, "
+        f"{report.quarantined:,} quarantined"
+    )
+
+
+def _feeds(settings: Settings) -> dict[str, str]:
+    from cbi_pipeline.feeds import archive
+    from cbi_pipeline.ingest import live_feeds
+
+    if settings.profile == "live":
+        return {name: live.title for name, live in live_feeds(settings).items()}
+    return {"archive": archive.feed(settings.archive_dir).title}
+
+
+def _print_health(health: FeedHealth) -> None:
+    mark = "[red]broken[/]" if health.broken else "[green]ok[/]"
+    newest = f"newest {health.newest}" if health.newest else "nothing ingested yet"
+    console.print(f"{mark} {health.feed}: key {health.key}, {newest}", soft_wrap=True)
+    for age in health.ages:
+        late = "[red]stale[/] " if age.stale else ""
+        console.print(
+            f"   {late}{age.family}: {age.newest}, {age.days} days old, limit {age.limit}",
+            soft_wrap=True,
+        )
+    for line in (*health.problems, *health.notices):
+        console.print(f"   {line}", markup=False, soft_wrap=True)
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in headings:
+        table.add_column(heading)
+    return table

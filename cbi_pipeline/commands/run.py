@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import logging
+import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cbi_pipeline.commands.console import Refusal, console, errors
 from cbi_pipeline.settings import load_settings
 
 if TYPE_CHECKING:
-    from dagster import DagsterEvent, ExecuteInProcessResult
+    from dagster import DagsterEvent, DagsterInstance, EventLogEntry, ExecuteInProcessResult
 
     from cbi_pipeline.defs.pipeline import Pipeline
 
 JOBS = ("ingest_archive", "nightly")
+
+# Dagster keeps every event for its pages; the console shows stages, bars and what failed.
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+PROCESS_TAG = "cbi/pid"
+REPOSITORY_TAGS = {".dagster/repository": "__repository__@cbi_pipeline"}
 
 
 def run() -> int:
@@ -33,39 +40,89 @@ def run() -> int:
 
     pipeline = Pipeline.from_environment()
     if nothing_to_do(pipeline):
-        console.print("[bold]nothing to do[/]: records, configuration and models are unchanged.\n")
+        console.print("[bold]nothing to do[/]: records, configuration and code are unchanged.\n")
         print_summary(pipeline)
         return 0
-    with _progress() as bars:
-        for name in JOBS:
-            _execute(name, pipeline, bars)
+    if not _run_jobs(pipeline):
+        return 1
     print_summary(pipeline)
     return 0
 
 
-def _execute(name: str, pipeline: Pipeline, bars: Progress) -> None:
+def _run_jobs(pipeline: Pipeline) -> bool:
     from cbi_pipeline.commands.instance import open_instance
 
     instance = open_instance(pipeline.settings)
+    _bury_the_dead(instance)
+    with _own_output() as screen, _progress(screen) as bars:
+        results = []
+        for name in JOBS:
+            screen.print(f"[bold]{name}[/]")
+            results.append(_execute(name, pipeline, instance, screen, bars))
+            if not results[-1].success:
+                break
+    for result in results:
+        _report_failures(result)
+    return all(result.success for result in results)
+
+
+def _execute(
+    name: str, pipeline: Pipeline, instance: DagsterInstance, screen: Console, bars: Progress
+) -> ExecuteInProcessResult:
+    from dagster._core.utils import make_new_run_id
+
     # Loaded after the instance is prepared: Dagster reads its folder when definitions load.
     from cbi_pipeline.definitions import defs
     from cbi_pipeline.defs.progress import watched_by
 
-    logging.getLogger("dagster").setLevel(logging.CRITICAL)
     job = defs.resolve_job_def(name)
-    key = pipeline.today().isoformat() if job.partitions_def else None
-    console.print(f"[bold]{name}[/]")
+    run_id = make_new_run_id()
+    instance.add_event_listener(run_id, _stages(screen))
     with watched_by(_bars(bars)):
-        result = job.execute_in_process(instance=instance, partition_key=key, raise_on_error=False)
-    if not result.success:
-        _report_failure(name, result)
+        return job.execute_in_process(
+            run_config=QUIET,
+            instance=instance,
+            partition_key=pipeline.today().isoformat() if job.partitions_def else None,
+            raise_on_error=False,
+            run_id=run_id,
+            tags={**REPOSITORY_TAGS, PROCESS_TAG: str(os.getpid())},
+        )
 
 
-def _report_failure(name: str, result: ExecuteInProcessResult) -> None:
-    failures = [event for event in result.all_events if event.is_step_failure]
-    for event in failures:
-        errors.print(f"{event.step_key}: {_cause(event)}", markup=False)
-    raise SystemExit(1)
+def _bury_the_dead(instance: DagsterInstance) -> None:
+    # A killed process leaves its run marked as started, which would hold the pool for ever.
+    from dagster import DagsterRunStatus, RunsFilter
+
+    started = RunsFilter(statuses=[DagsterRunStatus.STARTED, DagsterRunStatus.STARTING])
+    for one in instance.get_runs(started):
+        pid = one.tags.get(PROCESS_TAG)
+        if pid is not None and not _alive(int(pid)):
+            instance.report_run_failed(one, "its process ended without finishing the run")
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _stages(screen: Console) -> Callable[[EventLogEntry], None]:
+    def tell(entry: EventLogEntry) -> None:
+        event = entry.dagster_event
+        if event is not None and event.event_type_value == "STEP_START" and event.step_key:
+            screen.print(f"  {event.step_key.replace('__', '/')}")
+
+    return tell
+
+
+def _report_failures(result: ExecuteInProcessResult) -> None:
+    for event in result.all_events:
+        if event.is_step_failure:
+            errors.print(f"cbi: {event.step_key}: {_cause(event)}", markup=False)
 
 
 def _cause(event: DagsterEvent) -> str:
@@ -76,7 +133,34 @@ def _cause(event: DagsterEvent) -> str:
 
 
 @contextmanager
-def _progress() -> Iterator[Progress]:
+def _own_output() -> Iterator[Console]:
+    """A console on the real output, while Dagster sends the process's own into its log files."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    real, real_errors = os.dup(1), os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    with os.fdopen(os.dup(real), "w", buffering=1) as file:
+        try:
+            yield Console(
+                file=file,
+                highlight=False,
+                width=console.width,
+                force_terminal=console.is_terminal,
+            )
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os.dup2(real, 1)
+            os.dup2(real_errors, 2)
+            os.close(real)
+            os.close(real_errors)
+
+
+@contextmanager
+def _progress(screen: Console) -> Iterator[Progress]:
     columns = (
         TextColumn("  {task.description:<28}"),
         BarColumn(bar_width=28),
@@ -84,7 +168,7 @@ def _progress() -> Iterator[Progress]:
         TimeElapsedColumn(),
         TextColumn("[dim]{task.fields[note]}"),
     )
-    with Progress(*columns, console=console) as bars:
+    with Progress(*columns, console=screen) as bars:
         yield bars
 
 
@@ -93,6 +177,9 @@ def _bars(
 ) -> Callable[[str, int], AbstractContextManager[Callable[[str], None]]]:
     @contextmanager
     def watch(title: str, steps: int) -> Iterator[Callable[[str], None]]:
+        if steps == 0:
+            yield lambda note: None
+            return
         task = bars.add_task(title, total=steps, note="")
         yield lambda note: bars.update(task, advance=1, note=note)
 

@@ -21,7 +21,7 @@ from cbi_pipeline.report.formats import (
     span,
 )
 from cbi_pipeline.report.morning import Morning, Page
-from cbi_pipeline.report.skill import skills, spoke
+from cbi_pipeline.report.skill import in_question, skills
 from cbi_pipeline.report.words import gate
 
 if TYPE_CHECKING:
@@ -67,8 +67,7 @@ def _records(morning: Morning) -> None:
 
 
 def _scores(morning: Morning) -> None:
-    asked = dict.fromkeys([*(one.recipe for one in morning.gates), spoke(morning)])
-    for recipe in filter(None, asked):
+    for recipe in in_question(morning):
         table = _table(f"CRPS skill of {recipe}", "horizon", "against", "skill", "90 % interval")
         for page in morning.pages:
             for figure in skills(morning.scores, recipe, page.id):

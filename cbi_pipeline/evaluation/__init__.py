@@ -9,10 +9,20 @@ from cbi_pipeline.evaluation.baselines import (
     baselines,
     prior,
 )
-from cbi_pipeline.evaluation.gate import Decision, decide, decision, first, tried_before
+from cbi_pipeline.evaluation.calibration import Uncertifiable, calibrate, coverage_bands, margin
+from cbi_pipeline.evaluation.garch import Garch, garch_baselines
+from cbi_pipeline.evaluation.gate import Decision, by_person, decide, decision, first, tried_before
 from cbi_pipeline.evaluation.losses import losses
-from cbi_pipeline.evaluation.plan import Plan, evaluation_id, plan
-from cbi_pipeline.evaluation.scores import METRICS, score
+from cbi_pipeline.evaluation.plan import (
+    EMBARGO_DAYS,
+    VALIDATION_SHARE,
+    Plan,
+    evaluation_id,
+    plan,
+)
+from cbi_pipeline.evaluation.refresh import Refresh, judge_refresh
+from cbi_pipeline.evaluation.scores import METRICS, reliability, score
+from cbi_pipeline.evaluation.selection import confidence_set, superior_ability
 from cbi_pipeline.evaluation.walk_forward import (
     FoldDone,
     as_contender,
@@ -22,25 +32,39 @@ from cbi_pipeline.evaluation.walk_forward import (
 
 __all__ = [
     "BASELINES",
+    "EMBARGO_DAYS",
     "METRICS",
+    "VALIDATION_SHARE",
     "Climatology",
     "Contender",
     "Decision",
     "Ewma",
     "FoldDone",
+    "Garch",
     "Learned",
     "Plan",
+    "Refresh",
+    "Uncertifiable",
     "as_contender",
     "baselines",
+    "by_person",
+    "calibrate",
+    "confidence_set",
+    "coverage_bands",
     "decide",
     "decision",
     "evaluation_id",
     "first",
     "fold_forecaster",
+    "garch_baselines",
+    "judge_refresh",
     "losses",
+    "margin",
     "plan",
     "prior",
+    "reliability",
     "score",
+    "superior_ability",
     "tried_before",
     "walk_forward",
 ]

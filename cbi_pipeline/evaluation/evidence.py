@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,8 +73,17 @@ class Cell:
     worse: bool
 
 
+def contests(
+    losses: pl.DataFrame, recipe: str, opponents: Sequence[str], level: float
+) -> list[Contest]:
+    """The recipe against each opponent, in their order."""
+    everything = group(losses)
+    alone = [group(losses, commodity=name) for name in losses["commodity"].unique().sort()]
+    return [contest(everything, alone, recipe, opponent, level) for opponent in opponents]
+
+
 def contest(
-    losses: pl.DataFrame, recipe: str, opponent: str, level: float, everything: Group
+    everything: Group, alone: Sequence[Group], recipe: str, opponent: str, level: float
 ) -> Contest:
     """Test the pooled weekly differences of a recipe and an opponent.
 
@@ -84,10 +94,7 @@ def contest(
     """
     difference = everything.difference(recipe, opponent)
     comparison = compare(difference, everything.lags)
-    by_commodity = {
-        name: float(group(losses, commodity=name).difference(recipe, opponent).mean())
-        for name in losses["commodity"].unique(maintain_order=True)
-    }
+    by_commodity = {one.commodity: float(one.difference(recipe, opponent).mean()) for one in alone}
     places = _places(np.array(list(by_commodity.values())))
     needed = max(SMALLEST_GAIN, comparison.shown_from(level / places))
     return Contest(
@@ -106,6 +113,7 @@ def contest(
 def cells(losses: pl.DataFrame, recipe: str, opponent: str) -> tuple[Cell, ...]:
     """Every cell with enough weeks, with the false-discovery rate over all of them controlled."""
     found: list[tuple[Group, Comparison, Comparison]] = []
+    losses = losses.filter(pl.col("recipe").is_in([recipe, opponent]))
     for commodity, horizon in (
         losses.select("commodity", "horizon").unique(maintain_order=True).rows()
     ):

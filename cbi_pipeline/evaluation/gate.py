@@ -7,15 +7,17 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from typing import Literal
 
 import polars as pl
 
 from cbi_pipeline.catalogue import Catalogue
 from cbi_pipeline.evaluation.baselines import BASELINES
-from cbi_pipeline.evaluation.evidence import Cell, Contest, cells, contest, too_good
+from cbi_pipeline.evaluation.evidence import Cell, Contest, cells, contests, too_good
 from cbi_pipeline.evaluation.groups import group
 from cbi_pipeline.evaluation.losses import losses
 from cbi_pipeline.evaluation.scores import one_evaluation
+from cbi_pipeline.evaluation.selection import confidence_set, superior_ability
 from data_contracts.evaluation import DECISION
 
 # Chance of ever promoting a useless recipe between two promotions.
@@ -106,16 +108,28 @@ def decide(
     missing = {recipe, *opponents} - set(forecasts["recipe"].unique())
     if missing:
         raise ValueError(f"no forecasts of {sorted(missing)}: run the walk-forward with them")
-    paired = losses(
-        forecasts.filter(pl.col("recipe").is_in([recipe, *opponents])), targets, catalogue
-    )
-    verdict, reason, figures = _judge(
+    table = losses(forecasts, targets, catalogue)
+    paired = table.filter(pl.col("recipe").is_in([recipe, *opponents]))
+    verdict, reason, figures = judge(
         paired, recipe, opponents, catalogue, level / ((tried + 1) * (tried + 2))
     )
-    figures |= {"tried": tried, "level": level}
+    figures |= {"tried": tried, "level": level} | _field(table, champion, naive)
     return decision(
         evaluation, recipe, champion, verdict, reason, decided_at=decided_at, figures=figures
     )
+
+
+def _field(table: pl.DataFrame, champion: str, naive: Sequence[str]) -> dict[str, object]:
+    """Where the champion stands among all recipes of the evaluation, for the record."""
+    if table.is_empty():
+        return {}
+    everything = group(table)
+    recipes = sorted(everything.frames)
+    rivals = [name for name in recipes if name not in naive]
+    return {
+        "superior_ability": superior_ability(everything, champion, rivals),
+        "confidence_set": confidence_set(everything, recipes),
+    }
 
 
 def first(recipe: str, *, evaluation_id: str, decided_at: datetime) -> Decision:
@@ -125,6 +139,30 @@ def first(recipe: str, *, evaluation_id: str, decided_at: datetime) -> Decision:
         "prior. It has no learned skill, and nothing was tested."
     )
     return decision(evaluation_id, recipe, recipe, "first", reason, decided_at=decided_at)
+
+
+def by_person(
+    verdict: Literal["promote", "rollback"],
+    recipe: str,
+    champion: str,
+    *,
+    reason: str,
+    who: str,
+    decided_at: datetime,
+) -> Decision:
+    """The row of a person's promotion or rollback; each one is a decision of its own.
+
+    Raises:
+        ValueError: no reason, no name, or the recipe is the champion already.
+    """
+    if not reason.strip() or not who.strip():
+        raise ValueError("a promotion or rollback by hand needs a reason and a name")
+    if recipe == champion:
+        raise ValueError(f"{recipe} is the champion already")
+    evidence = f"by hand {decided_at.astimezone(UTC).isoformat()}"
+    return decision(
+        evidence, recipe, champion, verdict, reason.strip(), decided_at=decided_at, who=who.strip()
+    )
 
 
 def decision(
@@ -161,7 +199,8 @@ def tried_before(decisions: pl.DataFrame, recipe: str, decided_at: datetime) -> 
     candidate; judged again in another quarter it is another. Abstentions tested nothing.
     """
     changed = decisions.filter(pl.col("verdict").is_in(_CHANGES))["decided_at"].max()
-    looks = decisions.filter(pl.col("verdict").is_in(_LOOKS))
+    tested = pl.col("verdict").is_in(_LOOKS) & (pl.col("recipe") != pl.col("champion"))
+    looks = decisions.filter(tested)
     if changed is not None:
         looks = looks.filter(pl.col("decided_at") >= changed)
     quarter = pl.col("decided_at").dt.truncate("1q").dt.date()
@@ -171,9 +210,18 @@ def tried_before(decisions: pl.DataFrame, recipe: str, decided_at: datetime) -> 
     return len(seen - {(recipe, now)})
 
 
-def _judge(
+def judge(
     paired: pl.DataFrame, recipe: str, opponents: Sequence[str], catalogue: Catalogue, level: float
 ) -> tuple[str, str, dict[str, object]]:
+    """Verdict, reason and figures on a table of `losses`.
+
+    Args:
+        paired: losses of the recipe and its opponents at the same origins.
+        recipe: challenger.
+        opponents: the champion first, then the naive baselines.
+        catalogue: which markets are liquid.
+        level: what is left of the level for this candidate.
+    """
     champion = opponents[0]
     everything = group(paired)
     figures: dict[str, object] = {"level_left": level}
@@ -185,20 +233,20 @@ def _judge(
     if everything.weeks < max(FEWEST_WEEKS, FEWEST_PERIODS * (everything.lags + 1)):
         return "abstain", _too_few(everything.weeks, everything.lags), figures
     figures["same_as_champion"] = not everything.difference(recipe, champion).any()
-    contests = [contest(paired, recipe, name, level, everything) for name in opponents]
+    held = contests(paired, recipe, opponents, level)
     by_cell = cells(paired, recipe, champion)
     suspicious = too_good(paired, recipe, catalogue)
     figures |= {
-        "contests": [asdict(one) for one in contests],
+        "contests": [asdict(one) for one in held],
         "cells": [asdict(cell) for cell in by_cell],
         "too_good": list(suspicious),
     }
-    verdict = _verdict(contests, suspicious)
-    return verdict, _reason(verdict, recipe, contests, by_cell, suspicious), figures
+    verdict = _verdict(held, suspicious)
+    return verdict, _reason(verdict, recipe, held, by_cell, suspicious), figures
 
 
-def _verdict(contests: Sequence[Contest], suspicious: Sequence[str]) -> str:
-    against_champion, *against_naive = contests
+def _verdict(held: Sequence[Contest], suspicious: Sequence[str]) -> str:
+    against_champion, *against_naive = held
     if not all(one.shown for one in against_naive):
         return "no_skill"
     if not against_champion.shown:
@@ -224,12 +272,12 @@ _OPENINGS = {
 def _reason(
     verdict: str,
     recipe: str,
-    contests: Sequence[Contest],
+    held: Sequence[Contest],
     by_cell: Sequence[Cell],
     suspicious: Sequence[str],
 ) -> str:
     sentences = [_OPENINGS[verdict].format(recipe=recipe)]
-    sentences += [_against(one) for one in contests]
+    sentences += [_against(one) for one in held]
     for word, names in (
         ("Better", [f"{c.commodity} {c.horizon}" for c in by_cell if c.better]),
         ("Worse", [f"{c.commodity} {c.horizon}" for c in by_cell if c.worse]),

@@ -20,6 +20,8 @@ NEEDED_LEVELS = tuple(sorted({*DECILES, *(end for ends in INTERVALS.values() for
 SMALLEST_PRICE_SHARE = 0.1
 # Closer to one half than this, `up` calls no direction.
 NO_CALL = 1e-6
+# Share of the price that entering and leaving a position costs, for the after-cost figure.
+ROUND_TRIP_COST = 0.001
 
 _CELL = ["commodity", "horizon", "origin_session"]
 
@@ -150,10 +152,10 @@ def _levels(wide: pl.DataFrame) -> Floats:
 def _columns(wide: pl.DataFrame, quantiles: Floats, levels: Floats) -> dict[str, Floats]:
     y = wide["y"].to_numpy().astype(np.float64)
     loss = pinball(quantiles, levels, y)
-    median = quantiles[:, _at(levels, 0.5)]
+    median = quantiles[:, column_of(levels, 0.5)]
     return {
         "pinball": loss.mean(axis=1),
-        "crps": 2.0 * loss[:, [_at(levels, decile) for decile in DECILES]].mean(axis=1),
+        "crps": 2.0 * loss[:, [column_of(levels, decile) for decile in DECILES]].mean(axis=1),
         **_interval_columns(quantiles, levels, y),
         **_point_columns(median, y),
         **_direction_columns(wide["up"].to_numpy(), y),
@@ -165,7 +167,7 @@ def _columns(wide: pl.DataFrame, quantiles: Floats, levels: Floats) -> dict[str,
 def _interval_columns(quantiles: Floats, levels: Floats, y: Floats) -> dict[str, Floats]:
     columns: dict[str, Floats] = {}
     for percent, (low_level, high_level) in INTERVALS.items():
-        low, high = (quantiles[:, _at(levels, level)] for level in (low_level, high_level))
+        low, high = (quantiles[:, column_of(levels, level)] for level in (low_level, high_level))
         columns[f"covered_{percent}"] = ((low <= y) & (y <= high)).astype(np.float64)
         columns[f"width_{percent}"] = high - low
         columns[f"interval_{percent}"] = interval_score(low, high, y, percent / 100.0)
@@ -185,7 +187,10 @@ def _point_columns(median: Floats, y: Floats) -> dict[str, Floats]:
 def _direction_columns(up: Floats, y: Floats) -> dict[str, Floats]:
     called = (np.abs(up - 0.5) > NO_CALL) & (y != 0.0)
     return {
+        "up": up,
+        "rose": (y > 0.0).astype(np.float64),
         "called": called.astype(np.float64),
+        "net": np.where(called, np.sign(up - 0.5) * y - ROUND_TRIP_COST, 0.0),
         "hit": (called & ((up > 0.5) == (y > 0.0))).astype(np.float64),
         "brier": (up - (y > 0.0)) ** 2,
     }
@@ -212,7 +217,12 @@ def _price_columns(wide: pl.DataFrame, median: Floats) -> dict[str, Floats]:
     }
 
 
-def _at(levels: Floats, level: float) -> int:
+def column_of(levels: Floats, level: float) -> int:
+    """Index of a quantile level.
+
+    Raises:
+        ValueError: the level is not among them.
+    """
     found = np.flatnonzero(np.isclose(levels, level, rtol=0.0, atol=1e-9))
     if not found.size:
         raise ValueError(f"the scores need quantile level {level}; add it to the recipe's levels")

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from cbi_pipeline.catalogue import Catalogue
-from cbi_pipeline.evaluation.baselines import BASELINES
+from cbi_pipeline.evaluation.baselines import REFERENCES
 from cbi_pipeline.evaluation.comparison import compare
 from cbi_pipeline.evaluation.groups import Group, groups
 from cbi_pipeline.evaluation.losses import losses
@@ -66,6 +66,7 @@ METRICS: dict[str, Metric] = {
     "point_skill": Metric("absolute", "absolute_return", form="gain"),
     "hit_rate": Metric("hit", "called", share=True, counted=True),
     "brier": Metric("brier", share=True),
+    "net_return": Metric("net", "called", counted=True),
     "qlike": Metric("qlike", "qlike_count", counted=True),
 }
 """What is scored.
@@ -78,6 +79,8 @@ METRICS: dict[str, Metric] = {
 - r2, point_skill: one minus squared and absolute error of the median over those of no change.
 - hit_rate: share of called directions that were right; ties and forecasts of one half call none.
 - brier: mean squared error of `up`.
+- net_return: for information, mean log return of holding the called direction to the target, less
+  a round-trip cost of 0.1 %; no account is taken of capital, margin or overlapping positions.
 - qlike: mean of log variance plus squared return over variance, proxy the squared return.
 """
 
@@ -92,10 +95,12 @@ def score(
 ) -> pl.DataFrame:
     """Rows of ``evaluation.score`` for every recipe: each cell, each margin, and everything.
 
-    Besides `METRICS`: ``skill_vs_X``, the mean over the cells of one minus the ratio of CRPS sums,
-    and ``resolvable_vs_X``, the smallest such skill this sample shows at a one-sided 5 % level; a
-    skill below it is "not shown". Intervals are 90 % block bootstrap intervals over weeks, absent
-    when the weeks are too few. A figure that is undefined (a hit rate without a call) has no row.
+    Besides `METRICS`: ``reliability``, the mean squared gap between stated and observed shares of
+    rises over five bins of `up` (Murphy, 1973); ``skill_vs_X``, the mean over the cells of one
+    minus the ratio of CRPS sums; and ``resolvable_vs_X``, the smallest such skill this sample
+    shows at a one-sided 5 % level; a skill below it is "not shown". Intervals are 90 % block
+    bootstrap intervals over weeks, absent when the weeks are too few. A figure that is undefined
+    (a hit rate without a call) has no row.
 
     Args:
         forecasts: rows of ``evaluation.forecast`` of one evaluation.
@@ -111,12 +116,13 @@ def score(
         return SCORE.empty()
     evaluation = one_evaluation(forecasts)
     recipes = forecasts["recipe"].unique(maintain_order=True).to_list()
-    opponents = [name for name in (BASELINES if against is None else against) if name in recipes]
+    opponents = [name for name in (REFERENCES if against is None else against) if name in recipes]
     rows: list[tuple[object, ...]] = []
     for group in groups(losses(forecasts, targets, catalogue)):
         bootstrap = block_bootstrap(group.weeks, group.lags, seed=seed)
         for recipe in recipes:
             figures = [*_metrics(group, recipe, bootstrap)]
+            figures += [_reliability(group, recipe)]
             figures += [*_skills(group, recipe, opponents, bootstrap)]
             rows += [
                 (evaluation, recipe, group.commodity, group.horizon, *figure) for figure in figures
@@ -147,6 +153,29 @@ def _metrics(group: Group, recipe: str, bootstrap: Bootstrap | None) -> Iterator
             continue
         count = int(denominator.sum()) if metric.counted else group.count
         yield _figure(name, metric, numerator, denominator, bootstrap, count)
+
+
+def _reliability(group: Group, recipe: str) -> Figure:
+    table = reliability(group.frames[recipe])
+    gaps = (table["up"] - table["rose"]) ** 2 * table["count"]
+    return "reliability", float(gaps.sum() / group.count), None, None, group.count
+
+
+def reliability(rows: pl.DataFrame, bins: int = 5) -> pl.DataFrame:
+    """How often the price rose after each stated probability, in equal bins of `up`.
+
+    Args:
+        rows: `losses` of one recipe.
+        bins: equal parts of 0 to 1.
+
+    Returns:
+        Columns up (mean stated), rose (share that rose), count; one row per occupied bin.
+    """
+    place = (pl.col("up") * bins).floor().clip(0, bins - 1)
+    table = rows.group_by(place.alias("bin")).agg(
+        up=pl.col("up").mean(), rose=pl.col("rose").mean(), count=pl.len()
+    )
+    return table.sort("bin").drop("bin")
 
 
 def _skills(

@@ -101,8 +101,8 @@ def panel_arrays(frame: pl.DataFrame, spec: PanelSpec) -> dict[str, npt.NDArray[
     variance = frame.select("variance_ewma", "variance_long").cast(pl.Float32).to_numpy()
     ready = ~np.isnan(variance).any(axis=1)
     commodity = _codes(frame, spec)
-    session = frame.get_column("session").to_physical().to_numpy().astype(np.int32)
-    decision = frame.get_column("decision_at").dt.epoch("us").to_numpy().astype(np.int64)
+    session = frame.get_column("session").cast(pl.Date).to_physical().to_numpy()
+    decision = frame.get_column("decision_at").dt.epoch("us").to_numpy()
     shape = (len(frame), len(spec.horizons))
     return {
         "commodity_R": commodity,

@@ -68,21 +68,19 @@ def build_targets(
 
 
 def _changes(pieces: list[Stretch], origins: Ints, steps: int) -> Iterator[_Outcome]:
-    """The outcomes that each stretch adds or alters, oldest first."""
+    """The outcomes that each stretch takes away, then those it adds or alters, oldest first."""
     before = _unknown(origins.shape[0])
     for piece in pieces:
         now = _outcome(piece, origins, steps)
-        lost = before.known & ~now.known
-        altered = now.known & ~_same(before, now)
-        changed = replace(
-            now,
-            known=lost | altered,
-            session=np.where(lost, before.session, now.session),
-            value=np.where(lost, np.nan, now.value),
-            price=np.where(lost, np.nan, now.price),
-            available=np.where(lost, piece.start, now.available),
+        lost = before.known & ~(now.known & (now.available <= piece.start))
+        yield replace(
+            before,
+            known=lost,
+            value=np.full(lost.shape, np.nan),
+            price=np.full(lost.shape, np.nan),
+            available=np.full(lost.shape, piece.start),
         )
-        yield changed
+        yield replace(now, known=now.known & (lost | ~_same(before, now)))
         before = now
 
 

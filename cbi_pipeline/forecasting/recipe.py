@@ -108,6 +108,8 @@ class Recipe:
             raise ValueError("Recipe.levels: give strictly increasing levels inside (0, 1)")
         if self.window < 1:
             raise ValueError("Recipe.window: at least one row")
+        if not self.head.anchored and self.training.trust != (1.0,):
+            raise ValueError("Recipe: a free-form network has no prior to share trust with")
         if isinstance(self.network, CrossConfig) and self.mode != "joint":
             raise ValueError("Recipe.mode: attention across commodities needs mode='joint'")
 

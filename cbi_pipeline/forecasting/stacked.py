@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.functional import one_hot
 
 from cbi_pipeline.forecasting import devices, windows
 from cbi_pipeline.forecasting.ensemble import Ensemble
@@ -47,11 +49,9 @@ def fit_ensemble(
         raise ValueError("seeds: give distinct seeds, at least one")
     place = devices.choose_device(device)
     if why_in_turn(recipe) is None and len(seeds) > 1:
-        rows = [
-            torch.as_tensor(r, dtype=torch.int64, device=place)
-            for r in (train_rows_N, validation_rows_M)
-        ]
-        return Ensemble.equal(Stack(recipe, panel.to(place), *rows, seeds).train())
+        train_N = torch.as_tensor(train_rows_N, dtype=torch.int64, device=place)
+        validation_M = torch.as_tensor(validation_rows_M, dtype=torch.int64, device=place)
+        return Ensemble.equal(Stack(recipe, panel.to(place), train_N, validation_M, seeds).train())
     recipes = [recipe.with_training(seed=seed) for seed in seeds]
     results = [fit(r, panel, train_rows_N, validation_rows_M, device=place) for r in recipes]
     return Ensemble.equal([result.forecaster for result in results])
@@ -104,7 +104,9 @@ class Stack:
     def train(self) -> list[Forecaster]:
         """Trains until no member improves; each member keeps its own best weights."""
         threads = devices.cpu_threads(self.training.threads)
-        with threads, devices.reproducible(self.seeds[0], self.device):
+        # Fused attention has no vectorised form; its plain form has, with the same result.
+        plain = sdpa_kernel(SDPBackend.MATH)
+        with threads, plain, devices.reproducible(self.seeds[0], self.device):
             self._validate()
             for _ in range(self.training.max_epochs):
                 self._train_epoch()
@@ -128,15 +130,15 @@ class Stack:
         for index_MB in order_MN.split(size, dim=1):
             total = per_epoch * self.training.max_epochs
             factor = self.training.schedule.factor(self.step, total, per_epoch)
-            for group in self.optimiser.param_groups:
-                group["lr"] = self.training.optimiser.rate * factor
-            broken += self._take_step(index_MB)
+            broken += self.take_step(index_MB, self.training.optimiser.rate * factor)
             self.step += 1
         if float(broken) > self.training.skip_limit:  # host sync, once per epoch
             raise TrainingFailed(f"{int(broken)} stacked steps were not finite; lower the rate")
 
-    def _take_step(self, index_MB: Tensor) -> Tensor:
+    def take_step(self, index_MB: Tensor, rate: float) -> Tensor:
         """One step of every member; one broken member makes all of them skip it."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
         members = index_MB.shape[0]
         flat = self.train_feed.batch(index_MB.flatten())
         batch = Batch(
@@ -176,28 +178,40 @@ class Stack:
     def _validate(self) -> None:
         """Scores every member; those still in the race may improve. Host sync, once per epoch."""
         self.network.eval()
-        sums_M2 = torch.zeros(len(self.seeds), 2, dtype=torch.float64, device=self.device)
+        shares = torch.tensor(self.training.trust, device=self.device)
+        with torch.no_grad():
+            losses_MSCH, counts_CH = self._losses(shares)
+        best_MCH = losses_MSCH.argmin(dim=1)
+        loss_M = losses_MSCH.amin(dim=1).sum(dim=(1, 2)) / counts_CH.sum()
+        for m, loss in enumerate(loss_M.tolist()):
+            if not self.stopping[m].exhausted and self.stopping[m].improved(loss):
+                kept = {name: w[m].detach().clone() for name, w in self.weights.items()}
+                self.best[m] = {**kept, "trust_CH": shares[best_MCH[m]]}
+
+    def _losses(self, shares: Tensor) -> tuple[Tensor, Tensor]:
+        """Validation sums: losses [M, S, C, H] at each share of trust, targets [C, H]."""
+        cells = self.network.steps_CH.shape
         every_N = torch.arange(len(self.validation), device=self.device)
-        with torch.inference_mode():
-            for index_B in every_N.split(self.training.batch_size):
-                sums_M2 += self._score(self.validation.batch(index_B))
-        for m, (loss, count) in enumerate(sums_M2.tolist()):
-            if not self.stopping[m].exhausted and self.stopping[m].improved(loss / max(count, 1.0)):
-                self.best[m] = {k: w[m].detach().clone() for k, w in self.weights.items()}
+        losses = torch.zeros(
+            len(self.seeds), len(shares), *cells, dtype=torch.float64, device=self.device
+        )
+        counts = torch.zeros(cells, dtype=torch.float64, device=self.device)
+        for index_B in every_N.split(self.training.batch_size):
+            batch = self.validation.batch(index_B)
+            own_BCX = one_hot(batch.inputs.commodity_BC, cells[0]).double()
+            for s, share in enumerate(shares):
+                loss_MBHC = vmap(self._score, in_dims=(0, None, None))(
+                    self.weights, batch, share.expand(cells)
+                )
+                losses[:, s] += torch.einsum("mbhc,bcx->mxh", loss_MBHC.double(), own_BCX)
+            counts += torch.einsum("bhc,bcx->xh", batch.weight_BHC.double(), own_BCX)
+        return losses, counts
 
-    def _score(self, batch: Batch) -> Tensor:
+    def _score(self, weights: dict[str, Tensor], batch: Batch, trust_CH: Tensor) -> Tensor:
+        buffers = {**self.buffers, "trust_CH": trust_CH}
+        output = functional_call(self.network, (weights, buffers), (batch.inputs,))
         prior_BHC = self.network.prior_scale(batch.inputs)
-
-        def score(weights: dict[str, Tensor]) -> Tensor:
-            output = functional_call(self.network, (weights, self.buffers), (batch.inputs,))
-            return (
-                self.objective.score(output, batch.target_BHC, batch.weight_BHC, prior_BHC)
-                .double()
-                .sum()
-            )
-
-        loss_M = vmap(score)(self.weights)
-        return torch.stack([loss_M, batch.weight_BHC.double().sum().expand_as(loss_M)], dim=1)
+        return self.objective.score(output, batch.target_BHC, batch.weight_BHC, prior_BHC)
 
     def _forecaster(self, m: int) -> Forecaster:
         recipe = self.recipe.with_training(seed=self.seeds[m])

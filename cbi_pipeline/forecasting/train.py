@@ -211,37 +211,36 @@ class Run:
 
         Host sync, once per epoch.
         """
-        network = self.scored.eval()
-        losses, counts = torch.stack(
-            [self._losses(network, s) for s in self.training.trust]
-        ).unbind(1)
-        if not counts[0].sum() > 0:
+        shares = torch.tensor(self.training.trust, device=self.device)
+        losses_SCH, counts_CH = self._losses(shares)
+        best_CH = losses_SCH.argmin(dim=0)  # the smallest share among equals
+        self.scored.trust_CH.copy_(shares[best_CH])
+        lowest_CH, counts_CH = losses_SCH.amin(dim=0).cpu(), counts_CH.cpu()
+        if not counts_CH.sum() > 0:
             raise ValueError("validation_rows_M: no known target to validate on; give later rows")
-        best_CH = losses.argmin(dim=0)  # the smallest share among equals
-        network.trust_CH.copy_(network.trust_CH.new_tensor(self.training.trust)[best_CH])
-        lowest = losses.gather(0, best_CH[None])[0]
         by_CH = [
             tuple(x / n if n else None for x, n in zip(*line, strict=True))
-            for line in zip(lowest.tolist(), counts[0].tolist(), strict=True)
+            for line in zip(lowest_CH.tolist(), counts_CH.tolist(), strict=True)
         ]
-        return float(lowest.sum() / counts[0].sum()), tuple(by_CH)
+        return float(lowest_CH.sum() / counts_CH.sum()), tuple(by_CH)
 
-    def _losses(self, network: Network, share: float) -> Tensor:
-        """[2, C, H] sums of validation losses and of targets, at one share of trust."""
-        network.trust_CH.fill_(share)
-        sums_CH = torch.zeros(2, *network.steps_CH.shape, dtype=torch.float64, device=self.device)
+    def _losses(self, shares: Tensor) -> tuple[Tensor, Tensor]:
+        """Sums of validation losses [S, C, H] at each share of trust, and of targets [C, H]."""
+        network = self.scored.eval()
+        cells = network.steps_CH.shape
+        sums = torch.zeros(len(shares) + 1, *cells, dtype=torch.float64, device=self.device)
         every_N = torch.arange(len(self.validation), device=self.device)
-        with torch.inference_mode():
+        with torch.no_grad():
             for index_B in every_N.split(self.training.batch_size):
                 batch = self.validation.batch(index_B)
-                prior_BHC = network.prior_scale(batch.inputs)
-                target_BHC, weight_BHC = batch.target_BHC, batch.weight_BHC
-                output = network(batch.inputs)
-                loss_BHC = self.objective.score(output, target_BHC, weight_BHC, prior_BHC)
+                target, weight = batch.target_BHC, batch.weight_BHC
+                prior, raw = network.prior_scale(batch.inputs), network.raw(batch.inputs)
+                outputs = [network.adjust(raw, batch.inputs, s.expand(cells)) for s in shares]
+                lines = [self.objective.score(o, target, weight, prior) for o in outputs]
                 commodity = batch.inputs.commodity_BC.flatten()
-                for total, x_BHC in zip(sums_CH, (loss_BHC, weight_BHC), strict=True):
-                    total.index_add_(0, commodity, x_BHC.double().transpose(1, 2).flatten(0, 1))
-        return sums_CH.clone()
+                for total_CH, x_BHC in zip(sums, [*lines, weight], strict=True):
+                    total_CH.index_add_(0, commodity, x_BHC.double().transpose(1, 2).flatten(0, 1))
+        return sums[:-1], sums[-1]
 
     def _copy_weights(self) -> dict[str, Tensor]:
         return {name: value.detach().clone() for name, value in self.scored.state_dict().items()}

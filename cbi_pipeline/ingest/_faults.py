@@ -114,9 +114,9 @@ class FaultLog:
             os.fsync(file.fileno())
 
 
-def _alike(faults: Sequence[Fault]) -> list[tuple[str, str]]:
-    # The same failure on another night has other bytes and figures; it is not news.
-    return sorted({(fault.scope, fault.error) for fault in faults})
+def _alike(faults: Sequence[Fault]) -> list[tuple[str, str, tuple[str, ...]]]:
+    # The same failure in other words is no news; other answers that must not be used are.
+    return sorted({(fault.scope, fault.error, fault.response_ids) for fault in faults})
 
 
 def _drop_torn_line(descriptor: int) -> None:

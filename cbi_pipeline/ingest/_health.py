@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
@@ -123,17 +124,19 @@ def _live_health(
     transport: httpx.BaseTransport | None,
 ) -> FeedHealth:
     key, error, notices = _key(settings, feed, probe, patience, transport)
-    ages = _ages(settings, feed)
+    held = _newest(settings, feed)
+    ages = _ages(settings, feed, held)
     log = fault_log(settings)
     stale = [_stale_words(feed, age) for age in ages if age.stale]
     known = [str(fault) for fault in log.open(feed.name)]
-    problems = dict.fromkeys([*([str(error)] if error else []), *known, *stale])
-    newest = [age.newest for age in ages if age.newest is not None]
+    problems = dict.fromkeys(
+        [*([str(error)] if error else []), *known, *stale, *_absent(feed, held)]
+    )
     return FeedHealth(
         feed=feed.name,
         title=feed.title,
         key=key,
-        newest=max(newest, default=None),
+        newest=max(held.values(), default=None),
         ages=ages,
         problems=tuple(problems),
         notices=notices,
@@ -165,11 +168,26 @@ def _key(
     return ("accepted" if probe and error is None and given == "set" else given), error, notices
 
 
-def _ages(settings: Settings, feed: LiveFeed) -> tuple[FamilyAge, ...]:
-    newest = _newest(settings, feed)
+def _ages(settings: Settings, feed: LiveFeed, newest: Mapping[str, date]) -> tuple[FamilyAge, ...]:
+    # A family is as stale as the stalest of its series.
+    oldest: dict[str, date] = {}
+    for one in feed.series:
+        if one.id in newest:
+            oldest[one.family] = min(newest[one.id], oldest.get(one.family, newest[one.id]))
     today = settings.clock.now().date()
-    families = sorted({one.family for one in feed.series})
-    return tuple(_age(name, newest.get(name), today) for name in families)
+    return tuple(
+        _age(name, oldest.get(name), today) for name in sorted({one.family for one in feed.series})
+    )
+
+
+def _absent(feed: LiveFeed, newest: Mapping[str, date]) -> list[str]:
+    """Series without any value beside others of their family: their code may be wrong."""
+    loaded = {one.family for one in feed.series if one.id in newest}
+    absent = [one.id for one in feed.series if one.id not in newest and one.family in loaded]
+    return [
+        f"{feed.name}: nothing was ever published to us as {name}. Check its code."
+        for name in absent
+    ]
 
 
 def _age(name: str, newest: date | None, today: date) -> FamilyAge:
@@ -178,22 +196,17 @@ def _age(name: str, newest: date | None, today: date) -> FamilyAge:
 
 
 def _newest(settings: Settings, feed: LiveFeed) -> dict[str, date]:
-    # A family is as stale as the stalest of its series.
-    families = {one.id: one.family for one in feed.series}
-    found: dict[str, date] = {}
     try:
         with Warehouse(settings.warehouse_dir).read() as store:
             rows = store.query(
                 """
-                SELECT series_id, max(period) AS newest FROM raw.observation
+                SELECT series_id, max(period) FROM raw.observation
                 WHERE status = 'value' AND series_id = ANY(?) GROUP BY series_id""",
-                [list(families)],
+                [[one.id for one in feed.series]],
             )
     except NothingPublished:
-        return found
-    for name, newest in rows.iter_rows():
-        found[families[name]] = min(newest, found.get(families[name], newest))
-    return found
+        return {}
+    return dict(rows.iter_rows())
 
 
 def _stale_words(feed: LiveFeed, age: FamilyAge) -> str:

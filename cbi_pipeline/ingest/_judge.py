@@ -173,19 +173,17 @@ def _refused_series(parsed: pl.DataFrame, screened: Screened) -> Mapping[str, tu
 def _series_faults(
     feed: LiveFeed, landed: LandedPull, refused: Mapping[str, tuple[int, int]]
 ) -> tuple[Fault, ...]:
-    ids = [response.response_id for response in landed.responses]
-    return tuple(
-        Fault.of(
-            UnexpectedShape(
-                feed.name,
-                f"{few} of {rows} rows of {name} break their contract",
-                "None of them was used; `cbi quarantine list` shows the reasons",
-            ),
-            f"{landed.pull.name} {name}",
-            ids,
-        )
-        for name, (few, rows) in sorted(refused.items())
+    if not refused:
+        return ()
+    name, (few, rows) = max(refused.items(), key=lambda one: one[1][0])
+    others = f" and of {len(refused) - 1} other series" if len(refused) > 1 else ""
+    error = UnexpectedShape(
+        feed.name,
+        f"{few} of {rows} rows of {name}{others} break their contract",
+        "None of them was used; `cbi quarantine list` shows the reasons",
     )
+    ids = [response.response_id for response in landed.responses]
+    return (Fault.of(error, landed.pull.name, ids),)
 
 
 def _gone(

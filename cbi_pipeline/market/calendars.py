@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import lru_cache
+from functools import cache
 
 import pandas_market_calendars
 
@@ -69,10 +69,12 @@ def next_sessions(name: str, after: date, count: int) -> list[date]:
     return found
 
 
-@lru_cache(maxsize=256)
-def _exchange_holidays(year: int) -> frozenset[date]:
+@cache
+def _exchange_holidays(century: int) -> frozenset[date]:
+    # Asking for a hundred years takes as long as asking for one.
     rules = pandas_market_calendars.get_calendar("NYSE").regular_holidays
-    return frozenset(day.date() for day in rules.holidays(f"{year}-01-01", f"{year}-12-31"))
+    days = rules.holidays(f"{century}00-01-01", f"{century}99-12-31")
+    return frozenset(day.date() for day in days)
 
 
 def _is_spot_session(day: date) -> bool:
@@ -84,7 +86,7 @@ def _is_spot_session(day: date) -> bool:
     knows ahead, it is 99.31 %; the CME crude calendar, which is open on Thanksgiving and the
     like, agrees on 97.58 %, the bond market's on 98.58 %.
     """
-    return day.weekday() < 5 and day not in _exchange_holidays(day.year)
+    return day.weekday() < 5 and day not in _exchange_holidays(day.year // 100)
 
 
 def _is_monday(day: date) -> bool:

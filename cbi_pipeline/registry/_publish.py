@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import fcntl
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 from cbi_pipeline.registry import _package, _record, _seal, frame
 from cbi_pipeline.registry.errors import RegistryDamaged
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
     from cbi_pipeline.registry._record import Candidate
+
+_SCRATCH = ".registering-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +60,14 @@ class Shelf:
         self._ensure_name()
         run = self._start(candidate)
         model = self._model(candidate, run)
-        with TemporaryDirectory(prefix="cbi-register-") as scratch:
+        with TemporaryDirectory(prefix=_SCRATCH, dir=self.artifacts) as scratch:
             digest = self._store(candidate, newest, run, model, Path(scratch))
         return self._commit(candidate, run, model, digest)
 
     def sweep(self) -> None:
         """Finish runs whose version exists; remove what other unfinished runs left behind."""
+        for leftover in self.artifacts.glob(f"{_SCRATCH}*"):
+            shutil.rmtree(leftover)
         experiment = self._experiment()
         unfinished = "attributes.status != 'FINISHED'"
         for run in self.client.search_runs([experiment], filter_string=unfinished):
@@ -131,8 +138,8 @@ class Shelf:
         digest = _seal.seal(folder)
         self.client.log_model_artifacts(model.model_id, str(folder))
         self.client.finalize_logged_model(model.model_id, "READY")
-        with download(self.client, model.artifact_location, digest) as stored:
-            _rehearse(stored, newest)
+        with stored(self.client, model.artifact_location, digest) as kept:
+            _rehearse(kept, newest)
         return digest
 
     def _commit(
@@ -168,26 +175,35 @@ def exclusive(artifacts: Path) -> Iterator[None]:
 
 
 @contextmanager
-def download(client: MlflowClient, location: str, digest: str) -> Iterator[Path]:
-    """A verified copy of a stored model folder, for as long as the context lasts.
+def stored(client: MlflowClient, location: str, digest: str) -> Iterator[Path]:
+    """A stored model folder after a check of every file; a copy when it lies on another machine.
 
     Raises:
         RegistryDamaged: the folder is gone, incomplete, or changed since it was sealed.
     """
+    place = urlparse(location)
+    if place.scheme == "file":
+        folder = Path(url2pathname(place.path))
+        _seal.verify(folder, digest)
+        yield folder
+        return
+    with TemporaryDirectory(prefix="cbi-model-") as scratch:
+        folder = _download(client, location, scratch)
+        _seal.verify(folder, digest)
+        yield folder
+
+
+def _download(client: MlflowClient, location: str, scratch: str) -> Path:
     import mlflow.artifacts
     from mlflow.exceptions import MlflowException
 
-    with TemporaryDirectory(prefix="cbi-model-") as scratch:
-        try:
-            folder = mlflow.artifacts.download_artifacts(
-                artifact_uri=location, dst_path=scratch, tracking_uri=client.tracking_uri
-            )
-        except (OSError, MlflowException) as error:
-            raise RegistryDamaged(
-                f"the model files at {location} cannot be read: {error}"
-            ) from error
-        _seal.verify(Path(folder), digest)
-        yield Path(folder)
+    try:
+        folder = mlflow.artifacts.download_artifacts(
+            artifact_uri=location, dst_path=scratch, tracking_uri=client.tracking_uri
+        )
+    except (OSError, MlflowException) as error:
+        raise RegistryDamaged(f"the model files at {location} cannot be read: {error}") from error
+    return Path(folder)
 
 
 def _rehearse(folder: Path, newest: pl.DataFrame) -> None:

@@ -273,5 +273,5 @@ class Registry:
             model = client.get_logged_model(tag(found, MODEL_TAG))
         except MlflowException as error:
             raise RegistryDamaged(f"version {found.version} has lost its model: {error}") from error
-        with _publish.download(client, model.artifact_location, tag(found, SEAL_TAG)) as folder:
+        with _publish.stored(client, model.artifact_location, tag(found, SEAL_TAG)) as folder:
             yield folder

@@ -30,13 +30,16 @@ def writer_lock(path: Path, wait_s: float) -> Iterator[None]:
     Raises:
         WarehouseBusy: names the process that holds the lock and since when.
     """
-    # flock belongs to this open file, so two threads of one process exclude each other as well.
+    deadline = time.monotonic() + wait_s
+    # flock belongs to an open file, so two threads of one process exclude each other as well.
     with path.open("a+") as handle:
-        deadline = time.monotonic() + wait_s
-        while not _try_lock(handle):
-            if time.monotonic() >= deadline:
-                raise WarehouseBusy(_complaint(path, wait_s))
-            pause()
+        # Only the one at the gate waits for the lock, so a busy writer that comes straight back
+        # queues behind it instead of slipping in again.
+        with path.with_suffix(".gate").open("a") as gate:
+            while not (_try_lock(gate) and _try_lock(handle)):
+                if time.monotonic() >= deadline:
+                    raise WarehouseBusy(_complaint(path, wait_s))
+                pause()
         _sign(handle)
         yield
 

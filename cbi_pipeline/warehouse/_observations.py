@@ -73,19 +73,16 @@ def revise(
     """Compare a parsed response with the stored versions of its series.
 
     Args:
-        parsed: rows as :meth:`Store.record` takes them.
-        stored: all versions of the touched series (``STORED_COLUMNS``).
+        parsed: rows that :func:`checked` let through.
+        stored: all versions of the cells in ``parsed`` and of all cells of complete series
+            (``STORED_COLUMNS``).
         seen_at: when the rows became known to us.
         complete: series of which ``parsed`` holds every period there is.
-
-    Raises:
-        ValueError: as :meth:`Store.record` says.
     """
-    rows = _checked(parsed, complete)
     newest = _newest(stored)
-    judged = _judge(rows, newest, stored)
+    judged = _judge(parsed, newest, stored)
     changed = _numbered(judged.filter(outcome="new"), seen_at)
-    absent = _absent(rows.filter(pl.col("series_id").is_in(list(complete))), newest)
+    absent = _absent(parsed.filter(pl.col("series_id").is_in(list(complete))), newest)
     withdrawn = _numbered(absent, seen_at)
     counts = dict(judged.group_by("outcome").len().iter_rows())
     return Revision(
@@ -99,7 +96,12 @@ def revise(
     )
 
 
-def _checked(parsed: pl.DataFrame, complete: Collection[str]) -> pl.DataFrame:
+def checked(parsed: pl.DataFrame, complete: Collection[str]) -> pl.DataFrame:
+    """The columns of ``parsed`` that count, once every row can be an observation.
+
+    Raises:
+        ValueError: as :meth:`Store.record` says.
+    """
     wrong = [
         f"{name} is {parsed.schema.get(name, 'missing')}, expected {OBSERVATION.dtypes[name]}"
         for name in PARSED_COLUMNS

@@ -77,11 +77,19 @@ def visible(rows: pl.DataFrame) -> pl.DataFrame:
     """
     ordered = rows.sort("series_id", "period", "version")
     cell = pl.struct("series_id", "period").rle_id()
-    if not ordered.select((cell == cell.shift()).any()).item():
+    hidden_by_next = (cell == cell.shift(-1)) & (
+        pl.col("available_at") >= pl.col("available_at").shift(-1)
+    )
+    cells = ordered.select(cell=cell, out_of_order=hidden_by_next.fill_null(value=False))
+    # Hardly ever: the instants of a cell rise with its versions, and then all are visible.
+    disordered = cells.filter("out_of_order")["cell"].unique()
+    if disordered.is_empty():
         return ordered
-    later = pl.col("available_at").shift(-1).reverse().cum_min().reverse()
-    shown = (pl.col("available_at") < later.over(cell)).fill_null(value=True)
-    return ordered.filter(shown)
+    instants = ordered.select(cells["cell"], "available_at")
+    later = pl.col("available_at").shift(-1).reverse().cum_min().reverse().over("cell")
+    doubtful = pl.col("cell").is_in(disordered.implode())
+    shown = ~doubtful | (pl.col("available_at") < later).fill_null(value=True)
+    return ordered.filter(instants.select(shown).to_series())
 
 
 def _pack(canonical: pl.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.void]]:

@@ -13,7 +13,7 @@ import polars as pl
 from cbi_pipeline.warehouse._commits import mark_commit
 from cbi_pipeline.warehouse._connection import as_view, fetch
 from cbi_pipeline.warehouse._errors import DuplicateKey, ReadOnlyStore
-from cbi_pipeline.warehouse._observations import STORED_COLUMNS, Recorded, revise
+from cbi_pipeline.warehouse._observations import CELL, STORED_COLUMNS, Recorded, checked, revise
 from cbi_pipeline.warehouse._state_blocks import refresh_blocks, state
 from data_contracts import Contract, contract
 from data_contracts.observation import OBSERVATION
@@ -86,7 +86,8 @@ class Store:
             params.append(list(series))
         return self.query(
             f"""
-            WITH known AS (FROM raw.observation WHERE {_KNOWN_AT[knew]} <= ? {chosen}),
+            WITH known AS NOT MATERIALIZED (
+                FROM raw.observation WHERE {_KNOWN_AT[knew]} <= ? {chosen}),
             revised AS (
                 SELECT series_id, period, max(version) AS newest
                 FROM known WHERE version > 1 GROUP BY ALL)
@@ -222,12 +223,9 @@ class Store:
             ReadOnlyStore: the store is a published snapshot.
         """
         self._require_writable()
-        touched = [*parsed["series_id"].unique(), *complete]
-        stored = self.query(
-            f"SELECT {', '.join(STORED_COLUMNS)} FROM raw.observation WHERE series_id = ANY(?)",
-            [touched],
-        )
-        revision = revise(parsed, stored, seen_at=_instant(seen_at), complete=complete)
+        heard = checked(parsed, complete)
+        stored = self._stored(heard, complete)
+        revision = revise(heard, stored, seen_at=_instant(seen_at), complete=complete)
         rows = revision.versions.with_columns(
             seen_at=pl.lit(_instant(seen_at), pl.Datetime("us", "UTC")),
             txn_id=pl.lit(txn_id, pl.Int64),
@@ -235,6 +233,17 @@ class Store:
         if len(rows):
             self.append("raw.observation", rows)
         return revision.recorded
+
+    def _stored(self, parsed: pl.DataFrame, complete: Collection[str]) -> pl.DataFrame:
+        """Every version of the cells in ``parsed`` and of all cells of complete series."""
+        others = parsed.filter(~pl.col("series_id").is_in(list(complete)))
+        with as_view(self._connection, others.select(CELL)) as cells:
+            stored = f"SELECT {', '.join(STORED_COLUMNS)} FROM raw.observation"
+            return self.query(
+                f"{stored} WHERE series_id = ANY(?) "
+                f"UNION ALL {stored} SEMI JOIN {cells} USING (series_id, period)",
+                [list(complete)],
+            )
 
     def _insert(self, statement: str, known: Contract, rows: pl.DataFrame) -> int:
         with as_view(self._connection, rows) as view:

@@ -1,5 +1,8 @@
 """Jobs and schedules as an operator finds them."""
 
+import os
+import subprocess
+import sys
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -7,6 +10,7 @@ import dagster as dg
 import pytest
 
 from cbi_pipeline.definitions import defs
+from cbi_pipeline.settings import PROJECT_ROOT
 
 JOBS = ("ingest_archive", "nightly", "weekly")
 NEW_YORK = ZoneInfo("America/New_York")
@@ -43,9 +47,31 @@ def test_schedules_run_in_the_desks_zone_and_wait_in_the_archive_profile(schedul
 
 def test_the_nightly_tick_asks_for_the_newest_day_of_the_record(instance):
     (request,) = requests(
-        "nightly_schedule", datetime(2020, 2, 12, 23, 15, tzinfo=NEW_YORK), instance
+        "nightly_schedule", datetime(2026, 3, 2, 23, 15, tzinfo=NEW_YORK), instance
     )
     assert request.partition_key == "2020-02-12"
+
+
+@pytest.mark.slow
+def test_live_schedules_run_by_themselves_and_the_night_asks_for_its_own_day():
+    program = """
+from datetime import datetime
+from tests.defs.test_jobs import NEW_YORK, defs, requests
+import dagster as dg
+with dg.DagsterInstance.ephemeral() as instance:
+    tick = datetime(2026, 3, 2, 23, 15, tzinfo=NEW_YORK)
+    (request,) = requests("nightly_schedule", tick, instance)
+print(request.partition_key, defs.resolve_schedule_def("weekly_schedule").default_status.value)
+"""
+    out = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        cwd=PROJECT_ROOT,
+        env={**os.environ, "CBI_PROFILE": "live"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert out.stdout.split() == ["2026-03-02", "RUNNING"]
 
 
 def test_the_weekly_job_asks_for_new_evidence(instance):

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from scipy.stats import binom
 
-from cbi_pipeline.evaluation import decide, decision, first, losses, tried_before
+from cbi_pipeline.evaluation import by_person, decide, decision, first, gate, losses, tried_before
 from cbi_pipeline.evaluation.comparison import compare
 from cbi_pipeline.evaluation.groups import group
 from data_contracts.evaluation import DECISION
@@ -105,9 +105,11 @@ def test_equally_good_candidates_are_promoted_no_more_often_than_the_level(clust
             world.speak(name, worlds.noisy(rng, world.scale))
             for name in ("climatology", "ewma", "prior", "champion", "candidate")
         ]
-        made = judge(world, frames, champion="champion", level=0.1)
-        promoted += made.verdict == "promote"
-    assert promoted <= binom.ppf(0.999, trials, 0.1 / 2)
+        paired = losses(pl.concat(frames), world.targets(), world.catalogue)
+        opponents = ("champion", "climatology", "ewma", "prior")
+        verdict, *_ = gate.judge(paired, "candidate", opponents, world.catalogue, 0.05)
+        promoted += verdict == "promote"
+    assert promoted <= binom.ppf(0.999, trials, 0.05)
 
 
 def test_a_recipe_lucky_on_one_commodity_in_fifty_is_not_promoted():
@@ -230,8 +232,44 @@ def history(*entries):
         ([("a", "keep", 1), ("a", "keep", 120)], 2),
         ([("a", "keep", 1), ("b", "promote", 2), ("c", "too_good", 3)], 1),
         ([("a", "abstain", 1)], 0),
+        ([("prior", "keep", 1)], 0),
         ([("me", "keep", 190), ("me", "keep", 1)], 1),
     ],
 )
 def test_candidates_tried_since_the_last_change_of_champion_are_counted(entries, expected):
     assert tried_before(history(*entries), "me", worlds.NOW + timedelta(days=200)) == expected
+
+
+def test_a_decision_by_hand_is_recorded_with_name_and_reason():
+    made = by_person(
+        "rollback", "prior", "a", reason=" too wide in March ", who="Ada", decided_at=worlds.NOW
+    )
+    row = made.frame().row(0, named=True)
+    assert (row["verdict"], row["who"], row["reason"]) == ("rollback", "Ada", "too wide in March")
+    later = by_person(
+        "rollback", "prior", "a", reason="again", who="Ada",
+        decided_at=worlds.NOW + timedelta(days=1),
+    )  # fmt: skip
+    assert later.decision_id != made.decision_id
+
+
+@pytest.mark.parametrize(
+    ("recipe", "reason", "who", "complaint"),
+    [
+        ("a", "", "Ada", "needs a reason"),
+        ("a", "why", " ", "needs a reason and a name"),
+        ("prior", "why", "Ada", "champion already"),
+    ],
+)
+def test_a_decision_by_hand_needs_reason_name_and_another_recipe(recipe, reason, who, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        by_person("promote", recipe, "prior", reason=reason, who=who, decided_at=worlds.NOW)
+
+
+def test_the_record_says_where_the_champion_stands_among_all_recipes():
+    world = planted()
+    figures = json.loads(
+        judge(world, [*naive(world), world.speak("candidate", world.scale)]).statistics
+    )
+    assert figures["superior_ability"] < 0.05
+    assert figures["confidence_set"]["candidate"] == 1.0

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from scipy.stats import norm
 
-from cbi_pipeline.evaluation import METRICS, decide, losses, score
+from cbi_pipeline.evaluation import METRICS, decide, losses, reliability, score
 from cbi_pipeline.evaluation.groups import group
 from cbi_pipeline.evaluation.resample import block_bootstrap
 from data_contracts.evaluation import SCORE
@@ -174,3 +174,18 @@ def test_two_evaluations_in_one_frame_are_refused(scene):
     mixed = pl.concat([forecasts, forecasts.with_columns(evaluation_id=pl.lit("other"))])
     with pytest.raises(ValueError, match="exactly one evaluation"):
         score(mixed, world.targets(), world.catalogue)
+
+
+def test_reliability_compares_what_was_stated_with_what_happened():
+    up = np.array([0.1, 0.15, 0.5, 0.9, 1.0, 0.95])
+    rose = np.array([0.0, 1.0, 1.0, 1.0, 1.0, 0.0])
+    table = reliability(pl.DataFrame({"up": up, "rose": rose}), bins=5)
+    assert table["count"].to_list() == [2, 1, 3]
+    assert table["up"].to_list() == pytest.approx([0.125, 0.5, 0.95])
+    assert table["rose"].to_list() == pytest.approx([0.5, 1.0, 2 / 3])
+
+
+def test_the_after_cost_return_pays_a_tenth_of_a_percent_for_each_call(scene):
+    world, _, scores = scene
+    y = world.returns[0, FIRST:, 0]
+    assert figure(scores, "net_return")["value"] == pytest.approx((y - 0.001).mean())

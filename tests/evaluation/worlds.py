@@ -76,7 +76,7 @@ class World:
                             1,
                             value,
                             price,
-                            midnight(end),
+                            known,
                         )
                     )
         return pl.DataFrame(rows, schema=TARGET.dtypes, orient="row")

@@ -2,13 +2,15 @@
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property, lru_cache
 
 import polars as pl
 import torch
 
 from cbi_pipeline.features import CORE_1, build_rows, build_targets, known_targets, panel
-from cbi_pipeline.forecasting import latest
+from cbi_pipeline.forecasting import Panel, latest
 from cbi_pipeline.forecasting.scaler import fit_moments
 from cbi_pipeline.market import latest_prices
 from tests.features.records import CATALOGUE, prices
@@ -16,49 +18,71 @@ from tests.features.worlds import scramble
 
 END = datetime(2020, 2, 13, 5, tzinfo=UTC)
 
-Study = Callable[[pl.DataFrame, datetime], str]
-"""(observations, instant) to a fingerprint of everything decided at or before the instant."""
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """Observations and all the product makes of them, each made once."""
+
+    observations: pl.DataFrame
+    end: datetime = END
+
+    @cached_property
+    def prices(self) -> pl.DataFrame:
+        return prices(self.observations)
+
+    @cached_property
+    def rows(self) -> pl.DataFrame:
+        return build_rows(self.prices, self.observations, CATALOGUE, CORE_1, self.end)
+
+    @cached_property
+    def targets(self) -> pl.DataFrame:
+        return build_targets(self.prices, self.rows, CATALOGUE, self.end)
+
+    def panel(self, as_of: datetime = END) -> Panel:
+        return panel(self.rows, self.targets, CATALOGUE, CORE_1, as_of)
 
 
-def notices(study: Study, observed: pl.DataFrame, instant: datetime, seed: int, series=()) -> bool:
+Study = Callable[[Record, datetime], str]
+"""(record, instant) to a fingerprint of everything decided at or before the instant."""
+
+
+def notices(study: Study, record: Record, instant: datetime, seed: int, series=()) -> bool:
     """Whether what was decided up to ``instant`` depends on what became public after it."""
-    garbled = scramble(observed, instant, seed, series)
-    return study(observed, instant) != study(garbled, instant)
+    return study(record, instant) != study(_garbled(record, instant, seed, series), instant)
 
 
-def rows_of(observed: pl.DataFrame) -> pl.DataFrame:
-    """All rows of a record."""
-    return build_rows(prices(observed), observed, CATALOGUE, CORE_1, END)
+@lru_cache(maxsize=16)
+def _garbled(record: Record, instant: datetime, seed: int, series: tuple[str, ...]) -> Record:
+    return Record(scramble(record.observations, instant, seed, series))
 
 
-def features_study(observed: pl.DataFrame, instant: datetime) -> str:
+def features_study(record: Record, instant: datetime) -> str:
     """The rows as the product builds them, once, with all it will ever know."""
-    return fingerprint(decided(rows_of(observed), instant))
+    return fingerprint(decided(record.rows, instant))
 
 
-def full_study(observed: pl.DataFrame, instant: datetime) -> str:
+def full_study(record: Record, instant: datetime) -> str:
     """Rows, prices, targets, the panel, the training fold and its scaler."""
-    priced, rows = prices(observed), rows_of(observed)
-    targets = build_targets(priced, rows, CATALOGUE, END)
     frames = [
-        decided(rows, instant),
-        latest_prices(priced, instant),
-        targets.filter(pl.col("available_at") <= instant),
-        known_targets(targets, CORE_1, instant),
+        decided(record.rows, instant),
+        latest_prices(record.prices, instant),
+        record.targets.filter(pl.col("available_at") <= instant),
+        known_targets(record.targets, CORE_1, instant),
     ]
-    known = panel(rows, targets, CATALOGUE, CORE_1, instant)
-    parts = [*(fingerprint(frame) for frame in frames), known.identity()]
-    parts += training_parts(known, instant)
+    parts = [fingerprint(frame) for frame in frames]
+    if len(frames[0]) > 1:
+        known = record.panel(instant)
+        parts += [known.identity(), *training_parts(known, instant)]
     return " ".join(parts)
 
 
-def training_parts(known, instant: datetime) -> list[str]:
+def training_parts(known: Panel, instant: datetime) -> list[str]:
     """Fingerprints of the fold trained at ``instant`` and of the scaler fitted on it."""
     try:
         fold = latest(known, micros(instant), embargo_days=7, validation_share=0.2)
-    except ValueError:
-        return []
-    moments = fit_moments(known, torch.from_numpy(fold.train_rows))
+        moments = fit_moments(known, torch.from_numpy(fold.train_rows))
+    except ValueError as too_little_history:
+        return [str(too_little_history)]
     arrays = [fold.train_rows, fold.validation_rows, fold.test_rows]
     arrays += [moment.numpy() for moment in moments]
     return [hashlib.sha256(array.tobytes()).hexdigest() for array in arrays]

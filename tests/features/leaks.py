@@ -2,19 +2,16 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 import polars as pl
 import torch
 
-from cbi_pipeline.features import CORE_1, build_targets, panel
-from cbi_pipeline.forecasting import Panel
 from cbi_pipeline.forecasting.scaler import fit_moments
 from cbi_pipeline.market import latest_prices
-from tests.features.detector import END, Study, decided, fingerprint, micros, rows_of
-from tests.features.records import CATALOGUE, prices
+from tests.features.detector import END, Record, Study, decided, fingerprint, micros
 from tests.features.worlds import MONTHLY, RETAIL, WEEKLY, WTI
 
-Rows = pl.DataFrame
 Observed = pl.DataFrame
 
 
@@ -23,10 +20,6 @@ Observed = pl.DataFrame
 
 def weekly_joined_on_observation_date(observed: Observed) -> Observed:
     return known_from(observed, WEEKLY, midnight("period"))
-
-
-def weekly_report_a_day_early(observed: Observed) -> Observed:
-    return known_from(observed, WEEKLY, pl.col("available_at") - timedelta(days=1))
 
 
 def retail_dated_by_its_label(observed: Observed) -> Observed:
@@ -65,92 +58,92 @@ def midnight(period: str) -> pl.Expr:
 # Leaks in how a column is computed: one more column beside the honest rows.
 
 
-def centred_window(rows: Rows, _: Observed) -> pl.Expr:
+def centred_window(_: Record) -> pl.Expr:
     return pl.col("price").rolling_mean(21, center=True).over("commodity")
 
 
-def scaler_of_the_whole_record(rows: Rows, _: Observed) -> pl.Expr:
+def scaler_of_the_whole_record(_: Record) -> pl.Expr:
     level = pl.col("price").log()
     return ((level - level.mean()) / level.std()).over("commodity")
 
 
-def rank_in_the_whole_record(rows: Rows, _: Observed) -> pl.Expr:
+def rank_in_the_whole_record(_: Record) -> pl.Expr:
     return (pl.col("price").rank() / pl.len()).over("commodity")
 
 
-def season_of_later_years(rows: Rows, _: Observed) -> pl.Expr:
+def season_of_later_years(_: Record) -> pl.Expr:
     return pl.col("price").mean().over("commodity", pl.col("session").dt.month())
 
 
-def target_among_features(rows: Rows, observed: Observed) -> pl.Series:
-    targets = build_targets(prices(observed), rows, CATALOGUE, END)
-    shortest = targets.sort("horizon", "version").unique(
+def target_among_features(record: Record) -> pl.Series:
+    shortest = record.targets.sort("horizon", "version").unique(
         ["commodity", "session"], keep="first", maintain_order=True
     )
-    joined = rows.join(shortest, on=["commodity", "session"], how="left", maintain_order="left")
-    return joined.get_column("value")
+    return _beside(record, shortest, ["commodity", "session"]).get_column("value")
 
 
-def price_as_restated_later(rows: Rows, observed: Observed) -> pl.Series:
-    newest = latest_prices(prices(observed), END).select("commodity", "session", newest="price")
-    joined = rows.join(newest, on=["commodity", "session"], how="left", maintain_order="left")
-    return joined.get_column("newest")
+def price_as_restated_later(record: Record) -> pl.Series:
+    newest = latest_prices(record.prices, END).select("commodity", "session", newest="price")
+    return _beside(record, newest, ["commodity", "session"]).get_column("newest")
 
 
-def weekly_value_filled_backward(rows: Rows, observed: Observed) -> pl.Series:
-    return _stocks_on(rows, observed).backward_fill()
+def weekly_value_filled_backward(record: Record) -> pl.Series:
+    return _stocks_on(record).backward_fill()
 
 
-def weekly_value_interpolated(rows: Rows, observed: Observed) -> pl.Series:
-    return _stocks_on(rows, observed).interpolate()
+def weekly_value_interpolated(record: Record) -> pl.Series:
+    return _stocks_on(record).interpolate()
 
 
-def _stocks_on(rows: Rows, observed: Observed) -> pl.Series:
+def _stocks_on(record: Record) -> pl.Series:
     """Stocks on the session that bears their date, and nothing on other sessions."""
-    stocks = observed.filter(pl.col("series_id") == WEEKLY[0]).unique("period", keep="last")
-    dated = stocks.select(session=pl.col("period"), stocks="value")
-    joined = rows.join(dated, on="session", how="left", maintain_order="left")
-    return joined.get_column("stocks")
+    stocks = record.observations.filter(pl.col("series_id") == WEEKLY[0])
+    dated = stocks.unique("period", keep="last").select(session=pl.col("period"), stocks="value")
+    return _beside(record, dated, ["session"]).get_column("stocks")
+
+
+def _beside(record: Record, frame: pl.DataFrame, key: list[str]) -> pl.DataFrame:
+    return record.rows.join(frame, on=key, how="left", maintain_order="left")
 
 
 # Leaks in how a model is trained on honest rows.
 
 
-def split_without_purge(observed: Observed, instant: datetime) -> str:
+def split_without_purge(record: Record, instant: datetime) -> str:
     """Trains on every row decided by then, whether its target is public or not."""
-    whole = _whole_panel(observed)
+    whole = record.panel()
     early = whole.decision_at_R <= micros(instant)
     return fingerprint(pl.DataFrame(whole.target_RH[early].numpy()))
 
 
-def scaler_fitted_on_validation_rows(observed: Observed, instant: datetime) -> str:
-    whole = _whole_panel(observed)
+def scaler_fitted_on_validation_rows(record: Record, _: datetime) -> str:
+    whole = record.panel()
     moments = fit_moments(whole, torch.arange(whole.rows))
     return fingerprint(pl.DataFrame(moments.mean_F.numpy()))
 
 
-def targets_public_from_their_target_date(observed: Observed, instant: datetime) -> str:
+def targets_public_from_their_target_date(record: Record, instant: datetime) -> str:
     """Takes a target as known on the evening of its session, not when that price was published."""
-    rows = rows_of(observed)
-    targets = build_targets(prices(observed), rows, CATALOGUE, END)
-    early = targets.filter(midnight("target_session") + timedelta(hours=22) <= instant)
-    return fingerprint(early.select("commodity", "session", "horizon", "value"))
-
-
-def _whole_panel(observed: Observed) -> Panel:
-    rows = rows_of(observed)
-    targets = build_targets(prices(observed), rows, CATALOGUE, END)
-    return panel(rows, targets, CATALOGUE, CORE_1, END)
+    early = midnight("target_session") + timedelta(hours=22) <= instant
+    return fingerprint(
+        record.targets.filter(early).select("commodity", "session", "horizon", "value")
+    )
 
 
 def _of_record(doctor: Callable[[Observed], Observed]) -> Study:
-    return lambda observed, instant: fingerprint(decided(rows_of(doctor(observed)), instant))
+    @lru_cache(maxsize=2)
+    def doctored(record: Record) -> Record:
+        return Record(doctor(record.observations))
+
+    def study(record: Record, instant: datetime) -> str:
+        return fingerprint(decided(doctored(record).rows, instant))
+
+    return study
 
 
-def _of_column(column: Callable[[Rows, Observed], pl.Expr | pl.Series]) -> Study:
-    def study(observed: Observed, instant: datetime) -> str:
-        rows = rows_of(observed)
-        leaky = rows.select("commodity", "session", "decision_at", leak=column(rows, observed))
+def _of_column(column: Callable[[Record], pl.Expr | pl.Series]) -> Study:
+    def study(record: Record, instant: datetime) -> str:
+        leaky = record.rows.select("commodity", "session", "decision_at", leak=column(record))
         return fingerprint(decided(leaky, instant))
 
     return study
@@ -158,7 +151,6 @@ def _of_column(column: Callable[[Rows, Observed], pl.Expr | pl.Series]) -> Study
 
 _RECORD = (
     weekly_joined_on_observation_date,
-    weekly_report_a_day_early,
     retail_dated_by_its_label,
     spot_known_on_its_own_evening,
     monthly_known_at_month_end,

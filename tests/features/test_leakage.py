@@ -7,10 +7,10 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.features.detector import features_study, full_study, notices
+from tests.features.detector import Record, features_study, full_study, notices
 from tests.features.leaks import LEAKS
 from tests.features.records import observations
-from tests.features.worlds import MONTHLY, RETAIL, WEEKLY, WTI, world
+from tests.features.worlds import MONTHLY, RETAIL, START, WEEKLY, WTI, world
 
 SCRAMBLED = st.sampled_from([(), (WTI,), (RETAIL,), WEEKLY, MONTHLY])
 NO_SHRINKING = [Phase.explicit, Phase.reuse, Phase.generate]
@@ -25,9 +25,14 @@ INSTANTS = [
 
 
 @pytest.fixture(scope="module")
-def recent() -> pl.DataFrame:
+def recent() -> Record:
     """The shipped record since 2014: enough for every feature, small enough to rebuild often."""
-    return observations().filter(pl.col("period") >= date(2014, 1, 1))
+    return Record(observations().filter(pl.col("period") >= date(2014, 1, 1)))
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Record:
+    return Record(observations())
 
 
 @given(
@@ -35,21 +40,39 @@ def recent() -> pl.DataFrame:
     seed=st.integers(0, 10_000),
     series=SCRAMBLED,
 )
-@settings(max_examples=5, deadline=None, phases=NO_SHRINKING)
-def test_nothing_decided_on_the_shipped_record_depends_on_what_came_later(instant, seed, series):
-    assert not notices(full_study, observations(), instant, seed, series)
+@settings(max_examples=4, deadline=None, phases=NO_SHRINKING)
+def test_nothing_decided_on_the_shipped_record_depends_on_what_came_later(
+    shipped, instant, seed, series
+):
+    assert not notices(full_study, shipped, instant, seed, series)
 
 
-@given(
-    record=st.integers(0, 10_000),
-    days=st.floats(100, 830),
-    seed=st.integers(0, 10_000),
-    series=SCRAMBLED,
-)
-@settings(max_examples=12, deadline=None, phases=NO_SHRINKING)
+REVISED = {
+    "record": st.integers(0, 10_000),
+    "days": st.floats(100, 830),
+    "seed": st.integers(0, 10_000),
+    "series": SCRAMBLED,
+}
+
+
+@given(**REVISED)
+@settings(max_examples=8, deadline=None, phases=NO_SHRINKING)
 def test_nothing_decided_on_a_revised_record_depends_on_what_came_later(record, days, seed, series):
-    instant = datetime(2014, 1, 6, tzinfo=UTC) + timedelta(days=days)
-    assert not notices(full_study, world(record, revisions=60), instant, seed, series)
+    assert_unnoticed(record, days, seed, series)
+
+
+@pytest.mark.slow
+@given(**REVISED)
+@settings(max_examples=150, deadline=None, phases=NO_SHRINKING)
+def test_nothing_decided_on_many_revised_records_depends_on_what_came_later(
+    record, days, seed, series
+):
+    assert_unnoticed(record, days, seed, series)
+
+
+def assert_unnoticed(record, days, seed, series) -> None:
+    instant = START + timedelta(days=days)
+    assert not notices(full_study, Record(world(record, revisions=60)), instant, seed, series)
 
 
 @pytest.mark.parametrize("leak", LEAKS)

@@ -60,7 +60,17 @@ def restate(server):
     server.publisher.now = NEXT
 
 
-@pytest.mark.parametrize(("trap", "often", "error", "words"), REFUSED, ids=[t[0] for t in REFUSED])
+def cases(listed, doubles):
+    """The listed cases; those that double another one run with the slow tests."""
+    return [
+        pytest.param(*case, id=case[0], marks=[pytest.mark.slow] if case[0] in doubles else [])
+        for case in listed
+    ]
+
+
+@pytest.mark.parametrize(
+    ("trap", "often", "error", "words"), cases(REFUSED, {"error_503", "hangup", "truncated"})
+)
 def test_a_fault_loses_and_falsifies_nothing_is_told_in_words_and_heals(
     installed, server, trap, often, error, words
 ):
@@ -79,7 +89,7 @@ def test_a_fault_loses_and_falsifies_nothing_is_told_in_words_and_heals(
     assert [event.kind for event in installed.faults.events()] == ["opened", "closed"]
 
 
-@pytest.mark.parametrize(("trap", "often"), HARMLESS, ids=[f"{t}-{n}" for t, n in HARMLESS])
+@pytest.mark.parametrize(("trap", "often"), cases(HARMLESS, {"error_503", "hangup", "slow"}))
 def test_what_a_retry_cures_or_what_changes_no_meaning_is_no_fault(installed, server, trap, often):
     restate(server)
     server.traps[trap] = often

@@ -99,7 +99,7 @@ def test_no_failure_path_of_a_key_in_the_query_leaves_a_trace_of_it(
             server.traps = dict(traps)
             one = eia_installation(home, server)
             one.night(FIRST_NIGHT + timedelta(days=number))
-        server.key = "another key"
+        server.traps, server.key = {}, "another key"
         one.night(FIRST_NIGHT + timedelta(days=99))
         assert one.errors() == {"RejectedCredential"}
         assert len(server.requests) > len(PATHS)

@@ -203,7 +203,7 @@ def test_the_recipe_network_as_written_takes_a_training_step(make_panel, split):
     names = ("daily", "weekly", "other")
     panel = make_panel(rows=dict.fromkeys(names, 120), features=15)
     recipe = dataclasses.replace(recipe_network("test-1"), window=8).with_training(
-        max_epochs=1, batch_size=200
+        max_epochs=1, batch_size=200, threads=1
     )
     result = fit(recipe, panel, *split(panel))
     assert result.curve[1].step == 1

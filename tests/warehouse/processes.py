@@ -110,18 +110,18 @@ def _write_a_lot(warehouse):
         store.append("evaluation.score", frame)
 
 
-def keep_writing(root, until, failures):
-    """Compete for the warehouse until the clock says so."""
-    warehouse = Warehouse(root, wait_s=60)
+def keep_writing(root, together, seconds, failures):
+    """Compete for the warehouse from when all are there until the time is over."""
+    warehouse = Warehouse(root, wait_s=120)
     floor = Path(root) / "floor"
     try:
-        while time.time() < until:
+        for _ in until_the_end(together, seconds):
             with warehouse.write() as store:
                 write_batch(store)
             warehouse.publish()
             with warehouse.read() as store:
                 published = batches(store)
-            # Said only after publishing, so a reader that starts later must see as much.
+            # Noted only when readers can see it, so whoever starts to read now must see as much.
             note = floor.with_suffix(f".{os.getpid()}")
             note.write_text(str(published))
             note.replace(floor)
@@ -130,21 +130,29 @@ def keep_writing(root, until, failures):
         raise
 
 
-def keep_reading(root, until, failures):
-    """Read until the clock says so; each snapshot whole and no older than one publication."""
-    warehouse = Warehouse(root)
+def keep_reading(root, together, seconds, failures):
+    """Read until the time is over; each snapshot whole and no older than what was published."""
+    warehouse, reads = Warehouse(root), 0
     floor = Path(root) / "floor"
-    reads = 0
     try:
-        while time.time() < until:
+        for _ in until_the_end(together, seconds):
             least = int(floor.read_text())
             with warehouse.read() as store:
                 found = batches(store)
                 store.state(at(10_000), SERIES)
-            # Another writer's note may be written after a later one's: one publication older.
             assert found >= least, f"{found} batches published, {least} were before"
             reads += 1
-        assert reads, "no read in all this time"
+            time.sleep(0.02)
+        assert reads > 1, "no second read in all this time"
     except BaseException as error:
         failures.put(f"reader: {error!r}")
         raise
+
+
+def until_the_end(together, seconds):
+    """Turns: one to warm up, then, from when all are there, until the time is over."""
+    yield
+    together.wait(timeout=300)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        yield

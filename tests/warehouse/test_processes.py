@@ -77,8 +77,8 @@ def test_a_writer_killed_at_any_call_leaves_the_content_before_or_after(root):
 
 
 @pytest.mark.slow
-def test_a_writer_killed_at_every_fourth_call_leaves_the_content_before_or_after(root):
-    for call in range(1, count_calls(root) + 1, 4):
+def test_a_writer_killed_at_every_tenth_call_leaves_the_content_before_or_after(root):
+    for call in range(1, count_calls(root) + 1, 10):
         survive_a_kill_at(root, call)
 
 
@@ -101,7 +101,7 @@ def test_a_writer_killed_at_random_moments_leaves_whole_batches(root):
 
 @pytest.mark.slow
 def test_a_writer_killed_at_many_random_moments_leaves_whole_batches(root):
-    survive_kills_at_random_moments(root, kills=100, seed=2)
+    survive_kills_at_random_moments(root, kills=40, seed=2)
 
 
 @pytest.mark.parametrize("room", [4_000, 3_000_000])
@@ -125,17 +125,17 @@ def test_a_publication_without_room_leaves_readers_what_they_had(root):
 
 def crowd(root, readers, writers, seconds):
     (root / "floor").write_text("1")
-    failures, until = CONTEXT.Queue(), time.time() + seconds
-    crowd = [start(processes.keep_writing, root, until, failures) for _ in range(writers)]
-    crowd += [start(processes.keep_reading, root, until, failures) for _ in range(readers)]
-    exits = [finish(process, within=seconds + 120) for process in crowd]
+    failures, together = CONTEXT.Queue(), CONTEXT.Barrier(readers + writers)
+    roles = [processes.keep_writing] * writers + [processes.keep_reading] * readers
+    crowd = [start(role, root, together, seconds, failures) for role in roles]
+    exits = [finish(process, within=seconds + 300) for process in crowd]
     assert exits == [0] * len(crowd), failures.get(timeout=1)
     written, published = check_whole(root)
     assert written == published > 1
 
 
 def test_readers_and_writers_together_see_no_lock_no_half_state_and_nothing_stale(root):
-    crowd(root, readers=4, writers=2, seconds=4)
+    crowd(root, readers=4, writers=2, seconds=3)
 
 
 @pytest.mark.slow

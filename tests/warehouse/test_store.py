@@ -1,3 +1,4 @@
+from contextlib import suppress
 from datetime import datetime
 
 import duckdb
@@ -17,64 +18,58 @@ def warehouse(tmp_path):
 
 
 @pytest.mark.parametrize("name", CONTRACTS)
-def test_every_table_gives_back_exactly_what_was_appended(warehouse, name):
+def test_every_table_gives_back_exactly_what_was_appended(store, name):
     rows = rows_for(contract(name), 4)
-    with warehouse.write() as store:
-        assert store.append(name, rows) == 4
-        stored = store.table(name)
+    assert store.append(name, rows) == 4
+    stored = store.table(name)
     assert stored.schema == contract(name).dtypes
     assert_frame_equal(stored, rows.sort(contract(name).key))
 
 
 @pytest.mark.parametrize("name", CONTRACTS)
-def test_an_empty_table_has_the_contracts_columns_and_types(warehouse, name):
-    with warehouse.write() as store:
-        assert store.table(name).schema == contract(name).dtypes
-        assert store.append(name, contract(name).empty()) == 0
+def test_an_empty_table_has_the_contracts_columns_and_types(store, name):
+    assert store.table(name).schema == contract(name).dtypes
+    assert store.append(name, contract(name).empty()) == 0
 
 
-def test_bits_of_numbers_survive(warehouse):
+def test_bits_of_numbers_survive(store):
     odd = [-0.0, 5e-324, 1.7976931348623157e308, 0.1 + 0.2, -36.98]
     rows = observations([("S.A", i, 1, 0, 0, x, "value") for i, x in enumerate(odd)])
-    with warehouse.write() as store:
-        store.append("raw.observation", rows)
-        stored = store.table("raw.observation")["value"].to_list()
+    store.append("raw.observation", rows)
+    stored = store.table("raw.observation")["value"].to_list()
     assert [x.hex() for x in stored] == [x.hex() for x in odd]
 
 
-def test_a_condition_filters_a_table(warehouse):
-    with warehouse.write() as store:
-        store.append("market.price", rows_for(contract("market.price"), 9))
-        found = store.table("market.price", "version >= ?", [205])
+def test_a_condition_filters_a_table(store):
+    store.append("market.price", rows_for(contract("market.price"), 9))
+    found = store.table("market.price", "version >= ?", [205])
     assert found["version"].to_list() == [205, 206, 207, 208]
 
 
-def test_an_unknown_table_is_answered_with_the_tables_there_are(warehouse):
-    with warehouse.write() as store, pytest.raises(KeyError, match=r"market\.price"):
+def test_an_unknown_table_is_answered_with_the_tables_there_are(store):
+    with pytest.raises(KeyError, match=r"market\.price"):
         store.table("market.prices")
 
 
-def test_a_query_knows_no_python_variables(warehouse):
+def test_a_query_knows_no_python_variables(store):
     secret = pl.DataFrame({"a": [1]})
-    with warehouse.write() as store, pytest.raises(duckdb.CatalogException):
+    with pytest.raises(duckdb.CatalogException):
         store.query("SELECT * FROM secret")
     assert len(secret) == 1
 
 
-def test_an_append_that_breaks_the_contract_is_refused_with_the_rule(warehouse):
+def test_an_append_that_breaks_the_contract_is_refused_with_the_rule(store):
     rows = rows_for(contract("market.price"), 3).with_columns(factor=pl.lit(0.0))
-    with warehouse.write() as store:
-        with pytest.raises(pandera.errors.SchemaErrors, match="factor"):
-            store.append("market.price", rows)
-        assert store.table("market.price").is_empty()
+    with pytest.raises(pandera.errors.SchemaErrors, match="factor"):
+        store.append("market.price", rows)
+    assert store.table("market.price").is_empty()
 
 
-def test_a_key_repeated_within_an_append_is_refused(warehouse):
+def test_a_key_repeated_within_an_append_is_refused(store):
     rows = rows_for(contract("market.price"), 3)
-    with warehouse.write() as store:
-        with pytest.raises(DuplicateKey, match=r"market\.price: 1 keys stand more than once"):
-            store.append("market.price", pl.concat([rows, rows[:1]]))
-        assert store.table("market.price").is_empty()
+    with pytest.raises(DuplicateKey, match=r"market\.price: 1 keys stand more than once"):
+        store.append("market.price", pl.concat([rows, rows[:1]]))
+    assert store.table("market.price").is_empty()
 
 
 def test_a_key_that_is_stored_already_is_refused_and_nothing_of_the_append_stays(warehouse):
@@ -85,6 +80,16 @@ def test_a_key_that_is_stored_already_is_refused_and_nothing_of_the_append_stays
             store.append("market.price", rows)
         assert len(store.table("market.price")) == 1
         assert store.append("market.price", rows[2:]) == 1
+
+
+def test_a_transaction_in_which_a_write_failed_cannot_be_committed(warehouse):
+    rows = rows_for(contract("market.price"), 3)
+    with warehouse.write() as store:
+        with pytest.raises(duckdb.Error), store.transaction():
+            store.append("market.price", rows)
+            with suppress(DuplicateKey):
+                store.append("market.price", rows)
+        assert store.table("market.price").is_empty()
 
 
 def test_a_transaction_keeps_everything_or_nothing(warehouse):
@@ -111,17 +116,16 @@ def test_an_interrupt_inside_a_transaction_rolls_it_back(warehouse):
         assert store.table("market.price").is_empty()
 
 
-def test_replace_adds_new_keys_overwrites_known_ones_and_counts_only_real_changes(warehouse):
-    with warehouse.write() as store:
-        assert store.replace("ref.series", reference("S.A", "S.B")) == 2
-        assert store.replace("ref.series", reference("S.A", "S.B")) == 0
-        changed = pl.concat([reference("S.A"), reference("S.B", "S.C", unit="USD/gal")])
-        assert store.replace("ref.series", changed) == 2
-        assert store.table("ref.series")["unit"].to_list() == ["USD/bbl", "USD/gal", "USD/gal"]
+def test_replace_adds_new_keys_overwrites_known_ones_and_counts_only_real_changes(store):
+    assert store.replace("ref.series", reference("S.A", "S.B")) == 2
+    assert store.replace("ref.series", reference("S.A", "S.B")) == 0
+    changed = pl.concat([reference("S.A"), reference("S.B", "S.C", unit="USD/gal")])
+    assert store.replace("ref.series", changed) == 2
+    assert store.table("ref.series")["unit"].to_list() == ["USD/bbl", "USD/gal", "USD/gal"]
 
 
-def test_replace_is_refused_where_rows_may_only_be_added(warehouse):
-    with warehouse.write() as store, pytest.raises(TypeError, match="append-only"):
+def test_replace_is_refused_where_rows_may_only_be_added(store):
+    with pytest.raises(TypeError, match="append-only"):
         store.replace("market.price", rows_for(contract("market.price"), 1))
 
 
@@ -143,18 +147,14 @@ def test_a_published_snapshot_refuses_writes(warehouse):
             pass
 
 
-def test_instants_come_back_as_utc_microseconds(warehouse):
-    with warehouse.write() as store:
-        read = store.query(
-            "SELECT TIMESTAMPTZ '2020-06-01 12:00:00.000001+02' AS t, ? AS u", [at(0)]
-        )
+def test_instants_come_back_as_utc_microseconds(store):
+    read = store.query("SELECT TIMESTAMPTZ '2020-06-01 12:00:00.000001+02' AS t, ? AS u", [at(0)])
     assert read.schema == {"t": INSTANT, "u": INSTANT}
     assert read["t"][0].isoformat() == "2020-06-01T10:00:00.000001+00:00"
 
 
-def test_an_instant_without_a_zone_is_refused(warehouse):
-    with warehouse.write() as store:
-        with pytest.raises(ValueError, match="no time zone"):
-            store.as_of(datetime(2020, 1, 1))
-        with pytest.raises(ValueError, match="no time zone"):
-            store.state(datetime(2020, 1, 1), ["S.A"])
+def test_an_instant_without_a_zone_is_refused(store):
+    with pytest.raises(ValueError, match="no time zone"):
+        store.as_of(datetime(2020, 1, 1))
+    with pytest.raises(ValueError, match="no time zone"):
+        store.state(datetime(2020, 1, 1), ["S.A"])

@@ -116,5 +116,7 @@ def pictures(scores: pl.DataFrame, recipe: str) -> dict[str, dg.MarkdownMetadata
             for one in own.iter_rows(named=True)
         ]
         title = f"{recipe}: skill on {commodity}"
-        drawn[str(commodity)] = metadata.picture(charts.png(charts.skill(bars), title=title), title)
+        drawn[f"skill on {commodity}"] = metadata.picture(
+            charts.png(charts.skill(bars), title=title), title
+        )
     return drawn

@@ -103,7 +103,7 @@ def pictures(rows: pl.DataFrame, pipeline: Pipeline) -> dict[str, dg.MarkdownMet
             chosen.groups,
             np.array(own["ages"].to_list(), dtype=np.float32),
         )
-        drawn[commodity.id] = metadata.picture(
+        drawn[f"features of {commodity.id}"] = metadata.picture(
             charts.png(figure, title=commodity.name), commodity.name
         )
     return drawn

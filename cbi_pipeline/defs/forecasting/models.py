@@ -32,7 +32,7 @@ def train(recipe: Recipe, known: Knowledge, pipeline: Pipeline) -> FitResult:
     fold = latest(
         known.panel, known.as_of_us, embargo_days=EMBARGO_DAYS, validation_share=VALIDATION_SHARE
     )
-    with progress.track(f"training {recipe.name}", recipe.training.max_epochs) as done:
+    with progress.track(f"training {recipe.name}", epochs(recipe)) as done:
         return fit(
             recipe,
             known.panel,
@@ -110,6 +110,11 @@ def entered(
         curve=result.curve,
         figures={"learning_curve": curve} if curve else None,
     )
+
+
+def epochs(recipe: Recipe) -> int:
+    """Epochs a full training reports: the untrained state counts as one."""
+    return recipe.training.max_epochs + 1 if recipe.training.max_epochs else 0
 
 
 def note(recipe: Recipe, judged: pl.DataFrame) -> str:

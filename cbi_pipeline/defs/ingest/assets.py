@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import dagster as dg
 import polars as pl
@@ -74,14 +75,14 @@ def archive_records(pipeline: dg.ResourceParam[Pipeline]) -> Iterator[Event]:
     """Land the archive, screen its rows, and commit what is new in one transaction."""
     folder = pipeline.settings.archive_dir
     feed, series = archive.feed(folder), archive_series(folder)
-    responses = land(feed, pipeline.ledger, read_file, pipeline.now())
+    # When we saw the bytes is a fact of this machine, whatever instant the profile stands at.
+    seen_at = datetime.now(UTC)
+    responses = land(feed, pipeline.ledger, read_file, seen_at)
     yield landed(responses, archive.read_record(folder).modified)
     prepared = prepare(feed, responses, pipeline.ledger, series, pipeline.now())
     yield from judged(prepared)
     require(prepared.outcomes)
-    yield committed(
-        commit(feed, prepared, pipeline.ledger, pipeline.warehouse, series, pipeline.now())
-    )
+    yield committed(commit(feed, prepared, pipeline.ledger, pipeline.warehouse, series, seen_at))
 
 
 def landed(

@@ -97,7 +97,7 @@ def pictures(prices: pl.DataFrame, pipeline: Pipeline) -> dict[str, dg.MarkdownM
     for commodity in pipeline.catalogue.commodities:
         own = known.filter(pl.col("commodity") == commodity.id)
         figure = charts.history(own["session"].to_list(), own["price"].to_list(), commodity.unit)
-        drawn[commodity.id] = metadata.picture(
+        drawn[f"price of {commodity.id}"] = metadata.picture(
             charts.png(figure, title=commodity.name), commodity.name
         )
     return drawn

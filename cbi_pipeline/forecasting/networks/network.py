@@ -85,20 +85,24 @@ class Network(nn.Module):
 
     def forward(self, inputs: Inputs) -> Output:
         """The forecast for a batch of windows."""
+        return self.adjust(self.raw(inputs), inputs, self.trust_CH)
+
+    def raw(self, inputs: Inputs) -> Raw:
+        """What encoder and heads say, before any of it is trusted; float32."""
         x_BTCI = self.scaler(inputs.values_BTCF, inputs.mask_BTCF, inputs.age_BTCG)
         x_BTCI = x_BTCI[..., : self.inputs]
-        raw = self._heads(
-            self._encode(x_BTCI, inputs.mask_BTCF), x_BTCI[:, -1], inputs.commodity_BC
-        )
-        trust_BHC = self.trust_CH[inputs.commodity_BC].transpose(1, 2)
-        # Heads may run in bfloat16, returns never do.
-        raw = Raw(
-            raw.shape_BHCK.float() * trust_BHC[..., None],
-            raw.up_BHC.float() * trust_BHC,
-            raw.vol_BHC.float() * trust_BHC,
-        )
+        h_BCE = self._encode(x_BTCI, inputs.mask_BTCF)
+        raw = self._heads(h_BCE, x_BTCI[:, -1], inputs.commodity_BC)
+        return Raw(*(x.float() for x in raw))  # heads may run in bfloat16, returns never do
+
+    def adjust(self, raw: Raw, inputs: Inputs, trust_CH: Tensor) -> Output:
+        """The forecast when each commodity and horizon takes its share of the raw outputs."""
+        trust_BHC = trust_CH[inputs.commodity_BC].transpose(1, 2)
         unit_BHC = self.unit_CH[inputs.commodity_BC].transpose(1, 2)
-        output: Output = self.distribution(raw, self.prior_scale(inputs), unit_BHC)
+        trusted = Raw(
+            raw.shape_BHCK * trust_BHC[..., None], raw.up_BHC * trust_BHC, raw.vol_BHC * trust_BHC
+        )
+        output: Output = self.distribution(trusted, self.prior_scale(inputs), unit_BHC)
         return output
 
     def prior_scale(self, inputs: Inputs) -> Tensor:

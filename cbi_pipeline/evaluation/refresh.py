@@ -1,0 +1,124 @@
+"""The nightly refresh: the champion recipe trained again, accepted when it is no worse."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from scipy import stats
+
+from cbi_pipeline.evaluation.comparison import compare
+from cbi_pipeline.evaluation.groups import Group, group
+from cbi_pipeline.evaluation.losses import DECILES, INTERVALS, column_of, pinball
+from cbi_pipeline.forecasting.forecaster import Forecaster, Forecasts
+from cbi_pipeline.forecasting.panel import Panel
+from data_contracts.core import UTC_MICROSECONDS
+
+Rows = npt.NDArray[np.int64]
+
+# A refresh may cost at most this share of the standing model's CRPS, and this much coverage.
+CRPS_MARGIN = 0.02
+COVERAGE_MARGIN = 0.05
+LEVEL = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """Whether a refreshed model may take over, and the figures.
+
+    Attributes:
+        accepted: True when it is shown to be no worse than the margins.
+        reason: in words.
+        increase: CRPS of the new model over the standing one, minus one, mean over the cells.
+        at_most: upper end of its one-sided 95 % interval.
+        coverage: share of returns in the new model's 80 % interval.
+        standing_coverage: the same of the standing model.
+    """
+
+    accepted: bool
+    reason: str
+    increase: float
+    at_most: float
+    coverage: float
+    standing_coverage: float
+
+
+def judge_refresh(new: Forecaster, standing: Forecaster, panel: Panel, rows: Rows) -> Refresh:
+    """Compare tonight's model with the standing one on rows that neither was trained on.
+
+    Args:
+        new: the champion recipe, trained tonight.
+        standing: the model in use.
+        panel: panel that both read.
+        rows: ready rows; the validation rows of tonight's training.
+
+    Raises:
+        ValueError: no row has a known target.
+    """
+    table = pl.concat(
+        [
+            _losses(panel, rows, name, model.recipe.levels, model.predict(panel, rows))
+            for name, model in (("new", new), ("standing", standing))
+        ]
+    )
+    if table.is_empty():
+        raise ValueError("none of the rows has a known target; refresh on older rows")
+    return _judge(group(table))
+
+
+def _judge(one: Group) -> Refresh:
+    difference = -one.difference("new", "standing")
+    increase = float(difference.mean())
+    at_most = _upper(difference, one.lags)
+    coverage, before = (
+        float(one.sums(name, "covered_80").mean() / one.sums(name, None).mean())
+        for name in ("new", "standing")
+    )
+    missed, missed_before = abs(coverage - 0.8), abs(before - 0.8)
+    covers = missed <= max(missed_before, COVERAGE_MARGIN) + 1e-12
+    accepted = at_most <= CRPS_MARGIN and covers
+    reason = (
+        f"{'Accepted' if accepted else 'Refused'}: CRPS {increase:+.2%} against the standing "
+        f"model, at most {at_most:+.2%} (margin {CRPS_MARGIN:.0%}); 80 % intervals hold "
+        f"{coverage:.1%} of returns, {before:.1%} before."
+    )
+    return Refresh(accepted, reason, increase, at_most, coverage, before)
+
+
+def _upper(difference: npt.NDArray[np.float64], lags: int) -> float:
+    if not difference.any():
+        return 0.0
+    if len(difference) <= 2 * (lags + 1):
+        return float("inf")
+    test = compare(difference, lags).cosine
+    return float(difference.mean() + stats.t.isf(LEVEL, test.degrees) * test.error)
+
+
+def _losses(
+    panel: Panel, rows: Rows, name: str, levels: tuple[float, ...], forecasts: Forecasts
+) -> pl.DataFrame:
+    known = np.argwhere(panel.target_mask_RH.cpu().numpy()[rows])
+    n, h = known[:, 0], known[:, 1]
+    row = rows[n]
+    y = panel.target_RH.cpu().numpy()[row, h].astype(np.float64)
+    q, grid = forecasts.q_NHQ[n, h], np.array(levels)
+    deciles = [column_of(grid, level) for level in DECILES]
+    low, high = (q[:, column_of(grid, level)] for level in INTERVALS[80])
+    loss = 2.0 * pinball(q[:, deciles], grid[deciles], y).mean(axis=1)
+    commodity = panel.commodity_R.cpu().numpy()[row]
+    frame = pl.DataFrame(
+        {
+            "recipe": [name] * len(y),
+            "commodity": [panel.spec.commodities[c] for c in commodity],
+            "horizon": [panel.spec.horizons[i] for i in h],
+            "as_of": pl.Series(panel.decision_at_R.cpu().numpy()[row]).cast(UTC_MICROSECONDS),
+            "known_at": pl.Series(panel.target_available_RH.cpu().numpy()[row, h]).cast(
+                UTC_MICROSECONDS
+            ),
+            "crps": loss,
+            "covered_80": ((low <= y) & (y <= high)).astype(np.float64),
+        }
+    )
+    return frame.with_columns(week=pl.col("as_of").dt.truncate("1w").dt.date())

@@ -1,0 +1,41 @@
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Cbi = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def cbi() -> Cbi:
+    """Runs the command line as a user would: a process of its own, told its home and profile."""
+
+    def run(*arguments: str, home: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "CBI_HOME": str(home), "CBI_PROFILE": "tiny", **variables}
+        return subprocess.run(
+            [sys.executable, "-m", "cbi_pipeline.cli", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            env=environment,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory) -> Path:
+    """A home in which nothing has run."""
+    return tmp_path_factory.mktemp("empty") / "home"
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, cbi) -> Path:
+    """A home in which the whole pipeline has run once."""
+    folder = tmp_path_factory.mktemp("finished") / "home"
+    done = cbi("run", home=folder)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder

@@ -1,0 +1,102 @@
+"""After one run every command answers from what the run left."""
+
+import json
+import subprocess
+import sys
+
+from tests.defs.trees import footprint
+
+
+def test_the_summary_names_rows_state_version_verdict_and_report(cbi, finished):
+    done = cbi("run", home=finished)
+    assert done.returncode == 0, done.stderr
+    for word in ("82,463", "quarantined", "state", "version 1", "gate", "wti 1w", "gasoline_mn 1q"):
+        assert word in done.stdout
+    assert str(finished / "reports" / "morning-2020-02-12.html") in done.stdout.replace("\n", "")
+
+
+def test_a_second_run_has_nothing_to_do_and_writes_nothing(cbi, finished):
+    before = footprint(finished)
+    done = cbi("run", home=finished)
+    assert "nothing to do" in done.stdout
+    assert footprint(finished) == before
+
+
+def test_the_forecast_as_json_has_every_commodity_horizon_and_rising_quantiles(cbi, finished):
+    told = json.loads(cbi("forecast", "--json", home=finished).stdout)
+    assert [one["commodity"] for one in told["commodities"]] == ["wti", "gasoline_mn"]
+    for one in told["commodities"]:
+        assert [outlook["horizon"] for outlook in one["horizons"]] == ["1w", "1m", "1q"]
+        for outlook in one["horizons"]:
+            prices = list(outlook["quantiles"].values())
+            assert prices == sorted(prices)
+            assert prices[0] < one["origin_price"] * 1.2
+            assert outlook["target_session"] > one["origin_session"]
+
+
+def test_the_forecast_of_one_commodity_leaves_the_others_out(cbi, finished):
+    told = json.loads(cbi("forecast", "--commodity", "wti", "--json", home=finished).stdout)
+    assert [one["commodity"] for one in told["commodities"]] == ["wti"]
+
+
+def test_an_unknown_commodity_is_refused_with_those_there_are(cbi, finished):
+    done = cbi("forecast", "--commodity", "gold", home=finished)
+    assert done.returncode == 2
+    assert "wti, gasoline_mn" in done.stderr
+
+
+def test_the_printed_uri_loads_in_a_program_that_knows_nothing_else(cbi, finished):
+    variable, uri = cbi("models", "uri", home=finished).stdout.splitlines()[:2]
+    name, store = variable.split("=", 1)
+    program = (
+        "import mlflow, sys; model = mlflow.pyfunc.load_model(sys.argv[1]); "
+        "print(list(model.predict(model.input_example).columns))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, uri],
+        env={name: store, "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "'quantile', 'price'" in done.stdout
+
+
+def test_the_first_version_is_champion_and_says_that_it_has_no_learned_skill(cbi, finished):
+    listed = cbi("models", "list", home=finished).stdout
+    first = next(line for line in listed.splitlines() if line.startswith("1 "))
+    assert "champion" in first
+    assert "no learned" in listed
+
+
+def test_the_report_is_written_again(cbi, finished):
+    done = cbi("report", home=finished)
+    assert done.returncode == 0
+    page = (finished / "reports" / "latest.html").read_text()
+    assert "historical demonstration, data as of" in page
+
+
+def test_ledger_verify_passes_and_names_a_changed_forecast(cbi, finished, tmp_path):
+    assert cbi("ledger", "verify", home=finished).returncode == 0
+    copy = tmp_path / "home"
+    subprocess.run(["cp", "-a", str(finished), str(copy)], check=True)
+    file = copy / "issued" / "forecasts.jsonl"
+    file.write_bytes(file.read_bytes().replace(b"gasoline_mn", b"gasoline_mm", 1))
+    done = cbi("ledger", "verify", home=copy)
+    assert done.returncode == 1
+    assert done.stderr
+
+
+def test_doctor_is_content(cbi, finished):
+    assert cbi("doctor", home=finished).returncode == 0
+
+
+def test_the_exported_panel_has_one_line_per_commodity_and_session(cbi, finished, tmp_path):
+    import polars as pl
+
+    target = tmp_path / "panel.parquet"
+    assert cbi("panel", "export", str(target), home=finished).returncode == 0
+    frame = pl.read_parquet(target)
+    assert frame.select("commodity", "session").is_unique().all()
+    assert {"price", "variance_ewma", "age_weekly"} <= set(frame.columns)

@@ -1,0 +1,270 @@
+"""Health, offline parsing, imports and the fault log, as the commands use them."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from cbi_pipeline import ingest
+from cbi_pipeline.catalogue import load_catalogue
+from cbi_pipeline.feeds import FeedUnavailable, UnexpectedShape, archive, eia
+from cbi_pipeline.ingest import Fault, FaultLog
+from cbi_pipeline.settings import Settings
+from cbi_pipeline.warehouse import Warehouse
+from data_contracts.families import family
+from tests.feed_servers.cftc_server import CftcServer, report_row
+from tests.feed_servers.eia_server import EiaServer
+from tests.feed_servers.night import HASTY
+from tests.ingest.archive_copy import footprint
+
+NOW = datetime(2020, 6, 4, tzinfo=UTC)
+
+
+def settings_of(tmp_path: Path, **given) -> Settings:
+    return Settings(_env_file=None, home=tmp_path / "home", profile="live", **given)
+
+
+@pytest.fixture(autouse=True)
+def no_keys(monkeypatch):
+    for name in ("EIA_API_KEY", "CFTC_APP_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def servers():
+    with EiaServer() as one, CftcServer() as other:
+        yield one, other
+
+
+def health(settings, **given):
+    found = ingest.check_feeds(settings, patience=HASTY, **given)
+    return {one.feed: one for one in found}
+
+
+def test_a_missing_key_breaks_the_feed_that_needs_it_and_not_the_other(tmp_path, servers):
+    settings = settings_of(tmp_path, eia_url=servers[0].url, cftc_url=servers[1].base)
+    found = health(settings)
+    assert found["eia"].key == "missing"
+    assert any("EIA_API_KEY" in problem for problem in found["eia"].problems)
+    assert found["cftc"].key == "not set"
+
+
+def test_a_refused_key_is_told_from_an_accepted_one(tmp_path, servers, monkeypatch):
+    monkeypatch.setenv("EIA_API_KEY", "wrong")
+    monkeypatch.setenv("CFTC_APP_TOKEN", "stale")
+    settings = settings_of(tmp_path, eia_url=servers[0].url, cftc_url=servers[1].base)
+    found = health(settings)
+    assert found["eia"].key == "refused"
+    assert found["eia"].broken
+    assert found["cftc"].key == "refused"
+    assert any("went on without it" in notice for notice in found["cftc"].notices)
+    monkeypatch.setenv("EIA_API_KEY", servers[0].key)
+    assert health(settings_of(tmp_path, eia_url=servers[0].url))["eia"].key == "accepted"
+
+
+def test_a_service_that_is_down_is_a_problem_in_words_and_no_exception(tmp_path, monkeypatch):
+    monkeypatch.setenv("EIA_API_KEY", "k" * 40)
+    settings = settings_of(tmp_path, eia_url="http://127.0.0.1:9/v2", cftc_url="http://127.0.0.1:9")
+    assert all(one.broken for one in health(settings).values())
+
+
+def test_one_night_through_the_settings_fills_the_warehouse_and_health_shows_its_age(
+    tmp_path, servers, monkeypatch
+):
+    server = servers[0]
+    monkeypatch.setenv("EIA_API_KEY", server.key)
+    today = datetime.now(UTC).date()
+    for back in range(3, 40):
+        day = today - timedelta(days=back)
+        if day.weekday() < 5:
+            server.publisher.publish(NOW, "RWTC", day, "50.00")
+    settings = settings_of(tmp_path, eia_url=server.url, cftc_url=servers[1].base)
+    report = ingest.deliver_live(settings, ingest.land_live(settings, "eia"))
+    assert report.changed
+    found = health(settings, probe=False)["eia"]
+    ages = {age.family: age for age in found.ages}
+    assert not ages["eia_spot_daily"].stale
+    assert ages["eia_gas_storage"].stale
+    assert any("nothing of eia_gas_storage is held" in problem for problem in found.problems)
+
+
+def test_a_frozen_feed_is_stale_although_every_request_succeeds(tmp_path, servers, monkeypatch):
+    server = servers[0]
+    monkeypatch.setenv("EIA_API_KEY", server.key)
+    server.publisher.publish(NOW, "RWTC", date(2020, 5, 28), "33.00")
+    settings = settings_of(tmp_path, eia_url=server.url, cftc_url=servers[1].base)
+    ingest.deliver_live(settings, ingest.land_live(settings, "eia"))
+    problems = health(settings, probe=False)["eia"].problems
+    assert any("2020-05-28" in problem and "contract allows 21" in problem for problem in problems)
+
+
+def test_the_archive_profile_checks_the_embedded_records(tmp_path):
+    settings = Settings(_env_file=None, home=tmp_path, profile="archive")
+    (found,) = ingest.check_feeds(settings)
+    assert (found.feed, found.broken, found.newest) == ("archive", False, date(2020, 2, 10))
+
+
+# Recorded answer of the EIA's API v2 (petroleum/pri/spt, 1986-01-03; public domain; key replaced).
+RECORDED = (
+    '{"response":{"total":"1","dateFormat":"YYYY-MM-DD","frequency":"weekly","data":[{"period":'
+    '"1986-01-03","duoarea":"YCUOK","area-name":"NA","product":"EPCWTI","product-name":"WTI Crude '
+    'Oil","process":"PF4","process-name":"Spot Price FOB","series":"RWTC","series-description":'
+    '"Cushing, OK WTI Spot Price FOB (Dollars per Barrel)","value":"25.78","units":"$\\/BBL"}]},'
+    '"request":{"params":{"api_key":"MOCK_API_KEY"}},"apiVersion":"2.1.13"}'
+)
+
+
+def test_a_recorded_answer_is_parsed_offline(tmp_path):
+    path = tmp_path / "answer.json"
+    path.write_text(RECORDED)
+    parsed = ingest.parse_file("eia", path)
+    row = parsed.accepted.row(0, named=True)
+    assert (row["series_id"], row["value"], row["unit"]) == ("EIA.RWTC", 25.78, "USD/bbl")
+    assert parsed.rejected.is_empty()
+    path.write_text(RECORDED.replace("25.78", "dear"))
+    parsed = ingest.parse_file("eia", path)
+    assert parsed.accepted.is_empty()
+    assert parsed.rejected["rule"].to_list() == ["value_readable"]
+
+
+def test_an_archived_file_is_parsed_offline_too():
+    parsed = ingest.parse_file("archive", archive.PACKAGED / "eia-wti-daily.csv.gz")
+    assert len(parsed.accepted) == 8611
+
+
+def test_what_is_no_answer_of_the_feed_is_refused_in_words(tmp_path):
+    path = tmp_path / "answer.json"
+    path.write_text(json.dumps({"response": {}}))
+    with pytest.raises(UnexpectedShape, match=r"without response\.data"):
+        ingest.parse_file("eia", path)
+    with pytest.raises(ValueError, match="archive, eia, cftc"):
+        ingest.parse_file("fred", path)
+
+
+@pytest.fixture
+def own(tmp_path):
+    file = tmp_path / "palm.csv"
+    file.write_text("period,value\n2020-01-02,801.5\n2020-01-03,\n2020-01-06,-3\n")
+    settings = Settings(_env_file=None, home=tmp_path / "home", profile="archive")
+    given = {"series": "DESK.CPO", "unit": "USD/t", "source": "desk settlement book, 2020"}
+    return settings, file, given
+
+
+def test_an_import_keeps_bytes_source_and_rights_and_is_known_since_the_import(own):
+    settings, file, given = own
+    report = ingest.import_csv(settings, file, **given)
+    assert (report.accepted, report.added) == (3, 3)
+    warehouse = Warehouse(settings.warehouse_dir)
+    with warehouse.read() as store:
+        rows, series = store.table("raw.observation"), store.table("ref.series")
+        response = store.table("ledger.response").row(0, named=True)
+    assert rows["status"].to_list() == ["value", "missing", "value"]
+    assert set(rows["available_basis"]) == {"first_seen"}
+    assert set(rows["available_at"]) == {settings.clock.now()}
+    assert series["source"].item() == given["source"]
+    assert series["rights"].item() == "no-redistribution"
+    assert "desk%20settlement" in response["url"]
+
+
+def test_the_same_file_again_writes_nothing(own):
+    settings, file, given = own
+    ingest.import_csv(settings, file, **given)
+    before = footprint(settings.home)
+    assert not ingest.import_csv(settings, file, **given).changed
+    assert footprint(settings.home) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"source": " "}, "name the source"),
+        ({"unit": "furlong"}, "units: USD/bbl"),
+        ({"series": "EIA.RWTC"}, "belongs to an agency"),
+        ({"series": "palm oil"}, "no series id"),
+    ],
+)
+def test_an_import_without_provenance_is_refused_with_what_to_give(own, change, words):
+    settings, file, given = own
+    with pytest.raises(ValueError, match=words):
+        ingest.import_csv(settings, file, **given | change)
+    assert not (settings.home / "warehouse" / "cbi.duckdb").exists()
+
+
+def test_a_bad_row_of_an_import_is_set_aside_and_a_bad_file_refused(own):
+    settings, file, given = own
+    good = "".join(f"{date(2019, 1, 1) + timedelta(days=n)},{n}.5\n" for n in range(60))
+    file.write_text(f"period,value\n{good}2019-12-24,lots\n")
+    assert ingest.import_csv(settings, file, **given).quarantined == 1
+    file.write_text(f"period,value\n{good}2031-12-24,5\n")
+    assert ingest.import_csv(settings, file, **given).quarantined == 1
+    file.write_text("day;price\n2019-12-24;1\n")
+    with pytest.raises(UnexpectedShape, match="period and value"):
+        ingest.import_csv(settings, file, **given)
+
+
+def fault(problem="down"):
+    return Fault.of(FeedUnavailable("eia", problem, "Wait"), "*")
+
+
+def test_an_episode_of_faults_opens_once_and_closes_once(tmp_path):
+    log = FaultLog(tmp_path)
+    other = Fault.of(UnexpectedShape("eia", "odd", "Look"), "petroleum/pri/spt daily new")
+    kinds = [
+        log.settle("eia", faults, NOW + timedelta(days=day))
+        for day, faults in enumerate([(), (fault(),), (fault("still"),), (other,), (), ()])
+    ]
+    assert [event and event.kind for event in kinds] == [
+        None,
+        "opened",
+        None,
+        "changed",
+        "closed",
+        None,
+    ]
+    assert log.since("eia") is None
+
+
+def test_one_feeds_fault_is_not_anothers_and_a_torn_line_is_forgotten(tmp_path):
+    log = FaultLog(tmp_path)
+    log.settle("eia", [fault()], NOW)
+    with (tmp_path / "faults.jsonl").open("a") as file:
+        file.write('{"at": "2020-')
+    assert log.open("cftc") == ()
+    assert log.since("eia") == NOW
+    log.settle("eia", [], NOW + timedelta(days=1))
+    assert [event.kind for event in log.events()] == ["opened", "closed"]
+
+
+def test_every_live_commodity_is_priced_by_a_followed_series_in_its_unit():
+    units = {one.id: one.unit for one in eia.feed().series}
+    commodities = load_catalogue(profile="live").commodities
+    assert len(commodities) == 8
+    assert {one.price_series: one.unit for one in commodities}.items() <= units.items()
+
+
+def test_the_archive_catalogue_is_untouched_by_the_live_one():
+    assert [one.id for one in load_catalogue().commodities] == ["wti", "gasoline_mn"]
+
+
+def test_every_followed_unit_has_bounds_in_its_family():
+    settings = Settings(_env_file=None)
+    for feed in ingest.live_feeds(settings).values():
+        assert all(one.unit in family(one.family).bounds for one in feed.series)
+
+
+def test_a_dead_feed_leaves_the_other_whole(tmp_path, servers, monkeypatch):
+    monkeypatch.setenv("EIA_API_KEY", servers[0].key)
+    servers[0].traps["error_500"] = 10_000
+    report = date(2020, 5, 26)
+    row = json.dumps(report_row("financial"))
+    servers[1].publisher.publish(NOW, ("financial", "098662"), report, row)
+    settings = settings_of(tmp_path, eia_url=servers[0].url, cftc_url=servers[1].base)
+    for name in ("eia", "cftc"):
+        landed = ingest.land_live(settings, name, patience=HASTY)
+        ingest.deliver_live(settings, landed)
+    log = ingest.fault_log(settings)
+    assert "answers 500" in str(log.open("eia")[0])
+    assert log.open("cftc") == ()
+    with Warehouse(settings.warehouse_dir).read() as store:
+        assert store.table("raw.observation")["period"].unique().to_list() == [report]

@@ -1,0 +1,134 @@
+"""A private folder of the product, driven by the real command in processes of their own."""
+
+import hashlib
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from cbi_pipeline.settings import PROJECT_ROOT, Settings
+from cbi_pipeline.warehouse import Warehouse
+
+STEPS = (
+    "archive",
+    "market__price",
+    "features__row",
+    "features__target",
+    "evaluation__walk_forward",
+    "registry__decision",
+    "forecasting__refresh",
+    "issued__forecast",
+    "issued__score",
+    "report__morning",
+)
+PATIENCE_S = 600
+
+
+@dataclass(frozen=True)
+class Home:
+    path: Path
+    variables: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(home=self.path, profile="tiny")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        own = {"CBI_HOME": str(self.path), "CBI_PROFILE": "tiny", "COLUMNS": "200"}
+        return {**os.environ, **own, **self.variables}
+
+    def cbi(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "cbi_pipeline.cli", *arguments],
+            cwd=PROJECT_ROOT,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+        )
+
+    def run(self) -> subprocess.CompletedProcess[str]:
+        done = self.cbi("run")
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def stop_run(self, step: str, delay_s: float, number: signal.Signals) -> tuple[int, str]:
+        """Start a run and send a signal when ``step`` has begun; exit code and what was said."""
+        before = self._runs()
+        running = subprocess.Popen(
+            [sys.executable, "-m", "cbi_pipeline.cli", "run"],
+            cwd=PROJECT_ROOT,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + PATIENCE_S
+        while not self._began(step, before) and running.poll() is None:
+            assert time.monotonic() < deadline, f"{step} never began"
+            time.sleep(0.05)
+        time.sleep(delay_s)
+        if number is signal.SIGKILL and running.poll() is None:
+            os.killpg(running.pid, number)
+        elif running.poll() is None:
+            running.send_signal(number)
+        said, _ = running.communicate(timeout=PATIENCE_S)
+        return running.returncode, said
+
+    def contents(self) -> dict[str, str]:
+        """Hashes of everything that must not depend on how often the work was interrupted."""
+        with Warehouse(self.settings.warehouse_dir).read() as store:
+            chain = store.table("issued.forecast")
+            versions = store.table("registry.version")
+            found = {
+                "state": store.table("ledger.txn")["state_after"][-1],
+                "features": digest(store.table("features.row")),
+                "targets": digest(store.table("features.target")),
+                "evidence": digest(store.table("evaluation.forecast")),
+                "scores": digest(store.table("evaluation.score")),
+                "decisions": digest(store.table("registry.decision")),
+                "outcomes": digest(store.table("issued.score")),
+                "models": str(versions.select("version", "recipe", "fingerprint").rows()),
+                "forecast": digest(chain.drop("sequence")),
+                "chain": str(chain.sort("sequence")["row_hash"][-1]),
+            }
+        weights = sorted(self.settings.mlflow_dir.rglob("*.safetensors"))
+        hashes = sorted(hashlib.sha256(path.read_bytes()).hexdigest() for path in weights)
+        return {**found, "weights": str(hashes)}
+
+    def _runs(self) -> set[Path]:
+        return set(self.settings.dagster_dir.glob("history/runs/*-*.db"))
+
+    def _began(self, step: str, before: set[Path]) -> bool:
+        for path in self._runs() - before:
+            with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as events:
+                try:
+                    rows = events.execute(
+                        "SELECT 1 FROM event_logs WHERE dagster_event_type = 'STEP_START' "
+                        "AND step_key = ?",
+                        [step],
+                    ).fetchall()
+                except sqlite3.OperationalError:  # its tables are just being made
+                    continue
+            if rows:
+                return True
+        return False
+
+
+def digest(frame: pl.DataFrame) -> str:
+    """Hash of a frame's rows in the order given; every bit of every number counts."""
+    columns = [
+        pl.col(name).struct.json_encode() if dtype == pl.Struct else pl.col(name)
+        for name, dtype in frame.schema.items()
+    ]
+    return hashlib.sha256(frame.select(columns).write_ipc(None).getvalue()).hexdigest()

@@ -1,0 +1,72 @@
+"""An archive that lost, changed or gained something, as its user meets it."""
+
+import gzip
+import shutil
+from pathlib import Path
+
+import pytest
+
+from cbi_pipeline.feeds import archive
+from tests.defs.trees import footprint
+from tests.system.homes import Home
+
+pytestmark = pytest.mark.slow
+
+WTI = "eia-wti-daily.csv.gz"
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    return Path(shutil.copytree(archive.PACKAGED, tmp_path / "archive"))
+
+
+@pytest.fixture
+def home(tmp_path, folder) -> Home:
+    return Home(tmp_path / ".cbi", {"CBI_ARCHIVE_DIR": str(folder)})
+
+
+def rewrite(path: Path, change) -> None:
+    lines = gzip.decompress(path.read_bytes()).decode().splitlines(keepends=True)
+    path.write_bytes(gzip.compress("".join(change(lines)).encode(), mtime=0))
+
+
+def nothing_was_invented(home: Home) -> bool:
+    kept = {name.split("/")[0] for name in footprint(home.path)}
+    return kept <= {"dagster"} and not (home.path / "warehouse").exists()
+
+
+def test_a_deleted_file_stops_the_run_and_is_named(home, folder):
+    (folder / WTI).unlink()
+    done = home.cbi("run")
+    assert done.returncode != 0
+    assert WTI in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert nothing_was_invented(home)
+
+
+def test_a_flipped_byte_stops_the_run_and_names_the_file(home, folder):
+    content = bytearray((folder / WTI).read_bytes())
+    content[100] ^= 1
+    (folder / WTI).write_bytes(content)
+    done = home.cbi("run")
+    assert done.returncode != 0
+    assert WTI in done.stdout + done.stderr
+    assert nothing_was_invented(home)
+
+
+def test_edited_rows_go_to_quarantine_the_rest_goes_through_and_the_report_says_so(home, folder):
+    def edit(lines: list[str]) -> list[str]:
+        text = lines[-1].split(",")[0] + ",n/k\n"
+        other = lines[-2].split(",")[0] + ",99.99\n"
+        return [*lines[:-1], text, other, "1/4/2031,50.00\n"]
+
+    rewrite(folder / WTI, edit)
+    assert "sealed" in home.cbi("archive", "seal").stdout
+    home.run()
+    rows = home.cbi("quarantine", "list").stdout
+    assert "n/k" in rows
+    assert "99.99" in rows
+    assert "2031" in rows
+    report = (home.settings.reports_dir / "latest.html").read_text()
+    assert "modified" in report
+    assert WTI in report
