@@ -3,7 +3,8 @@
     python benchmarks/training.py [--quick] [--json FILE|-] [--device cuda] [--threads N]
 
 Two ways of doing the same are timed in turns within one process, and their ratio is taken pair by
-pair, so that a busy machine slows both; with one CPU thread, the process's own seconds count. A ratio is the median of its pairs with the lowest and the
+pair, so that a busy machine slows both; with one CPU thread, the process's own seconds count. A
+ratio is the median of its pairs with the lowest and the
 highest of the middle 90 % of bootstrapped medians. Ratios above 1 favour this package.
 """
 

@@ -4,6 +4,7 @@ import ast
 import fnmatch
 import re
 import subprocess
+import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
@@ -110,6 +111,30 @@ def test_every_dependency_is_pinned_to_a_version_that_suits():
     for line in declared:
         requirement = Requirement(line)
         assert pins[canonicalize_name(requirement.name)] in requirement.specifier, line
+
+
+def test_everything_imported_is_declared():
+    declared = {
+        canonicalize_name(Requirement(line).name) for line in PROJECT["project"]["dependencies"]
+    }
+    providers = metadata.packages_distributions()
+    undeclared = set()
+    for path in SOURCES:
+        for name in imported(ast.parse(path.read_text())) - set(sys.stdlib_module_names):
+            owners = {canonicalize_name(owner) for owner in providers.get(name, [name])}
+            if name not in PACKAGES and not owners & declared:
+                undeclared.add(f"{name} ({path.name})")
+    assert undeclared == set()
+
+
+def imported(tree: ast.Module) -> set[str]:
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.split(".")[0])
+    return names
 
 
 def test_the_lock_is_the_whole_closure():

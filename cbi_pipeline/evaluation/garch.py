@@ -10,7 +10,6 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from arch import arch_model
 
 from cbi_pipeline.forecasting.folds import Fold
 from cbi_pipeline.forecasting.forecaster import Forecasts
@@ -106,6 +105,8 @@ class Garch:
                 f"{self.name} of {history.commodity} knows {len(returns)} returns at its refit, "
                 f"needs {FEWEST_RETURNS}; evaluate fewer years or load more history"
             )
+        from arch import arch_model  # takes a second to import, and most runs fit no GARCH
+
         order = 1 if self.kind == "gjr" else 0
         model = arch_model(returns, mean="Zero", vol="GARCH", p=1, o=order, q=1, dist="t")
         fit = model.fit(disp="off", show_warning=False)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from arch.bootstrap import MCS, SPA
 
 from cbi_pipeline.evaluation.groups import Group
 from cbi_pipeline.evaluation.resample import SEED, block_bootstrap
@@ -32,6 +31,8 @@ def superior_ability(
     blocks = block_bootstrap(one.weeks, one.lags, draws=1)
     if not losses or blocks is None:
         return None
+    from arch.bootstrap import SPA  # takes a second to import
+
     test = SPA(base, _columns(losses), block_size=blocks.block, reps=DRAWS, seed=seed)
     test.compute()
     return float(test.pvalues["consistent"])
@@ -50,6 +51,8 @@ def confidence_set(one: Group, recipes: Sequence[str], *, seed: int = SEED) -> d
     if len(losses) == 1:
         return dict.fromkeys(recipes, 1.0)
     table = _columns(losses)
+    from arch.bootstrap import MCS  # takes a second to import
+
     test = MCS(table, size=SIZE, block_size=blocks.block, reps=DRAWS, seed=seed)
     test.compute()
     found = test.pvalues["Pvalue"]

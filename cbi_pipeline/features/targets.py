@@ -80,7 +80,7 @@ def _changes(pieces: list[Stretch], origins: Ints, steps: int) -> Iterator[_Outc
             price=np.full(lost.shape, np.nan),
             available=np.full(lost.shape, piece.start),
         )
-        yield replace(now, known=now.known & (lost | ~_same(before, now)))
+        yield replace(now, known=now.known & ~_same(before, now))
         before = now
 
 

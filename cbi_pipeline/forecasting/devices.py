@@ -54,6 +54,14 @@ def cpu_threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def wait(device: torch.device) -> None:
+    """Returns when the device has done all it was asked to do."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
 def random_states(device: torch.device) -> dict[str, torch.Tensor]:
     """The global generators' states: the CPU's, and the device's when it has its own."""
     states = {"cpu": torch.get_rng_state()}

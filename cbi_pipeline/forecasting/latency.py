@@ -115,18 +115,11 @@ def _feed(forecaster: Forecaster, panel: Panel, rows_N: Rows) -> tuple[windows.F
 
 
 def _timed(call: Callable[[], object], device: torch.device) -> float:
-    _wait(device)
+    devices.wait(device)
     began = time.perf_counter()
     call()
-    _wait(device)
+    devices.wait(device)
     return time.perf_counter() - began
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    elif device.type == "mps":
-        torch.mps.synchronize()
 
 
 def _peak(call: Callable[[], None], device: torch.device) -> float | None:
@@ -135,5 +128,5 @@ def _peak(call: Callable[[], None], device: torch.device) -> float | None:
     torch.cuda.reset_peak_memory_stats(device)
     before = torch.cuda.memory_allocated(device)
     call()
-    _wait(device)
+    devices.wait(device)
     return (torch.cuda.max_memory_allocated(device) - before) / MIB

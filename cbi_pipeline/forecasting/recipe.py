@@ -43,9 +43,10 @@ class TrainingConfig:
             a cell in which nothing was learned stays at the prior.
         averaging: average the weights over steps, or do not.
         augment: change training samples, or do not.
-        precision: of the network's forward pass in training; measured on a CPU, bfloat16 takes
-            twice as long as float32.
-        compile: compile the network; measured on a CPU, it is a little slower.
+        precision: of the network's forward pass in training.
+        compile: compile the network; "reduce-overhead" also captures CUDA graphs. What is
+            fastest differs by device: `execution.measure` finds out. On a CPU, bfloat16 takes
+            twice as long as float32 and compiling gains nothing.
     """
 
     seed: int = 0
@@ -64,7 +65,7 @@ class TrainingConfig:
     averaging: AveragingConfig | None = None
     augment: AugmentConfig | None = None
     precision: Literal["float32", "bfloat16"] = "float32"
-    compile: bool = False
+    compile: Literal["off", "default", "reduce-overhead"] = "off"
 
     def __post_init__(self) -> None:
         if min(self.batch_size, self.accumulate, self.patience, self.threads) < 1:

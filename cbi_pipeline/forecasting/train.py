@@ -24,6 +24,7 @@ from cbi_pipeline.forecasting.clipping import clip
 from cbi_pipeline.forecasting.config import decode
 from cbi_pipeline.forecasting.forecaster import Forecaster
 from cbi_pipeline.forecasting.networks.network import Network
+from cbi_pipeline.forecasting.networks.output import Output
 from cbi_pipeline.forecasting.optimisers import step_unless
 from cbi_pipeline.forecasting.panel import Panel
 from cbi_pipeline.forecasting.recipe import Recipe
@@ -113,7 +114,9 @@ class Run:
         self.total_steps = -(-len(train) // self.training.batch_size) * self.training.max_epochs
         low = self.training.precision == "bfloat16"
         self.autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=low)
-        self.forward = torch.compile(network) if self.training.compile else network
+        self.forward: Callable[[windows.Inputs], Output] = network
+        if self.training.compile != "off":
+            self.forward = torch.compile(network, mode=self.training.compile)
         self.stopping = EarlyStopping(self.training.patience, self.training.minimum_gain)
         self.steps_per_epoch = -(-len(train) // self.training.batch_size)
         self.curve: list[EpochRecord] = []

@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 
 from cbi_pipeline.warehouse._publication import sync
+from cbi_pipeline.warehouse._state_blocks import refresh_all_blocks
 
 
 def copy_tables(
@@ -25,6 +26,7 @@ def copy_tables(
     for table in tables:
         connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM old.{table}")
     connection.execute("DETACH old")
+    refresh_all_blocks(connection)
 
 
 def swap_database(fresh: Path, database: Path) -> None:

@@ -37,7 +37,7 @@ def replay(told: list, instant: int) -> dict:
 
 
 @given(st.lists(VERSION, max_size=25), st.booleans())
-@settings(max_examples=300)
+@settings(max_examples=200, deadline=None)
 def test_reading_equals_replaying(told, newest):
     told = sorted(told, key=lambda version: version[:2])
     instants, periods = np.repeat(np.arange(-1, 14), 10), np.tile(np.arange(10), 15)

@@ -31,6 +31,7 @@ def present(values: np.ndarray) -> list[float]:
     return [value for value in values.tolist() if not math.isnan(value)]
 
 
+@settings(deadline=None)
 @given(SERIES, WINDOWS)
 def test_a_moving_sum_adds_the_last_entries(values, window):
     total, count = t.moving_sum(values, window)
@@ -39,6 +40,7 @@ def test_a_moving_sum_adds_the_last_entries(values, window):
     assert count.tolist() == [len(s) for s in slices]
 
 
+@settings(deadline=None)
 @given(SERIES, WINDOWS)
 def test_a_moving_maximum_is_the_largest_of_the_last_entries(values, window):
     slices = [present(values[max(0, i + 1 - window) : i + 1]) for i in range(values.size)]
@@ -46,6 +48,7 @@ def test_a_moving_maximum_is_the_largest_of_the_last_entries(values, window):
     np.testing.assert_array_equal(t.moving_max(values, window), expected)
 
 
+@settings(deadline=None)
 @given(SERIES, WINDOWS, st.integers(1, 10))
 def test_a_moving_deviation_is_that_of_the_last_entries(values, window, least):
     slices = [present(values[max(0, i + 1 - window) : i + 1]) for i in range(values.size)]
@@ -53,6 +56,7 @@ def test_a_moving_deviation_is_that_of_the_last_entries(values, window, least):
     np.testing.assert_allclose(t.moving_deviation(values, window, least), expected, atol=1e-5)
 
 
+@settings(deadline=None)
 @given(SERIES, st.integers(1, 10))
 def test_expanding_moments_are_those_of_all_entries_so_far(values, least):
     slices = [present(values[: i + 1]) for i in range(values.size)]
@@ -62,6 +66,7 @@ def test_expanding_moments_are_those_of_all_entries_so_far(values, least):
     np.testing.assert_allclose(t.expanding_deviation(values, least), spreads, atol=1e-5)
 
 
+@settings(deadline=None)
 @given(SERIES, st.floats(0.5, 0.99))
 def test_an_exponential_mean_weighs_the_k_th_newest_with_decay_to_the_k(values, decay):
     for i, mean in enumerate(t.exponential_mean(values, decay)):
@@ -73,6 +78,7 @@ def test_an_exponential_mean_weighs_the_k_th_newest_with_decay_to_the_k(values, 
             assert math.isnan(mean)
 
 
+@settings(deadline=None)
 @given(SERIES)
 def test_a_seasonal_mean_looks_a_year_back_and_its_neighbours(values):
     means = t.seasonal_mean(values, season=7, years=3, least=2)

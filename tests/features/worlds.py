@@ -102,6 +102,8 @@ def scramble(
 
 def _dealt_anew(later: pl.DataFrame, dice: np.random.Generator) -> pl.DataFrame:
     """Every series late by some days of its own, and a few releases swapped."""
+    if later.is_empty():
+        return later
     delay = {name: float(dice.uniform(0, 40)) for name in later["series_id"].unique().sort()}
     days = pl.col("series_id").replace_strict(delay, return_dtype=pl.Float64)
     shifted = later.with_columns(

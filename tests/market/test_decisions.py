@@ -4,7 +4,7 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import polars as pl
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cbi_pipeline.market import decision_at
@@ -18,6 +18,7 @@ def decided(*instants: datetime) -> list[datetime]:
     return column.to_frame().select(decision_at(pl.col("at"))).get_column("at").to_list()
 
 
+@settings(deadline=None)
 @given(st.datetimes(datetime(1980, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC)))
 def test_it_is_the_first_night_at_or_after_the_release(released):
     [night] = decided(released)

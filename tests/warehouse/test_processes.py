@@ -72,7 +72,7 @@ def count_calls(root):
 def test_a_writer_killed_at_any_call_leaves_the_content_before_or_after(root):
     calls = count_calls(root)
     assert calls > 200
-    for call in random.Random(calls).sample(range(1, calls + 1), 4):
+    for call in random.Random(calls).sample(range(1, calls + 1), 3):
         survive_a_kill_at(root, call)
 
 
@@ -177,6 +177,14 @@ def test_a_rebuild_carries_over_the_tables_it_is_told(root):
         assert store.table("evaluation.score").is_empty()
     with warehouse.write() as store:
         assert len(store.table("market.price")) == processes.ROWS
+
+
+def test_carried_observations_keep_their_state(root):
+    warehouse = Warehouse(root)
+    with warehouse.read() as store:
+        before = store.state(at(10_000), processes.SERIES)
+    with warehouse.recreate(carry=["ref.series", "raw.observation"]) as store:
+        assert store.state(at(10_000), processes.SERIES) == before
 
 
 def test_a_rebuild_replaces_a_damaged_database(root):

@@ -1,0 +1,50 @@
+"""When another night would come to the same."""
+
+import pytest
+
+from cbi_pipeline.defs import standing
+from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.settings import Settings
+
+
+@pytest.fixture
+def root(tmp_path):
+    for name in ("cbi_pipeline", "data_contracts"):
+        (tmp_path / name / "inner").mkdir(parents=True)
+        (tmp_path / name / "inner" / "one.py").write_text("one = 1\n")
+    (tmp_path / "requirements.lock").write_text("polars==2.1.0\n")
+    return tmp_path
+
+
+def test_there_is_something_to_do_in_an_empty_home_and_looking_makes_no_file(tmp_path):
+    pipeline = Pipeline(Settings(home=tmp_path / ".cbi"))
+    assert not standing.nothing_to_do(pipeline)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("cbi_pipeline/inner/one.py", "one = 2\n"),
+        ("data_contracts/inner/two.py", "one = 1\n"),
+        ("cbi_pipeline/catalogue.toml", "[commodity]\n"),
+        ("requirements.lock", "polars==2.2.0\n"),
+    ],
+)
+def test_a_changed_source_or_pin_is_another_configuration(root, name, text):
+    before = standing.code(root)
+    (root / name).write_text(text)
+    assert standing.code(root) != before
+
+
+def test_a_moved_source_is_another_configuration(root):
+    before = standing.code(root)
+    (root / "cbi_pipeline/inner/one.py").rename(root / "cbi_pipeline/inner/other.py")
+    assert standing.code(root) != before
+
+
+def test_compiled_files_and_other_folders_are_not_configuration(root):
+    before = standing.code(root)
+    (root / "cbi_pipeline/inner/one.cpython-311.pyc").write_bytes(b"\x00")
+    (root / "README.md").write_text("words")
+    assert standing.code(root) == before
