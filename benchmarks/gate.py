@@ -16,7 +16,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -38,6 +38,7 @@ MONDAY = datetime(2015, 1, 5, tzinfo=UTC)
 DAILY = 0.02
 HOPELESS = 4.0
 NAIVE = "naive"
+WEEKS_OF_LOOKS = 52
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,17 +107,20 @@ class Power:
 def main() -> None:
     """Simulate, print, and write where asked."""
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--quick", action="store_true", help="a fifth of the trials, one design")
+    arguments.add_argument("--quick", action="store_true", help="half the trials, one design")
+    arguments.add_argument("--trials", type=int, metavar="N", help="campaigns per design")
     arguments.add_argument("--json", metavar="FILE", help="write the figures here, - for stdout")
     arguments.add_argument("--markdown", metavar="FILE", help="write the documentation page here")
     chosen = arguments.parse_args()
     designs = DESIGNS[:1] if chosen.quick else DESIGNS
-    trials = 200 if chosen.quick else 1000
+    trials = chosen.trials or (200 if chosen.quick else 400)
     false = [false_promotions(design, trials) for design in designs]
+    if not chosen.quick:
+        false.append(weekly_looks(DESIGNS[3], trials // 4))
     power = [
         found
         for design in designs
-        for found in power_curve(design, trials // 5, quick=chosen.quick)
+        for found in power_curve(design, trials // 4, quick=chosen.quick)
     ]
     line = json.dumps(summary(false, power))
     if chosen.json == "-":
@@ -135,6 +139,23 @@ def false_promotions(design: Design, trials: int) -> Rate:
     rng = np.random.default_rng([SEED, 1])
     promoted = sum(_campaign(rng, design) for _ in range(trials))
     return Rate(design.name, trials, promoted)
+
+
+def weekly_looks(design: Design, trials: int) -> Rate:
+    """Years in which one useless candidate, judged every week anew, was promoted."""
+    rng = np.random.default_rng([SEED, 3])
+    longer = replace(design, weeks=design.weeks + WEEKS_OF_LOOKS)
+    promoted = 0
+    for _ in range(trials):
+        market = Market.draw(rng, longer)
+        both = [market.crps(market.misjudged(rng, MISJUDGEMENT)) for _ in range(2)]
+        promoted += any(
+            _promoted(
+                market, *(one[:, week : week + design.weeks] for one in both), tried=week // 4
+            )
+            for week in range(WEEKS_OF_LOOKS)
+        )
+    return Rate(f"{design.name}, judged weekly for a year", trials, promoted)
 
 
 def power_curve(design: Design, trials: int, *, quick: bool) -> Iterator[Power]:
@@ -183,6 +204,8 @@ def markdown(false: list[Rate], power: list[Power]) -> str:
         "|---|---|---|---|",
         *(f"| {r.design} | {r.trials} | {r.rate:.1%} | {r.high:.1%} |" for r in false),
         "",
+        "A candidate judged weekly counts as another candidate each month.",
+        "",
         "How often a first candidate that is truly better is promoted (CRPS skill over the "
         "champion, mean over the cells):",
         "",
@@ -226,7 +249,7 @@ class Market:
     def losses(self, crps: dict[str, Floats]) -> pl.DataFrame:
         """The table that the gate reads."""
         design = self.design
-        cells, weeks = self.scale.shape
+        cells, weeks = next(iter(crps.values())).shape
         cell, week = (index.ravel() for index in np.indices((cells, weeks)))
         ahead = np.array(design.weeks_ahead)[cell % len(design.weeks_ahead)]
         instants = np.array([MONDAY.replace(tzinfo=None) + timedelta(weeks=w) for w in range(200)])
@@ -258,7 +281,7 @@ def _campaign(rng: np.random.Generator, design: Design) -> bool:
 
 
 def _promoted(market: Market, champion: Floats, candidate: Floats, *, tried: int) -> bool:
-    hopeless = market.crps(market.scale * HOPELESS)
+    hopeless = np.full_like(champion, HOPELESS * champion.mean())
     table = market.losses({"candidate": candidate, "champion": champion, NAIVE: hopeless})
     level = LEVEL / ((tried + 1) * (tried + 2))
     verdict, *_ = judge(table, "candidate", ("champion", NAIVE), _catalogue(market.design), level)

@@ -16,6 +16,7 @@ from cbi_pipeline.settings import load_settings
 
 if TYPE_CHECKING:
     from dagster import DagsterEvent, DagsterInstance, EventLogEntry, ExecuteInProcessResult
+    from dagster_shared.error import SerializableErrorInfo
 
     from cbi_pipeline.defs.pipeline import Pipeline
 
@@ -61,6 +62,8 @@ def _run_jobs(pipeline: Pipeline) -> bool:
             results.append(_execute(name, pipeline, instance, screen, bars))
             if not results[-1].success:
                 break
+    if any(_interrupted(result) for result in results):
+        raise KeyboardInterrupt
     for result in results:
         _report_failures(result)
     return all(result.success for result in results)
@@ -125,11 +128,22 @@ def _report_failures(result: ExecuteInProcessResult) -> None:
             errors.print(f"cbi: {event.step_key}: {_cause(event)}", markup=False)
 
 
+def _interrupted(result: ExecuteInProcessResult) -> bool:
+    # Dagster turns Ctrl-C inside a step into a failure of that step.
+    roots = (_root(event) for event in result.all_events if event.is_step_failure)
+    return any(root and root.cls_name == "DagsterExecutionInterruptedError" for root in roots)
+
+
 def _cause(event: DagsterEvent) -> str:
+    root = _root(event)
+    return root.message.strip() if root else "failed without an error"
+
+
+def _root(event: DagsterEvent) -> SerializableErrorInfo | None:
     error = event.step_failure_data.error
     while error is not None and error.cause is not None:
         error = error.cause
-    return error.message.strip() if error else "failed without an error"
+    return error
 
 
 @contextmanager

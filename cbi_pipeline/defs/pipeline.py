@@ -84,13 +84,14 @@ class Pipeline:
             Rows added per table; when none is new, nothing is opened for writing.
         """
         with self.warehouse.read() as store:
+            if not any(len(_unknown(store, name, rows)) for name, rows in tables.items()):
+                return dict.fromkeys(tables, 0)
+        with self.warehouse.write() as store, store.transaction():
+            # A run killed between commit and publication left rows that no snapshot shows yet.
             fresh = {name: _unknown(store, name, rows) for name, rows in tables.items()}
-        if any(len(rows) for rows in fresh.values()):
-            with self.warehouse.write() as store, store.transaction():
-                for name, rows in fresh.items():
-                    store.append(name, rows)
-            self.warehouse.publish()
-        return {name: len(rows) for name, rows in fresh.items()}
+            added = {name: store.append(name, rows) for name, rows in fresh.items()}
+        self.warehouse.publish()
+        return added
 
 
 def _unknown(store: Store, name: str, rows: pl.DataFrame) -> pl.DataFrame:

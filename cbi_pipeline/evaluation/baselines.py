@@ -30,6 +30,7 @@ REFERENCES = (*BASELINES, "garch_t", "gjr_t")
 # Past returns that an empirical distribution needs before its 5 % and 95 % quantiles mean much.
 FEWEST_RETURNS = 40
 T_DEGREES = 6.0
+YEAR_US = round(365.25 * 86_400_000_000)
 
 
 class Contender(Protocol):
@@ -61,10 +62,12 @@ class Learned:
     Attributes:
         recipe: what is trained.
         alias: name in the tables when it is not the recipe's own.
+        rolling_years: train on that many newest years only; by default on all that is known.
     """
 
     recipe: Recipe
     alias: str = ""
+    rolling_years: int | None = None
 
     @property
     def name(self) -> str:
@@ -77,18 +80,25 @@ class Learned:
         return self.recipe.levels
 
     def identity(self) -> str:
-        """The recipe's."""
-        return self.recipe.identity()
+        """The recipe's, and the rolling window's where there is one."""
+        if self.rolling_years is None:
+            return self.recipe.identity()
+        return _identity(f"{self.recipe.identity()} {self.rolling_years} years", self.levels)
 
     def forecast(self, panel: Panel, fold: Fold, folder: Path | None) -> Forecasts:
         """Train on the fold (continuing a checkpoint in ``folder``), keep the model, predict."""
         checkpoints = folder / "checkpoint" if folder else None
-        result = fit(
-            self.recipe, panel, fold.train_rows, fold.validation_rows, checkpoint_dir=checkpoints
-        )
+        rows = self._train_rows(panel, fold)
+        result = fit(self.recipe, panel, rows, fold.validation_rows, checkpoint_dir=checkpoints)
         if folder:
             result.forecaster.save(folder / "model")
         return result.forecaster.predict(panel, fold.test_rows)
+
+    def _train_rows(self, panel: Panel, fold: Fold) -> npt.NDArray[np.int64]:
+        if self.rolling_years is None:
+            return fold.train_rows
+        decision = panel.decision_at_R.cpu().numpy()[fold.train_rows]
+        return fold.train_rows[decision > fold.refit_at_us - self.rolling_years * YEAR_US]
 
 
 @dataclass(frozen=True)

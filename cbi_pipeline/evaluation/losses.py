@@ -86,8 +86,13 @@ def _wide(forecasts: pl.DataFrame) -> pl.DataFrame:
 
 def _known(targets: pl.DataFrame) -> pl.DataFrame:
     return (
-        targets.sort("version")
-        .group_by("commodity", "horizon", pl.col("session").alias("origin_session"))
+        targets.sort("commodity", "horizon", "session", "version")
+        .group_by(
+            "commodity",
+            "horizon",
+            pl.col("session").alias("origin_session"),
+            maintain_order=True,
+        )
         .agg(
             y=pl.col("value").last(),
             target_price=pl.col("price").last(),
@@ -102,7 +107,11 @@ def _usual_move(wide: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     earlier = known.join(first, on=["commodity", "horizon"]).filter(
         pl.col("known_at") <= pl.col("first")
     )
-    return earlier.group_by("commodity", "horizon").agg(usual_move=pl.col("y").abs().mean())
+    # The last bits of a mean depend on the order of what is added.
+    ordered = earlier.sort("commodity", "horizon", "origin_session")
+    return ordered.group_by("commodity", "horizon", maintain_order=True).agg(
+        usual_move=pl.col("y").abs().mean()
+    )
 
 
 def _labelled(wide: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:

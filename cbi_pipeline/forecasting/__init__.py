@@ -8,6 +8,8 @@
 Needs torch, numpy and safetensors, nothing else.
 """
 
+from cbi_pipeline.forecasting.checkpoint import Keep, load_checkpoint
+from cbi_pipeline.forecasting.ensemble import Ensemble, EnsembleForecasts
 from cbi_pipeline.forecasting.folds import Fold, latest, walk_forward
 from cbi_pipeline.forecasting.forecaster import Forecaster, Forecasts
 from cbi_pipeline.forecasting.networks.network import Network
@@ -22,6 +24,7 @@ from cbi_pipeline.forecasting.presets import (
 )
 from cbi_pipeline.forecasting.recipe import DEFAULT_LEVELS, Recipe, TrainingConfig
 from cbi_pipeline.forecasting.records import EpochRecord, FitResult
+from cbi_pipeline.forecasting.stacked import fit_ensemble
 from cbi_pipeline.forecasting.stopping import TrainingFailed
 from cbi_pipeline.forecasting.train import fit, untrained
 
@@ -29,11 +32,14 @@ __all__ = [
     "DEFAULT_LEVELS",
     "NEVER",
     "PRESETS",
+    "Ensemble",
+    "EnsembleForecasts",
     "EpochRecord",
     "FitResult",
     "Fold",
     "Forecaster",
     "Forecasts",
+    "Keep",
     "Network",
     "Output",
     "Panel",
@@ -44,7 +50,9 @@ __all__ = [
     "anchored_gru",
     "anchored_untrained",
     "fit",
+    "fit_ensemble",
     "latest",
+    "load_checkpoint",
     "recipe_network",
     "tiny",
     "untrained",

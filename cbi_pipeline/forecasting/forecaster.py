@@ -83,7 +83,7 @@ class Forecaster:
             tree = json.loads((folder / _DESCRIPTION).read_bytes())
         except (FileNotFoundError, json.JSONDecodeError) as error:
             raise ValueError(f"{folder} holds no saved forecaster: {error}") from error
-        if tree["format"] != FORMAT or tree["weights_sha256"] != storage.sha256(weights):
+        if tree.get("format") != FORMAT or tree["weights_sha256"] != storage.sha256(weights):
             raise ValueError(f"{folder}: weights and description do not match; save it again")
         recipe, spec = Recipe.from_json(tree["recipe"]), decode(PanelSpec, tree["spec"])
         network = recipe.build(spec)

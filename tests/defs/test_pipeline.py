@@ -59,6 +59,14 @@ def test_tables_are_added_together_or_not_at_all(pipeline):
     assert stored(pipeline) == []
 
 
+def test_rows_committed_but_never_published_are_published_and_not_added_twice(pipeline):
+    with pipeline.warehouse.write() as store:
+        store.append("registry.version", versions(1))
+    assert stored(pipeline) == []
+    assert pipeline.add({"registry.version": versions(1, 2)}) == {"registry.version": 1}
+    assert stored(pipeline) == [1, 2]
+
+
 def test_before_the_first_ingestion_there_is_nothing_to_add_to(tmp_path):
     pipeline = Pipeline(Settings(home=tmp_path / ".cbi"))
     with pytest.raises(NothingPublished, match="cbi run"):

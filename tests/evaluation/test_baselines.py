@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cbi_pipeline.evaluation import BASELINES, Climatology, Ewma, baselines
+from cbi_pipeline.evaluation import BASELINES, Climatology, Ewma, Learned, baselines
 from cbi_pipeline.evaluation.baselines import unit_t
 from cbi_pipeline.forecasting import fit
 from cbi_pipeline.forecasting.folds import Fold
-from cbi_pipeline.forecasting.presets import anchored_untrained
+from cbi_pipeline.forecasting.presets import anchored_untrained, tiny
 from tests.evaluation import panels
 
 
@@ -95,6 +95,22 @@ def test_the_prior_uses_half_of_each_variance(panel):
     assert forecasts.vol_NH[0] == pytest.approx(np.sqrt(np.array([5, 20]) * 1e-4), rel=1e-5)
     assert forecasts.up_NH[0] == pytest.approx(0.5)
     assert forecasts.q_NHQ[0, 0, 6] == 0.0
+
+
+def test_a_rolling_recipe_is_trained_on_its_newest_years_alone(panel):
+    given = Fold(
+        "f", int(panel.decision_at_R[700]), np.arange(300, 600), np.arange(600, 700), [750]
+    )
+    rolling = Learned(tiny("f-1"), alias="tiny, one year", rolling_years=1)
+    expanding = Learned(tiny("f-1"))
+    decision = panel.decision_at_R.numpy()
+    newest = np.arange(300, 600)[decision[300:600] > given.refit_at_us - 365.25 * panels.DAY_US]
+    assert 0 < len(newest) < 300
+    alone = Fold("f", given.refit_at_us, newest, given.validation_rows, given.test_rows)
+    q = rolling.forecast(panel, given, None).q_NHQ
+    assert np.array_equal(q, expanding.forecast(panel, alone, None).q_NHQ)
+    assert not np.array_equal(q, expanding.forecast(panel, given, None).q_NHQ)
+    assert rolling.identity() != expanding.identity() == tiny("f-1").identity()
 
 
 def test_the_baselines_carry_the_names_the_gate_asks_for():

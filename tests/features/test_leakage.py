@@ -40,7 +40,7 @@ def shipped() -> Record:
     seed=st.integers(0, 10_000),
     series=SCRAMBLED,
 )
-@settings(max_examples=4, deadline=None, phases=NO_SHRINKING)
+@settings(max_examples=3, deadline=None, phases=NO_SHRINKING)
 def test_nothing_decided_on_the_shipped_record_depends_on_what_came_later(
     shipped, instant, seed, series
 ):
@@ -56,14 +56,14 @@ REVISED = {
 
 
 @given(**REVISED)
-@settings(max_examples=8, deadline=None, phases=NO_SHRINKING)
+@settings(max_examples=6, deadline=None, phases=NO_SHRINKING)
 def test_nothing_decided_on_a_revised_record_depends_on_what_came_later(record, days, seed, series):
     assert_unnoticed(record, days, seed, series)
 
 
 @pytest.mark.slow
 @given(**REVISED)
-@settings(max_examples=150, deadline=None, phases=NO_SHRINKING)
+@settings(max_examples=60, deadline=None, phases=NO_SHRINKING)
 def test_nothing_decided_on_many_revised_records_depends_on_what_came_later(
     record, days, seed, series
 ):

@@ -31,7 +31,7 @@ def masked(rows: pl.DataFrame, name: str) -> pl.Series:
 
 
 @given(seed=st.integers(0, 10_000), nights=st.lists(st.integers(1, 400), min_size=1, max_size=4))
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 def test_nightly_runs_on_a_growing_record_equal_one_run_over_the_final_record(seed, nights):
     observed, built = world(seed, weeks=60, revisions=40), None
     for night in [START + timedelta(days=day) for day in sorted(nights)] + [END]:

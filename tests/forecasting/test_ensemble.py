@@ -24,7 +24,11 @@ def recipe(network, **training):
     return base.with_training(**{"batch_size": 64, "max_epochs": 3, "patience": 1, **training})
 
 
-@pytest.mark.parametrize("name", STACKABLE)
+QUICK = ("mlp", "tcn")
+SOME = [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in STACKABLE]
+
+
+@pytest.mark.parametrize("name", SOME)
 def test_stacked_members_equal_members_trained_alone(name, make_panel, split):
     panel = make_panel(signal=0.5)
     train, validation = split(panel)

@@ -77,7 +77,7 @@ def correlation(forecaster, panel, rows):
     )[0, 1]
 
 
-QUICK = ("gru", "mlp")
+QUICK = ("mlp",)
 SOME = [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in NETWORKS]
 
 
@@ -130,7 +130,10 @@ def test_the_direction_head_learns_a_planted_signal(planted, split):
     assert abs(rose[sure].mean() - up[sure].mean()) < 0.12
 
 
-@pytest.mark.parametrize("loss", ["qlike", "gaussian", "student_t"])
+SCALE = ["qlike", *(pytest.param(x, marks=pytest.mark.slow) for x in ("gaussian", "student_t"))]
+
+
+@pytest.mark.parametrize("loss", SCALE)
 def test_every_loss_of_the_scale_learns_a_planted_scale(loss, make_panel, split):
     panel = make_panel({"daily": 1500, "weekly": 400}, scale_signal=0.7, missing=0.0)
     train, validation = split(panel)

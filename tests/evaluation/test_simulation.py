@@ -1,0 +1,46 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from scipy.stats import binom
+
+from benchmarks import gate
+
+ROOT = Path(gate.__file__).parents[1]
+
+
+@pytest.mark.slow
+def test_the_quick_benchmark_prints_one_line_with_a_rate_below_its_level():
+    command = [sys.executable, "benchmarks/gate.py", "--quick", "--trials", "100", "--json", "-"]
+    surroundings = os.environ | {"PYTHONPATH": str(ROOT)}
+    run = subprocess.run(
+        command, cwd=ROOT, env=surroundings, capture_output=True, text=True, check=True
+    )
+    (line,) = run.stdout.splitlines()
+    found = json.loads(line)
+    assert {"false_promotion_rate", "level", "trials", "power"} <= set(found)
+    assert found["false_promotion_rate"] <= binom.ppf(0.999, 100, found["level"]) / 100
+    assert found["power"] > 0.15
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("design", gate.DESIGNS[3:], ids=lambda design: design.name)
+def test_useless_candidates_in_a_row_are_promoted_no_more_often_than_the_level(design):
+    trials = 40
+    assert gate.false_promotions(design, trials).happened <= binom.ppf(0.999, trials, gate.LEVEL)
+
+
+@pytest.mark.slow
+def test_power_grows_with_the_true_skill():
+    curve = list(gate.power_curve(gate.DESIGNS[4], 15, quick=False))
+    assert curve[0].promoted.rate <= 0.2
+    assert curve[-1].promoted.rate >= 0.8
+    assert curve[-1].skill > curve[1].skill > curve[0].skill - 0.01
+
+
+def test_a_rate_states_the_upper_end_of_its_exact_interval():
+    assert gate.Rate("d", 100, 0).high == pytest.approx(1 - 0.025 ** (1 / 100))
+    assert gate.Rate("d", 100, 100).high == 1.0
