@@ -13,8 +13,15 @@ AS_OF = datetime(2020, 2, 12, 15, 30, tzinfo=UTC)
 KNOWN = datetime(2019, 1, 9, tzinfo=UTC)
 WTI = ("wti", date(2019, 1, 3), 1, 46.92, KNOWN)
 GASOLINE = ("gasoline_mn", date(2020, 2, 10), 1, 2.5, datetime(2020, 2, 10, 22, tzinfo=UTC))
-LIVE = load_catalogue(profile="live")
 ARCHIVE = load_catalogue(profile="archive")
+# The same commodities, as a live profile would follow them: no record is closed.
+LIVE = ARCHIVE.model_copy(
+    update={
+        "commodities": tuple(
+            one.model_copy(update={"record_ends": None}) for one in ARCHIVE.commodities
+        )
+    }
+)
 
 
 def test_old_price_is_named_with_its_age_and_the_limit():
