@@ -39,6 +39,8 @@ app.add_typer(ledger.app, name="ledger")
 app.add_typer(panel.app, name="panel")
 app.add_typer(contracts.app, name="contracts")
 
+INTERRUPTED = 130  # what a shell reports for a program that SIGINT ended
+
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
@@ -61,11 +63,13 @@ def invoke(arguments: list[str]) -> int:
         path = error.ctx.command_path if error.ctx else "cbi"
         return explain(f"{error.format_message().rstrip('.')}. See `{path} --help`.", code=2)
     except (KeyboardInterrupt, click.Abort):
-        return explain("interrupted; run the same command again to go on", code=130)
+        outcome = INTERRUPTED
     except Exception as error:
         if isinstance(error, (Refusal, *expected_errors())):
             return explain(str(error), code=2)
         raise
+    if outcome == INTERRUPTED:  # Typer turns Ctrl-C into this exit code without a word
+        return explain("interrupted; run the same command again to go on", code=INTERRUPTED)
     return outcome if isinstance(outcome, int) else 0
 
 

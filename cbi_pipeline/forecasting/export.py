@@ -76,7 +76,7 @@ def save_program(forecaster: Forecaster, panel: Panel, rows_N: Rows, path: Path)
 
 
 def save_onnx(forecaster: Forecaster, panel: Panel, rows_N: Rows, path: Path) -> None:
-    """Writes an ONNX model with a dynamic batch; needs the onnx and onnxscript packages.
+    """Writes an ONNX model with a dynamic batch; needs the packages of the extra `onnx`.
 
     Raises:
         ValueError: the path does not end in .onnx.

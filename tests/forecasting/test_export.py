@@ -1,6 +1,7 @@
 import dataclasses
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 
@@ -71,8 +72,6 @@ def test_a_saved_program_needs_no_class_of_ours(panel, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_onnx_model_answers_like_the_model_at_any_batch_size(name, panel, tmp_path):
-    onnxruntime = pytest.importorskip("onnxruntime")
-    pytest.importorskip("onnxscript")
     model, path = forecaster(name, panel), tmp_path / "model.onnx"
     save_onnx(model, panel, ROWS, path)
     session = onnxruntime.InferenceSession(path)

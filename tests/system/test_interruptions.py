@@ -26,6 +26,6 @@ def test_ctrl_c_says_one_line_and_the_next_run_goes_on(undisturbed, tmp_path, st
     code, said = home.stop_run(step, 0.3, signal.SIGINT)
     assert code == 130
     assert "Traceback" not in said
-    assert said.strip().splitlines()[-1].startswith("interrupted")
+    assert said.strip().splitlines()[-1].startswith("cbi: interrupted")
     home.run()
     assert home.contents() == undisturbed.contents()
