@@ -25,12 +25,17 @@ def ui(
     dagster_port: Annotated[int, typer.Option(help="Port of the Dagster pages.")] = 3000,
     mlflow_port: Annotated[int, typer.Option(help="Port of the MLflow pages.")] = 5000,
 ) -> int:
-    """Open the Dagster webserver and daemon and the MLflow pages; Ctrl-C stops them all."""
+    """Open the Dagster webserver and daemon and the MLflow pages; Ctrl-C stops them all.
+
+    A supervisor's stop and a closed terminal do the same, so that no server is left behind.
+    """
     settings = load_settings()
     for port in (dagster_port, mlflow_port):
         if _answers(port):
             raise Refusal(f"port {port} is taken; choose another, see `cbi ui --help`")
     prepare_home(settings)
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.default_int_handler)
     children = [
         _start(command, settings) for command in _commands(settings, dagster_port, mlflow_port)
     ]
@@ -81,14 +86,7 @@ def _start(command: list[str], settings: Settings) -> subprocess.Popen[bytes]:
             stderr=log,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
-            # A shell that runs us in the background has SIGINT ignored; Dagster would copy that
-            # to SIGTERM and never stop.
-            preexec_fn=_default_signals,
         )
-
-
-def _default_signals() -> None:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _await(port: int, children: list[subprocess.Popen[bytes]]) -> None:

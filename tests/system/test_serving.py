@@ -26,9 +26,9 @@ print(sys.modules["cbi_pipeline.forecasting"].__file__)
 
 
 def test_the_champion_forecasts_its_own_example_in_a_fresh_process(undisturbed, tmp_path):
+    places = (undisturbed.settings.mlflow_uri, str(PROJECT_ROOT))
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", PROGRAM]
-        + [undisturbed.settings.mlflow_uri, str(PROJECT_ROOT)],
+        [sys.executable, "-W", "ignore", "-c", PROGRAM, *places],
         cwd=tmp_path,
         capture_output=True,
         text=True,
