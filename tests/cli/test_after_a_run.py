@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from tests.defs.trees import footprint
 
 
@@ -34,6 +36,7 @@ def test_the_forecast_as_json_has_every_commodity_horizon_and_rising_quantiles(c
             assert outlook["target_session"] > one["origin_session"]
 
 
+@pytest.mark.slow
 def test_the_forecast_of_one_commodity_leaves_the_others_out(cbi, finished):
     told = json.loads(cbi("forecast", "--commodity", "wti", "--json", home=finished).stdout)
     assert [one["commodity"] for one in told["commodities"]] == ["wti"]
@@ -45,6 +48,7 @@ def test_an_unknown_commodity_is_refused_with_those_there_are(cbi, finished):
     assert "wti, gasoline_mn" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_printed_uri_loads_in_a_program_that_knows_nothing_else(cbi, finished):
     variable, uri = cbi("models", "uri", home=finished).stdout.splitlines()[:2]
     name, store = variable.split("=", 1)
@@ -70,6 +74,7 @@ def test_the_first_version_is_champion_and_says_that_it_has_no_learned_skill(cbi
     assert "no learned" in listed
 
 
+@pytest.mark.slow
 def test_the_report_is_written_again(cbi, finished):
     done = cbi("report", home=finished)
     assert done.returncode == 0
@@ -77,6 +82,7 @@ def test_the_report_is_written_again(cbi, finished):
     assert "historical demonstration, data as of" in page
 
 
+@pytest.mark.slow
 def test_ledger_verify_passes_and_names_a_changed_forecast(cbi, finished, tmp_path):
     assert cbi("ledger", "verify", home=finished).returncode == 0
     copy = tmp_path / "home"
@@ -88,10 +94,12 @@ def test_ledger_verify_passes_and_names_a_changed_forecast(cbi, finished, tmp_pa
     assert done.stderr
 
 
+@pytest.mark.slow
 def test_doctor_is_content(cbi, finished):
     assert cbi("doctor", home=finished).returncode == 0
 
 
+@pytest.mark.slow
 def test_the_exported_panel_has_one_line_per_commodity_and_session(cbi, finished, tmp_path):
     import polars as pl
 

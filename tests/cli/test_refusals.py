@@ -7,12 +7,17 @@ import pytest
     "arguments",
     [
         ["forecast"],
-        ["report"],
-        ["quarantine", "list"],
-        ["models", "list"],
-        ["models", "uri"],
-        ["ledger", "verify"],
-        ["panel", "export", "rows.parquet"],
+        *(
+            pytest.param(arguments, marks=pytest.mark.slow)
+            for arguments in (
+                ["report"],
+                ["quarantine", "list"],
+                ["models", "list"],
+                ["models", "uri"],
+                ["ledger", "verify"],
+                ["panel", "export", "rows.parquet"],
+            )
+        ),
     ],
 )
 def test_before_any_run_a_command_says_to_run_first(cbi, home, arguments):

@@ -100,6 +100,7 @@ def check(tmp_path, nights: int, seed: int) -> None:
     assert events == ["opened", "closed"] * episodes
 
 
+@pytest.mark.slow
 def test_a_week_of_nights_with_random_faults_end_where_calm_ones_do(tmp_path):
     check(tmp_path, nights=8, seed=7)
 

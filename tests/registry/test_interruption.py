@@ -12,8 +12,10 @@ from mlflow import MlflowClient
 from cbi_pipeline.registry import Registry
 from tests.registry import world
 
-QUICK = ("log_batch", "create_model_version", "set_terminated")
+QUICK = ("create_model_version",)
 REST = (
+    "log_batch",
+    "set_terminated",
     "create_registered_model",
     "create_run",
     "create_logged_model",

@@ -69,6 +69,7 @@ def count_calls(root):
     return int((root / "calls").read_text())
 
 
+@pytest.mark.slow
 def test_a_writer_killed_at_any_call_leaves_the_content_before_or_after(root):
     calls = count_calls(root)
     assert calls > 200
