@@ -2,10 +2,16 @@
 
     python benchmarks/training.py [--quick] [--json FILE|-] [--device cuda] [--threads N]
 
-Two ways of doing the same are timed in turns within one process, and their ratio is taken pair by
-pair, so that a busy machine slows both; with one CPU thread, the process's own seconds count. A
-ratio is the median of its pairs with the lowest and the
-highest of the middle 90 % of bootstrapped medians. Ratios above 1 favour this package.
+Two ways of doing the same are timed step by step in turns within one process, and their ratio is
+taken pair by pair, so that a busy machine slows both; with one CPU thread, the process's own
+seconds count. A ratio is the median of its pairs with the lowest and the highest of the middle 90 %
+of bootstrapped medians. Ratios above 1 favour this package.
+
+Other libraries are measured where they are installed, which is not the project's own environment:
+
+    python -m venv benchmarks/.venv
+    benchmarks/.venv/bin/pip install -r benchmarks/training_peers.txt
+    benchmarks/.venv/bin/python -m benchmarks.training_peers
 """
 
 import argparse
@@ -32,7 +38,7 @@ from cbi_pipeline.forecasting.stacked import Stack
 from cbi_pipeline.forecasting.train import Run
 
 WINDOW, BATCH, FEATURES = 64, 256, 30
-Work = Callable[[], None]
+Step = Callable[[int], object]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,17 +63,32 @@ class Pairs:
         }
 
 
-def interleave(ours: Work, other: Work, done: int, pairs: int, device: torch.device) -> Pairs:
-    """Times both in turns, after one untimed round of each; `done` is windows per call."""
-    ours()
-    other()
-    spans: tuple[list[float], list[float]] = ([], [])
-    for i in range(pairs):
-        for way in (0, 1) if i % 2 else (1, 0):  # neither always goes first
-            began = _clock(device)
-            (ours, other)[way]()
-            spans[way].append(_clock(device) - began)
-    return Pairs(*spans, done)
+def interleave(
+    ours: Step, other: Step, steps: int, pairs: int, windows_per_step: int, device: torch.device
+) -> Pairs:
+    """Times both step by step in turns, after one untimed step of each.
+
+    On a GPU a whole pair runs without a wait in between; only its end is waited for.
+    """
+    ways = (ours, other)
+    for way in ways:
+        way(0)
+    spans = np.zeros((pairs, 2))
+    for pair in range(pairs):
+        if device.type == "cuda":
+            for w in (0, 1) if pair % 2 else (1, 0):
+                spans[pair, w] = _seconds(lambda w=w: [ways[w](i) for i in range(steps)], device)
+            continue
+        for i in range(steps):
+            for w in (0, 1) if i % 2 else (1, 0):  # neither always goes first
+                spans[pair, w] += _seconds(lambda w=w, i=i: ways[w](i), device)
+    return Pairs(spans[:, 0].tolist(), spans[:, 1].tolist(), steps * windows_per_step)
+
+
+def _seconds(work: Callable[[], object], device: torch.device) -> float:
+    began = _clock(device)
+    work()
+    return _clock(device) - began
 
 
 def _clock(device: torch.device) -> float:
@@ -136,15 +157,15 @@ def measure_feed(panel: Panel, batches: int, pairs: int) -> dict[str, float]:
     dataset = torch.utils.data.Subset(NumpyWindows(panel, rows), order.tolist())
     loader = torch.utils.data.DataLoader(dataset, batch_size=BATCH)
 
-    def ours() -> None:
+    def ours(_: int) -> None:
         for index in order.split(BATCH):
             feed.batch(index)
 
-    def other() -> None:
+    def other(_: int) -> None:
         for batch in loader:
             [part.to(panel.device) for part in batch]
 
-    return interleave(ours, other, batches * BATCH, pairs, panel.device).report()
+    return interleave(ours, other, 1, pairs, batches * BATCH, panel.device).report()
 
 
 def recipe(network: object, batch: int = BATCH, threads: int = 1) -> Recipe:
@@ -167,7 +188,7 @@ def start(config: Recipe, panel: Panel) -> tuple[Run, windows.Feed]:
     return Run(config, network, feed, feed), feed
 
 
-def bare_step(network: Network, feed: windows.Feed, config: Recipe) -> Work:
+def bare_step(network: Network, feed: windows.Feed, config: Recipe) -> Step:
     """The least a training step can be: one resident batch, forward, loss, backward, clip, step."""
     batch = feed.batch(torch.arange(config.training.batch_size, device=feed.row_NC.device))
     prior = network.prior_scale(batch.inputs)
@@ -175,7 +196,7 @@ def bare_step(network: Network, feed: windows.Feed, config: Recipe) -> Work:
     optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
     count = batch.weight_BHC.sum()
 
-    def step() -> None:
+    def step(i: int) -> None:
         optimiser.zero_grad()
         output = network(batch.inputs)
         objective(output, batch.target_BHC, batch.weight_BHC, prior, count).backward()
@@ -195,21 +216,15 @@ def measure_step(
     bare = bare_step(twin, feed, config)
     order = torch.randperm(len(feed), device=panel.device)[: steps * BATCH].split(BATCH)
 
-    def ours() -> None:
-        for index in order:
-            run.take_step(index, 1e-3)
+    def feeding(i: int) -> None:
+        feed.target_count(order[i])
+        feed.batch(order[i])
 
-    def other() -> None:
-        for _ in order:
-            bare()
+    def ours(i: int) -> None:
+        run.take_step(order[i], 1e-3)
 
-    def feeding() -> None:
-        for index in order:
-            feed.target_count(index)
-            feed.batch(index)
-
-    loop = interleave(ours, other, steps * BATCH, pairs, panel.device)
-    data = interleave(feeding, ours, steps * BATCH, pairs, panel.device)
+    loop = interleave(ours, bare, steps, pairs, BATCH, panel.device)
+    data = interleave(feeding, ours, steps, pairs, BATCH, panel.device)
     share = float(np.median(np.array(data.ours) / np.array(data.other)))
     return loop.report(), round(share, 4)
 
@@ -227,16 +242,18 @@ def measure_stack(
     orders = [torch.randperm(len(rows), device=panel.device) for _ in range(members)]
     index = torch.stack([order[: steps * batch] for order in orders]).split(batch, dim=1)
 
-    def ours() -> None:
-        for step in index:
-            stack.take_step(step, 1e-3)
-
-    def other() -> None:
+    def other(i: int) -> None:
         for m, run in enumerate(runs):
-            for step in index:
-                run.take_step(step[m], 1e-3)
+            run.take_step(index[i][m], 1e-3)
 
-    return interleave(ours, other, members * steps * batch, pairs, panel.device).report()
+    return interleave(
+        lambda i: stack.take_step(index[i], 1e-3),
+        other,
+        steps,
+        pairs,
+        members * batch,
+        panel.device,
+    ).report()
 
 
 def measure_memory(commodities: int, days: int, features: int) -> dict[str, float]:
@@ -272,7 +289,7 @@ def _train_a_little(panel: Panel) -> None:
 
 def measure(*, quick: bool, device: torch.device, threads: int) -> dict[str, object]:
     """Every measurement; `quick` takes fewer and smaller ones."""
-    pairs, steps = (5, 4) if quick else (10, 10)
+    pairs, steps = (5, 4) if quick else (10, 20)
     panel = make_panel(10, 2000, FEATURES).to(device)
     feed = measure_feed(panel, 20 if quick else 60, pairs)
     found: dict[str, object] = {
@@ -290,7 +307,11 @@ def measure(*, quick: bool, device: torch.device, threads: int) -> dict[str, obj
         found[f"loop_vs_bare_step_lstm_{hidden}x{layers}"] = loop
         found.setdefault("data_share_of_step", share)
     members = 4 if quick else 16
-    stacked = {"mlp": MlpConfig(hidden=32, layers=2), "tcn": TcnConfig(hidden=8, blocks=3)}
+    stacked = {
+        "mlp_32x2": MlpConfig(hidden=32, layers=2),
+        "tcn_8x2": TcnConfig(hidden=8, blocks=2, dropout=0.0),
+        "tcn_8x3": TcnConfig(hidden=8, blocks=3, dropout=0.0),
+    }
     for name, small in stacked.items():
         result = measure_stack(panel, small, members, steps, pairs, threads)
         found[f"stacked_{members}_{name}"] = result

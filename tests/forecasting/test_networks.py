@@ -209,13 +209,23 @@ def test_a_recipe_for_another_feature_set_is_refused(panel):
 
 def test_a_convolution_step_never_sees_what_comes_after_it(panel):
     encoder = build("tcn", panel).encoder
-    x = torch.randn(1, 8, 10, generator=torch.Generator().manual_seed(0))
+    x = torch.randn(1, 10, encoder.width, generator=torch.Generator().manual_seed(0))
     later = x.clone()
-    later[..., 6:] += 1.0
+    later[:, 6:] += 1.0
     for block in encoder.blocks:
         x, later = block(x), block(later)
-    assert torch.equal(x[..., :6], later[..., :6])
-    assert not torch.equal(x[..., 6], later[..., 6])
+    assert torch.equal(x[:, :6], later[:, :6])
+    assert not torch.equal(x[:, 6], later[:, 6])
+
+
+def test_a_convolution_is_torchs_own(panel):
+    convolution = build("tcn", panel).encoder.blocks[1].second
+    x_NTI = torch.randn(2, 12, 8, generator=torch.Generator().manual_seed(0))
+    taps = convolution.taps
+    weight_OIK = taps.weight.unflatten(1, (-1, 8)).transpose(1, 2)
+    padded = torch.nn.functional.pad(x_NTI.transpose(1, 2), (4, 0))
+    wanted = torch.nn.functional.conv1d(padded, weight_OIK, taps.bias, dilation=2).transpose(1, 2)
+    torch.testing.assert_close(convolution(x_NTI), wanted)
 
 
 def test_one_commodity_moves_anothers_forecast_only_through_cross_attention(panel):

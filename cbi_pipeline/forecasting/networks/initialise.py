@@ -1,16 +1,11 @@
 """Weight initialisation that fits the layer it feeds."""
 
-from typing import TypeVar
-
 from torch import nn
 
-Layer = TypeVar("Layer", nn.Linear, nn.Conv1d)
 
-
-def before_relu(layer: Layer) -> Layer:
+def before_relu(layer: nn.Linear) -> nn.Linear:
     """He normal weights and zero bias, for a layer followed by a rectifier (He et al., 2015)."""
     nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-    assert layer.bias is not None
     nn.init.zeros_(layer.bias)
     return layer
 
