@@ -11,7 +11,7 @@ import sys
 import click
 import typer
 
-from cbi_pipeline.commands import archive, contracts, feeds, forecast, ledger, models, panel
+from cbi_pipeline.commands import archive, contracts, data, feeds, forecast, ledger, models, panel
 from cbi_pipeline.commands import quarantine as quarantine_commands
 from cbi_pipeline.commands.console import Refusal, expected_errors, explain
 from cbi_pipeline.commands.doctor import doctor
@@ -32,6 +32,7 @@ app.command()(report)
 app.command()(ui)
 app.command()(doctor)
 app.add_typer(models.app, name="models")
+app.add_typer(data.app, name="data")
 app.add_typer(feeds.app, name="feeds")
 app.add_typer(quarantine_commands.app, name="quarantine")
 app.add_typer(archive.app, name="archive")
