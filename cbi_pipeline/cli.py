@@ -15,6 +15,7 @@ from cbi_pipeline.commands import archive, contracts, data, feeds, forecast, led
 from cbi_pipeline.commands import quarantine as quarantine_commands
 from cbi_pipeline.commands.console import Refusal, expected_errors, explain
 from cbi_pipeline.commands.doctor import doctor
+from cbi_pipeline.commands.rebuild import rebuild
 from cbi_pipeline.commands.report import report
 from cbi_pipeline.commands.run import run
 from cbi_pipeline.commands.ui import ui
@@ -31,6 +32,7 @@ app.command()(forecast.forecast)
 app.command()(report)
 app.command()(ui)
 app.command()(doctor)
+app.command()(rebuild)
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")
 app.add_typer(feeds.app, name="feeds")
