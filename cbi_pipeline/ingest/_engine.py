@@ -17,10 +17,17 @@ from cbi_pipeline.feeds import Feed, Parsed, Request
 from cbi_pipeline.ingest._screen import NO_REFUSALS, REFUSAL, Screened, SeriesMeta, screen
 from cbi_pipeline.ledger import Entry, Ledger, Response
 from cbi_pipeline.warehouse import NothingPublished, Store, Warehouse
+from data_contracts.families import family
 from data_contracts.ledger import TRANSACTION
 from data_contracts.observation import QUARANTINE
 from data_contracts.reference import RELEASE
-from data_contracts.table_rules import RuleOutcome, quarantined_share, series_present
+from data_contracts.shape import findings
+from data_contracts.table_rules import (
+    RuleOutcome,
+    quarantined_share,
+    series_present,
+    shape_outcomes,
+)
 
 #: Later than any knowledge time: the state of everything accepted.
 END_OF_TIME = datetime.fromisoformat("9999-12-31T00:00:00+00:00")
@@ -138,8 +145,22 @@ def prepare(
     outcomes = (
         quarantined_share(every.select("series_id"), rejected),
         series_present(good, list(metas)),
+        *shape_outcomes(_findings(parts, metas)),
     )
     return Prepared(tuple(parts), outcomes, known_until)
+
+
+def _findings(
+    parts: Sequence[tuple[Response, Parsed, Screened]], metas: Mapping[str, SeriesMeta]
+) -> pl.DataFrame:
+    numbered = [
+        (screened, pl.lit(number).alias("part")) for number, (*_, screened) in enumerate(parts)
+    ]
+    return findings(
+        pl.concat(one.good.select(part, "series_id", "period", "value") for one, part in numbered),
+        pl.concat(one.rejected.unique("row").select(part, "series_id") for one, part in numbered),
+        {name: family(meta.family).shape for name, meta in metas.items()},
+    )
 
 
 def require(outcomes: Sequence[RuleOutcome]) -> None:

@@ -15,6 +15,7 @@ from cbi_pipeline.ingest._faults import Fault
 from cbi_pipeline.ingest._held import CELL, Held
 from cbi_pipeline.ingest._night import AGENCY_ZONE, Landed, LandedPull
 from cbi_pipeline.ingest._screen import NO_REFUSALS, Screened, SeriesMeta, screen
+from cbi_pipeline.ingest._shape import misshapen, shape_faults
 from cbi_pipeline.ledger import Ledger, Response
 from data_contracts.observation import OBSERVATION
 from data_contracts.table_rules import QUARANTINE_LIMIT
@@ -118,18 +119,21 @@ def _part(
     refused: pl.DataFrame,
 ) -> _Part:
     read = screen_pull(feed, landed, ledger, held.series, now, refused)
+    odd = misshapen(feed, landed.pull, read.good, read.screened.rejected, held)
+    good = read.good.filter(~pl.col("series_id").is_in(list(odd)))
     gone = _gone(feed, landed.pull, read.good, read.screened, held)
-    rows = held.news(read.good.select(_ROW_COLUMNS))
+    gone = gone.filter(~pl.col("series_id").is_in(list(odd)))
+    rows = held.news(good.select(_ROW_COLUMNS))
     return _Part(
         pull=landed.pull,
         responses=landed.responses,
         parsed=read.parsed,
         ignored=read.ignored,
         screened=Screened(
-            read.good.select(_ROW_COLUMNS), read.screened.rejected, read.screened.duplicates
+            good.select(_ROW_COLUMNS), read.screened.rejected, read.screened.duplicates
         ),
         rows=pl.concat([rows, _withdrawals(gone, landed.responses[-1], now)]),
-        faults=_series_faults(feed, landed, read.doubted),
+        faults=(*_series_faults(feed, landed, read.doubted), *shape_faults(feed, landed, odd)),
     )
 
 

@@ -11,7 +11,8 @@ from cbi_pipeline.ingest._again import Bytes, delivery, night, pulls_of
 from cbi_pipeline.ingest._deliver import add_releases
 from cbi_pipeline.ingest._engine import END_OF_TIME, next_txn
 from cbi_pipeline.ingest._held import CELL
-from cbi_pipeline.ingest._judge import screen_pull
+from cbi_pipeline.ingest._judge import ReadPull, screen_pull
+from cbi_pipeline.ingest._night import LandedPull
 from cbi_pipeline.ledger import Entry
 from cbi_pipeline.warehouse import Store
 from data_contracts.ledger import TRANSACTION
@@ -47,15 +48,15 @@ def judge_again(store: Store, entry: Entry, places: pl.DataFrame, source: Bytes)
         places: response_id and locator of the rows.
         source: where bytes and feeds are.
     """
-    good = _good(store, entry, places, source)
+    good, unused = _good(store, entry, places, source)
     passing = good.join(places, on=PLACE, how="semi", maintain_order="left")
     held = store.query(
         "SELECT series_id, period, max(txn_id) > ? AS newer FROM raw.observation GROUP BY ALL",
         [entry.txn_id],
     )
     newer = held.filter("newer")
-    touched = passing["series_id"].unique().implode()
-    unheard = good.filter(pl.col("series_id").is_in(touched)).join(held, on=CELL, how="anti")
+    brought = unused & set(passing["series_id"])
+    unheard = good.filter(pl.col("series_id").is_in(brought)).join(held, on=CELL, how="anti")
     fresh = pl.concat([passing.join(newer, on=CELL, how="anti"), unheard]).unique(PLACE)
     return Passing(
         places=passing.select(PLACE),
@@ -64,22 +65,29 @@ def judge_again(store: Store, entry: Entry, places: pl.DataFrame, source: Bytes)
     )
 
 
-def _good(store: Store, entry: Entry, places: pl.DataFrame, source: Bytes) -> pl.DataFrame:
-    refused = source.refused(entry).join(places, on=PLACE, how="anti")
+def _good(
+    store: Store, entry: Entry, places: pl.DataFrame, source: Bytes
+) -> tuple[pl.DataFrame, set[str]]:
+    """Rows that pass now, and series of which nothing was used then."""
+    before = source.refused(entry)
+    still = before.join(places, on=PLACE, how="anti")
     if entry.question["kind"] == "files":
-        _, prepared = delivery(entry, source, refused)
-        return pl.concat(
+        _, prepared = delivery(entry, source, still)
+        rows = [
             screened.good.with_columns(response_id=pl.lit(response.response_id))
             for response, _, screened in prepared.parts
-        )
+        ]
+        return pl.concat(rows), set()
     loaded = store.query(
         "SELECT DISTINCT series_id FROM raw.observation WHERE txn_id < ?", [entry.txn_id]
     )["series_id"].to_list()
     feed, landed = night(entry, source)
-    return pl.concat(
-        screen_pull(feed, pull, source.ledger, loaded, landed.at, refused).good
-        for pull in landed.pulls
-    )
+
+    def read(pull: LandedPull, refused: pl.DataFrame) -> ReadPull:
+        return screen_pull(feed, pull, source.ledger, loaded, landed.at, refused)
+
+    rows = [read(pull, still).good for pull in landed.pulls]
+    return pl.concat(rows), {name for pull in landed.pulls for name in read(pull, before).doubted}
 
 
 def readmit(store: Store, entry: Entry, passing: Passing, now: datetime, asked: int) -> str:

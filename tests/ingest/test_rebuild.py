@@ -105,6 +105,7 @@ def test_another_state_under_the_same_contracts_leaves_the_old_warehouse(home, m
     assert_same(before, home.content())
 
 
+@pytest.mark.slow
 def test_a_stricter_contract_sets_more_aside_and_says_from_where(home, monkeypatch):
     stricter = replace(EIA_SPOT_DAILY, version="9.0.0", bounds={"USD/bbl": (-500.0, 55.0)})
     monkeypatch.setitem(FAMILIES, "eia_spot_daily", stricter)

@@ -161,6 +161,7 @@ def test_a_row_of_the_archive_enters_with_the_date_of_its_release_rule(fresh, lo
     assert home.rebuild().state == state
 
 
+@pytest.mark.slow
 def test_the_same_archive_again_finds_a_retried_row_in_its_place(fresh, looser):
     edit(fresh.archive_dir, WTI_FILE, "1/2/2019,46.31", "1/2/2019,4631.0")
     fresh.run()
@@ -183,6 +184,24 @@ def test_a_row_of_an_import_is_known_since_the_retry(tmp_path, looser):
     (row,) = versions(home, "DESK.CPO", date(2019, 12, 24))
     assert (row["available_at"], row["available_basis"]) == (LATER, "first_seen")
     assert archive.read_record().clock < LATER
+
+
+def test_a_series_refused_as_a_whole_comes_back_as_a_whole(tmp_path, server_of_spot, looser):
+    server, now = server_of_spot
+    for day in range(1, 10):
+        server.publisher.publish(now, "RWTC", date(2020, 4, day), TOO_DEAR)
+    one = eia_installation(tmp_path / "home", server)
+    one.night(now)
+    assert "rows of EIA.RWTC break their contract" in one.problem()
+    assert one.table("raw.observation").is_empty()
+    looser()
+    home = Home(one.home, {"eia": one.feed})
+    (done,) = home.retry("bounds", LATER)
+    rows = home.table("raw.observation")
+    assert done.accepted == 7 < len(rows)
+    assert set(rows["available_basis"]) <= {"assumed", "first_seen"}
+    state = home.table("ledger.txn")["state_after"][-1]
+    assert home.rebuild().state == state
 
 
 def test_an_older_answer_never_overturns_a_newer_one(home, looser):
