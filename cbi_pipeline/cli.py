@@ -11,10 +11,11 @@ import sys
 import click
 import typer
 
-from cbi_pipeline.commands import archive, contracts, feeds, forecast, ledger, models, panel
+from cbi_pipeline.commands import archive, contracts, data, feeds, forecast, ledger, models, panel
 from cbi_pipeline.commands import quarantine as quarantine_commands
 from cbi_pipeline.commands.console import Refusal, expected_errors, explain
 from cbi_pipeline.commands.doctor import doctor
+from cbi_pipeline.commands.rebuild import rebuild
 from cbi_pipeline.commands.report import report
 from cbi_pipeline.commands.run import run
 from cbi_pipeline.commands.ui import ui
@@ -31,7 +32,9 @@ app.command()(forecast.forecast)
 app.command()(report)
 app.command()(ui)
 app.command()(doctor)
+app.command()(rebuild)
 app.add_typer(models.app, name="models")
+app.add_typer(data.app, name="data")
 app.add_typer(feeds.app, name="feeds")
 app.add_typer(quarantine_commands.app, name="quarantine")
 app.add_typer(archive.app, name="archive")

@@ -10,6 +10,7 @@ import polars as pl
 
 from data_contracts.cftc_release import cftc_weekly
 from data_contracts.family import Family
+from data_contracts.shape import Shape
 from data_contracts.split import RowRule
 
 #: Of each report: the columns whose sum is the open interest, on the long and on the short side.
@@ -82,7 +83,7 @@ _MARKET = pl.col("series_id").str.extract(r"^(CFTC\.[a-z]+\.[^.]+)\.")
 _COLUMN = pl.col("series_id").str.extract(r"([^.]+)$")
 _REPORT = [_MARKET, pl.col("period")]
 #: Holidays move a report's date by a day, so weeks are 6 to 8 days long.
-_SHORTEST_WEEK = 6
+_SHORTEST_WEEK, _LONGEST_WEEK = 6, 8
 
 
 def measures(report: str) -> tuple[str, ...]:
@@ -121,6 +122,9 @@ def _family(report: str, title: str) -> Family:
         staleness=timedelta(days=21),
         revisions="corrected reports replace a week's values now and then",
         rights="public-domain",
+        # Holidays move a report by a day; no week is missing from 2009 to 2026.
+        shape=Shape(ascending=True, spacing=(_SHORTEST_WEEK, _LONGEST_WEEK)),
+        version="1.1.0",
         extra=(_identity(report, "long"), _identity(report, "short"), _spacing()),
     )
 

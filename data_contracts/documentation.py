@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from data_contracts.core import Contract, duckdb_type
 from data_contracts.families import FAMILIES
 from data_contracts.family import Family
+from data_contracts.shape import Shape
 from data_contracts.tables import CONTRACTS
 
 _HEADER = """\
@@ -37,11 +38,25 @@ def _family(family: Family) -> str:
         f"- frequency: {family.frequency}\n"
         f"- bounds: {bounds}\n"
         f"- release: {release}\n"
+        f"- as a whole: {_shape(family.shape)}\n"
         f"- stale after: {family.staleness.days} days\n"
         f"- revisions: {family.revisions}\n"
         f"- rights: {family.rights}\n"
         f"- version: {family.version}\n\n"
     )
+
+
+def _shape(shape: Shape) -> str:
+    words = []
+    if shape.ascending:
+        words.append("periods rise")
+    if shape.spacing:
+        words.append(f"{shape.spacing[0]} to {shape.spacing[1]} days from one to the next")
+    if shape.distinct_floor is not None:
+        words.append(f"at least {shape.distinct_floor:.0%} of 40 values in a row differ")
+    if shape.scale_limit is not None:
+        words.append(f"the size of 5 values within a factor {shape.scale_limit:g} of the 20 before")
+    return "; ".join(words) or "nothing is claimed"
 
 
 def _table(contract: Contract) -> str:

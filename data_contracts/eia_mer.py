@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from data_contracts.family import Family
+from data_contracts.shape import Shape
 
 EIA_MER_MONTHLY = Family(
     name="eia_mer_monthly",
@@ -16,4 +17,7 @@ EIA_MER_MONTHLY = Family(
     staleness=timedelta(days=400),
     revisions="every issue restates earlier months; each dated issue is a vintage",
     rights="public-domain",
+    # Some series begin with years of zeros, so nothing is claimed of their values.
+    shape=Shape(ascending=True, spacing=(28, 31)),
+    version="1.1.0",
 )

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 from data_contracts.family import Family
 from data_contracts.release import EASTERN, ReleaseRule, is_closed
+from data_contracts.shape import Shape
 
 
 def _storage(week: date) -> datetime:
@@ -36,4 +37,6 @@ EIA_GAS_STORAGE = Family(
     staleness=timedelta(days=21),
     revisions="restated when a change reaches 4 Bcf, off schedule when it reaches 10",
     rights="public-domain",
+    shape=Shape(ascending=True, spacing=(7, 7), distinct_floor=0.5, scale_limit=20.0),
+    version="1.1.0",
 )

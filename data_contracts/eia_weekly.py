@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from data_contracts.family import Family
 from data_contracts.release import eia_retail_weekly, eia_wpsr
+from data_contracts.shape import Shape
 
 EIA_WPSR = Family(
     name="eia_wpsr",
@@ -16,6 +17,9 @@ EIA_WPSR = Family(
     staleness=timedelta(days=21),
     revisions="a week's values are restated with later reports",
     rights="public-domain",
+    # Exports and field production were carried forward for months at a time before 2010: 9 of 40.
+    shape=Shape(ascending=True, spacing=(7, 7), distinct_floor=0.15, scale_limit=20.0),
+    version="1.1.0",
 )
 
 EIA_RETAIL_WEEKLY = Family(
@@ -29,4 +33,7 @@ EIA_RETAIL_WEEKLY = Family(
     staleness=timedelta(days=21),
     revisions="rarely restated",
     rights="public-domain",
+    # Worst of the archived series: 35 of 40 values, a factor of 2.1.
+    shape=Shape(ascending=True, spacing=(7, 7), distinct_floor=0.5, scale_limit=5.0),
+    version="1.1.0",
 )

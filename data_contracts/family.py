@@ -15,6 +15,7 @@ from typing import Literal
 import polars as pl
 
 from data_contracts.release import ReleaseRule
+from data_contracts.shape import Shape
 from data_contracts.split import RowRule
 
 Rights = Literal["public-domain", "attribution", "no-redistribution", "no-training"]
@@ -36,6 +37,7 @@ class Family:
         staleness: age beyond which the newest value is no longer used.
         revisions: how the publisher changes values, in words.
         rights: rights label.
+        shape: what each of its series keeps as a whole.
         extra: further row rules, which may read the other rows of the same answer.
         version: changes with any of the above.
     """
@@ -50,6 +52,7 @@ class Family:
     staleness: timedelta
     revisions: str
     rights: Rights
+    shape: Shape = Shape()  # noqa: RUF009  (frozen)
     extra: tuple[RowRule, ...] = field(default=(), compare=False)
     version: str = "1.0.0"
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import asdict
 from typing import Any
 
 from data_contracts.core import Contract
 from data_contracts.families import FAMILIES
 from data_contracts.family import Family
 from data_contracts.observation import PARSED
+from data_contracts.shape import Shape
 from data_contracts.tables import CONTRACTS
 
 
@@ -51,14 +53,19 @@ def _table_facts(contract: Contract) -> dict[str, Any]:
 def _family_facts(family: Family) -> dict[str, Any]:
     release = family.release
     extra = {"extra": [rule.name for rule in family.extra]} if family.extra else {}
-    return extra | {
-        "frequency": family.frequency,
-        "weekdays": family.weekdays,
-        "bounds": {unit: list(bounds) for unit, bounds in family.bounds.items()},
-        "release": release and [release.name, release.zone, release.words],
-        "staleness": family.staleness.total_seconds(),
-        "rights": family.rights,
-    }
+    shape = {"shape": asdict(family.shape)} if family.shape != Shape() else {}
+    return (
+        extra
+        | shape
+        | {
+            "frequency": family.frequency,
+            "weekdays": family.weekdays,
+            "bounds": {unit: list(bounds) for unit, bounds in family.bounds.items()},
+            "release": release and [release.name, release.zone, release.words],
+            "staleness": family.staleness.total_seconds(),
+            "rights": family.rights,
+        }
+    )
 
 
 def _digest(facts: dict[str, Any]) -> str:

@@ -6,6 +6,16 @@ from dataclasses import dataclass
 
 import polars as pl
 
+#: Every rule about a delivery, in words.
+DELIVERY_RULES = {
+    "quarantined_share": "No series may have more of its rows set aside than its limit.",
+    "series_present": "Every followed series has accepted rows.",
+    "ascending_periods": "A series' periods stand in rising order in each response.",
+    "period_spacing": "No period is missing or crowded: days between periods are the family's.",
+    "distinct_values": "Values differ as they always did: nobody has started to round them.",
+    "scale_change": "Values are of the size they always were: nobody has changed the unit.",
+}
+
 #: Share of a series' rows that may be quarantined before the delivery itself is doubted.
 QUARANTINE_LIMIT = 0.05
 
@@ -59,3 +69,22 @@ def series_present(good: pl.DataFrame, expected: list[str]) -> RuleOutcome:
     if missing:
         return RuleOutcome("series_present", passed=False, detail=f"no accepted row: {missing}")
     return RuleOutcome("series_present", passed=True, detail=f"all {len(expected)} series present")
+
+
+def shape_outcomes(found: pl.DataFrame) -> tuple[RuleOutcome, ...]:
+    """One outcome for each rule about the shape of a series.
+
+    Args:
+        found: what :func:`data_contracts.shape.findings` gave.
+    """
+    rules = [name for name in DELIVERY_RULES if name not in ("quarantined_share", "series_present")]
+    return tuple(_shape_outcome(name, found.filter(pl.col("rule") == name)) for name in rules)
+
+
+def _shape_outcome(rule: str, found: pl.DataFrame) -> RuleOutcome:
+    if found.is_empty():
+        return RuleOutcome(rule, passed=True, detail="every series keeps it")
+    first = found.unique("series_id", keep="first", maintain_order=True)
+    named = "; ".join(f"{row['series_id']}: {row['detail']}" for row in first.head(3).to_dicts())
+    more = f" and {len(first) - 3} more series" if len(first) > 3 else ""
+    return RuleOutcome(rule, passed=False, detail=f"{len(found)} places, {named}{more}")

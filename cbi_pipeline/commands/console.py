@@ -32,6 +32,7 @@ def expected_errors() -> tuple[type[Exception], ...]:
         "cbi_pipeline.catalogue": ("CatalogueError",),
         "cbi_pipeline.registry": ("RegistryError",),
         "cbi_pipeline.ledger": ("LedgerDamaged",),
+        "cbi_pipeline.ingest": ("RebuildRefused",),
     }
     return tuple(
         getattr(sys.modules[module], name)

@@ -39,3 +39,27 @@ def list_rows(
         )  # fmt: skip
     console.print(table)
     console.print(f"{len(rows)} reasons, {min(limit, len(rows))} shown")
+
+
+@app.command()
+def retry(
+    rule: Annotated[str, typer.Option(help="Rule whose rows are judged again.")],
+    feed: Annotated[str | None, typer.Option(help="Only rows of this feed.")] = None,
+) -> None:
+    """Judge rows again under today's contracts, from the stored bytes; enter those that pass.
+
+    A row that its publisher or its release rule dates is known from that date; any other from now
+    on. Rows that still break a rule stay in quarantine, and none is ever removed from it.
+    """
+    from cbi_pipeline.ingest import retry_quarantined
+
+    found = retry_quarantined(load_settings(), rule, feed)
+    if not found:
+        of = f" of {feed}" if feed else ""
+        console.print(f"no row{of} is in quarantine for the rule {rule}")
+    for one in found:
+        overtaken = f", {one.overtaken:,} overtaken by newer values" if one.overtaken else ""
+        console.print(
+            f"{one.feed}: {one.asked:,} rows judged again, {one.accepted:,} entered{overtaken}, "
+            f"{one.refused:,} still refused"
+        )

@@ -28,6 +28,8 @@ from cbi_pipeline.ingest._live import (
 )
 from cbi_pipeline.ingest._night import Landed, LandedPull, land_night
 from cbi_pipeline.ingest._offline import ParsedFile, parse_file
+from cbi_pipeline.ingest._rebuild import RebuildRefused, Rebuilt, rebuild
+from cbi_pipeline.ingest._retry import Retried, retry, retry_quarantined
 from cbi_pipeline.ingest._screen import Screened, SeriesMeta, screen
 from cbi_pipeline.ingest._series import archive_series
 
@@ -47,6 +49,9 @@ __all__ = [
     "ParsedFile",
     "Patience",
     "Prepared",
+    "RebuildRefused",
+    "Rebuilt",
+    "Retried",
     "Screened",
     "SeriesMeta",
     "TableRuleBroken",
@@ -66,7 +71,10 @@ __all__ = [
     "parse_file",
     "prepare",
     "read_file",
+    "rebuild",
     "require",
+    "retry",
+    "retry_quarantined",
     "screen",
     "secret_of",
 ]

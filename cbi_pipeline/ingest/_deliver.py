@@ -8,12 +8,19 @@ from datetime import datetime
 import polars as pl
 
 from cbi_pipeline.feeds.live import LiveFeed
-from cbi_pipeline.ingest._engine import END_OF_TIME, IngestReport, next_txn
+from cbi_pipeline.ingest._engine import (
+    END_OF_TIME,
+    IngestReport,
+    as_refusals,
+    next_txn,
+    versions_of,
+)
 from cbi_pipeline.ingest._faults import FaultLog
 from cbi_pipeline.ingest._held import Held
 from cbi_pipeline.ingest._judge import Judged, judge
 from cbi_pipeline.ingest._night import Landed
-from cbi_pipeline.ledger import Ledger
+from cbi_pipeline.ingest._screen import REFUSAL
+from cbi_pipeline.ledger import Entry, Ledger
 from cbi_pipeline.warehouse import NothingPublished, Store, Warehouse
 from data_contracts.families import family
 from data_contracts.ledger import TRANSACTION
@@ -50,30 +57,59 @@ def deliver(
     Returns:
         What was done; ``changed`` is False when nothing was written to the warehouse.
     """
-    held = Held.of(warehouse, feed)
-    judged = judge(feed, landed, ledger, held)
-    report = _written(feed, landed, judged, ledger, warehouse)
+    judged, report = _judged(feed, landed, ledger, warehouse)
     faults.settle(feed.name, (*landed.faults, *judged.faults), landed.at)
     return report
 
 
-def _written(
-    feed: LiveFeed, landed: Landed, judged: Judged, ledger: Ledger, warehouse: Warehouse
-) -> IngestReport:
+def _judged(
+    feed: LiveFeed, landed: Landed, ledger: Ledger, warehouse: Warehouse
+) -> tuple[Judged, IngestReport]:
     try:
         with warehouse.read() as store:
-            quarantine = _quarantine(store, feed, judged, landed.at, 0)
+            published = store.content()
+            judged = judge(feed, landed, ledger, Held.read(store, feed))
+            quarantine = _quarantine(store, feed.name, refusals(feed, judged), judged, landed.at, 0)
             if judged.rows.is_empty() and quarantine.is_empty() and _known(store, feed):
-                return _report(store, feed, judged, changed=False, added=0)
+                return judged, _report(store, feed, judged, changed=False, added=0)
     except NothingPublished:
+        published = ""
+        judged = judge(feed, landed, ledger, Held.nothing())
         if judged.rows.is_empty() and not judged.used:
-            return IngestReport(
+            return judged, IngestReport(
                 feed.name, changed=False, txn_id=0, added=0, state="", newest={}, **judged.counts
             )
     with warehouse.write() as store, store.transaction():
-        report = _write(store, feed, landed, judged, ledger)
+        if store.content() != published:
+            # A run killed between commit and publication left rows that no snapshot shows.
+            judged = judge(feed, landed, ledger, Held.read(store, feed))
+        report = write_night(store, feed, landed, judged, ledger)
+        ledger.log(_entry(feed, landed, judged, report))
     warehouse.publish()
-    return report
+    return judged, report
+
+
+def _entry(feed: LiveFeed, landed: Landed, judged: Judged, report: IngestReport) -> Entry:
+    pulls = [
+        {
+            "name": pull.pull.name,
+            "url": pull.pull.url,
+            "series": list(pull.pull.series),
+            "first": pull.pull.first.isoformat(),
+            "last": pull.pull.last and pull.pull.last.isoformat(),
+            "responses": [response.response_id for response in pull.responses],
+        }
+        for pull in landed.pulls
+    ]
+    return Entry(
+        txn_id=report.txn_id,
+        feed=feed.name,
+        seen_at=landed.at,
+        question={"kind": "night", "pulls": pulls},
+        contracts=versions_of(live_series(feed)),
+        refused=refusals(feed, judged).select(list(REFUSAL)).to_dicts(),
+        state=report.state,
+    )
 
 
 def _known(store: Store, feed: LiveFeed) -> bool:
@@ -96,9 +132,10 @@ def _report(
     )
 
 
-def _write(
+def write_night(
     store: Store, feed: LiveFeed, landed: Landed, judged: Judged, ledger: Ledger
 ) -> IngestReport:
+    """Write a judged night inside the running transaction."""
     store.replace("ref.series", live_series(feed))
     followed = store.table("ref.series")["series_id"].to_list()
     txns = store.table("ledger.txn")
@@ -108,8 +145,11 @@ def _write(
     known = store.query("SELECT response_id FROM ledger.response")
     store.append("ledger.response", used.join(known, on="response_id", how="anti"))
     recorded = store.record(judged.rows, seen_at=landed.at, txn_id=txn_id)
-    _release(store, feed, judged)
-    store.replace("quarantine.row", _quarantine(store, feed, judged, landed.at, txn_id))
+    add_releases(store, judged.rows)
+    rejected = refusals(feed, judged)
+    store.replace(
+        "quarantine.row", _quarantine(store, feed.name, rejected, judged, landed.at, txn_id)
+    )
     added = recorded.added + recorded.withdrawn
     row = {
         "txn_id": txn_id,
@@ -125,10 +165,11 @@ def _write(
     return _report(store, feed, judged, changed=True, added=added)
 
 
-def _release(store: Store, feed: LiveFeed, judged: Judged) -> None:
-    families = {one.id: one.family for one in feed.series}
+def add_releases(store: Store, rows: pl.DataFrame) -> None:
+    """Note the first known release of each period, inside the running transaction."""
+    families = dict(store.query("SELECT series_id, family FROM ref.series").iter_rows())
     first = (
-        judged.rows.filter(pl.col("status") != "withdrawn")
+        rows.filter(pl.col("status") != "withdrawn")
         .with_columns(family=pl.col("series_id").replace_strict(families, return_dtype=pl.String))
         .group_by("family", "period")
         .agg(pl.all().sort_by("available_at").first())
@@ -140,46 +181,31 @@ def _release(store: Store, feed: LiveFeed, judged: Judged) -> None:
 
 
 def _quarantine(
-    store: Store, feed: LiveFeed, judged: Judged, seen_at: datetime, txn_id: int
+    store: Store, feed: str, rejected: pl.DataFrame, judged: Judged, seen_at: datetime, txn_id: int
 ) -> pl.DataFrame:
     """Rows of ``quarantine.row`` that a night adds or settles.
 
     A row refused again night after night is one quarantined row. An open one whose series and
     period were answered anew, without it, is superseded.
     """
-    opened = store.table("quarantine.row", "feed = ? AND fate = 'open'", [feed.name])
-    rejected = _rejected(feed, judged, seen_at, txn_id)
+    opened = store.table("quarantine.row", "feed = ? AND fate = 'open'", [feed])
     answered = _answered(opened, judged)
     gone = answered.join(rejected, on=_SAME_ROW, how="anti", nulls_equal=True)
-    fresh = rejected.join(opened, on=_SAME_ROW, how="anti", nulls_equal=True)
-    return pl.concat([gone.with_columns(fate=pl.lit("superseded")), fresh]).select(
-        list(QUARANTINE.dtypes)
+    fresh = rejected.join(opened, on=_SAME_ROW, how="anti", nulls_equal=True).with_columns(
+        txn_id=pl.lit(txn_id, pl.Int64), seen_at=pl.lit(seen_at, pl.Datetime("us", "UTC"))
+    )
+    columns = list(QUARANTINE.dtypes)
+    return pl.concat(
+        [gone.with_columns(fate=pl.lit("superseded")).select(columns), fresh.select(columns)]
     )
 
 
-def _rejected(feed: LiveFeed, judged: Judged, seen_at: datetime, txn_id: int) -> pl.DataFrame:
+def refusals(feed: LiveFeed, judged: Judged) -> pl.DataFrame:
+    """Rejected rows as open rows of ``quarantine.row``, but for transaction and instant."""
     if judged.rejected is None:
-        return QUARANTINE.empty()
-    versions = {one.id: family(one.family).version for one in feed.series}
-    return (
-        judged.rejected.select(
-            "response_id",
-            "locator",
-            "rule",
-            pl.lit(feed.name).alias("feed"),
-            "series_id",
-            "column_name",
-            pl.col("offending").alias("value"),
-            pl.col("row_json").alias("row"),
-            pl.col("series_id")
-            .replace_strict(versions, default="unfollowed", return_dtype=pl.String)
-            .alias("contract_version"),
-            pl.lit("open").alias("fate"),
-            pl.lit(txn_id, pl.Int64).alias("txn_id"),
-            pl.lit(seen_at).dt.cast_time_unit("us").alias("seen_at"),
-        )
-        .unique(list(QUARANTINE.key), keep="first", maintain_order=True)
-        .select(list(QUARANTINE.dtypes))
+        return QUARANTINE.empty().drop("txn_id", "seen_at")
+    return as_refusals(
+        feed.name, judged.rejected, {one.id: family(one.family).version for one in feed.series}
     )
 
 

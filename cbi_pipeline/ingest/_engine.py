@@ -14,13 +14,20 @@ from datetime import date, datetime
 import polars as pl
 
 from cbi_pipeline.feeds import Feed, Parsed, Request
-from cbi_pipeline.ingest._screen import Screened, SeriesMeta, screen
-from cbi_pipeline.ledger import Ledger, Response
+from cbi_pipeline.ingest._screen import NO_REFUSALS, REFUSAL, Screened, SeriesMeta, screen
+from cbi_pipeline.ledger import Entry, Ledger, Response
 from cbi_pipeline.warehouse import NothingPublished, Store, Warehouse
+from data_contracts.families import family
 from data_contracts.ledger import TRANSACTION
 from data_contracts.observation import QUARANTINE
 from data_contracts.reference import RELEASE
-from data_contracts.table_rules import RuleOutcome, quarantined_share, series_present
+from data_contracts.shape import findings
+from data_contracts.table_rules import (
+    RuleOutcome,
+    quarantined_share,
+    series_present,
+    shape_outcomes,
+)
 
 #: Later than any knowledge time: the state of everything accepted.
 END_OF_TIME = datetime.fromisoformat("9999-12-31T00:00:00+00:00")
@@ -46,10 +53,12 @@ class Prepared:
     Attributes:
         parts: each response with its parse and its screening, oldest vintage first.
         outcomes: what the table rules found.
+        known_until: no row claims to have been public after this instant.
     """
 
     parts: tuple[tuple[Response, Parsed, Screened], ...]
     outcomes: tuple[RuleOutcome, ...]
+    known_until: datetime
 
     @property
     def rejected(self) -> pl.DataFrame:
@@ -105,6 +114,7 @@ def prepare(
     ledger: Ledger,
     series: pl.DataFrame,
     known_until: datetime,
+    refused: pl.DataFrame = NO_REFUSALS,
 ) -> Prepared:
     """Parse and screen landed responses.
 
@@ -114,6 +124,7 @@ def prepare(
         ledger: where their bytes lie.
         series: rows of ``ref.series`` for the followed series.
         known_until: no row may claim to have been public after this instant.
+        refused: rows set aside when the responses were first judged; they stay so.
     """
     metas = {
         row["series_id"]: SeriesMeta(row["family"], row["unit"])
@@ -122,7 +133,8 @@ def prepare(
     parts = []
     for response in responses:
         parsed = feed.parse(response.url, ledger.body(response))
-        parts.append((response, parsed, screen(parsed.frame, metas, known_until)))
+        before = refused.filter(pl.col("response_id") == response.response_id)
+        parts.append((response, parsed, screen(parsed.frame, metas, known_until, before)))
     # Vintages of one series must be recorded in the order the public saw them.
     parts.sort(key=lambda part: (_oldest_vintage(part[1].frame), part[0].url))
     every = pl.concat(parsed.frame for _, parsed, _ in parts)
@@ -133,8 +145,22 @@ def prepare(
     outcomes = (
         quarantined_share(every.select("series_id"), rejected),
         series_present(good, list(metas)),
+        *shape_outcomes(_findings(parts, metas)),
     )
-    return Prepared(tuple(parts), outcomes)
+    return Prepared(tuple(parts), outcomes, known_until)
+
+
+def _findings(
+    parts: Sequence[tuple[Response, Parsed, Screened]], metas: Mapping[str, SeriesMeta]
+) -> pl.DataFrame:
+    numbered = [
+        (screened, pl.lit(number).alias("part")) for number, (*_, screened) in enumerate(parts)
+    ]
+    return findings(
+        pl.concat(one.good.select(part, "series_id", "period", "value") for one, part in numbered),
+        pl.concat(one.rejected.unique("row").select(part, "series_id") for one, part in numbered),
+        {name: family(meta.family).shape for name, meta in metas.items()},
+    )
 
 
 def require(outcomes: Sequence[RuleOutcome]) -> None:
@@ -161,7 +187,8 @@ def commit(
     if standing is not None:
         return standing
     with warehouse.write() as store, store.transaction():
-        report = _write(store, feed, prepared, ledger, series, seen_at)
+        report = write_files(store, feed.name, prepared, ledger, series, seen_at)
+        ledger.log(_entry(report, prepared, series, seen_at))
     warehouse.publish()
     return report
 
@@ -188,14 +215,15 @@ def _standing(
     )
 
 
-def _write(
+def write_files(
     store: Store,
-    feed: Feed,
+    feed: str,
     prepared: Prepared,
     ledger: Ledger,
     series: pl.DataFrame,
     seen_at: datetime,
 ) -> IngestReport:
+    """Write a prepared delivery inside the running transaction."""
     store.replace("ref.series", series)
     followed = store.table("ref.series")["series_id"].to_list()
     before = store.state(END_OF_TIME, followed)
@@ -205,12 +233,12 @@ def _write(
     store.append("ledger.response", used.filter(~pl.col("response_id").is_in(known)))
     added = sum(_record(store, part, seen_at, txn_id) for part in prepared.parts)
     _release(store, prepared, series)
-    _quarantine(store, feed, prepared, series, seen_at, txn_id)
+    _quarantine(store, feed, refusals(feed, prepared, series), seen_at, txn_id)
     after = store.state(END_OF_TIME, followed)
     counts = _counts(prepared) | {"added": added}
     row = {
         "txn_id": txn_id,
-        "feed": feed.name,
+        "feed": feed,
         "seen_at": seen_at,
         "response_ids": used["response_id"].to_list(),
         "state_before": before,
@@ -219,13 +247,37 @@ def _write(
     }
     store.append("ledger.txn", pl.DataFrame([row], schema=TRANSACTION.dtypes))
     return IngestReport(
-        feed=feed.name,
+        feed=feed,
         changed=True,
         txn_id=txn_id,
         state=after,
         newest=_newest(prepared, series),
         **counts,
     )
+
+
+def _entry(
+    report: IngestReport, prepared: Prepared, series: pl.DataFrame, seen_at: datetime
+) -> Entry:
+    return Entry(
+        txn_id=report.txn_id,
+        feed=report.feed,
+        seen_at=seen_at,
+        question={
+            "kind": "files",
+            "responses": [response.response_id for response, _, _ in prepared.parts],
+            "known_until": prepared.known_until.isoformat(),
+            "series": series.to_dicts(),
+        },
+        contracts=versions_of(series),
+        refused=refusals(report.feed, prepared, series).select(list(REFUSAL)).to_dicts(),
+        state=report.state,
+    )
+
+
+def versions_of(series: pl.DataFrame) -> dict[str, str]:
+    """Contract version of each family of some rows of ``ref.series``."""
+    return dict(series.select("family", "contract_version").unique().sort("family").iter_rows())
 
 
 def next_txn(store: Store) -> int:
@@ -263,43 +315,47 @@ def _release(store: Store, prepared: Prepared, series: pl.DataFrame) -> None:
     store.replace("ref.release", releases)
 
 
-def _quarantine(
-    store: Store,
-    feed: Feed,
-    prepared: Prepared,
-    series: pl.DataFrame,
-    seen_at: datetime,
-    txn_id: int,
-) -> None:
+def refusals(feed: str, prepared: Prepared, series: pl.DataFrame) -> pl.DataFrame:
+    """Rejected rows as open rows of ``quarantine.row``, but for transaction and instant."""
     versions = dict(series.select("series_id", "contract_version").iter_rows())
     parts = [
-        screened.rejected.select(
-            pl.lit(response.response_id).alias("response_id"),
-            "locator",
-            "rule",
-            pl.lit(feed.name).alias("feed"),
-            "series_id",
-            "column_name",
-            pl.col("offending").alias("value"),
-            pl.col("row_json").alias("row"),
-            pl.col("series_id")
-            .replace_strict(versions, default="unfollowed")
-            .alias("contract_version"),
-            pl.lit("open").alias("fate"),
-            pl.lit(txn_id, pl.Int64).alias("txn_id"),
-            pl.lit(seen_at).dt.cast_time_unit("us").alias("seen_at"),
-        )
+        screened.rejected.with_columns(response_id=pl.lit(response.response_id))
         for response, _, screened in prepared.parts
     ]
-    standing = store.table("quarantine.row", "feed = ?", [feed.name])
-    rejected = pl.concat(parts).select(list(QUARANTINE.dtypes))
+    return as_refusals(feed, pl.concat(parts), versions)
+
+
+def as_refusals(feed: str, rejected: pl.DataFrame, versions: Mapping[str, str]) -> pl.DataFrame:
+    """Rejected rows with their response as rows of ``quarantine.row``."""
+    today = pl.col("series_id").replace_strict(
+        versions, default="unfollowed", return_dtype=pl.String
+    )
+    return rejected.select(
+        "response_id",
+        "locator",
+        "rule",
+        pl.lit(feed).alias("feed"),
+        "series_id",
+        "column_name",
+        pl.col("offending").alias("value"),
+        pl.col("row_json").alias("row"),
+        pl.coalesce("contract_version", today).alias("contract_version"),
+        pl.lit("open").alias("fate"),
+    ).unique(list(QUARANTINE.key), keep="first", maintain_order=True)
+
+
+def _quarantine(
+    store: Store, feed: str, rejected: pl.DataFrame, seen_at: datetime, txn_id: int
+) -> None:
+    standing = store.table("quarantine.row", "feed = ? AND fate = 'open'", [feed])
+    key = list(QUARANTINE.key)
     # What an earlier delivery left open and this one no longer contains has been superseded.
-    gone = standing.filter(pl.col("fate") == "open").join(
-        rejected, on=list(QUARANTINE.key), how="anti"
+    gone = standing.join(rejected, on=key, how="anti").with_columns(fate=pl.lit("superseded"))
+    fresh = rejected.join(standing, on=key, how="anti").with_columns(
+        txn_id=pl.lit(txn_id, pl.Int64), seen_at=pl.lit(seen_at, pl.Datetime("us", "UTC"))
     )
-    store.replace(
-        "quarantine.row", pl.concat([gone.with_columns(fate=pl.lit("superseded")), rejected])
-    )
+    columns = list(QUARANTINE.dtypes)
+    store.replace("quarantine.row", pl.concat([gone.select(columns), fresh.select(columns)]))
 
 
 def _counts(prepared: Prepared) -> dict[str, int]:

@@ -7,7 +7,6 @@ one alert and its recovery one more. A run that changes nothing writes nothing.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from cbi_pipeline.feeds import FeedError
+from cbi_pipeline.ledger import append_line, whole_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,30 +99,15 @@ class FaultLog:
 
     def events(self) -> list[FaultEvent]:
         """Every line, oldest first."""
-        if not self._path.exists():
-            return []
-        lines = self._path.read_text().splitlines(keepends=True)
-        return [_event(line) for line in lines if line.endswith("\n")]
+        return [_event(line) for line in whole_lines(self._path)]
 
     def _append(self, event: FaultEvent) -> None:
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        line = json.dumps(asdict(event) | {"at": event.at.isoformat()}) + "\n"
-        with self._path.open("ab+") as file:
-            _drop_torn_line(file.fileno())
-            file.write(line.encode())
-            file.flush()
-            os.fsync(file.fileno())
+        append_line(self._path, json.dumps(asdict(event) | {"at": event.at.isoformat()}))
 
 
 def _alike(faults: Sequence[Fault]) -> list[tuple[str, str, tuple[str, ...]]]:
     # The same failure in other words is no news; other answers that must not be used are.
     return sorted({(fault.scope, fault.error, fault.response_ids) for fault in faults})
-
-
-def _drop_torn_line(descriptor: int) -> None:
-    size = os.fstat(descriptor).st_size
-    if size and os.pread(descriptor, 1, size - 1) != b"\n":
-        os.ftruncate(descriptor, os.pread(descriptor, size, 0).rfind(b"\n") + 1)
 
 
 def _event(line: str) -> FaultEvent:

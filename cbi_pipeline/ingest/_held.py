@@ -33,7 +33,12 @@ class Held:
             with warehouse.read() as store:
                 return cls.read(store, feed)
         except NothingPublished:
-            return cls(pl.DataFrame(schema={name: OBSERVATION.dtypes[name] for name in _COLUMNS}))
+            return cls.nothing()
+
+    @classmethod
+    def nothing(cls) -> Held:
+        """Nothing yet."""
+        return cls(pl.DataFrame(schema={name: OBSERVATION.dtypes[name] for name in _COLUMNS}))
 
     @classmethod
     def read(cls, store: Store, feed: LiveFeed) -> Held:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -68,11 +69,16 @@ def import_csv(
         f"{csv_import.FEED}:{series}",
         f"Own history of {series}",
         lambda: [Request(url, file.resolve())],
-        lambda url, body: _seen(csv_import.parse(url, body), now),
+        read_at(now),
     )
     prepared = prepare(feed, land(feed, ledger, read_file, now), ledger, known, now)
     require(prepared.outcomes)
     return commit(feed, prepared, ledger, warehouse, known, now)
+
+
+def read_at(now: datetime) -> Callable[[str, bytes], Parsed]:
+    """The parser of an import made at that instant."""
+    return lambda url, body: _seen(csv_import.parse(url, body), now)
 
 
 def _seen(parsed: Parsed, now: datetime) -> Parsed:

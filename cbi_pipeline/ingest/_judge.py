@@ -14,7 +14,8 @@ from cbi_pipeline.feeds.live import Answer, LiveFeed, Pull
 from cbi_pipeline.ingest._faults import Fault
 from cbi_pipeline.ingest._held import CELL, Held
 from cbi_pipeline.ingest._night import AGENCY_ZONE, Landed, LandedPull
-from cbi_pipeline.ingest._screen import Screened, SeriesMeta, screen
+from cbi_pipeline.ingest._screen import NO_REFUSALS, Screened, SeriesMeta, screen
+from cbi_pipeline.ingest._shape import misshapen, shape_faults
 from cbi_pipeline.ledger import Ledger, Response
 from data_contracts.observation import OBSERVATION
 from data_contracts.table_rules import QUARANTINE_LIMIT
@@ -67,12 +68,21 @@ class _Part:
     faults: tuple[Fault, ...]
 
 
-def judge(feed: LiveFeed, landed: Landed, ledger: Ledger, held: Held) -> Judged:
-    """Parse and screen what was landed against what is held."""
+def judge(
+    feed: LiveFeed,
+    landed: Landed,
+    ledger: Ledger,
+    held: Held,
+    refused: pl.DataFrame = NO_REFUSALS,
+) -> Judged:
+    """Parse and screen what was landed against what is held.
+
+    Rows named in ``refused`` were set aside when this night was first judged and stay so.
+    """
     parts, faults = [], []
     for pull in landed.pulls:
         try:
-            parts.append(_part(feed, pull, ledger, held, landed.at))
+            parts.append(_part(feed, pull, ledger, held, landed.at, refused))
         except FeedError as error:
             ids = [response.response_id for response in pull.responses]
             faults.append(Fault.of(error, pull.pull.name, ids))
@@ -100,23 +110,82 @@ def metas(feed: LiveFeed) -> dict[str, SeriesMeta]:
     return {one.id: SeriesMeta(one.family, one.unit) for one in feed.series}
 
 
-def _part(feed: LiveFeed, landed: LandedPull, ledger: Ledger, held: Held, now: datetime) -> _Part:
-    pages = [feed.parse(answer_of(response, ledger)) for response in landed.responses]
-    parsed = _dated(pl.concat(map(_numbered, pages, range(len(pages)))), held, now)
-    asked = {name: meta for name, meta in metas(feed).items() if name in landed.pull.series}
-    screened = _located(screen(parsed, asked, now), landed.responses)
-    refused = _refused_series(parsed, screened)
-    good = screened.good.filter(~pl.col("series_id").is_in(refused))
-    gone = _gone(feed, landed.pull, good, screened, held)
+def _part(
+    feed: LiveFeed,
+    landed: LandedPull,
+    ledger: Ledger,
+    held: Held,
+    now: datetime,
+    refused: pl.DataFrame,
+) -> _Part:
+    read = screen_pull(feed, landed, ledger, held.series, now, refused)
+    odd = misshapen(feed, landed.pull, read.good, read.screened.rejected, held)
+    good = read.good.filter(~pl.col("series_id").is_in(list(odd)))
+    gone = _gone(feed, landed.pull, read.good, read.screened, held)
+    gone = gone.filter(~pl.col("series_id").is_in(list(odd)))
     rows = held.news(good.select(_ROW_COLUMNS))
     return _Part(
         pull=landed.pull,
         responses=landed.responses,
+        parsed=read.parsed,
+        ignored=read.ignored,
+        screened=Screened(
+            good.select(_ROW_COLUMNS), read.screened.rejected, read.screened.duplicates
+        ),
+        rows=pl.concat([rows, _withdrawals(gone, landed.responses[-1], now)]),
+        faults=(*_series_faults(feed, landed, read.doubted), *shape_faults(feed, landed, odd)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPull:
+    """A pull's rows, dated and screened.
+
+    Attributes:
+        parsed: number of rows.
+        ignored: number of source rows that are no observations.
+        screened: what screening made of them, with their ``response_id``.
+        doubted: series of which too many rows are refused: refused and all rows.
+        good: good rows of the other series.
+    """
+
+    parsed: int
+    ignored: int
+    screened: Screened
+    doubted: Mapping[str, tuple[int, int]]
+    good: pl.DataFrame
+
+
+def screen_pull(
+    feed: LiveFeed,
+    landed: LandedPull,
+    ledger: Ledger,
+    loaded: Sequence[str],
+    now: datetime,
+    refused: pl.DataFrame,
+) -> ReadPull:
+    """Parse, date and screen a landed pull.
+
+    Args:
+        feed: feed that was asked.
+        landed: what came.
+        ledger: where its bytes lie.
+        loaded: series of which something was held when it came.
+        now: when it came.
+        refused: rows set aside when it was first judged.
+    """
+    pages = [feed.parse(answer_of(response, ledger)) for response in landed.responses]
+    parsed = _dated(pl.concat(map(_numbered, pages, range(len(pages)))), loaded, now)
+    asked = {name: meta for name, meta in metas(feed).items() if name in landed.pull.series}
+    before = _by_page(refused, landed.responses)
+    screened = _located(screen(parsed, asked, now, before), landed.responses)
+    doubted = _refused_series(parsed, screened)
+    return ReadPull(
         parsed=len(parsed),
         ignored=sum(sum(page.ignored.values()) for page in pages),
-        screened=Screened(good.select(_ROW_COLUMNS), screened.rejected, screened.duplicates),
-        rows=pl.concat([rows, _withdrawals(gone, landed.responses[-1], now)]),
-        faults=_series_faults(feed, landed, refused),
+        screened=screened,
+        doubted=doubted,
+        good=screened.good.filter(~pl.col("series_id").is_in(doubted)),
     )
 
 
@@ -137,7 +206,22 @@ def _located(screened: Screened, responses: Sequence[Response]) -> Screened:
     return Screened(locate(screened.good), locate(screened.rejected), screened.duplicates)
 
 
-def _dated(parsed: pl.DataFrame, held: Held, now: datetime) -> pl.DataFrame:
+def _by_page(refused: pl.DataFrame, responses: Sequence[Response]) -> pl.DataFrame:
+    pages = pl.DataFrame(
+        {
+            "response_id": [response.response_id for response in responses],
+            "page": [str(number) for number in range(len(responses))],
+        },
+        schema={"response_id": pl.String, "page": pl.String},
+    )
+    return (
+        refused.join(pages, on="response_id", maintain_order="left")
+        .with_columns(locator=pl.format("{} {}", "page", "locator"))
+        .drop("page")
+    )
+
+
+def _dated(parsed: pl.DataFrame, loaded: Sequence[str], now: datetime) -> pl.DataFrame:
     """Replace each release by rule with what can be claimed of it now.
 
     On the first load of a series the rule is all there is, and the row says ``assumed``. Later a
@@ -146,7 +230,7 @@ def _dated(parsed: pl.DataFrame, held: Held, now: datetime) -> pl.DataFrame:
     """
     instant = pl.lit(now).dt.cast_time_unit("us")
     rule, today = pl.col("available_at"), now.astimezone(AGENCY_ZONE).date()
-    loading = ~pl.col("series_id").is_in(held.series) & (rule <= instant)
+    loading = ~pl.col("series_id").is_in(loaded) & (rule <= instant)
     punctual = (rule <= instant) & (instant - rule <= PUNCTUAL)
     seen = pl.col("period") <= today
     return parsed.with_columns(

@@ -65,6 +65,6 @@ def _screened(parsed: Parsed, known: dict[str, SeriesMeta]) -> ParsedFile:
     screened = screen(parsed.frame, known, datetime.now(UTC))
     return ParsedFile(
         accepted=screened.good.drop("row_json"),
-        rejected=screened.rejected.drop("row"),
+        rejected=screened.rejected.drop("row", "contract_version"),
         ignored=dict(parsed.ignored),
     )

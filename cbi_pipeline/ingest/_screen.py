@@ -9,10 +9,16 @@ from datetime import datetime
 import polars as pl
 
 from data_contracts.families import family
-from data_contracts.observation import PARSED
+from data_contracts.observation import PARSED, QUARANTINE
 from data_contracts.split import REJECTED_SCHEMA, RowRule, split
 
 KEY = ["series_id", "period"]
+#: A row set aside: where it stands, the rule and value that did it, and the contract's version.
+REFUSAL = {
+    name: QUARANTINE.dtypes[name]
+    for name in ("response_id", "locator", "rule", "column_name", "value", "contract_version")
+}
+NO_REFUSALS = pl.DataFrame(schema=REFUSAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +36,8 @@ class Screened:
     Attributes:
         good: rows of ``parsed.observation`` that may be recorded.
         rejected: rejected rows, one line per broken rule, with the parsed columns beside
-            ``rule``, ``column_name`` and ``offending``.
+            ``rule``, ``column_name``, ``offending`` and ``contract_version``, null unless the row
+            was refused before.
         duplicates: exact repeats dropped.
     """
 
@@ -40,7 +47,10 @@ class Screened:
 
 
 def screen(
-    parsed: pl.DataFrame, series: Mapping[str, SeriesMeta], known_until: datetime
+    parsed: pl.DataFrame,
+    series: Mapping[str, SeriesMeta],
+    known_until: datetime,
+    refused: pl.DataFrame = NO_REFUSALS,
 ) -> Screened:
     """Screen one response's rows.
 
@@ -48,6 +58,8 @@ def screen(
         parsed: frame with the columns of ``parsed.observation``.
         series: followed series; rows of any other are set aside.
         known_until: no row may claim to have been public after this instant.
+        refused: rows of this response, by locator, that were set aside when it was first judged
+            and stay so whatever today's rules say (columns of ``REFUSAL``).
     """
     parsed = parsed.with_row_index("row")
     followed = pl.col("series_id").is_in(list(series))
@@ -59,10 +71,17 @@ def screen(
         goods.append(good)
         reasons.append(rejected)
     good, conflicts, duplicates = _resolve_repeats(pl.concat(goods).sort("row"))
-    rejected = pl.concat([*reasons, conflicts]).rename({"value": "offending"})
+    rejected = pl.concat([*reasons, conflicts])
+    before = refused.join(parsed.select("row", "locator"), on="locator")
+    stays = before.join(good, on="row", how="semi").select(rejected.columns)
+    rejected = pl.concat([rejected, stays]).join(
+        before.select("row", "rule", "contract_version"), on=["row", "rule"], how="left"
+    )
     return Screened(
-        good=good.drop("row"),
-        rejected=rejected.join(parsed, on="row", how="left").sort("row", maintain_order=True),
+        good=good.join(stays, on="row", how="anti", maintain_order="left").drop("row"),
+        rejected=rejected.rename({"value": "offending"})
+        .join(parsed, on="row", how="left")
+        .sort("row", maintain_order=True),
         duplicates=duplicates,
     )
 

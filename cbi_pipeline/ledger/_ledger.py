@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -13,7 +12,9 @@ from pathlib import Path
 import polars as pl
 
 from cbi_pipeline.ledger._blobs import BlobStore, LedgerDamaged
+from cbi_pipeline.ledger._lines import append_line, whole_lines
 from cbi_pipeline.ledger._masking import mask
+from cbi_pipeline.ledger._transactions import Entry, append_entry, standing_entries
 from data_contracts.ledger import RESPONSE
 
 
@@ -37,13 +38,15 @@ class Ledger:
     """Response bytes under ``blobs/`` and one line per response in ``manifest.jsonl``.
 
     Both are fsynced before :meth:`land` returns, bytes first, so a manifest line always has
-    its bytes. The folder is the truth that the warehouse can be rebuilt from.
+    its bytes. ``transactions.jsonl`` says which responses each ingestion used. The folder is the
+    truth that the warehouse can be rebuilt from.
     """
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._blobs = BlobStore(root)
         self._manifest = root / "manifest.jsonl"
+        self._transactions = root / "transactions.jsonl"
 
     def land(
         self,
@@ -96,7 +99,7 @@ class Ledger:
 
     def responses(self, feed: str | None = None) -> list[Response]:
         """Responses in the order they were landed, of one feed or all."""
-        every = [_from_line(line) for line in self._lines()]
+        every = [_from_line(line) for line in whole_lines(self._manifest)]
         return [response for response in every if feed in (None, response.feed)]
 
     def frame(self, responses: Iterable[Response]) -> pl.DataFrame:
@@ -113,28 +116,17 @@ class Ledger:
                 found.append(f"{response.feed} {response.url}: {error}")
         return found
 
-    def _lines(self) -> list[str]:
-        if not self._manifest.exists():
-            return []
-        text = self._manifest.read_text()
-        # A line without its line break was cut off by a crash before its response counted.
-        return [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
+    def log(self, entry: Entry) -> None:
+        """Note an ingestion durably, just before its transaction is committed."""
+        append_entry(self._transactions, entry)
+
+    def entries(self) -> list[Entry]:
+        """The ingestions that came to be, in order."""
+        return standing_entries(self._transactions)
 
     def _append(self, response: Response) -> None:
-        self._root.mkdir(parents=True, exist_ok=True)
         entry = asdict(response) | {"fetched_at": response.fetched_at.isoformat()}
-        with self._manifest.open("ab+") as file:
-            _drop_torn_line(file.fileno())
-            file.write(json.dumps(entry, sort_keys=True).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-
-
-def _drop_torn_line(descriptor: int) -> None:
-    size = os.fstat(descriptor).st_size
-    if size and os.pread(descriptor, 1, size - 1) != b"\n":
-        content = os.pread(descriptor, size, 0)
-        os.ftruncate(descriptor, content.rfind(b"\n") + 1)
+        append_line(self._manifest, json.dumps(entry, sort_keys=True))
 
 
 def _from_line(line: str) -> Response:

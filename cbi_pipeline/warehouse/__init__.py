@@ -13,6 +13,7 @@ from cbi_pipeline.warehouse._errors import (
     WarehouseBusy,
     WarehouseError,
 )
+from cbi_pipeline.warehouse._lineage import lineage
 from cbi_pipeline.warehouse._observations import Recorded
 from cbi_pipeline.warehouse._pub import connect
 from cbi_pipeline.warehouse._store import Store
@@ -29,4 +30,5 @@ __all__ = [
     "WarehouseBusy",
     "WarehouseError",
     "connect",
+    "lineage",
 ]

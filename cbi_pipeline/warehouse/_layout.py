@@ -58,15 +58,23 @@ def check_columns(connection: duckdb.DuckDBPyConnection) -> None:
     Raises:
         LayoutChanged: names the tables that differ.
     """
-    stored: dict[str, dict[str, str]] = {}
-    for table, column, kind in connection.execute(_COLUMNS).fetchall():
-        stored.setdefault(table, {})[column] = kind
+    stored = columns_of(connection)
     changed = [name for name, contract in CONTRACTS.items() if stored.get(name) != _types(contract)]
     if changed:
         raise LayoutChanged(
             f"the contracts of {', '.join(changed)} changed since the warehouse was made: "
             "run `cbi rebuild`"
         )
+
+
+def columns_of(
+    connection: duckdb.DuckDBPyConnection, database: str | None = None
+) -> dict[str, dict[str, str]]:
+    """Type of each column of each table of an attached database, by default the opened one."""
+    stored: dict[str, dict[str, str]] = {}
+    for table, column, kind in connection.execute(_COLUMNS, [database]).fetchall():
+        stored.setdefault(table, {})[column] = kind
+    return stored
 
 
 def layout_hash() -> str:
@@ -77,7 +85,7 @@ def layout_hash() -> str:
 
 _COLUMNS = """
     SELECT schema_name || '.' || table_name, column_name, data_type
-    FROM duckdb_columns() WHERE database_name = current_database() AND NOT internal
+    FROM duckdb_columns() WHERE database_name = coalesce(?, current_database()) AND NOT internal
     ORDER BY column_index"""
 
 

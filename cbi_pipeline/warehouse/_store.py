@@ -10,7 +10,7 @@ from typing import Any, Literal
 import duckdb
 import polars as pl
 
-from cbi_pipeline.warehouse._commits import mark_commit
+from cbi_pipeline.warehouse._commits import mark_commit, read_commit, snapshot_name
 from cbi_pipeline.warehouse._connection import as_view, fetch
 from cbi_pipeline.warehouse._errors import DuplicateKey, ReadOnlyStore
 from cbi_pipeline.warehouse._observations import CELL, STORED_COLUMNS, Recorded, checked, revise
@@ -56,6 +56,10 @@ class Store:
     def query(self, sql: str, params: Sequence[Any] = ()) -> pl.DataFrame:
         """Rows of a SELECT; instants come back as UTC microseconds."""
         return fetch(self._connection, sql, params)
+
+    def content(self) -> str:
+        """Name of the committed content: equal names, equal content."""
+        return snapshot_name(*read_commit(self._connection))
 
     def as_of(
         self,

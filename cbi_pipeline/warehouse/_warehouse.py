@@ -89,7 +89,9 @@ class Warehouse:
             connection.close()
 
     @contextmanager
-    def recreate(self, *, carry: Collection[str] = ()) -> Iterator[Store]:
+    def recreate(
+        self, *, carry: Collection[str] = (), derived: Collection[str] = ()
+    ) -> Iterator[Store]:
         """Build the database anew; it takes the old one's place when the block ends without error.
 
         This is the restore and the migration to changed contracts. Readers keep the published
@@ -97,28 +99,37 @@ class Warehouse:
         it was.
 
         Args:
-            carry: tables copied from the old database, for what cannot be made again from the
-                ledger, such as ``issued.forecast``.
+            carry: tables copied from the old database, or from the published snapshot where that
+                cannot be read, for what cannot be made again from the ledger, such as
+                ``issued.forecast``.
+            derived: tables copied likewise, but left empty where their columns have changed.
 
         Raises:
             WarehouseBusy: another writer did not finish in time; says who.
-            duckdb.Error: a carried table does not fit its contract, or the old database cannot be
-                read and ``carry`` asks for it.
+            LayoutChanged: a carried table has other columns than its contract.
+            WarehouseError: tables are to be carried and no earlier database can be read.
         """
         fresh = self._root / "rebuilt.duckdb"
         with self._locked():
             remove_database(fresh)
-            with open_writable(fresh, self._wait_s) as connection:
-                lay_out(connection)
-                copy_tables(connection, self._database, carry)
-                yield Store(connection, writable=True)
-                renumber(connection, 1 + newest_sequence(self.published))
-                connection.execute("CHECKPOINT")
-            swap_database(fresh, self._database)
+            try:
+                with open_writable(fresh, self._wait_s) as connection:
+                    lay_out(connection)
+                    copy_tables(connection, self._earlier(), carry, derived)
+                    yield Store(connection, writable=True)
+                    renumber(connection, 1 + newest_sequence(self.published))
+                    connection.execute("CHECKPOINT")
+                swap_database(fresh, self._database)
+            finally:
+                remove_database(fresh)
 
     @property
     def _database(self) -> Path:
         return self._root / "cbi.duckdb"
+
+    def _earlier(self) -> list[Path]:
+        snapshot = current_snapshot(self.published)
+        return [self._database, *([snapshot] if snapshot else [])]
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

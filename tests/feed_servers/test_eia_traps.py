@@ -183,6 +183,26 @@ def test_a_null_is_missing_and_a_word_is_set_aside(installed, server):
     assert installed.values()[date(2020, 4, 3)] is not None, "the value known before stands"
 
 
+def test_a_unit_that_changes_within_its_bounds_is_not_used(installed, server):
+    for day, price in list(installed.values().items())[-6:]:
+        server.publisher.publish(NEXT, "RWTC", day, f"{price / 42:.4f}")
+    server.publisher.now = NEXT
+    before = installed.values()
+    installed.night(NEXT)
+    assert installed.values() == before
+    assert "another size than those before" in installed.problem()
+
+
+def test_a_publisher_that_starts_to_round_is_not_used(installed, server):
+    for day, price in installed.values().items():
+        server.publisher.publish(NEXT, "RWTC", day, f"{price / 10:.0f}")
+    server.publisher.now = NEXT
+    before = installed.values()
+    installed.night(NEXT)
+    assert installed.values() == before
+    assert "different values among the 40" in installed.problem()
+
+
 def test_a_row_refused_night_after_night_is_one_quarantined_row_until_it_is_right(
     installed, server
 ):
@@ -220,7 +240,8 @@ def test_a_hole_left_long_ago_is_healed_by_the_rotating_deep_re_read(tmp_path):
         day = date(2018, 1, 2)
         for offset in range(0, 900, 7):
             period = day + timedelta(days=offset)
-            server.publisher.publish(FIRST_NIGHT - timedelta(days=9), "RWTC", period, "50.00")
+            text = f"{50 + offset / 100:.2f}"
+            server.publisher.publish(FIRST_NIGHT - timedelta(days=9), "RWTC", period, text)
         hole = day + timedelta(days=70)
         server.publisher.publish(
             FIRST_NIGHT - timedelta(days=8), "RWTC", hole, server.publisher.WITHDRAWN

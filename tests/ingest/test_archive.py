@@ -1,17 +1,19 @@
 """The embedded records on a real ledger and warehouse: what a user may rely on."""
 
+import gzip
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from cbi_pipeline import ingest
-from cbi_pipeline.feeds import ArchiveChecksumMismatch, ArchiveFileMissing
+from cbi_pipeline.feeds import ArchiveChecksumMismatch, ArchiveFileMissing, archive
 from data_contracts.eia_spot import EIA_SPOT_DAILY
 from data_contracts.families import FAMILIES
-from tests.ingest.archive_copy import WTI, edit, footprint
+from tests.ingest.archive_copy import WTI, edit, footprint, write
 
 SPOT = "EIA.RWTC"
+WEEKLY = "eia-petroleum-weekly.csv.gz"
 
 
 def test_every_row_of_the_archive_is_recorded_and_the_state_names_the_content(pipe):
@@ -155,6 +157,28 @@ def _allow(parsed, rejected):
     from data_contracts.table_rules import RuleOutcome
 
     return RuleOutcome("quarantined_share", passed=True, detail="not judged here")
+
+
+def test_a_weekly_period_that_is_not_there_blocks_the_delivery(fresh):
+    text = gzip.decompress((fresh.archive_dir / WEEKLY).read_bytes()).decode()
+    lines = [line for line in text.splitlines(keepends=True) if "2019-06-14" not in line]
+    write(fresh.archive_dir / WEEKLY, "".join(lines))
+    archive.seal(fresh.archive_dir)
+    with pytest.raises(ingest.TableRuleBroken, match=r"period_spacing.*2019-06-21 is 14 days"):
+        fresh.run()
+
+
+def test_a_unit_that_changed_within_its_bounds_blocks_the_delivery(fresh):
+    text = gzip.decompress((fresh.archive_dir / WTI).read_bytes()).decode()
+    head, *rest = text.splitlines(keepends=True)
+    rows = [line.rstrip("\n").split(",") for line in rest if "," in line]
+    barrels = [(day, price) for day, price in rows if price.strip() not in ("", ".")]
+    gallons = [f"{day},{float(price) / 42:.3f}\n" for day, price in barrels[-30:]]
+    kept = [f"{day},{price}\n" for day, price in barrels[:-30]]
+    write(fresh.archive_dir / WTI, head + "".join(kept + gallons))
+    archive.seal(fresh.archive_dir)
+    with pytest.raises(ingest.TableRuleBroken, match=r"scale_change.*EIA\.RWTC.*factor"):
+        fresh.run()
 
 
 def test_rows_that_a_later_delivery_no_longer_contains_are_superseded_in_quarantine(fresh):

@@ -22,6 +22,7 @@ from cbi_pipeline.ingest import (
     require,
 )
 from cbi_pipeline.ledger import Response
+from data_contracts.table_rules import DELIVERY_RULES
 
 LANDING = dg.AssetKey(["landing", "archive"])
 RAW = dg.AssetKey(["raw", "archive"])
@@ -31,18 +32,8 @@ ROW_RULES = dg.AssetCheckSpec(
     description="Rows that break a rule of their contract are set aside in quarantine, by reason.",
 )
 TABLE_RULES = [
-    dg.AssetCheckSpec(
-        "quarantined_share",
-        asset=RAW,
-        blocking=True,
-        description="No series may have more of its rows set aside than its limit.",
-    ),
-    dg.AssetCheckSpec(
-        "series_present",
-        asset=RAW,
-        blocking=True,
-        description="Every followed series has accepted rows.",
-    ),
+    dg.AssetCheckSpec(name, asset=RAW, blocking=True, description=words)
+    for name, words in DELIVERY_RULES.items()
 ]
 
 Event = dg.MaterializeResult[None] | dg.AssetCheckResult

@@ -1,0 +1,119 @@
+"""``cbi data``: what was known, when it became known, and where it came from."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from cbi_pipeline.commands.console import Refusal, console
+from cbi_pipeline.settings import load_settings
+
+if TYPE_CHECKING:
+    import polars as pl
+
+app = typer.Typer(help="Values as they were known.", no_args_is_help=True)
+
+_BASES = {
+    "stamp": "the publisher dated it",
+    "calendar": "its scheduled release, confirmed by our own sight of it soon after",
+    "first_seen": "when we first saw it; the public may have known earlier",
+    "assumed": "its release rule; nobody recorded that it kept to it",
+}
+
+
+@app.command("as-of")
+def as_of(
+    when: Annotated[str, typer.Argument(help="2016-03-04 or 2016-03-04T10:30.")],
+    series: Annotated[str, typer.Option(help="Series id, e.g. EIA.RWTC.")],
+    last: Annotated[int, typer.Option(min=1, help="Newest periods shown.")] = 10,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """Show what the public knew of a series: value, since when, on what basis, from which bytes.
+
+    WHEN is a day, which stands for its 23:00 in New York, when a day's knowledge is complete; or an
+    instant such as 2016-03-04T10:30, in New York unless it names an offset. What became known at
+    the instant itself counts.
+    """
+    from cbi_pipeline.warehouse import Warehouse, lineage
+
+    instant = _instant(when)
+    with Warehouse(load_settings().warehouse_dir).read() as store:
+        _require_series(store.table("ref.series")["series_id"].to_list(), series)
+        known = lineage(store, instant, series, last)
+    if as_json:
+        print(_document(known, series, instant))  # noqa: T201
+        return
+    _print(known, series, instant)
+
+
+def _instant(text: str) -> datetime:
+    from cbi_pipeline.defs.pipeline import DAY_ENDS, ZONE
+
+    try:
+        if len(text) == len("2016-03-04"):
+            return datetime.combine(date.fromisoformat(text), DAY_ENDS, ZONE)
+        given = datetime.fromisoformat(text)
+    except ValueError:
+        raise Refusal(
+            f"{text!r} is neither a day nor an instant; write 2016-03-04 or 2016-03-04T10:30"
+        ) from None
+    return given if given.tzinfo else given.replace(tzinfo=ZONE)
+
+
+def _require_series(known: list[str], series: str) -> None:
+    if series in known:
+        return
+    from difflib import get_close_matches
+
+    close = get_close_matches(series.upper(), known, n=3, cutoff=0.4) or known[:3]
+    raise Refusal(f"no series {series!r} in the warehouse; try {', '.join(close)}")
+
+
+def _document(known: pl.DataFrame, series: str, instant: datetime) -> str:
+    rows = [
+        {name: _plain(value) for name, value in row.items()} for row in known.iter_rows(named=True)
+    ]
+    return json.dumps({"series": series, "as_of": _utc(instant), "rows": rows}, indent=2)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return _utc(value)
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _utc(instant: datetime) -> str:
+    return instant.astimezone(UTC).isoformat()
+
+
+def _print(known: pl.DataFrame, series: str, instant: datetime) -> None:
+    console.print(f"{series} as the public knew it at {_both(instant)}\n")
+    if known.is_empty():
+        console.print("nothing of it was known then")
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in ("period", "value", "unit", "known since, New York", "UTC", "basis", "bytes"):
+        table.add_column(heading, no_wrap=True)
+    for row in known.iter_rows(named=True):
+        table.add_row(
+            str(row["period"]), repr(row["value"]), row["unit"], _desk(row["available_at"]),
+            f"{row['available_at']:%Y-%m-%d %H:%M}", row["available_basis"],
+            (row["sha256"] or "unknown")[:12],
+        )  # fmt: skip
+    console.print(table)
+    for basis in known["available_basis"].unique().sort():
+        console.print(f"[dim]{basis}: {_BASES[basis]}[/]")
+
+
+def _both(instant: datetime) -> str:
+    return f"{_desk(instant)} New York, {instant.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _desk(instant: datetime) -> str:
+    from cbi_pipeline.defs.pipeline import ZONE
+
+    return f"{instant.astimezone(ZONE):%Y-%m-%d %H:%M}"

@@ -1,0 +1,38 @@
+"""``cbi rebuild``: the warehouse again, from the stored bytes."""
+
+from __future__ import annotations
+
+from cbi_pipeline.commands.console import console
+from cbi_pipeline.settings import load_settings
+
+
+def rebuild() -> None:
+    """Make the warehouse again from the ledger, as restore or after contracts have changed.
+
+    Every ingestion is done once more from its stored bytes, in order, as it was seen then, and
+    compared with the recorded state. Issued forecasts, evidence and decisions are carried over.
+    The old warehouse stays until the new one is complete.
+    """
+    from cbi_pipeline.ingest import live_feeds
+    from cbi_pipeline.ingest import rebuild as from_ledger
+    from cbi_pipeline.ledger import Ledger
+    from cbi_pipeline.warehouse import Warehouse
+
+    settings = load_settings()
+    ledger, warehouse = Ledger(settings.ledger_dir), Warehouse(settings.warehouse_dir)
+    done = from_ledger(ledger, warehouse, live_feeds(settings))
+    console.print(
+        f"{done.transactions:,} ingestions from {done.responses:,} responses done again: "
+        f"{done.observations:,} observations"
+    )
+    if done.changed_from is None:
+        console.print(f"state     {done.state}, the same as recorded", soft_wrap=True)
+    else:
+        console.print(
+            f"state     {done.state}, another than recorded from transaction {done.changed_from} "
+            "on, because contracts have changed since",
+            soft_wrap=True,
+        )
+    kept = {name: rows for name, rows in done.carried.items() if rows}
+    told = ", ".join(f"{name} {rows:,}" for name, rows in kept.items()) or "nothing"
+    console.print(f"carried   {told}", soft_wrap=True)

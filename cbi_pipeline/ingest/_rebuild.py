@@ -1,0 +1,165 @@
+"""Make the warehouse again from the ledger: every ingestion once more, in order, as seen then."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from cbi_pipeline.feeds.live import LiveFeed
+from cbi_pipeline.ingest._again import Bytes, delivery, night, pulls_of
+from cbi_pipeline.ingest._deliver import write_night
+from cbi_pipeline.ingest._engine import END_OF_TIME, write_files
+from cbi_pipeline.ingest._held import Held
+from cbi_pipeline.ingest._judge import judge
+from cbi_pipeline.ingest._readmit import PLACE, judge_again, readmit
+from cbi_pipeline.ledger import Entry, Ledger, LedgerDamaged
+from cbi_pipeline.warehouse import Store, Warehouse
+from data_contracts import CONTRACTS
+from data_contracts.families import FAMILIES
+
+#: Tables that follow from the ledger, and those that follow from them.
+REPLAYED = (
+    "ledger.response",
+    "ledger.txn",
+    "ref.series",
+    "ref.release",
+    "raw.observation",
+    "quarantine.row",
+)
+DERIVED = ("market.price", "features.row", "features.target")
+CARRIED = tuple(name for name in CONTRACTS if name not in (*REPLAYED, *DERIVED))
+
+
+class RebuildRefused(RuntimeError):
+    """The ledger does not give the recorded content; the warehouse was left as it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What a rebuild did.
+
+    Attributes:
+        transactions: ingestions done again.
+        responses: responses read.
+        observations: versions in the warehouse now.
+        state: state of the accepted content.
+        changed_from: first transaction whose state differs because contracts have changed since;
+            None when every state is the recorded one.
+        carried: rows per table that were copied from the earlier database.
+    """
+
+    transactions: int
+    responses: int
+    observations: int
+    state: str
+    changed_from: int | None
+    carried: Mapping[str, int]
+
+
+def rebuild(ledger: Ledger, warehouse: Warehouse, feeds: Mapping[str, LiveFeed]) -> Rebuilt:
+    """Rebuild the warehouse, put it in the place of the old one and publish it.
+
+    Until everything has been done again and compared with the recorded states, the old database
+    stays as it is, and a crash at any point leaves one or the other.
+
+    Args:
+        ledger: bytes, manifest and transaction log.
+        warehouse: the warehouse to replace.
+        feeds: live feeds by name.
+
+    Raises:
+        LedgerDamaged: bytes that an ingestion used are missing or changed; names the file.
+        RebuildRefused: there is nothing to rebuild from, or the state differs from the recorded
+            one although no contract has changed.
+        LayoutChanged, WarehouseError, WarehouseBusy: as ``Warehouse.recreate``.
+    """
+    entries, source = ledger.entries(), Bytes(ledger, feeds)
+    responses = _require_sound(entries, source)
+    changed_from: int | None = None
+    with warehouse.recreate(carry=CARRIED, derived=DERIVED) as store:
+        for entry in entries:
+            with store.transaction():
+                state = _again(store, entry, entries, source)
+            if state != entry.state and changed_from is None:
+                _require_other_contracts(entry, state)
+                changed_from = entry.txn_id
+        rebuilt = Rebuilt(
+            transactions=len(entries),
+            responses=responses,
+            observations=_count(store, "raw.observation"),
+            state=_state(store),
+            changed_from=changed_from,
+            carried={name: _count(store, name) for name in (*CARRIED, *DERIVED)},
+        )
+    warehouse.publish()
+    return rebuilt
+
+
+def _require_sound(entries: Sequence[Entry], source: Bytes) -> int:
+    """Check every response that is needed before anything is written; gives their number."""
+    if not entries:
+        raise RebuildRefused(
+            "the ledger holds no ingestion to rebuild from; run `cbi run` to ingest the records"
+        )
+    numbers = [entry.txn_id for entry in entries]
+    if numbers != list(range(1, len(entries) + 1)):
+        raise LedgerDamaged(
+            f"the transaction log should run from 1 to {numbers[-1]} and has {len(numbers)} "
+            "entries; restore the ledger folder from a copy"
+        )
+    used = {name: entry for entry in entries for name in _responses(entry)}
+    for name, entry in used.items():
+        source.ledger.body(source.response(entry, name))
+    return len(used)
+
+
+def _responses(entry: Entry) -> list[str]:
+    kind = entry.question["kind"]
+    if kind == "files":
+        return list(entry.question["responses"])
+    if kind == "night":
+        return [name for pull in pulls_of(entry) for name in pull["responses"]]
+    return []
+
+
+def _again(store: Store, entry: Entry, entries: Sequence[Entry], source: Bytes) -> str:
+    if entry.question["kind"] == "files":
+        series, prepared = delivery(entry, source, source.refused(entry))
+        return write_files(store, entry.feed, prepared, source.ledger, series, entry.seen_at).state
+    if entry.question["kind"] == "night":
+        feed, landed = night(entry, source)
+        held = Held.read(store, feed)
+        judged = judge(feed, landed, source.ledger, held, source.refused(entry))
+        return write_night(store, feed, landed, judged, source.ledger).state
+    first = entries[entry.question["of"] - 1]
+    told = entry.question["places"]
+    places = pl.DataFrame(told, schema=dict.fromkeys(PLACE, pl.String), orient="row")
+    passing = judge_again(store, first, places, source)
+    return readmit(store, first, passing, entry.seen_at, entry.question["asked"])
+
+
+def _require_other_contracts(entry: Entry, state: str) -> None:
+    if contracts_today(entry) != dict(entry.contracts):
+        return
+    raise RebuildRefused(
+        f"transaction {entry.txn_id} ({entry.feed}, {entry.seen_at:%Y-%m-%d %H:%M} UTC) gives the "
+        f"state {state[:12]}, recorded is {entry.state[:12]}, although its contracts have not "
+        "changed. The warehouse was left as it was; run `cbi ledger verify`, and rebuild with the "
+        "version of this program that ingested it"
+    )
+
+
+def contracts_today(entry: Entry) -> dict[str, str]:
+    """Today's version of the contracts an ingestion was judged under, as far as they exist."""
+    return {name: FAMILIES[name].version for name in entry.contracts if name in FAMILIES}
+
+
+def _state(store: Store) -> str:
+    return store.state(END_OF_TIME, store.table("ref.series")["series_id"].to_list())
+
+
+def _count(store: Store, table: str) -> int:
+    number: int = store.query(f"SELECT count(*) FROM {table}").item()
+    return number

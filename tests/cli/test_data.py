@@ -1,0 +1,108 @@
+"""``cbi data as-of`` on a small warehouse, in this process."""
+
+import json
+from datetime import UTC, date, datetime
+
+import pytest
+
+from cbi_pipeline.cli import invoke
+from cbi_pipeline.ledger import Ledger
+from cbi_pipeline.warehouse import Warehouse
+from tests.warehouse.frames import parsed, reference
+
+#: 10:30 in New York on 2020-01-08.
+RELEASED = datetime(2020, 1, 8, 15, 30, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    home = tmp_path_factory.mktemp("told") / "home"
+    response = Ledger(home / "ledger").land(feed="f", url="u", body=b"1", fetched_at=RELEASED)
+    with Warehouse(home / "warehouse").write() as store:
+        store.replace("ref.series", reference("EIA.RWTC", "EIA.RBRTE"))
+        store.append("ledger.response", Ledger(home / "ledger").frame([response]))
+        rows = parsed(
+            {n: 50.0 + n for n in range(12)},
+            series="EIA.RWTC",
+            available=RELEASED,
+            response=response.response_id,
+        )
+        store.record(rows, seen_at=RELEASED, txn_id=1)
+    Warehouse(home / "warehouse").publish()
+    return home, response
+
+
+@pytest.fixture
+def told(filled, monkeypatch):
+    home, response = filled
+    monkeypatch.setenv("CBI_HOME", str(home))
+    return response
+
+
+def ask(capsys, *arguments):
+    code = invoke(["data", "as-of", *arguments, "--series", "EIA.RWTC", "--json"])
+    assert code == 0
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("when", "known"),
+    [
+        ("2020-01-07", False),
+        ("2020-01-08", True),
+        ("2020-01-08T10:29:59", False),
+        ("2020-01-08T10:30", True),
+        ("2020-01-08T15:29:59+00:00", False),
+        ("2020-01-08T15:30:00Z", True),
+    ],
+)
+def test_a_day_means_its_evening_and_an_instant_its_zone_or_new_york(told, capsys, when, known):
+    assert bool(ask(capsys, when)["rows"]) is known
+
+
+def test_each_row_says_value_unit_instant_basis_and_bytes(told, capsys):
+    rows = ask(capsys, "2020-01-08", "--last", "2")["rows"]
+    assert len(rows) == 2
+    assert date.fromisoformat(rows[0]["period"]) < date.fromisoformat(rows[1]["period"])
+    newest = rows[1]
+    assert (newest["value"], newest["unit"], newest["available_basis"]) == (
+        61.0,
+        "USD/bbl",
+        "calendar",
+    )
+    assert datetime.fromisoformat(newest["available_at"]) == RELEASED
+    assert newest["sha256"] == told.sha256
+
+
+def test_the_table_shows_ten_periods_in_both_zones_and_explains_the_basis(told, capsys):
+    assert invoke(["data", "as-of", "2020-01-08", "--series", "EIA.RWTC"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.count("USD/bbl") == 10
+    assert "2020-01-08 10:30" in shown
+    assert "2020-01-08 15:30" in shown
+    assert told.sha256[:12] in shown
+    assert "calendar: " in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["2020-01-08", "--series", "EIA.RWTCC"], "EIA.RWTC"),
+        (["2020-02-30", "--series", "EIA.RWTC"], "write 2016-03-04"),
+        (["yesterday", "--series", "EIA.RWTC"], "write 2016-03-04"),
+        (["2020-01-08"], "--series"),
+    ],
+)
+def test_what_cannot_be_answered_is_said_in_one_line(told, capsys, arguments, words):
+    assert invoke(["data", "as-of", *arguments]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("\n") == 1
+    assert words in printed.err
+
+
+def test_before_anything_is_published_it_says_to_run_first(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("CBI_HOME", str(tmp_path / "none"))
+    assert invoke(["data", "as-of", "2020-01-08", "--series", "EIA.RWTC"]) == 2
+    assert "cbi run" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
