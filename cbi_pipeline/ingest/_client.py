@@ -227,9 +227,12 @@ class Client:
                 location = response.headers.get("location") if response.is_redirect else None
                 body = self._body(response, deadline)
                 return Answer(url, response.status_code, _kept(response.headers), body), location
+        except FeedError:
+            raise
         except httpx.TimeoutException as error:
             problem = f"no answer in time ({type(error).__name__})"
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except Exception as error:
+            # Whatever a transport raises may quote the signed address, and Dagster keeps errors.
             problem = redacted(f"{type(error).__name__}: {error}", self._spellings)
         raise _Retry(self._unavailable(problem), None, None)
 
