@@ -1,4 +1,4 @@
-"""``cbi run``: both jobs through Dagster, then what came of it."""
+"""``cbi run``: ingestion and the night through Dagster, then what came of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cbi_pipeline.commands.console import Refusal, console, errors
-from cbi_pipeline.settings import load_settings
+from cbi_pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from dagster import DagsterEvent, DagsterInstance, EventLogEntry, ExecuteInProcessResult
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     from cbi_pipeline.defs.pipeline import Pipeline
 
-JOBS = ("ingest_archive", "nightly")
+ARCHIVE = ("ingest_archive",)
+LIVE = ("ingest_eia", "ingest_cftc")
+NIGHT = "nightly"
 
 # Dagster keeps every event for its pages; the console shows stages, bars and what failed.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -30,24 +32,43 @@ REPOSITORY_TAGS = {".dagster/repository": "__repository__@cbi_pipeline"}
 
 def run() -> int:
     """Bring everything up to date: ingest, features, evidence, model, forecast, report."""
-    if load_settings().profile == "live":
-        raise Refusal(
-            "`cbi run` runs the embedded archive; with CBI_PROFILE=live the schedules do the work: "
-            "start `cbi ui` and turn them on"
-        )
     from cbi_pipeline.commands.summary import print_summary
     from cbi_pipeline.defs.pipeline import Pipeline
     from cbi_pipeline.defs.standing import nothing_to_do
 
     pipeline = Pipeline.from_environment()
-    if nothing_to_do(pipeline):
+    live = pipeline.settings.profile == "live"
+    if live:
+        _require_prices(pipeline.settings)
+    # What a service has to say is not known before it is asked.
+    if not live and nothing_to_do(pipeline):
         console.print("[bold]nothing to do[/]: records, configuration and code are unchanged.\n")
         print_summary(pipeline)
         return 0
-    if not _run_jobs(pipeline):
+    done = _run_jobs(pipeline)
+    faults = _tell_faults(pipeline.settings) if live else 0
+    if not done:
         return 1
     print_summary(pipeline)
-    return 0
+    return 1 if faults else 0
+
+
+def _require_prices(settings: Settings) -> None:
+    from cbi_pipeline.ingest import why_not_asked
+
+    idle = why_not_asked(settings, "eia")
+    if idle is not None:
+        raise Refusal(f"without the EIA's spot prices there is nothing to forecast: {idle}")
+
+
+def _tell_faults(settings: Settings) -> int:
+    """Say what is wrong with the feeds; the number of feeds that have a fault."""
+    from cbi_pipeline.ingest import fault_log, live_feeds
+
+    broken = [fault_log(settings).open(name) for name in live_feeds(settings)]
+    for fault in (fault for faults in broken for fault in faults):
+        errors.print(f"cbi: {fault}", markup=False)
+    return sum(bool(faults) for faults in broken)
 
 
 def _run_jobs(pipeline: Pipeline) -> bool:
@@ -57,10 +78,11 @@ def _run_jobs(pipeline: Pipeline) -> bool:
     _bury_the_dead(instance)
     with _own_output() as screen, _progress(screen) as bars:
         results = []
-        for name in JOBS:
+        for name in (*(LIVE if pipeline.settings.profile == "live" else ARCHIVE), NIGHT):
             screen.print(f"[bold]{name}[/]")
             results.append(_execute(name, pipeline, instance, screen, bars))
-            if not results[-1].success:
+            # A live feed that fails leaves the others and the night alone.
+            if not results[-1].success and (name not in LIVE or _interrupted(results[-1])):
                 break
     if any(_interrupted(result) for result in results):
         raise KeyboardInterrupt

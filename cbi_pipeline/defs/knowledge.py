@@ -26,6 +26,8 @@ class Knowledge:
         state: hash of the observations behind it.
         rows: ``features.row`` lines decided by then.
         targets: ``features.target`` lines public by then, all versions.
+        catalogue: the commodities followed that have history enough to forecast from.
+        feature_set: columns of the rows.
     """
 
     as_of: datetime
@@ -74,19 +76,48 @@ def followed_series(catalogue: Catalogue) -> list[str]:
     return sorted(prices | set(feature_set().series))
 
 
+def evidence_at(pipeline: Pipeline) -> datetime:
+    """The instant that walk-forward evidence rests on.
+
+    A running clock would give the same evidence another name at every look; the newest decision
+    instant changes with the rows alone.
+    """
+    if pipeline.settings.profile != "live":
+        return pipeline.now()
+    with pipeline.warehouse.read() as store:
+        newest: datetime | None = store.query(
+            "SELECT max(decision_at) AS newest FROM features.row "
+            "WHERE feature_set = ? AND decision_at <= ?",
+            [feature_set().name, pipeline.now()],
+        )["newest"][0]
+    return newest or pipeline.now()
+
+
 def knowledge(pipeline: Pipeline, as_of: datetime) -> Knowledge:
     """Read what was known at ``as_of`` from the newest published snapshot."""
     chosen = feature_set()
     with pipeline.warehouse.read() as store:
+        rows = store.table(
+            "features.row", "feature_set = ? AND decision_at <= ?", [chosen.name, as_of]
+        )
         return Knowledge(
             as_of=as_of,
             state=store.state(as_of, followed_series(pipeline.catalogue)),
-            rows=store.table(
-                "features.row", "feature_set = ? AND decision_at <= ?", [chosen.name, as_of]
-            ),
+            rows=rows,
             targets=store.table(
                 "features.target", "feature_set = ? AND available_at <= ?", [chosen.name, as_of]
             ),
-            catalogue=pipeline.catalogue,
+            catalogue=able(pipeline.catalogue, rows),
             feature_set=chosen,
         )
+
+
+def able(catalogue: Catalogue, rows: pl.DataFrame) -> Catalogue:
+    """The catalogue without the commodities that have no row ready to forecast from.
+
+    A series that never came must not stop the others. When no commodity is left the catalogue
+    stays whole, and whatever is built on it says what is missing.
+    """
+    ready = set(rows.filter("ready")["commodity"])
+    kept = tuple(one for one in catalogue.commodities if one.id in ready)
+    return catalogue.model_copy(update={"commodities": kept}) if kept else catalogue

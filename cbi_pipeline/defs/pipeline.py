@@ -27,9 +27,15 @@ FEW_ORIGINS = EvaluationPlan(years=2, origins=30, refits="yearly")
 
 @dataclass(frozen=True)
 class Pipeline:
-    """Settings and what follows from them; nothing is opened or created before it is used."""
+    """Settings and what follows from them; nothing is opened or created before it is used.
+
+    Attributes:
+        settings: the settings.
+        instant: what counts as now; None follows the profile's clock.
+    """
 
     settings: Settings
+    instant: datetime | None = None
 
     @classmethod
     def from_environment(cls) -> Pipeline:
@@ -65,8 +71,8 @@ class Pipeline:
         return Registry(self.settings.mlflow_uri, self.settings.mlflow_dir / "artifacts")
 
     def now(self) -> datetime:
-        """The instant on the profile's clock."""
-        return self.settings.clock.now()
+        """The instant that counts as now."""
+        return self.instant or self.settings.clock.now()
 
     def today(self) -> date:
         """The desk's day on the profile's clock."""

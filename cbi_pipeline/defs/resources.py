@@ -1,5 +1,7 @@
 """What assets are given."""
 
+from dataclasses import replace
+
 import dagster as dg
 
 from cbi_pipeline.defs.pipeline import Pipeline
@@ -8,4 +10,10 @@ from cbi_pipeline.defs.pipeline import Pipeline
 @dg.definitions
 def resources() -> dg.Definitions:
     """The pipeline of this environment, for every asset that asks for it."""
-    return dg.Definitions(resources={"pipeline": Pipeline.from_environment()})
+    return dg.Definitions(resources={"pipeline": dg.ResourceDefinition(stopped)})
+
+
+def stopped(context: dg.InitResourceContext) -> Pipeline:
+    """The pipeline with its clock stopped, so that all steps of a run agree on what now is."""
+    running = Pipeline.from_environment()
+    return replace(running, instant=running.now())

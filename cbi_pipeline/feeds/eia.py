@@ -14,11 +14,11 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import groupby
-from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 import polars as pl
 
+from cbi_pipeline.feeds.eia_page import FEED, FOLLOW, UNUSED, Page, read_page, unexpected
 from cbi_pipeline.feeds.eia_series import SERIES, UNITS
 from cbi_pipeline.feeds.errors import (
     FeedError,
@@ -40,7 +40,6 @@ from cbi_pipeline.feeds.live import (
 )
 from data_contracts.families import family
 
-FEED = "eia"
 BASE = "https://api.eia.gov/v2"
 PAGE = 5000
 AGAIN = timedelta(days=63)
@@ -52,8 +51,6 @@ _YEARS = range(1800, 9000)
 # A success is long and is decoded later, once it is landed.
 _ERROR = re.compile(rb'\s*\{\s*"error"')
 _FLAGS = {"W": "withheld", "NA": "missing", "--": "missing", "-": "missing"}
-_AGAIN = "Nothing of this pull was used; the next run asks again"
-_FOLLOW = "Compare with the API's documentation; the feed must follow it"
 
 
 def feed(base: str = BASE, series: Sequence[LiveSeries] = SERIES, page: int = PAGE) -> LiveFeed:
@@ -139,12 +136,12 @@ def refusal(answer: Answer) -> FeedError | None:
             FEED, f"the service refused the key ({words})", f"Correct {_KEY.setting}"
         )
     if code == "OVER_RATE_LIMIT":
-        return RateLimited(FEED, "the key is over its rate limit", _AGAIN)
+        return RateLimited(FEED, "the key is over its rate limit", UNUSED)
     if error is not None and answer.status < 400:
-        return UnexpectedShape(FEED, f"an error with status {answer.status}: {error}", _FOLLOW)
+        return UnexpectedShape(FEED, f"an error with status {answer.status}: {error}", FOLLOW)
     if isinstance(error, str) and isinstance(content, dict) and content.get("code") in (400, 404):
         # Older releases sent their refusals with status 500; a retry would not help.
-        return UnexpectedShape(FEED, f"the service refuses our question: {error}", _FOLLOW)
+        return UnexpectedShape(FEED, f"the service refuses our question: {error}", FOLLOW)
     return common_refusal(FEED, answer)
 
 
@@ -160,61 +157,59 @@ class PagesProof:
 
     def add(self, answer: Answer) -> str | None:
         """Take a page; see ``Proof.add``."""
-        response = _response(answer)
-        rows = response["data"]
-        self._check_warnings(answer, response)
-        self._check_asked(answer, response, rows)
-        self._check_order(rows)
-        total = _total(response)
+        found = read_page(answer)
+        self._check_warnings(found)
+        self._check_asked(found)
+        self._check_order(found.table)
+        total = found.total
         if self._total not in (None, total):
             raise self._incomplete(f"the total changed from {self._total} to {total}")
         self._total = total
-        self._rows += len(rows)
+        self._rows += len(found.table)
         if self._rows > total:
             raise self._incomplete(f"{self._rows} rows of a total of {total}")
         if self._rows == total:
             return None
-        if not rows:
+        if found.table.is_empty():
             raise self._incomplete(f"an empty page after {self._rows} of {total} rows")
         offset = f"&offset={self._rows}&"
         return re.sub(r"&offset=[0-9]+&", offset, self._pull.url)
 
-    def _check_warnings(self, answer: Answer, response: Mapping[str, Any]) -> None:
-        warnings = [*(response.get("warnings") or []), *(_content(answer).get("warnings") or [])]
+    def _check_warnings(self, found: Page) -> None:
         # A page cut at the service's limit says so; that more pages follow is what totals are for.
-        other = [text for text in map(str, warnings) if "incomplete return" not in text]
+        other = [text for text in found.warnings if "incomplete return" not in text]
         if other:
             raise self._incomplete(f"the service warns: {'; '.join(other)[:300]}")
 
-    def _check_asked(
-        self, answer: Answer, response: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
-    ) -> None:
+    def _check_asked(self, found: Page) -> None:
         asked = parse_qs(urlsplit(self._pull.url).query)["frequency"][0]
-        given = response.get("frequency", asked)
+        given = found.head.get("frequency", asked)
         if given != asked:
-            raise _unexpected(f"asked for {asked} values, got {given} ones")
-        strangers = {str(row.get("series")) for row in rows} - self._codes
+            raise unexpected(f"asked for {asked} values, got {given} ones")
+        strangers = set(map(str, found.table["series"].unique())) - self._codes
         if strangers:
-            raise _unexpected(f"series not asked for: {', '.join(sorted(strangers)[:5])}")
+            raise unexpected(f"series not asked for: {', '.join(sorted(strangers)[:5])}")
         low, high = self._pull.first.isoformat(), (self._pull.last or date.max).isoformat()
-        outside = [row for row in rows if not low <= str(row.get("period"))[:10] <= high]
-        readable = [row["period"] for row in outside if _day(row.get("period"))]
+        outside = found.table.filter(
+            ~pl.col("period").str.head(10).is_between(pl.lit(low), pl.lit(high))
+        )
+        readable = [text for text in outside["period"].unique() if _day(text)]
         if readable:
-            raise _unexpected(f"periods not asked for, e.g. {readable[0]}")
+            raise unexpected(f"periods not asked for, e.g. {min(readable)}")
 
-    def _check_order(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        if not rows:
+    def _check_order(self, table: pl.DataFrame) -> None:
+        if table.is_empty():
             return
         period, keys = self._edge
-        first, last = str(rows[0].get("period")), str(rows[-1].get("period"))
-        here = {str(row.get("series")) for row in rows if str(row.get("period")) == period}
-        if first < period or here & keys:
+        series, periods = table["series"], table["period"].fill_null("None")
+        first, last = periods[0], periods[-1]
+        if first < period or set(series.filter(periods == period)) & keys:
             raise self._incomplete(f"a page repeats rows of the one before, at {first}")
-        edge = {str(row.get("series")) for row in rows if str(row.get("period")) == last}
+        edge = set(series.filter(periods == last))
         self._edge = (last, edge | (keys if last == period else set()))
 
     def _incomplete(self, problem: str) -> IncompleteResponse:
-        return IncompleteResponse(FEED, f"{self._pull.name}: {problem}", _AGAIN)
+        return IncompleteResponse(FEED, f"{self._pull.name}: {problem}", UNUSED)
 
 
 def parse(answer: Answer, codes: Mapping[str, LiveSeries]) -> Parsed:
@@ -224,14 +219,13 @@ def parse(answer: Answer, codes: Mapping[str, LiveSeries]) -> Parsed:
         UnexpectedShape: the page is no answer of this API, or rows lack series, period or value.
         IncompleteResponse: the page ends in the middle.
     """
-    rows = _response(answer)["data"]
-    if not rows:
+    table = read_page(answer).table
+    if table.is_empty():
         return Parsed(pl.DataFrame(schema=dict(PARSED_SCHEMA)))
-    _require(rows, "series", "period", "value")
     ids = {code: one.id for code, one in codes.items()}
     text, day = pl.col("value"), pl.col("period").str.to_date("%Y-%m-%d", strict=False)
     number = pl.when(text.str.contains(_NUMBER)).then(text.cast(pl.Float64, strict=False))
-    frame = _table(rows).select(
+    frame = table.select(
         series_id=pl.col("series").replace(ids).fill_null("null"),
         period=pl.when(pl.col("period").str.len_chars() == 10).then(day),
         value_text=text,
@@ -244,40 +238,20 @@ def parse(answer: Answer, codes: Mapping[str, LiveSeries]) -> Parsed:
         locator=pl.format("data[{}]", pl.int_range(pl.len())),
         row_json="row_json",
     )
-    released = _releases(frame, codes)
+    families = {one.id: one.family for one in codes.values()}
+    dated = frame.with_columns(
+        family=pl.col("series_id").replace_strict(families, default=None, return_dtype=pl.String)
+    )
     return Parsed(
-        frame.join(released, on=["series_id", "period"], how="left", maintain_order="left").select(
-            list(PARSED_SCHEMA)
-        )
+        dated.join(
+            _releases(dated), on=["family", "period"], how="left", maintain_order="left"
+        ).select(list(PARSED_SCHEMA))
     )
 
 
-def _table(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
-    """Rows as columns of text, with the source row as ``row_json``."""
-    names = list(rows[0])
-    try:
-        if not all(row.keys() == rows[0].keys() for row in rows):
-            raise TypeError("rows of different columns")
-        # Rows of text alone, as the service sends them, are read many times as fast this way.
-        table = pl.DataFrame(
-            [pl.Series(name, [row[name] for row in rows], pl.String) for name in names]
-        )
-        table = table.with_columns(row_json=table.to_struct().struct.json_encode())
-    except TypeError:
-        names = list(dict.fromkeys(name for row in rows for name in row))
-        table = pl.DataFrame(
-            [pl.Series(name, [_text(row.get(name)) for row in rows], pl.String) for name in names]
-        ).with_columns(row_json=pl.Series([json.dumps(row) for row in rows]))
-    return table if "units" in names else table.with_columns(units=pl.lit(None, pl.String))
-
-
-def _releases(frame: pl.DataFrame, codes: Mapping[str, LiveSeries]) -> pl.DataFrame:
-    families = {one.id: one.family for one in codes.values()}
-    cells = frame.select("series_id", "period").unique().drop_nulls()
-    found = [
-        _released(families[name], day) if name in families else None
-        for name, day in cells.iter_rows()
-    ]
+def _releases(dated: pl.DataFrame) -> pl.DataFrame:
+    cells = dated.select("family", "period").unique().drop_nulls()
+    found = [_released(name, day) for name, day in cells.iter_rows()]
     return cells.with_columns(available_at=pl.Series(found, dtype=pl.Datetime("us", "UTC")))
 
 
@@ -287,48 +261,6 @@ def number(text: str | None) -> float | None:
         return None
     value = float(text)
     return value if math.isfinite(value) else None
-
-
-def _response(answer: Answer) -> Mapping[str, Any]:
-    response = _content(answer).get("response")
-    if not isinstance(response, dict) or not isinstance(response.get("data"), list):
-        raise _unexpected("an answer without response.data")
-    if not all(isinstance(row, dict) for row in response["data"]):
-        raise _unexpected("rows that are no objects")
-    return response
-
-
-@lru_cache(maxsize=1)
-def _content(answer: Answer) -> Mapping[str, Any]:
-    # The proof and the parser read a page one after the other; it is decoded once.
-    try:
-        content = json.loads(answer.body)
-    except ValueError as error:
-        raise IncompleteResponse(
-            FEED, f"the answer is cut off or no JSON ({error})", _AGAIN
-        ) from error
-    if not isinstance(content, dict):
-        raise _unexpected("an answer that is no object")
-    return content
-
-
-def _total(response: Mapping[str, Any]) -> int:
-    try:
-        return int(response["total"])
-    except (KeyError, TypeError, ValueError):
-        raise _unexpected(f"a total that is no number: {response.get('total')!r}") from None
-
-
-def _require(rows: Sequence[Mapping[str, Any]], *columns: str) -> None:
-    for column in columns:
-        if any(column not in row for row in rows):
-            raise _unexpected(f"rows without the column {column}")
-
-
-def _text(value: object) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    return json.dumps(value)
 
 
 @lru_cache(maxsize=65536)
@@ -343,7 +275,3 @@ def _day(text: object) -> date | None:
 def _released(name: str, period: date) -> datetime | None:
     release = family(name).release
     return release.rule(period) if release and period.year in _YEARS else None
-
-
-def _unexpected(problem: str) -> UnexpectedShape:
-    return UnexpectedShape(FEED, problem, _FOLLOW)

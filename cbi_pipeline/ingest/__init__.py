@@ -15,7 +15,13 @@ from cbi_pipeline.ingest._engine import (
 )
 from cbi_pipeline.ingest._faults import Fault, FaultEvent, FaultLog
 from cbi_pipeline.ingest._files import read_file
-from cbi_pipeline.ingest._health import FamilyAge, FeedHealth, check_feeds
+from cbi_pipeline.ingest._health import (
+    FamilyAge,
+    FeedHealth,
+    check_feeds,
+    note_staleness,
+    why_not_asked,
+)
 from cbi_pipeline.ingest._held import Held
 from cbi_pipeline.ingest._import import import_csv
 from cbi_pipeline.ingest._live import (
@@ -68,6 +74,7 @@ __all__ = [
     "live_feed",
     "live_feeds",
     "live_series",
+    "note_staleness",
     "parse_file",
     "prepare",
     "read_file",
@@ -77,4 +84,5 @@ __all__ = [
     "retry_quarantined",
     "screen",
     "secret_of",
+    "why_not_asked",
 ]

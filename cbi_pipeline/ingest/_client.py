@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import httpx
 import stamina
 from pydantic import SecretStr
 from pyrate_limiter import Duration, Limiter, Rate
+from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from cbi_pipeline.feeds import (
     FeedError,
@@ -28,8 +30,17 @@ from cbi_pipeline.feeds.live import Answer, LiveFeed
 from cbi_pipeline.ingest._secrets import checked_key, redacted, spellings
 from cbi_pipeline.ingest._transport import SigningTransport, network
 
+_LOG = logging.getLogger(__name__)
 _KEPT_HEADERS = ("content-type", "date", "last-modified", "etag", "retry-after")
 _REDIRECTS = 3
+
+
+def _log_retry(details: RetryDetails) -> None:
+    _LOG.info("%s; asked again in %.1f s", details.caused_by, details.wait_for)
+
+
+# The library's own hook prints to stdout, which belongs to whoever runs the command.
+set_on_retry_hooks([_log_retry])
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,9 +227,12 @@ class Client:
                 location = response.headers.get("location") if response.is_redirect else None
                 body = self._body(response, deadline)
                 return Answer(url, response.status_code, _kept(response.headers), body), location
+        except FeedError:
+            raise
         except httpx.TimeoutException as error:
             problem = f"no answer in time ({type(error).__name__})"
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except Exception as error:
+            # Whatever a transport raises may quote the signed address, and Dagster keeps errors.
             problem = redacted(f"{type(error).__name__}: {error}", self._spellings)
         raise _Retry(self._unavailable(problem), None, None)
 

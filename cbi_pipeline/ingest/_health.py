@@ -17,7 +17,8 @@ from cbi_pipeline.feeds import (
 )
 from cbi_pipeline.feeds.live import LiveFeed
 from cbi_pipeline.ingest._client import Client, Patience
-from cbi_pipeline.ingest._live import fault_log, live_feeds, secret_of
+from cbi_pipeline.ingest._faults import Fault
+from cbi_pipeline.ingest._live import fault_log, live_feed, live_feeds, secret_of
 from cbi_pipeline.settings import Settings
 from cbi_pipeline.warehouse import NothingPublished, Warehouse
 from data_contracts.families import family
@@ -98,6 +99,50 @@ def check_feeds(
         _live_health(settings, feed, probe, patience, transport)
         for feed in live_feeds(settings).values()
     ]
+
+
+def note_staleness(settings: Settings, name: str) -> tuple[FamilyAge, ...]:
+    """How old the newest values of a live feed are; what became stale or recent is noted.
+
+    A service that answers well and says nothing new for too long is a fault of its own, noted
+    under ``<name> freshness``. While the feed itself has an open fault, that explains its age.
+    """
+    feed = live_feed(settings, name)
+    ages, log = _ages(settings, feed, _newest(settings, feed)), fault_log(settings)
+    if not log.open(name):
+        late = [_stale_fault(feed, age) for age in ages if age.stale and age.newest is not None]
+        log.settle(f"{name} freshness", late, settings.clock.now())
+    return ages
+
+
+def why_not_asked(settings: Settings, name: str) -> str | None:
+    """Why a live feed is not asked at all, with what to do; None when it is.
+
+    A key that was never set is no fault. One that is gone after it has worked is: such a feed is
+    asked, and the missing key is its fault.
+    """
+    feed, secret = live_feed(settings, name), secret_of(settings, name)
+    if settings.profile != "live":
+        return f"the profile {settings.profile} rests on embedded records; CBI_PROFILE=live asks it"
+    need = feed.credential
+    if need is None or not need.required or (secret and secret.get_secret_value().strip()):
+        return None
+    if _newest(settings, feed):
+        return None
+    return (
+        f"{need.setting} is not set. Get a key at {need.obtain} and put {need.setting}=... into "
+        ".env"
+    )
+
+
+def _stale_fault(feed: LiveFeed, age: FamilyAge) -> Fault:
+    return Fault(
+        f"{feed.name} freshness",
+        age.family,
+        "Stale",
+        f"newest value of {age.newest}, {age.days} days ago; its contract allows {age.limit}",
+        "Look at the service's own page before trusting forecasts",
+    )
 
 
 def _archive_health(settings: Settings) -> FeedHealth:

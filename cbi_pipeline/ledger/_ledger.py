@@ -47,6 +47,8 @@ class Ledger:
         self._blobs = BlobStore(root)
         self._manifest = root / "manifest.jsonl"
         self._transactions = root / "transactions.jsonl"
+        self._known: dict[str, Response] = {}
+        self._read = 0
 
     def land(
         self,
@@ -68,9 +70,9 @@ class Ledger:
         address = mask(url.encode(), secrets).body.decode()
         digest = hashlib.sha256(safe.body).hexdigest()
         identity = hashlib.sha256("\0".join((feed, address, digest)).encode()).hexdigest()[:32]
-        known = {response.response_id: response for response in self.responses(feed)}
-        if identity in known:
-            return known[identity]
+        self._read_on()
+        if identity in self._known:
+            return self._known[identity]
         self._blobs.put(safe.body)
         response = Response(
             response_id=identity,
@@ -123,6 +125,21 @@ class Ledger:
     def entries(self) -> list[Entry]:
         """The ingestions that came to be, in order."""
         return standing_entries(self._transactions)
+
+    def _read_on(self) -> None:
+        """Learn what was landed since the last look, by whomever."""
+        size = self._manifest.stat().st_size if self._manifest.exists() else 0
+        if size < self._read:
+            self._known, self._read = {}, 0
+        if size == self._read:
+            return
+        with self._manifest.open("rb") as file:
+            file.seek(self._read)
+            whole = file.read().rpartition(b"\n")[0]
+        for line in whole.decode().splitlines():
+            response = _from_line(line)
+            self._known[response.response_id] = response
+        self._read += len(whole) + 1 if whole else 0
 
     def _append(self, response: Response) -> None:
         entry = asdict(response) | {"fetched_at": response.fetched_at.isoformat()}

@@ -20,7 +20,9 @@ class Masked(NamedTuple):
 
 def mask(body: bytes, secrets: Iterable[str]) -> Masked:
     """Overwrite each secret, plain, percent-encoded or base64, with stars of the same length."""
-    forms = sorted({form for secret in secrets if secret for form in _forms(secret)}, key=len)
+    every = {form for secret in secrets if secret for form in _forms(secret)}
+    # Looking for each form by itself is many times as fast as for any of them at once.
+    forms = sorted((form for form in every if form in body), key=len)
     if not forms:
         return Masked(body, ())
     pattern = re.compile(b"|".join(re.escape(form) for form in reversed(forms)))

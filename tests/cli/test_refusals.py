@@ -54,10 +54,11 @@ def test_a_broken_catalogue_is_named(cbi, home, tmp_path):
     assert str(broken) in done.stderr
 
 
-def test_the_live_profile_is_not_run_by_hand(cbi, home):
-    done = cbi("run", home=home, CBI_PROFILE="live")
+def test_the_live_profile_without_a_key_says_which_and_where_to_get_it(cbi, home):
+    done = cbi("run", home=home, CBI_PROFILE="live", EIA_API_KEY="")
     assert done.returncode == 2
-    assert "cbi ui" in done.stderr
+    assert "EIA_API_KEY is not set" in done.stderr
+    assert "eia.gov/opendata" in done.stderr
 
 
 def test_doctor_says_what_is_missing_and_fails(cbi, home):

@@ -12,7 +12,7 @@ import pytest
 from cbi_pipeline.definitions import defs
 from cbi_pipeline.settings import PROJECT_ROOT
 
-JOBS = ("ingest_archive", "nightly", "weekly")
+JOBS = ("ingest_archive", "ingest_eia", "ingest_cftc", "nightly", "weekly")
 NEW_YORK = ZoneInfo("America/New_York")
 
 

@@ -8,11 +8,13 @@ this API was ever recorded: those bodies are written from documentation and publ
 import json
 from datetime import date
 
+from cbi_pipeline.feeds.eia_series import SERIES, UNITS
 from tests.feed_servers.publisher import Publisher
 from tests.feed_servers.server import FeedServer, Reply
 
 FREQUENCIES = {"daily", "weekly", "monthly", "annual", "four-week-average"}
-UNITS = {"DPG": "$/GAL", "RWTC": "$/BBL", "RBRTE": "$/BBL", "RNGWHHD": "$/MMBTU", "_BCF": "BCF"}
+SPELLED = {ours: theirs for theirs, ours in UNITS.items()}
+UNIT = {one.code: SPELLED[one.unit] for one in SERIES}
 
 
 class EiaServer(FeedServer):
@@ -112,7 +114,6 @@ class EiaServer(FeedServer):
 
 
 def _row(period, series, text):
-    unit = next((unit for part, unit in UNITS.items() if series.endswith(part)), "MBBL")
     return {
         "period": period.isoformat(),
         "duoarea": "YCUOK",
@@ -124,7 +125,7 @@ def _row(period, series, text):
         "series": series,
         "series-description": f"{series} as published",
         "value": text,
-        "units": unit,
+        "units": UNIT.get(series, "MBBL"),
     }
 
 

@@ -3,10 +3,14 @@
 import base64
 import io
 import logging
+import sqlite3
 import traceback
+import zlib
+from contextlib import closing
 from datetime import timedelta
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote
 
+import duckdb
 import httpx
 import pytest
 from pydantic import SecretStr
@@ -15,51 +19,8 @@ from cbi_pipeline import ingest
 from cbi_pipeline.feeds import FeedError
 from tests.feed_servers.cftc_server import CftcServer
 from tests.feed_servers.conftest import FIRST_NIGHT, publish_spot
-from tests.feed_servers.eia_server import EiaServer
 from tests.feed_servers.night import cftc_installation, eia_installation
-
-SENTINEL = "SENTINEL/4f9a+key=Zq7~%41tail"
-PATHS = [
-    {},
-    {"error_429": 99},
-    {"error_500": 99},
-    {"html_200": 99},
-    {"slow": 99},
-    {"truncated": 99},
-    {"hangup": 99},
-    {"cut": 99},
-    {"huge": 99},
-    {"elsewhere": 99},
-    {"retyped": 99},
-    {"filter_ignored": 99},
-    {"old_500": 99},
-    {"cap": 99},
-    {"echo_location": 99},
-]
-
-
-def spellings(secret: str) -> list[bytes]:
-    plain = {secret, quote(secret, safe=""), quote_plus(secret), quote(secret)}
-    plain |= {one.lower() for one in plain} | {secret.replace("/", "\\/")}
-    found = [one.encode() for one in plain]
-    for shift in range(3):
-        coded = base64.b64encode(b"\0" * shift + secret.encode())
-        found.append(coded[4:-4])
-        found.append(base64.urlsafe_b64encode(b"\0" * shift + secret.encode())[4:-4])
-    return found
-
-
-class EchoingServer(EiaServer):
-    """Puts the key it was sent wherever a careless service could."""
-
-    def answer(self, asked):
-        reply = super().answer(asked)
-        if self.springs("echo_location"):
-            key = quote(asked.one("api_key") or "", safe="")
-            reply.status = 302
-            reply.headers["Location"] = f"http://elsewhere.invalid/?api_key={key}"
-        reply.headers["ETag"] = f'"{asked.one("api_key")}"'
-        return reply
+from tests.feed_servers.sentinel import PATHS, SENTINEL, EchoingServer, search, spellings
 
 
 @pytest.fixture
@@ -75,17 +36,23 @@ def everything_said():
     root.setLevel(level)
 
 
-def search(home, texts):
-    needles = spellings(SENTINEL)
-    places = [(path, path.read_bytes()) for path in home.rglob("*") if path.is_file()]
-    places += [(name, text.encode()) for name, text in texts.items()]
-    return [str(place) for place, body in places for needle in needles if needle in body]
-
-
 def test_the_search_would_find_a_leak(tmp_path):
     (tmp_path / "leak").write_text(f"url?api_key={quote(SENTINEL, safe='')}")
     assert search(tmp_path, {})
     assert search(tmp_path / "none", {"log": base64.b64encode(SENTINEL.encode()).decode()})
+
+
+def test_the_search_opens_databases(tmp_path):
+    with duckdb.connect(tmp_path / "one.duckdb") as opened:
+        opened.execute(
+            "CREATE TABLE said AS SELECT ? || range AS word FROM range(9999)", [SENTINEL]
+        )
+    with closing(sqlite3.connect(tmp_path / "two.db")) as opened:
+        opened.execute("CREATE TABLE said (word BLOB)")
+        opened.execute("INSERT INTO said VALUES (?)", [zlib.compress(SENTINEL.encode())])
+        opened.commit()
+    found = {place.rsplit("/", 1)[-1] for place in search(tmp_path, {})}
+    assert found == {"one.duckdb", "two.db"}
 
 
 def test_no_failure_path_of_a_key_in_the_query_leaves_a_trace_of_it(

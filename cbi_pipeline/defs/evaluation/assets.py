@@ -5,7 +5,7 @@ import polars as pl
 
 from cbi_pipeline.defs import metadata, progress
 from cbi_pipeline.defs.evaluation.trial import Trial, challenger, judged_in_week
-from cbi_pipeline.defs.knowledge import knowledge
+from cbi_pipeline.defs.knowledge import evidence_at, knowledge
 from cbi_pipeline.defs.pipeline import Pipeline
 
 KEY = dg.AssetKey(["evaluation", "walk_forward"])
@@ -34,7 +34,7 @@ def walk_forward(
     config: Evidence, pipeline: dg.ResourceParam[Pipeline]
 ) -> dg.MaterializeResult[None]:
     """Past origins forecast by recipes and naive forecasts, each knowing what was public then."""
-    trial = Trial(knowledge(pipeline, pipeline.now()), pipeline.settings.profile)
+    trial = Trial(knowledge(pipeline, evidence_at(pipeline)), pipeline.settings.profile)
     standing = stands(trial, config, pipeline)
     if standing is None:
         forecasts, scores = gathered(trial, pipeline)

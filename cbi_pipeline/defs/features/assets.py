@@ -19,7 +19,11 @@ PICTURED = 750
 
 @dg.asset(
     key=ROW,
-    deps=[dg.AssetKey(["market", "price"]), dg.AssetKey(["raw", "archive"])],
+    deps=[
+        dg.AssetKey(["market", "price"]),
+        dg.AssetKey(["raw", "archive"]),
+        dg.AssetKey(["raw", "eia"]),
+    ],
     group_name="features",
     kinds={"duckdb", "polars"},
     pool="warehouse",
@@ -96,6 +100,8 @@ def pictures(rows: pl.DataFrame, pipeline: Pipeline) -> dict[str, dg.MarkdownMet
     chosen, drawn = feature_set(), {}
     for commodity in pipeline.catalogue.commodities:
         own = rows.filter(pl.col("commodity") == commodity.id).sort("session").tail(PICTURED)
+        if own.is_empty():
+            continue
         figure = charts.feature_overview(
             own["session"].to_list(),
             chosen.features,

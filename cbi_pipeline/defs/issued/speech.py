@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
 
+from cbi_pipeline.catalogue import Catalogue
 from cbi_pipeline.defs.knowledge import Knowledge, followed_series, knowledge
 from cbi_pipeline.defs.pipeline import ZONE, Pipeline
 from cbi_pipeline.defs.registry.reign import champion
@@ -29,9 +30,22 @@ def spoken(pipeline: Pipeline, day: str) -> Speech:
     known = knowledge(pipeline, pipeline.as_of(day))
     with pipeline.warehouse.read() as store:
         reasons = staleness(store.table("market.price"), pipeline.catalogue, known.as_of)
+    reasons = reasons | young(known, pipeline.catalogue, reasons)
     able = [name for name, reason in reasons.items() if reason is None]
     rows = pl.concat([replays(pipeline), live(known, able, pipeline)])
     return Speech(rows, abstentions(reasons, track="live", as_of=known.as_of))
+
+
+def young(
+    known: Knowledge, catalogue: Catalogue, reasons: Mapping[str, str | None]
+) -> dict[str, str | None]:
+    """Why the commodities with recent prices and too little history are not forecast."""
+    ready = {one.id for one in known.catalogue.commodities}
+    return {
+        one.id: f"the price history of {one.name} is still too short to forecast from"
+        for one in catalogue.commodities
+        if one.id not in ready and reasons[one.id] is None
+    }
 
 
 def replayed(pipeline: Pipeline, day: str) -> Speech:

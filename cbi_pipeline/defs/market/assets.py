@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import dagster as dg
 import polars as pl
@@ -16,7 +16,7 @@ KEY = dg.AssetKey(["market", "price"])
 
 @dg.asset(
     key=KEY,
-    deps=[dg.AssetKey(["raw", "archive"])],
+    deps=[dg.AssetKey(["raw", "archive"]), dg.AssetKey(["raw", "eia"])],
     group_name="market",
     kinds={"duckdb", "polars"},
     pool="warehouse",
@@ -27,7 +27,8 @@ KEY = dg.AssetKey(["market", "price"])
             asset=KEY,
             blocking=True,
             description="Sessions that the calendar expects and the record lacks stay within "
-            "the limit, for every commodity.",
+            "the limit. Nothing new is written of a commodity where they do not; when that is "
+            "every one, nothing goes on.",
         ),
         dg.AssetCheckSpec(
             "fresh",
@@ -49,27 +50,38 @@ def price(
         observations = store.table("raw.observation", "series_id = ANY(?)", [series])
     prices = pl.concat(build_prices(observations, commodity) for commodity in commodities)
     outcomes = covered(prices, pipeline)
-    yield dg.AssetCheckResult(
-        check_name="coverage",
-        passed=all(outcome.passed for outcome in outcomes),
-        description="; ".join(outcome.detail for outcome in outcomes),
-    )
+    sound = [name for name, outcome in outcomes.items() if outcome.passed]
+    yield coverage(outcomes, blocks=not sound)
+    if not sound:
+        broken = "; ".join(outcome.detail for outcome in outcomes.values())
+        raise dg.Failure(f"prices were not written: {broken}", allow_retries=False)
+    prices = prices.filter(pl.col("commodity").is_in(sound))
     yield fresh(prices, pipeline)
-    broken = [outcome.detail for outcome in outcomes if not outcome.passed]
-    if broken:
-        raise dg.Failure(f"prices were not written: {'; '.join(broken)}", allow_retries=False)
     added = pipeline.add({"market.price": prices})["market.price"]
     yield dg.MaterializeResult(
         metadata={"rows": len(prices), "new rows": added, **pictures(prices, pipeline)}
     )
 
 
-def covered(prices: pl.DataFrame, pipeline: Pipeline) -> list[RuleOutcome]:
+def covered(prices: pl.DataFrame, pipeline: Pipeline) -> dict[str, RuleOutcome]:
     """The coverage rule on each commodity's record as known now."""
     from cbi_pipeline.market import coverage_rule, latest_prices
 
     known = latest_prices(prices, pipeline.now())
-    return [coverage_rule(known, commodity) for commodity in pipeline.catalogue.commodities]
+    return {
+        commodity.id: coverage_rule(known, commodity)
+        for commodity in pipeline.catalogue.commodities
+    }
+
+
+def coverage(outcomes: Mapping[str, RuleOutcome], *, blocks: bool) -> dg.AssetCheckResult:
+    """What the coverage rule found; one commodity's holes do not stop the others."""
+    return dg.AssetCheckResult(
+        check_name="coverage",
+        passed=all(outcome.passed for outcome in outcomes.values()),
+        severity=dg.AssetCheckSeverity.ERROR if blocks else dg.AssetCheckSeverity.WARN,
+        description="; ".join(outcome.detail for outcome in outcomes.values()),
+    )
 
 
 def fresh(prices: pl.DataFrame, pipeline: Pipeline) -> dg.AssetCheckResult:
@@ -96,6 +108,8 @@ def pictures(prices: pl.DataFrame, pipeline: Pipeline) -> dict[str, dg.MarkdownM
     drawn = {}
     for commodity in pipeline.catalogue.commodities:
         own = known.filter(pl.col("commodity") == commodity.id)
+        if own.is_empty():
+            continue
         figure = charts.history(own["session"].to_list(), own["price"].to_list(), commodity.unit)
         drawn[f"price of {commodity.id}"] = metadata.picture(
             charts.png(figure, title=commodity.name), commodity.name

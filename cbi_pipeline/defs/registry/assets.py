@@ -7,7 +7,7 @@ import polars as pl
 
 from cbi_pipeline.defs import metadata
 from cbi_pipeline.defs.evaluation.trial import Trial, challenger, founder
-from cbi_pipeline.defs.knowledge import knowledge
+from cbi_pipeline.defs.knowledge import evidence_at, knowledge
 from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.defs.registry.reign import champion
 
@@ -24,7 +24,7 @@ KEY = dg.AssetKey(["registry", "decision"])
 )
 def decision(pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeResult[None]:
     """Whether the challenger replaces the champion, on paired forecasts, and why."""
-    trial = Trial(knowledge(pipeline, pipeline.now()), pipeline.settings.profile)
+    trial = Trial(knowledge(pipeline, evidence_at(pipeline)), pipeline.settings.profile)
     with pipeline.warehouse.read() as store:
         decisions = store.table("registry.decision")
         judged = trial.is_done(store)

@@ -1,0 +1,201 @@
+"""One alert when something breaks, one when it is well again, however often it was met between.
+
+A sensor watches two things: the fault log of the live feeds, whose lines say what opened and what
+closed, and the newest run of every job. Each edge becomes one run of the job ``alert``: a failed
+run when something broke, a successful one when it healed, with the words in its log. Dagster
+starts one run per run key, so an edge looked at twice is still one alert, and whatever a team has
+attached to failed runs is told once.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Self
+
+import dagster as dg
+
+from cbi_pipeline.defs.jobs import IN_PROCESS
+from cbi_pipeline.defs.pipeline import ZONE, Pipeline
+from cbi_pipeline.ingest import FaultEvent, fault_log
+
+Kind = Literal["opened", "closed"]
+
+WATCHED = ("ingest_archive", "ingest_eia", "ingest_cftc", "nightly", "weekly")
+# Runs of past days that may stand before the newest one.
+LOOK_BACK = 25
+WATCHING = (
+    dg.DefaultSensorStatus.RUNNING
+    if Pipeline.from_environment().settings.profile == "live"
+    else dg.DefaultSensorStatus.STOPPED
+)
+
+
+@dataclass(frozen=True)
+class Alert:
+    """One edge.
+
+    Attributes:
+        key: names the edge; equal keys are one alert.
+        subject: feed or job.
+        kind: whether it broke or healed.
+        words: what happened and what to do.
+    """
+
+    key: str
+    subject: str
+    kind: Kind
+    words: str
+
+    def request(self) -> dg.RunRequest:
+        """The run that raises it."""
+        config = {"subject": self.subject, "kind": self.kind, "words": self.words}
+        return dg.RunRequest(
+            run_key=self.key,
+            run_config={"ops": {"raise_alert": {"config": config}}},
+            tags={"cbi/alert": self.kind, "cbi/subject": self.subject},
+        )
+
+
+class Edge(dg.Config):
+    """What an alert says.
+
+    Attributes:
+        subject: feed or job.
+        kind: ``opened`` or ``closed``.
+        words: what happened and what to do.
+    """
+
+    subject: str
+    kind: str
+    words: str
+
+
+@dg.op(description="Says what broke by failing with its words, and what healed by succeeding.")
+def raise_alert(context: dg.OpExecutionContext, config: Edge) -> None:
+    """Raise or lift one alert.
+
+    Raises:
+        dagster.Failure: something broke; carries the words.
+    """
+    if config.kind == "opened":
+        raise dg.Failure(config.words, allow_retries=False)
+    context.log.info(config.words)
+
+
+@dg.job(
+    executor_def=IN_PROCESS,
+    description="One run per alert: failed when something broke, successful when it healed.",
+)
+def alert() -> None:
+    """Raise or lift one alert."""
+    raise_alert()
+
+
+@dg.sensor(
+    job=alert,
+    minimum_interval_seconds=60,
+    default_status=WATCHING,
+    description="Raises one alert when a feed or a job breaks, and one when it is well again.",
+)
+def alerts(
+    context: dg.SensorEvaluationContext, pipeline: dg.ResourceParam[Pipeline]
+) -> dg.SensorResult:
+    """Every edge since the last look."""
+    events = fault_log(pipeline.settings).events()
+    seen = Seen.read(context.cursor, events)
+    jobs = list(job_edges(context.instance, seen, pipeline))
+    found = [*feed_edges(events[seen.events :]), *jobs]
+    return dg.SensorResult(
+        run_requests=[one.request() for one in found], cursor=seen.after(events, jobs)
+    )
+
+
+@dataclass(frozen=True)
+class Seen:
+    """How far the last look came.
+
+    Attributes:
+        events: lines of the fault log.
+        broken: jobs whose alert stands.
+    """
+
+    events: int
+    broken: frozenset[str]
+
+    @classmethod
+    def read(cls, cursor: str | None, events: Sequence[FaultEvent]) -> Self:
+        """From a cursor; the first look of all begins where the oldest open fault opened."""
+        if cursor is not None:
+            stored = json.loads(cursor)
+            return cls(stored["events"], frozenset(stored["broken"]))
+        opened: dict[str, int] = {}
+        for number, event in enumerate(events):
+            if event.kind == "opened":
+                opened[event.feed] = number
+            elif event.kind == "closed":
+                opened.pop(event.feed, None)
+        return cls(min(opened.values(), default=len(events)), frozenset())
+
+    def after(self, events: Sequence[FaultEvent], jobs: Sequence[Alert]) -> str:
+        """The cursor once these events and edges of jobs are told."""
+        opened = {one.subject for one in jobs if one.kind == "opened"}
+        closed = {one.subject for one in jobs if one.kind == "closed"}
+        broken = sorted((self.broken | opened) - closed)
+        return json.dumps({"events": len(events), "broken": broken})
+
+
+def feed_edges(events: Sequence[FaultEvent]) -> Iterator[Alert]:
+    """What opened and what closed in the fault log; a fault that merely changed is no news."""
+    for event in events:
+        if event.kind != "changed":
+            words = " ".join(map(str, event.faults)) or f"{event.feed}: well again."
+            key = f"{event.feed} {event.kind} {event.at.isoformat()}"
+            yield Alert(key, event.feed, event.kind, words)
+
+
+def job_edges(instance: dg.DagsterInstance, seen: Seen, pipeline: Pipeline) -> Iterator[Alert]:
+    """Jobs whose newest finished run differs from what was told last."""
+    for name in WATCHED:
+        run = newest(instance, name, pipeline)
+        if run is None:
+            continue
+        failed = run.status is dg.DagsterRunStatus.FAILURE
+        if failed and name not in seen.broken:
+            yield Alert(f"{name} opened {run.run_id}", name, "opened", cause(instance, run))
+        elif run.status is dg.DagsterRunStatus.SUCCESS and name in seen.broken:
+            yield Alert(f"{name} closed {run.run_id}", name, "closed", f"{name}: well again.")
+
+
+def newest(instance: dg.DagsterInstance, job: str, pipeline: Pipeline) -> dg.DagsterRun | None:
+    """The newest run of a job, past days aside; None while it is still going on."""
+    for record in instance.get_run_records(dg.RunsFilter(job_name=job), limit=LOOK_BACK):
+        run = record.dagster_run
+        if not is_past(record, pipeline):
+            return run if run.is_finished else None
+    return None
+
+
+def is_past(record: dg.RunRecord, pipeline: Pipeline) -> bool:
+    """Whether a run is about a past day: those replay, and disturb no one."""
+    key = record.dagster_run.tags.get("dagster/partition")
+    live = pipeline.settings.profile == "live"
+    day = record.create_timestamp.astimezone(ZONE).date() if live else pipeline.today()
+    return key is not None and key != day.isoformat()
+
+
+def cause(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
+    """Why a run failed, by the words of the first step that did."""
+    for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
+        return f"{run.job_name}: {entry.step_key}: {words(entry.get_dagster_event())}"
+    return f"{run.job_name}: its run ended without finishing. Look at run {run.run_id}."
+
+
+def words(event: dg.DagsterEvent) -> str:
+    """What a failed step said: its own words, or those of the first of its chained errors."""
+    failure = event.step_failure_data
+    if failure.user_failure_data is not None and failure.user_failure_data.description:
+        return str(failure.user_failure_data.description)
+    error = failure.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error.message.strip() if error is not None else "failed without an error"

@@ -1,0 +1,172 @@
+"""The live feeds: each asked on its own, its answers in the ledger, its rows in the warehouse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import dagster as dg
+import polars as pl
+
+from cbi_pipeline.defs import metadata
+from cbi_pipeline.defs.ingest.assets import Event, committed, unasked
+from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.ingest import (
+    FamilyAge,
+    Landed,
+    deliver_live,
+    fault_log,
+    land_live,
+    note_staleness,
+    why_not_asked,
+)
+from cbi_pipeline.warehouse import NothingPublished
+
+
+def live_records(name: str, says: str) -> dg.AssetsDefinition:
+    """The assets ``landing/<name>`` and ``raw/<name>`` of a live feed.
+
+    Args:
+        name: the feed.
+        says: what it brings, for people.
+    """
+    landing, raw = dg.AssetKey(["landing", name]), dg.AssetKey(["raw", name])
+
+    @dg.multi_asset(
+        name=name,
+        specs=[
+            dg.AssetSpec(
+                landing,
+                group_name="ingest",
+                kinds={"http", "file"},
+                description=f"{says}: every answer of the service, its key masked, stored by "
+                "hash before anything reads it. A service that fails is told, not raised.",
+            ),
+            dg.AssetSpec(
+                raw,
+                deps=[landing],
+                group_name="ingest",
+                kinds={"duckdb"},
+                description=f"{says}: what whole and believable answers say that is new, each "
+                "version with the instant the public could know it, withdrawals included.",
+                metadata=metadata.definition("raw.observation"),
+            ),
+        ],
+        check_specs=_checks(raw),
+        pool="warehouse",
+    )
+    def records(pipeline: dg.ResourceParam[Pipeline]) -> Iterator[Event]:
+        """Ask what is due, land it, judge it, and commit what is new in one transaction."""
+        idle = why_not_asked(pipeline.settings, name)
+        if idle is not None:
+            yield from unasked(landing, raw, _checks(raw), idle)
+            return
+        landed = land_live(pipeline.settings, name)
+        yield arrived(landing, landed)
+        report = deliver_live(pipeline.settings, landed)
+        yield from found(raw, name, pipeline)
+        yield committed(raw, report)
+
+    return records
+
+
+def _checks(raw: dg.AssetKey) -> list[dg.AssetCheckSpec]:
+    # None of them blocks: what is held stays good, and a commodity that gets too old abstains.
+    return [
+        dg.AssetCheckSpec(
+            "answered",
+            asset=raw,
+            description="The service answered everything it was asked, whole and believable; "
+            "what it did not is named with what to do, and none of it was used.",
+        ),
+        dg.AssetCheckSpec(
+            "row_rules",
+            asset=raw,
+            description="No row of this feed lies open in quarantine, by series and reason.",
+        ),
+        dg.AssetCheckSpec(
+            "fresh",
+            asset=raw,
+            description="The newest value of every series family is no older than its contract "
+            "allows; dependants of an older one abstain.",
+        ),
+    ]
+
+
+def arrived(landing: dg.AssetKey, landed: Landed) -> dg.MaterializeResult[None]:
+    """What was asked and what came."""
+    answers = [response for pull in landed.pulls for response in pull.responses]
+    pulls = pl.DataFrame(
+        {
+            "pull": [pull.pull.name for pull in landed.pulls],
+            "since": [pull.pull.first for pull in landed.pulls],
+            "answers": [len(pull.responses) for pull in landed.pulls],
+        },
+        schema={"pull": pl.String, "since": pl.Date, "answers": pl.Int64},
+    )
+    return dg.MaterializeResult(
+        asset_key=landing,
+        metadata={
+            "asked": landed.requests,
+            "whole pulls": metadata.table(pulls),
+            "bytes": sum(response.bytes for response in answers),
+            "faults": len(landed.faults),
+            "notices": "; ".join(landed.notices) or "none",
+        },
+    )
+
+
+def found(raw: dg.AssetKey, name: str, pipeline: Pipeline) -> Iterator[dg.AssetCheckResult]:
+    """What is wrong with the feed now: its open faults, its quarantine, its age."""
+    faults = fault_log(pipeline.settings).open(name)
+    yield dg.AssetCheckResult(
+        check_name="answered",
+        asset_key=raw,
+        passed=not faults,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=" ".join(map(str, faults)) or "everything asked was answered whole",
+    )
+    reasons = quarantined(name, pipeline)
+    yield dg.AssetCheckResult(
+        check_name="row_rules",
+        asset_key=raw,
+        passed=reasons.is_empty(),
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{reasons['rows'].sum()} broken rules stand" if len(reasons) else "none",
+        metadata={"set aside": metadata.table(reasons)},
+    )
+    yield aged(raw, note_staleness(pipeline.settings, name))
+
+
+def quarantined(name: str, pipeline: Pipeline) -> pl.DataFrame:
+    """Open quarantined rows of a feed, by series and rule."""
+    try:
+        with pipeline.warehouse.read() as store:
+            rows = store.table("quarantine.row", "feed = ? AND fate = 'open'", [name])
+    except NothingPublished:
+        return pl.DataFrame(schema={"series_id": pl.String, "rule": pl.String, "rows": pl.Int64})
+    return rows.group_by("series_id", "rule").len("rows").sort("series_id", "rule")
+
+
+def aged(raw: dg.AssetKey, ages: tuple[FamilyAge, ...]) -> dg.AssetCheckResult:
+    """How old the newest value of each family is, against what its contract allows."""
+    listing = pl.DataFrame(
+        [
+            {"family": one.family, "newest": one.newest, "days": one.days, "limit": one.limit}
+            for one in ages
+        ]
+    )
+    late = [one.family for one in ages if one.stale]
+    return dg.AssetCheckResult(
+        check_name="fresh",
+        asset_key=raw,
+        passed=not late,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"stale: {', '.join(late)}" if late else "every family is recent",
+        metadata={"ages": metadata.table(listing)},
+    )
+
+
+eia_records = live_records(
+    "eia", "Spot prices, petroleum supply and stocks, gas storage of the EIA"
+)
+cftc_records = live_records("cftc", "Commitments of Traders of the CFTC")

@@ -1,0 +1,141 @@
+"""One page of the EIA's API as a table of text.
+
+Pages are long and the service sends every cell as text, so a page is first read straight into
+columns. Whatever that reading cannot hold faithfully (numbers, nested cells, rows of different
+columns) is read object by object instead, which takes longer and comes to the same table.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import polars as pl
+
+from cbi_pipeline.feeds.errors import IncompleteResponse, UnexpectedShape
+from cbi_pipeline.feeds.live import Answer
+
+FEED = "eia"
+UNUSED = "Nothing of this pull was used; the next run asks again"
+FOLLOW = "Compare with the API's documentation; the feed must follow it"
+REQUIRED = ("series", "period", "value")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page, decoded once.
+
+    Attributes:
+        head: members of ``response`` other than its rows.
+        warnings: what the service warns of, wherever it says so.
+        table: one row per source row, columns of text, and the source row as ``row_json``.
+    """
+
+    head: Mapping[str, Any]
+    warnings: tuple[str, ...]
+    table: pl.DataFrame
+
+    @property
+    def total(self) -> int:
+        """Rows of the whole answer, as the service counts them.
+
+        Raises:
+            UnexpectedShape: it states no number.
+        """
+        try:
+            return int(self.head["total"])
+        except (KeyError, TypeError, ValueError):
+            raise unexpected(f"a total that is no number: {self.head.get('total')!r}") from None
+
+
+@lru_cache(maxsize=1)
+def read_page(answer: Answer) -> Page:
+    """Decode a page; the proof and the parser read it one after the other.
+
+    Raises:
+        IncompleteResponse: it ends in the middle.
+        UnexpectedShape: it is no answer of this API, or rows lack a column.
+    """
+    return _by_columns(answer.body) or _by_objects(answer.body)
+
+
+def unexpected(problem: str) -> UnexpectedShape:
+    """An answer that cannot be read."""
+    return UnexpectedShape(FEED, problem, FOLLOW)
+
+
+def _by_columns(body: bytes) -> Page | None:
+    """The page if every cell is text or null and every row has the required columns."""
+    try:
+        content = pl.read_json(body, infer_schema_length=None)
+        rows = content.select(pl.col("response").struct.field("data")).explode("data")
+        table = rows.unnest("data")
+    except pl.exceptions.PolarsError:
+        return None
+    plain = all(kind in (pl.String, pl.Null) for kind in table.dtypes)
+    # Columns cannot tell a cell that is null from one that is not there.
+    whole = all(body.count(f'"{name}":'.encode()) == len(table) for name in REQUIRED)
+    if not (plain and whole and len(content) == 1):
+        return None
+    head = content.select(pl.col("response").struct.unnest()).drop("data").row(0, named=True)
+    above = content["warnings"].to_list() if "warnings" in content.columns else []
+    return Page(head, _warnings(head.get("warnings"), *above), _with_source(table.cast(pl.String)))
+
+
+def _by_objects(body: bytes) -> Page:
+    content = _decoded(body)
+    response = content.get("response")
+    if not isinstance(response, dict) or not isinstance(response.get("data"), list):
+        raise unexpected("an answer without response.data")
+    rows = response["data"]
+    if not all(isinstance(row, dict) for row in rows):
+        raise unexpected("rows that are no objects")
+    for column in REQUIRED:
+        if any(column not in row for row in rows):
+            raise unexpected(f"rows without the column {column}")
+    head = {name: member for name, member in response.items() if name != "data"}
+    return Page(head, _warnings(head.get("warnings"), content.get("warnings")), _table(rows))
+
+
+def _decoded(body: bytes) -> Mapping[str, Any]:
+    try:
+        content = json.loads(body)
+    except ValueError as error:
+        raise IncompleteResponse(
+            FEED, f"the answer is cut off or no JSON ({error})", UNUSED
+        ) from error
+    if not isinstance(content, dict):
+        raise unexpected("an answer that is no object")
+    return content
+
+
+def _warnings(*said: Sequence[object] | None) -> tuple[str, ...]:
+    return tuple(str(one) for several in said for one in several or ())
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+    names = list(dict.fromkeys([*REQUIRED, *(name for row in rows for name in row)]))
+    return _with_units(
+        pl.DataFrame(
+            [pl.Series(name, [_text(row.get(name)) for row in rows], pl.String) for name in names]
+        ).with_columns(row_json=pl.Series([json.dumps(row) for row in rows], dtype=pl.String))
+    )
+
+
+def _with_source(table: pl.DataFrame) -> pl.DataFrame:
+    return _with_units(table.with_columns(row_json=table.to_struct().struct.json_encode()))
+
+
+def _with_units(table: pl.DataFrame) -> pl.DataFrame:
+    if "units" in table.columns:
+        return table
+    return table.with_columns(units=pl.lit(None, pl.String))
+
+
+def _text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value)

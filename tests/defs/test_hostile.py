@@ -1,0 +1,207 @@
+"""The ingestion jobs against services that fail and lie: nothing lost, nothing falsified."""
+
+import io
+import json
+import logging
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import httpx
+import pytest
+
+from cbi_pipeline.definitions import defs
+from cbi_pipeline.feeds import cftc, eia
+from cbi_pipeline.ingest import _client, _live, fault_log
+from cbi_pipeline.settings import load_settings
+from cbi_pipeline.warehouse import Warehouse
+from tests.feed_servers.cftc_server import CftcServer, report_row
+from tests.feed_servers.eia_server import EiaServer
+from tests.feed_servers.night import FOREVER, HASTY
+from tests.feed_servers.sentinel import PATHS, SENTINEL, EchoingServer, search
+
+pytestmark = pytest.mark.slow
+
+ALWAYS = 10_000
+#: Days; longer than what is read again every night.
+LONG_AGO = 200
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+GENERAL = {
+    "error_429": "RateLimited",
+    "error_429_late": "RateLimited",
+    "error_500": "FeedUnavailable",
+    "html_200": "FeedUnavailable",
+    "slow": "FeedUnavailable",
+    "truncated": "FeedUnavailable",
+    "hangup": "FeedUnavailable",
+    "elsewhere": "FeedUnavailable",
+    "cut": "IncompleteResponse",
+}
+EIA_TRAPS = GENERAL | {
+    "huge": "IncompleteResponse",
+    "empty": "IncompleteResponse",
+    "cap": "IncompleteResponse",
+    "warning": "IncompleteResponse",
+    "filter_ignored": "UnexpectedShape",
+    "bounds_ignored": "UnexpectedShape",
+    "column_removed": "UnexpectedShape",
+    "retyped": "UnexpectedShape",
+    "weekly": "UnexpectedShape",
+    "old_500": "UnexpectedShape",
+    "frequency_error": "UnexpectedShape",
+}
+CFTC_TRAPS = GENERAL | {
+    "empty": "IncompleteResponse",
+    "cap": "IncompleteResponse",
+    "not_ready": "IncompleteResponse",
+    "filter_ignored": "UnexpectedShape",
+    "column_removed": "UnexpectedShape",
+}
+
+
+@pytest.fixture(autouse=True)
+def hurried(monkeypatch):
+    """One series each, no pace, little patience."""
+
+    def feeds(settings):
+        report = [one for one in cftc.SERIES if one.group == "legacy" and one.code == "067651"]
+        found = (
+            eia.feed(settings.eia_url, [one for one in eia.SERIES if one.code == "RWTC"]),
+            cftc.feed(settings.cftc_url, report),
+        )
+        return {feed.name: replace(feed, per_second=10_000) for feed in found}
+
+    monkeypatch.setattr(_live, "live_feeds", feeds)
+    monkeypatch.setattr(_client, "Patience", lambda: HASTY)
+
+
+def days_back(count: int) -> datetime:
+    return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(count)
+
+
+def publish_eia(server: EiaServer, first: int, last: int) -> None:
+    for back in range(first, last, -1):
+        day = days_back(back)
+        if day.weekday() < 5:
+            server.publisher.publish(day, "RWTC", day.date(), f"{60 + back / 10:.2f}")
+
+
+def publish_cftc(server: CftcServer, first: int, last: int) -> None:
+    for back in range(first, last, -1):
+        day = days_back(back)
+        if day.weekday() == 1:
+            row = json.dumps(report_row("legacy", 100_000 + back))
+            server.publisher.publish(day, ("legacy", "067651"), day.date(), row)
+
+
+def job(name: str, instance: dg.DagsterInstance) -> dict[str, dg.AssetCheckEvaluation]:
+    result = defs.resolve_job_def(name).execute_in_process(QUIET, instance)
+    assert result.success
+    return {check.check_name: check for check in result.get_asset_check_evaluations()}
+
+
+def content() -> list[tuple]:
+    with Warehouse(load_settings().warehouse_dir).read() as store:
+        return store.as_of(FOREVER).select("series_id", "period", "value").rows()
+
+
+@pytest.fixture
+def at(tmp_path, monkeypatch):
+    def point(server, home=None):
+        monkeypatch.setenv("CBI_HOME", str(home or tmp_path / ".cbi"))
+        monkeypatch.setenv("CBI_PROFILE", "live")
+        if isinstance(server, EiaServer):
+            monkeypatch.setenv("CBI_EIA_URL", server.url)
+            monkeypatch.setenv("EIA_API_KEY", server.key)
+        else:
+            monkeypatch.setenv("CBI_CFTC_URL", server.base)
+
+    return point
+
+
+@pytest.fixture
+def instance(tmp_path):
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as made:
+        yield made
+
+
+def survives(name, server, publish, trap, error, instance) -> None:
+    publish(server, LONG_AGO, 12)
+    assert job(f"ingest_{name}", instance)["answered"].passed
+    before = content()
+    publish(server, 12, 5)
+    server.traps[trap] = ALWAYS
+    answered = job(f"ingest_{name}", instance)["answered"]
+    assert not answered.passed
+    assert {fault.error for fault in fault_log(load_settings()).open(name)} == {error}
+    assert content() == before
+    server.traps.clear()
+    assert job(f"ingest_{name}", instance)["answered"].passed
+    assert len(content()) > len(before)
+    kinds = [event.kind for event in fault_log(load_settings()).events()]
+    assert kinds == ["opened", "closed"]
+
+
+@pytest.mark.parametrize(("trap", "error"), EIA_TRAPS.items())
+def test_the_eias_job_survives(at, instance, trap, error):
+    with EiaServer() as server:
+        at(server)
+        survives("eia", server, publish_eia, trap, error, instance)
+
+
+@pytest.mark.parametrize(("trap", "error"), CFTC_TRAPS.items())
+def test_the_cftcs_job_survives(at, instance, trap, error):
+    with CftcServer() as server:
+        at(server)
+        survives("cftc", server, publish_cftc, trap, error, instance)
+
+
+@pytest.fixture
+def heard():
+    """All log records down to DEBUG."""
+    text = io.StringIO()
+    handler = logging.StreamHandler(text)
+    root, level = logging.getLogger(), logging.getLogger().level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    yield text
+    root.removeHandler(handler)
+    root.setLevel(level)
+
+
+def test_no_failure_leaves_a_trace_of_the_key_anywhere_dagster_writes(
+    at, instance, tmp_path, capfd, heard
+):
+    with EchoingServer(key=SENTINEL) as server:
+        at(server)
+        publish_eia(server, LONG_AGO, 5)
+        for traps in PATHS:
+            server.traps = dict(traps)
+            job("ingest_eia", instance)
+        server.traps, server.key = {}, "another key"
+        assert not job("ingest_eia", instance)["answered"].passed
+    spoken = capfd.readouterr()
+    texts = {"log": heard.getvalue(), "out": spoken.out, "err": spoken.err}
+    assert search(tmp_path, texts) == []
+    # It looked where Dagster writes: a file of events for every run.
+    assert len(list(tmp_path.rglob("*.db"))) > len(PATHS)
+
+
+def test_a_crash_in_the_middle_of_a_signed_request_leaves_no_trace_of_the_key(
+    at, instance, tmp_path, capfd, heard, monkeypatch
+):
+    def crashes(self, request):
+        raise RuntimeError(f"cannot sign {request.url}")
+
+    with EchoingServer(key=SENTINEL) as server:
+        at(server)
+        publish_eia(server, LONG_AGO, 5)
+        monkeypatch.setattr(httpx.HTTPTransport, "handle_request", crashes)
+        result = defs.resolve_job_def("ingest_eia").execute_in_process(
+            QUIET, instance, raise_on_error=False
+        )
+    assert result.success
+    assert "RuntimeError: cannot sign" in str(fault_log(load_settings()).open("eia"))
+    spoken = capfd.readouterr()
+    texts = {"log": heard.getvalue(), "out": spoken.out, "err": spoken.err}
+    assert search(tmp_path, texts) == []

@@ -1,0 +1,171 @@
+"""The assets of the live feeds against services on loopback."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+
+import dagster as dg
+import pytest
+from pydantic import SecretStr
+
+from cbi_pipeline.defs.ingest.assets import archive_records
+from cbi_pipeline.defs.ingest.live import cftc_records, eia_records
+from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.ingest import fault_log
+from cbi_pipeline.settings import Settings
+from tests.defs.trees import footprint
+from tests.feed_servers.cftc_server import CftcServer, report_row
+from tests.feed_servers.eia_server import EiaServer
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@pytest.fixture
+def eia():
+    """Twenty sessions of WTI, the newest long public and still recent."""
+    with EiaServer() as server:
+        today = datetime.now(UTC).date()
+        days = [today - timedelta(days=back) for back in range(40, 12, -1)]
+        for day in (one for one in days if one.weekday() < 5):
+            at = datetime(day.year, day.month, day.day, tzinfo=UTC)
+            server.publisher.publish(at, "RWTC", day, f"{60 + day.day / 10:.2f}")
+        yield server
+
+
+@pytest.fixture
+def cftc():
+    with CftcServer() as server:
+        today = datetime.now(UTC).date()
+        tuesday = today - timedelta(days=(today.weekday() - 1) % 7 + 14)
+        for week in range(8):
+            day = tuesday - timedelta(days=7 * week)
+            at = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=3)
+            row = json.dumps(report_row("legacy", 100_000 + week))
+            server.publisher.publish(at, ("legacy", "067651"), day, row)
+        yield server
+
+
+def pipeline(tmp_path, **settings) -> Pipeline:
+    return Pipeline(Settings(home=tmp_path / ".cbi", profile="live", **settings))
+
+
+def with_key(tmp_path, eia, key=None) -> Pipeline:
+    return pipeline(tmp_path, eia_url=eia.url, EIA_API_KEY=SecretStr(key or eia.key))
+
+
+def ingest(records, one: Pipeline) -> dg.ExecuteInProcessResult:
+    return dg.materialize(
+        [records],
+        resources={"pipeline": one},
+        run_config=QUIET,
+        instance=dg.DagsterInstance.ephemeral(),
+        raise_on_error=False,
+    )
+
+
+def checks(result) -> dict[str, dg.AssetCheckEvaluation]:
+    return {check.check_name: check for check in result.get_asset_check_evaluations()}
+
+
+def shown(result, stage: str, name: str) -> dict[str, object]:
+    (event,) = (
+        event
+        for event in result.get_asset_materialization_events()
+        if event.asset_key == dg.AssetKey([stage, name])
+    )
+    return {key: entry.value for key, entry in event.materialization.metadata.items()}
+
+
+def test_a_night_of_the_eia_lands_its_answers_and_commits_their_rows(tmp_path, eia):
+    one = with_key(tmp_path, eia)
+    result = ingest(eia_records, one)
+    assert result.success
+    assert shown(result, "landing", "eia")["faults"] == 0
+    assert shown(result, "raw", "eia")["new versions"] == 20
+    assert checks(result)["answered"].passed
+    with one.warehouse.read() as store:
+        assert len(store.table("raw.observation", "series_id = 'EIA.RWTC'")) == 20
+
+
+@pytest.mark.slow
+def test_the_cftc_is_asked_without_any_token(tmp_path, cftc):
+    result = ingest(cftc_records, pipeline(tmp_path, cftc_url=cftc.base))
+    assert result.success
+    assert shown(result, "raw", "cftc")["accepted"] > 0
+
+
+def test_a_feed_without_its_key_is_no_error_and_says_so(tmp_path, eia):
+    result = ingest(eia_records, pipeline(tmp_path, eia_url=eia.url))
+    assert result.success
+    assert "EIA_API_KEY is not set" in shown(result, "raw", "eia")["asked"]
+    assert "EIA_API_KEY is not set" in checks(result)["answered"].description
+    assert eia.requests == []
+    assert fault_log(Settings(home=tmp_path / ".cbi")).events() == []
+
+
+@pytest.mark.slow
+def test_a_key_that_is_gone_after_it_worked_is_a_fault(tmp_path, eia):
+    ingest(eia_records, with_key(tmp_path, eia))
+    result = ingest(eia_records, pipeline(tmp_path, eia_url=eia.url))
+    assert result.success
+    assert not checks(result)["answered"].passed
+    assert "EIA_API_KEY is not set" in checks(result)["answered"].description
+
+
+@pytest.mark.parametrize("profile", ["archive", "tiny"])
+def test_no_service_is_asked_on_embedded_records(tmp_path, eia, profile):
+    one = Pipeline(
+        Settings(home=tmp_path, profile=profile, eia_url=eia.url, EIA_API_KEY=SecretStr("k" * 40))
+    )
+    result = ingest(eia_records, one)
+    assert result.success
+    assert "CBI_PROFILE=live" in shown(result, "raw", "eia")["asked"]
+    assert eia.requests == []
+
+
+@pytest.mark.slow
+def test_embedded_records_are_not_mixed_into_a_live_warehouse(tmp_path, eia):
+    one = with_key(tmp_path, eia)
+    ingest(eia_records, one)
+    before = footprint(one.settings.home)
+    result = ingest(archive_records, one)
+    assert result.success
+    assert "CBI_PROFILE=live" in shown(result, "raw", "archive")["asked"]
+    assert footprint(one.settings.home) == before
+
+
+def test_a_refused_key_fails_a_check_in_words_and_not_the_run(tmp_path, eia):
+    result = ingest(eia_records, with_key(tmp_path, eia, key="wrong" * 8))
+    assert result.success
+    answered = checks(result)["answered"]
+    assert not answered.passed
+    assert answered.severity is dg.AssetCheckSeverity.ERROR
+    assert "refused the key" in answered.description
+    assert "Correct EIA_API_KEY" in answered.description
+
+
+@pytest.mark.slow
+def test_a_row_that_breaks_a_rule_warns_with_its_reason_and_the_rest_goes_through(tmp_path, eia):
+    day = max(period for _, _, period, _ in eia.publisher.events)
+    eia.publisher.publish(datetime.now(UTC), "RWTC", day, "99999")
+    result = ingest(eia_records, with_key(tmp_path, eia))
+    assert result.success
+    assert shown(result, "raw", "eia")["quarantined"] == 1
+    rules = checks(result)["row_rules"]
+    assert not rules.passed
+    assert rules.severity is dg.AssetCheckSeverity.WARN
+
+
+@pytest.mark.slow
+def test_a_service_that_answers_well_with_old_news_is_stale_and_that_is_one_fault(tmp_path, eia):
+    eia.publisher.events = [event for event in eia.publisher.events if event[2] < old()]
+    one = with_key(tmp_path, eia)
+    for _ in range(2):
+        result = ingest(eia_records, one)
+        assert not checks(result)["fresh"].passed
+        assert checks(result)["answered"].passed
+    events = fault_log(one.settings).events()
+    assert [(event.feed, event.kind) for event in events] == [("eia freshness", "opened")]
+
+
+def old() -> date:
+    return datetime.now(UTC).date() - timedelta(days=25)
