@@ -58,6 +58,7 @@ class EvaluationPlan(BaseModel):
         years: length of the evaluated stretch, counted back from each record's end.
         origins: forecasts per commodity, one a week at most.
         refits: how often models are trained again.
+        garch: whether GARCH(1,1)-t and GJR-t are forecast beside the naive forecasts.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -65,6 +66,7 @@ class EvaluationPlan(BaseModel):
     years: int = Field(gt=0)
     origins: int = Field(gt=0)
     refits: str = Field(pattern="^(quarterly|yearly)$")
+    garch: bool = True
 
 
 class Catalogue(BaseModel):

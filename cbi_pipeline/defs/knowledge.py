@@ -26,12 +26,14 @@ class Knowledge:
         state: hash of the observations behind it.
         rows: ``features.row`` lines decided by then.
         targets: ``features.target`` lines public by then, all versions.
+        prices: ``market.price`` lines public by then, all versions.
     """
 
     as_of: datetime
     state: str
     rows: pl.DataFrame
     targets: pl.DataFrame
+    prices: pl.DataFrame
     catalogue: Catalogue
     feature_set: FeatureSet
 
@@ -87,6 +89,7 @@ def knowledge(pipeline: Pipeline, as_of: datetime) -> Knowledge:
             targets=store.table(
                 "features.target", "feature_set = ? AND available_at <= ?", [chosen.name, as_of]
             ),
+            prices=store.table("market.price", "available_at <= ?", [as_of]),
             catalogue=pipeline.catalogue,
             feature_set=chosen,
         )

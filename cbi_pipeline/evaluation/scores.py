@@ -12,6 +12,7 @@ import polars as pl
 
 from cbi_pipeline.catalogue import Catalogue
 from cbi_pipeline.evaluation.baselines import REFERENCES
+from cbi_pipeline.evaluation.calibration import coverage_band
 from cbi_pipeline.evaluation.comparison import compare
 from cbi_pipeline.evaluation.groups import Group, groups
 from cbi_pipeline.evaluation.losses import losses
@@ -22,6 +23,8 @@ Floats = npt.NDArray[np.float64]
 
 # One-sided level at which "the smallest difference this sample shows" is stated.
 LEVEL = 0.05
+# The central band, in percent, whose coverage is watched.
+BAND = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +99,12 @@ def score(
     """Rows of ``evaluation.score`` for every recipe: each cell, each margin, and everything.
 
     Besides `METRICS`: ``reliability``, the mean squared gap between stated and observed shares of
-    rises over five bins of `up` (Murphy, 1973); ``skill_vs_X``, the mean over the cells of one
-    minus the ratio of CRPS sums; and ``resolvable_vs_X``, the smallest such skill this sample
-    shows at a one-sided 5 % level; a skill below it is "not shown". Intervals are 90 % block
-    bootstrap intervals over weeks, absent when the weeks are too few. A figure that is undefined
-    (a hit rate without a call) has no row.
+    rises over five bins of `up` (Murphy, 1973); ``band_80``, whose ends hold the coverage of a
+    calibrated 80 % band in 95 % of cases, overlap allowed for; ``skill_vs_X``, the mean over the
+    cells of one minus the ratio of CRPS sums; and ``resolvable_vs_X``, the smallest such skill
+    this sample shows at a one-sided 5 % level; a skill below it is "not shown". Intervals are
+    90 % block bootstrap intervals over weeks, absent when the weeks are too few. A figure that is
+    undefined (a hit rate without a call) has no row.
 
     Args:
         forecasts: rows of ``evaluation.forecast`` of one evaluation.
@@ -122,7 +126,7 @@ def score(
         bootstrap = block_bootstrap(group.weeks, group.lags, seed=seed)
         for recipe in recipes:
             figures = [*_metrics(group, recipe, bootstrap)]
-            figures += [_reliability(group, recipe)]
+            figures += [_reliability(group, recipe), *_band(group, recipe)]
             figures += [*_skills(group, recipe, opponents, bootstrap)]
             rows += [
                 (evaluation, recipe, group.commodity, group.horizon, *figure) for figure in figures
@@ -176,6 +180,13 @@ def reliability(rows: pl.DataFrame, bins: int = 5) -> pl.DataFrame:
         up=pl.col("up").mean(), rose=pl.col("rose").mean(), count=pl.len()
     )
     return table.sort("bin").drop("bin")
+
+
+def _band(group: Group, recipe: str) -> Iterator[Figure]:
+    found = coverage_band(group, recipe, BAND)
+    if found is not None:
+        _, low, high = found
+        yield f"band_{BAND}", BAND / 100.0, low, high, group.count
 
 
 def _skills(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 MODEL_TAG = "model_id"
 SEAL_TAG = "sha256sums"
+DECIDED_TAG = "decided"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

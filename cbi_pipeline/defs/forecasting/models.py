@@ -11,11 +11,12 @@ import polars as pl
 from cbi_pipeline.defs import metadata, progress
 from cbi_pipeline.defs.knowledge import Knowledge
 from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.registry import chronicle
 from cbi_pipeline.settings import PROJECT_ROOT
-from data_contracts.evaluation import VERSION
 
 if TYPE_CHECKING:
     from cbi_pipeline.forecasting import FitResult, Recipe
+    from cbi_pipeline.forecasting.folds import Fold
     from cbi_pipeline.registry import RegisteredVersion
 
 NO_SKILL = "no learned skill: untrained, equal to the prior"
@@ -24,14 +25,21 @@ NO_SKILL = "no learned skill: untrained, equal to the prior"
 YEARS_AHEAD = 1
 
 
-def train(recipe: Recipe, known: Knowledge, pipeline: Pipeline) -> FitResult:
-    """Fit the recipe on the newest fold, continuing a checkpoint where there is one."""
-    from cbi_pipeline.evaluation.plan import EMBARGO_DAYS, VALIDATION_SHARE
-    from cbi_pipeline.forecasting import fit, latest
+def newest_fold(known: Knowledge) -> Fold:
+    """Rows to train on, rows held out, and the newest row of each commodity."""
+    from cbi_pipeline.evaluation import EMBARGO_DAYS, VALIDATION_SHARE
+    from cbi_pipeline.forecasting import latest
 
-    fold = latest(
+    return latest(
         known.panel, known.as_of_us, embargo_days=EMBARGO_DAYS, validation_share=VALIDATION_SHARE
     )
+
+
+def train(recipe: Recipe, known: Knowledge, pipeline: Pipeline) -> FitResult:
+    """Fit the recipe on the newest fold, continuing a checkpoint where there is one."""
+    from cbi_pipeline.forecasting import fit
+
+    fold = newest_fold(known)
     with progress.track(f"training {recipe.name}", epochs(recipe)) as done:
         return fit(
             recipe,
@@ -93,7 +101,8 @@ def entered(
     from cbi_pipeline.features import panel_frame, panel_spec
     from cbi_pipeline.registry import Provenance
 
-    judged = decisions.filter(pl.col("recipe") == recipe.name).sort("decided_at").tail(1)
+    mine = (pl.col("recipe") == recipe.name) & (pl.col("who") == "gate")
+    judged = chronicle(decisions).filter(mine).tail(1)
     spec = panel_spec(known.catalogue, known.feature_set)
     with pipeline.warehouse.read() as store:
         scores = store.table("evaluation.score", "evaluation_id = ?", [*judged["evaluation_id"]])
@@ -122,16 +131,6 @@ def note(recipe: Recipe, judged: pl.DataFrame) -> str:
     if recipe.training.max_epochs == 0:
         return NO_SKILL
     return f"gate: {judged['verdict'][0]}. {judged['reason'][0]}"
-
-
-def enthroned(
-    versions: list[RegisteredVersion], decisions: pl.DataFrame, pipeline: Pipeline
-) -> dict[str, int]:
-    """Record the versions in the warehouse and set the aliases that the decisions call for."""
-    rows = pl.DataFrame([version.row() for version in versions], schema=VERSION.dtypes)
-    pipeline.add({"registry.version": rows})
-    with pipeline.warehouse.read() as store:
-        return pipeline.registry.reconcile(decisions, store.table("registry.version"))
 
 
 def drawn_curve(result: FitResult, recipe: str) -> bytes | None:
