@@ -201,7 +201,7 @@ class Registry:
         """
         client = self._client()
         found = self._find(client, str(decision["version"]))
-        said = f"{decision['verdict']} by {decision['who']}: {decision['reason']}"
+        said = f"{decision['verdict']}, {decision['who']}: {decision['reason']}"
         client.log_dict(
             str(found.run_id), _record.plain(decision), f"decisions/{decision['decision_id']}.json"
         )

@@ -60,6 +60,9 @@ def gather(
     replayed, replay = _replay(store, as_of, model)
     ruled = chronicle(store.table("registry.decision"))
     by_hand = ruled.filter(~pl.col("who").is_in(["gate", "refresh"])).reverse()
+    refreshed = ruled.filter(
+        pl.col("who") == "refresh", pl.col("recipe") == (model.recipe if model else "")
+    )
     evaluation_id, figures = _scores(store)
     return Morning(
         as_of=as_of,
@@ -71,7 +74,7 @@ def gather(
         replayed=replayed,
         scores=figures,
         gates=_gates(ruled.filter(pl.col("who") == "gate")),
-        refresh=next(iter(_told(ruled.filter(pl.col("who") == "refresh").tail(1))), None),
+        refresh=next(iter(_told(refreshed.tail(1))), None),
         by_hand=_told(by_hand.head(_DECISIONS_BY_HAND)),
         quarantined=_quarantined(store),
         quarantine_sample=_quarantine_sample(store),

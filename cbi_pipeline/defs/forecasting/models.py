@@ -130,7 +130,9 @@ def note(recipe: Recipe, judged: pl.DataFrame) -> str:
     """What a reader of the version must know."""
     if recipe.training.max_epochs == 0:
         return NO_SKILL
-    return f"gate: {judged['verdict'][0]}. {judged['reason'][0]}"
+    # The whole reason stands in the decision, which is kept with the version.
+    opening, _, _ = judged["reason"][0].partition(". ")
+    return f"gate: {judged['verdict'][0]}. {opening.rstrip('.')}."
 
 
 def drawn_curve(result: FitResult, recipe: str) -> bytes | None:
