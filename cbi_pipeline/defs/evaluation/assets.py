@@ -7,6 +7,7 @@ import polars as pl
 
 from cbi_pipeline.defs import metadata, progress
 from cbi_pipeline.defs.evaluation import bands
+from cbi_pipeline.defs.evaluation.figures import skill_of
 from cbi_pipeline.defs.evaluation.trial import Trial, challenger, founder, judged_in_week, recipes
 from cbi_pipeline.defs.knowledge import knowledge
 from cbi_pipeline.defs.pipeline import Pipeline
@@ -115,28 +116,7 @@ def headlines(scores: pl.DataFrame) -> pl.DataFrame:
 
 def pictures(scores: pl.DataFrame, recipe: str) -> dict[str, dg.MarkdownMetadataValue]:
     """Skill of the challenger over the naive forecasts, per commodity."""
-    from cbi_pipeline.report import charts
-
-    skills = scores.filter(
-        pl.col("recipe") == recipe,
-        pl.col("metric").str.starts_with("skill_vs_"),
-        pl.col("horizon") != "*",
-        pl.col("commodity") != "*",
-    )
-    drawn = {}
-    for (commodity,), own in skills.group_by("commodity", maintain_order=True):
-        bars = [
-            charts.Skill(
-                horizon=one["horizon"],
-                baseline=one["metric"].removeprefix("skill_vs_"),
-                value=one["value"],
-                low=one["low"],
-                high=one["high"],
-            )
-            for one in own.iter_rows(named=True)
-        ]
-        title = f"{recipe}: skill on {commodity}"
-        drawn[f"skill on {commodity}"] = metadata.picture(
-            charts.png(charts.skill(bars), title=title), title
-        )
-    return drawn
+    return {
+        f"skill on {commodity}": metadata.picture(png, f"{recipe}: skill on {commodity}")
+        for commodity, png in skill_of(recipe, scores).items()
+    }

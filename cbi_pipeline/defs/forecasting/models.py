@@ -9,6 +9,7 @@ import dagster as dg
 import polars as pl
 
 from cbi_pipeline.defs import metadata, progress
+from cbi_pipeline.defs.evaluation.figures import reliability_of, skill_of
 from cbi_pipeline.defs.knowledge import Knowledge
 from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.registry import chronicle
@@ -105,7 +106,9 @@ def entered(
     judged = chronicle(decisions).filter(mine).tail(1)
     spec = panel_spec(known.catalogue, known.feature_set)
     with pipeline.warehouse.read() as store:
-        scores = store.table("evaluation.score", "evaluation_id = ?", [*judged["evaluation_id"]])
+        evaluation = [*judged["evaluation_id"], recipe.name]
+        scores = store.table("evaluation.score", "evaluation_id = ?", evaluation[:1])
+        said = store.table("evaluation.forecast", "evaluation_id = ? AND recipe = ?", evaluation)
     return pipeline.registry.register(
         result.forecaster,
         note=note(recipe, judged),
@@ -117,8 +120,26 @@ def entered(
         decision=judged.row(0, named=True),
         scores=scores,
         curve=result.curve,
-        figures={"learning_curve": curve} if curve else None,
+        figures=drawn(recipe, said, scores, known, curve),
     )
+
+
+def drawn(
+    recipe: Recipe,
+    forecasts: pl.DataFrame,
+    scores: pl.DataFrame,
+    known: Knowledge,
+    curve: bytes | None,
+) -> dict[str, bytes]:
+    """What the tracking run shows of a recipe that learned: curve, skill, stated chances."""
+    if curve is None:
+        return {}
+    chances = reliability_of(recipe.name, forecasts, known)
+    return {
+        "learning_curve": curve,
+        **{f"skill_{place}": png for place, png in skill_of(recipe.name, scores).items()},
+        **({"reliability": chances} if chances else {}),
+    }
 
 
 def epochs(recipe: Recipe) -> int:
