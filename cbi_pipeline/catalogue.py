@@ -59,6 +59,8 @@ class EvaluationPlan(BaseModel):
         origins: forecasts per commodity, one a week at most.
         refits: how often models are trained again.
         garch: whether GARCH(1,1)-t and GJR-t are forecast beside the naive forecasts.
+        rolling_years: train the challenger on that many newest years as well, beside all that is
+            known, to show whether older data help; None leaves that out.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -67,6 +69,7 @@ class EvaluationPlan(BaseModel):
     origins: int = Field(gt=0)
     refits: str = Field(pattern="^(quarterly|yearly)$")
     garch: bool = True
+    rolling_years: int | None = Field(default=None, gt=0)
 
 
 class Catalogue(BaseModel):

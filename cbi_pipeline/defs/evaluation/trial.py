@@ -48,12 +48,20 @@ class Trial:
 
     @cached_property
     def contenders(self) -> Sequence[Contender]:
-        """The naive forecasts, GARCH where the catalogue asks for it, and every recipe."""
-        from cbi_pipeline.evaluation import as_contender, baselines, garch_baselines
+        """The naive forecasts, every recipe, and what else the catalogue asks for."""
+        from cbi_pipeline.evaluation import Learned, as_contender, baselines, garch_baselines
 
-        garch = garch_baselines(self.known.prices) if self.known.catalogue.evaluation.garch else ()
+        asked = self.known.catalogue.evaluation
+        garch = garch_baselines(self.known.prices) if asked.garch else ()
         learned = (as_contender(recipe) for recipe in recipes(self.profile).values())
-        return (*baselines(feature_set().name), *garch, *learned)
+        recent = challenger(self.profile)
+        rolling = [Learned(recent, f"{recent.name}_rolling", asked.rolling_years)]
+        return (
+            *baselines(feature_set().name),
+            *garch,
+            *learned,
+            *(rolling if asked.rolling_years else ()),
+        )
 
     @cached_property
     def plan(self) -> Plan:
