@@ -58,6 +58,9 @@ class EvaluationPlan(BaseModel):
         years: length of the evaluated stretch, counted back from each record's end.
         origins: forecasts per commodity, one a week at most.
         refits: how often models are trained again.
+        garch: whether GARCH(1,1)-t and GJR-t are forecast beside the naive forecasts.
+        rolling_years: train the challenger on that many newest years as well, beside all that is
+            known, to show whether older data help; None leaves that out.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -65,6 +68,8 @@ class EvaluationPlan(BaseModel):
     years: int = Field(gt=0)
     origins: int = Field(gt=0)
     refits: str = Field(pattern="^(quarterly|yearly)$")
+    garch: bool = True
+    rolling_years: int | None = Field(default=None, gt=0)
 
 
 class Catalogue(BaseModel):

@@ -4,6 +4,12 @@ import polars as pl
 
 from data_contracts.core import Contract, Instant, Table, column
 
+#: The gate's on a challenger recipe; the founding one; a person's; the nightly refresh's.
+VERDICTS = [
+    *["promote", "keep", "no_skill", "abstain", "too_good"],
+    *["first", "rollback", "refresh", "hold"],
+]
+
 
 class WalkForwardForecast(Table):
     """One quantile of one walk-forward forecast, by recipe, fold, origin, commodity and horizon."""
@@ -37,19 +43,18 @@ class Score(Table):
 
 
 class Decision(Table):
-    """What the gate decided on a challenger recipe, on which figures, and why."""
+    """What was decided on a recipe or on tonight's version of it, on which figures, and why."""
 
     decision_id: str = column("Hash of the evidence and the two recipes")
     decided_at: Instant = column("When, on the profile's clock")
     evaluation_id: str = column("Evaluation it rests on")
     recipe: str = column("Challenger recipe")
     champion: str = column("Champion recipe it faced")
-    verdict: str = column(
-        "Outcome", isin=["promote", "keep", "no_skill", "abstain", "too_good", "first", "rollback"]
-    )
+    version: int = column("Registered version it names, where it names one", ge=1, nullable=True)
+    verdict: str = column("Outcome", isin=VERDICTS)
     reason: str = column("The verdict in words")
     statistics: str = column("Every figure used, as JSON")
-    who: str = column("gate, or the person who decided")
+    who: str = column("gate, refresh, or the person who decided")
 
 
 class Version(Table):
@@ -75,5 +80,7 @@ SCORE = Contract(
     model=Score,
     key=("evaluation_id", "recipe", "commodity", "horizon", "metric"),
 )
-DECISION = Contract(table="registry.decision", model=Decision, key=("decision_id",))
+DECISION = Contract(
+    table="registry.decision", model=Decision, key=("decision_id",), version="1.1.0"
+)
 VERSION = Contract(table="registry.version", model=Version, key=("version",))

@@ -1,4 +1,4 @@
-"""``cbi models``: what is registered."""
+"""``cbi models``: what is registered, and who is champion."""
 
 from __future__ import annotations
 
@@ -6,13 +6,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cbi_pipeline.commands import succession
 from cbi_pipeline.commands.console import console
 from cbi_pipeline.settings import load_settings
 
 if TYPE_CHECKING:
     from cbi_pipeline.registry import Registry
 
+_HEADINGS = (
+    *("version", "aliases", "recipe", "data as of", "state", "fingerprint"),
+    *("note", "decided last"),
+)
+
 app = typer.Typer(help="Registered models.", no_args_is_help=True)
+app.command()(succession.promote)
+app.command()(succession.rollback)
 
 
 @app.command("list")
@@ -26,7 +34,7 @@ def list_models() -> None:
     if not versions:
         raise RegistryEmpty("no model is registered yet; run `cbi run` first")
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for heading in ("version", "aliases", "recipe", "data as of", "state", "fingerprint", "note"):
+    for heading in _HEADINGS:
         table.add_column(heading)
     for one in versions:
         table.add_row(
@@ -37,6 +45,7 @@ def list_models() -> None:
             one.state[:12],
             one.fingerprint[:12],
             one.note,
+            one.decided,
         )
     console.print(table)
 

@@ -21,7 +21,7 @@ from cbi_pipeline.report.formats import (
     span,
 )
 from cbi_pipeline.report.morning import Morning, Page
-from cbi_pipeline.report.skill import in_question, skills
+from cbi_pipeline.report.skill import coverage, in_question, named, skills
 from cbi_pipeline.report.words import gate
 
 if TYPE_CHECKING:
@@ -68,7 +68,9 @@ def _records(morning: Morning) -> None:
 
 def _scores(morning: Morning) -> None:
     for recipe in in_question(morning):
-        table = _table(f"CRPS skill of {recipe}", "horizon", "against", "skill", "90 % interval")
+        table = _table(
+            f"CRPS skill of {named(recipe)}", "horizon", "against", "skill", "90 % interval"
+        )
         for page in morning.pages:
             for figure in skills(morning.scores, recipe, page.id):
                 table.add_row(
@@ -80,6 +82,9 @@ def _scores(morning: Morning) -> None:
                 )
         if table.row_count:
             console.print(table)
+    for sentence in coverage(morning):
+        console.print(sentence, soft_wrap=True)
+    console.print()
 
 
 def _interval(low: float | None, high: float | None) -> str:
@@ -97,6 +102,10 @@ def _model(morning: Morning) -> None:
         )
     for one in morning.gates:
         console.print(f"gate      {gate(one.verdict)} {one.reason}", soft_wrap=True)
+    if morning.refresh is not None:
+        console.print(f"refresh   {gate(morning.refresh.verdict)} {morning.refresh.reason}")
+    for one in morning.by_hand:
+        console.print(f"by hand   {gate(one.verdict)} {one.reason} ({one.who})", soft_wrap=True)
     console.print()
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 #: The desk's zone and the hour by which a day's knowledge is complete.
 ZONE = ZoneInfo("America/New_York")
 DAY_ENDS = time(23, 0)
-FEW_ORIGINS = EvaluationPlan(years=2, origins=30, refits="yearly")
+FEW_ORIGINS = EvaluationPlan(years=2, origins=30, refits="yearly", garch=False)
 
 
 @dataclass(frozen=True)

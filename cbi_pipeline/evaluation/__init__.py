@@ -9,9 +9,25 @@ from cbi_pipeline.evaluation.baselines import (
     baselines,
     prior,
 )
-from cbi_pipeline.evaluation.calibration import Uncertifiable, calibrate, coverage_bands, margin
+from cbi_pipeline.evaluation.calibration import (
+    POOLED_80,
+    SUFFIX,
+    Uncertifiable,
+    calibrate,
+    calibrate_newest,
+    coverage_bands,
+    margin,
+)
 from cbi_pipeline.evaluation.garch import Garch, garch_baselines
-from cbi_pipeline.evaluation.gate import Decision, by_person, decide, decision, first, tried_before
+from cbi_pipeline.evaluation.gate import (
+    Decision,
+    by_person,
+    decide,
+    decision,
+    first,
+    refreshed,
+    tried_before,
+)
 from cbi_pipeline.evaluation.losses import losses
 from cbi_pipeline.evaluation.plan import (
     EMBARGO_DAYS,
@@ -34,6 +50,8 @@ __all__ = [
     "BASELINES",
     "EMBARGO_DAYS",
     "METRICS",
+    "POOLED_80",
+    "SUFFIX",
     "VALIDATION_SHARE",
     "Climatology",
     "Contender",
@@ -49,6 +67,7 @@ __all__ = [
     "baselines",
     "by_person",
     "calibrate",
+    "calibrate_newest",
     "confidence_set",
     "coverage_bands",
     "decide",
@@ -62,6 +81,7 @@ __all__ = [
     "margin",
     "plan",
     "prior",
+    "refreshed",
     "reliability",
     "score",
     "superior_ability",

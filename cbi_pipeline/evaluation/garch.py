@@ -81,7 +81,7 @@ class Garch:
         """Simulated quantiles, probability of a rise and standard deviation at each test row.
 
         Raises:
-            ValueError: a price is not positive, or fewer than 250 returns are known at the refit.
+            ValueError: fewer than 250 returns are known at the refit.
         """
         shape = (len(fold.test_rows), len(panel.spec.horizons))
         q, up, vol = np.empty((*shape, len(self.levels))), np.empty(shape), np.empty(shape)
@@ -124,9 +124,10 @@ class History:
 
     Attributes:
         commodity: its id.
-        session: days since 1970-01-01, [N].
+        session: days since 1970-01-01, [N]; sessions with a price that is not positive, which
+            has no log return, are left out.
         public: microseconds UTC from which each price and all before it were public, [N].
-        returns: percent log returns between neighbouring sessions, [N - 1].
+        returns: percent log returns between these sessions, [N - 1].
     """
 
     commodity: str
@@ -136,16 +137,10 @@ class History:
 
     @classmethod
     def of(cls, prices: pl.DataFrame, commodity: str) -> History:
-        """The history of a commodity in ``market.price`` rows.
-
-        Raises:
-            ValueError: a price is not positive, so it has no log return.
-        """
+        """The history of a commodity in ``market.price`` rows."""
         first = prices.filter(pl.col("commodity") == commodity, pl.col("version") == 1)
-        first = first.drop_nulls("price").sort("session")
+        first = first.filter(pl.col("price") > 0.0).sort("session")
         level = first["price"].to_numpy()
-        if (level <= 0.0).any():
-            raise ValueError(f"{commodity} has prices that are not positive: leave GARCH out")
         return cls(
             commodity,
             first["session"].to_physical().to_numpy().astype(np.int64),

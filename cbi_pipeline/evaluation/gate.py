@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, TypedDict
 
 import polars as pl
 
@@ -16,8 +16,9 @@ from cbi_pipeline.evaluation.baselines import BASELINES
 from cbi_pipeline.evaluation.evidence import Cell, Contest, cells, contests, too_good
 from cbi_pipeline.evaluation.groups import group
 from cbi_pipeline.evaluation.losses import losses
+from cbi_pipeline.evaluation.refresh import Refresh
 from cbi_pipeline.evaluation.scores import one_evaluation
-from cbi_pipeline.evaluation.selection import confidence_set, superior_ability
+from cbi_pipeline.evaluation.selection import SIZE, confidence_set, superior_ability
 from data_contracts.evaluation import DECISION
 
 # Chance of ever promoting a useless recipe between two promotions.
@@ -40,10 +41,12 @@ class Decision:
         evaluation_id: evaluation it rests on.
         recipe: challenger.
         champion: champion it faced.
-        verdict: promote, keep, no_skill, abstain, too_good, first or rollback.
+        verdict: promote, keep, no_skill, abstain or too_good of the gate; first; rollback of a
+            person; refresh or hold of the nightly refresh.
         reason: the verdict in words, with numbers.
         statistics: every figure used, as JSON.
-        who: "gate", or the person who decided.
+        who: "gate", "refresh", or the person who decided.
+        version: registered version it names, where it names one.
     """
 
     decision_id: str
@@ -55,6 +58,7 @@ class Decision:
     reason: str
     statistics: str
     who: str
+    version: int | None = None
 
     @property
     def promotes(self) -> bool:
@@ -113,23 +117,40 @@ def decide(
     verdict, reason, figures = judge(
         paired, recipe, opponents, catalogue, level / ((tried + 1) * (tried + 2))
     )
-    figures |= {"tried": tried, "level": level} | _field(table, champion, naive)
+    field = _field(table, champion)
+    figures |= {"tried": tried, "level": level, **field}
+    said = " ".join([reason, *_field_words(field, champion)])
     return decision(
-        evaluation, recipe, champion, verdict, reason, decided_at=decided_at, figures=figures
+        evaluation, recipe, champion, verdict, said, decided_at=decided_at, figures=figures
     )
 
 
-def _field(table: pl.DataFrame, champion: str, naive: Sequence[str]) -> dict[str, object]:
-    """Where the champion stands among all recipes of the evaluation, for the record."""
+class _Field(TypedDict, total=False):
+    """Where the champion stands among all recipes of the evaluation."""
+
+    superior_ability: float | None
+    confidence_set: dict[str, float]
+
+
+def _field(table: pl.DataFrame, champion: str) -> _Field:
     if table.is_empty():
         return {}
     everything = group(table)
     recipes = sorted(everything.frames)
-    rivals = [name for name in recipes if name not in naive]
     return {
-        "superior_ability": superior_ability(everything, champion, rivals),
+        "superior_ability": superior_ability(everything, champion, recipes),
         "confidence_set": confidence_set(everything, recipes),
     }
+
+
+def _field_words(field: _Field, champion: str) -> Iterator[str]:
+    p_value = field.get("superior_ability")
+    if p_value is not None:
+        shown = "is shown" if p_value <= LEVEL else "is not shown"
+        yield f"That any other forecast is better than {champion} {shown} (SPA p = {p_value:.3f})."
+    best = [name for name, value in field.get("confidence_set", {}).items() if value > SIZE]
+    if best:
+        yield f"Among the best, with {1 - SIZE:.0%} confidence: {', '.join(best)}."
 
 
 def first(recipe: str, *, evaluation_id: str, decided_at: datetime) -> Decision:
@@ -146,22 +167,63 @@ def by_person(
     recipe: str,
     champion: str,
     *,
+    version: int,
     reason: str,
     who: str,
     decided_at: datetime,
 ) -> Decision:
-    """The row of a person's promotion or rollback; each one is a decision of its own.
+    """The row of a person's promotion or rollback to a version; each is a decision of its own.
 
     Raises:
-        ValueError: no reason, no name, or the recipe is the champion already.
+        ValueError: no reason or no name.
     """
     if not reason.strip() or not who.strip():
         raise ValueError("a promotion or rollback by hand needs a reason and a name")
-    if recipe == champion:
-        raise ValueError(f"{recipe} is the champion already")
-    evidence = f"by hand {decided_at.astimezone(UTC).isoformat()}"
     return decision(
-        evidence, recipe, champion, verdict, reason.strip(), decided_at=decided_at, who=who.strip()
+        f"by hand {decided_at.astimezone(UTC).isoformat()}",
+        recipe,
+        champion,
+        verdict,
+        reason.strip(),
+        decided_at=decided_at,
+        who=who.strip(),
+        version=version,
+    )
+
+
+def refreshed(
+    judged: Refresh | None,
+    recipe: str,
+    version: int,
+    standing: int | None,
+    *,
+    state: str,
+    decided_at: datetime,
+) -> Decision:
+    """The row on tonight's version of the champion recipe: in use from now on, or held back.
+
+    Args:
+        judged: outcome of the comparison; None when there was nothing to compare with.
+        recipe: champion recipe.
+        version: tonight's.
+        standing: version in use until now, if any.
+        state: state of the data behind tonight's version.
+        decided_at: instant on the profile's clock.
+    """
+    reason = f"Version {version} of {recipe} is the first one in use; nothing stood before it."
+    if standing is not None:
+        reason = f"Version {version} against version {standing}. "
+        reason += judged.reason if judged else "The standing one cannot read today's panel."
+    return decision(
+        f"refresh {version} over {standing} on {state}",
+        recipe,
+        recipe,
+        "refresh" if judged is None or judged.accepted else "hold",
+        reason,
+        decided_at=decided_at,
+        figures=asdict(judged) if judged else None,
+        who="refresh",
+        version=version,
     )
 
 
@@ -175,6 +237,7 @@ def decision(
     decided_at: datetime,
     figures: dict[str, object] | None = None,
     who: str = "gate",
+    version: int | None = None,
 ) -> Decision:
     """A decision row; its id depends on evidence, recipes, verdict and decider, not on the time."""
     parts = "\n".join((evaluation_id, recipe, champion, verdict, who))
@@ -189,6 +252,7 @@ def decision(
         reason=reason,
         statistics=statistics,
         who=who,
+        version=version,
     )
 
 

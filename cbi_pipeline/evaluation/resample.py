@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special, stats
 
 Floats = npt.NDArray[np.float64]
 
@@ -18,7 +21,16 @@ SEED = 20_240_613
 FEWEST_WEEKS = 12
 
 
-@dataclass(frozen=True, slots=True)
+# To the scale on which a ratio has no bounds, and back.
+Scale = Literal["plain", "positive", "share"]
+_SCALES: Mapping[Scale, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "plain": (np.asarray, np.asarray),
+    "positive": (np.log, np.exp),
+    "share": (special.logit, special.expit),
+}
+
+
+@dataclass(frozen=True)
 class Bootstrap:
     """Block-resampling weights of one set of weeks, shared by every figure on those weeks.
 
@@ -30,24 +42,40 @@ class Bootstrap:
     weights: Floats
     block: int
 
-    def interval(self, numerator: Floats, denominator: Floats) -> tuple[float, float]:
+    def interval(
+        self, numerator: Floats, denominator: Floats, scale: Scale = "plain"
+    ) -> tuple[float, float]:
         """A 90 % interval of ``sum(numerator) / sum(denominator)`` from weekly sums [weeks].
 
         Block percentiles are too narrow when few blocks fit the sample, so their distance to the
         estimate is stretched by Student's t over the normal quantile at (blocks - 1) degrees of
         freedom and by sqrt(n / (n - block)). On moving averages of order up to 13 over 52 to 155
         weeks that brings the coverage of a nominal 90 % interval from 65-88 % to 86-91 %.
-        """
-        draws = (self.weights @ numerator) / (self.weights @ denominator)
-        estimate = numerator.sum() / denominator.sum()
-        tail = (1.0 - CONFIDENCE) / 2.0
-        low, high = np.quantile(draws[np.isfinite(draws)], [tail, 1.0 - tail])
-        stretch = self._stretch()
-        return (
-            float(estimate + (low - estimate) * stretch),
-            float(estimate + (high - estimate) * stretch),
-        )
 
+        Distances are taken on the scale on which the ratio is free to move: its own, its logarithm
+        when it is ``positive``, its log odds when it is a ``share``. Both ends are then values that
+        the ratio can take.
+
+        Args:
+            numerator: weekly sums.
+            denominator: weekly sums, not all zero.
+            scale: what the ratio is.
+        """
+        there, back = _SCALES[scale]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            estimate = there(numerator.sum() / denominator.sum())
+            draws = there((self.weights @ numerator) / (self.weights @ denominator))
+        if not np.isfinite(estimate):  # no loss at all, or no exception: so is every draw
+            return float(back(estimate)), float(back(estimate))
+        ordered = np.sort(draws[~np.isnan(draws)])
+        place = int(np.ceil(len(ordered) * (1.0 - CONFIDENCE) / 2.0))
+        low, high = (
+            back(estimate + (end - estimate) * self._stretch)
+            for end in (ordered[place - 1], ordered[-place])
+        )
+        return float(low), float(high)
+
+    @cached_property
     def _stretch(self) -> float:
         weeks = self.weights.shape[1]
         tail = (1.0 + CONFIDENCE) / 2.0

@@ -12,16 +12,19 @@ import polars as pl
 
 from cbi_pipeline.catalogue import Catalogue
 from cbi_pipeline.evaluation.baselines import REFERENCES
+from cbi_pipeline.evaluation.calibration import coverage_band
 from cbi_pipeline.evaluation.comparison import compare
 from cbi_pipeline.evaluation.groups import Group, groups
 from cbi_pipeline.evaluation.losses import losses
-from cbi_pipeline.evaluation.resample import SEED, Bootstrap, block_bootstrap
+from cbi_pipeline.evaluation.resample import SEED, Bootstrap, Scale, block_bootstrap
 from data_contracts.evaluation import SCORE
 
 Floats = npt.NDArray[np.float64]
 
 # One-sided level at which "the smallest difference this sample shows" is stated.
 LEVEL = 0.05
+# The central band, in percent, whose coverage is watched.
+BAND = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,47 +35,46 @@ class Metric:
         numerator: column of `losses` that is summed.
         denominator: column it is divided by; None divides by the number of forecasts.
         form: what is reported of the ratio: itself, its root, or one minus it.
-        share: True when it lies between 0 and 1.
+        scale: what the ratio is: ``positive``, a ``share``, or ``plain``.
         counted: True when the denominator counts the forecasts that enter.
     """
 
     numerator: str
     denominator: str | None = None
     form: Literal["ratio", "root", "gain"] = "ratio"
-    share: bool = False
+    scale: Scale = "positive"
     counted: bool = False
 
     def report(self, ratio: float) -> float:
         """The ratio in the form reported."""
         if self.form == "root":
-            return float(np.sqrt(max(ratio, 0.0)))
-        if self.form == "gain":
-            return 1.0 - ratio
-        return min(max(ratio, 0.0), 1.0) if self.share else ratio
+            return float(np.sqrt(ratio))
+        return 1.0 - ratio if self.form == "gain" else ratio
 
 
 METRICS: dict[str, Metric] = {
     "crps": Metric("crps"),
     "pinball": Metric("pinball"),
-    "interval_80": Metric("interval_80"),
-    **{f"coverage_{p}": Metric(f"covered_{p}", share=True) for p in (50, 80, 90)},
+    **{f"interval_{p}": Metric(f"interval_{p}") for p in (50, 80, 90)},
+    **{f"coverage_{p}": Metric(f"covered_{p}", scale="share") for p in (50, 80, 90)},
     **{f"width_{p}": Metric(f"width_{p}") for p in (50, 80, 90)},
     "mae": Metric("absolute"),
     "rmse": Metric("squared", form="root"),
-    "bias": Metric("error"),
+    "bias": Metric("error", scale="plain"),
     "mase": Metric("absolute", "usual_move"),
     "mape": Metric("percentage", "percentage_count", counted=True),
     "r2": Metric("squared", "squared_return", form="gain"),
     "point_skill": Metric("absolute", "absolute_return", form="gain"),
-    "hit_rate": Metric("hit", "called", share=True, counted=True),
-    "brier": Metric("brier", share=True),
-    "net_return": Metric("net", "called", counted=True),
-    "qlike": Metric("qlike", "qlike_count", counted=True),
+    "hit_rate": Metric("hit", "called", scale="share", counted=True),
+    "brier": Metric("brier", scale="share"),
+    "net_return": Metric("net", "called", scale="plain", counted=True),
+    "qlike": Metric("qlike", "qlike_count", scale="plain", counted=True),
 }
 """What is scored.
 
 - crps: 2 x mean pinball over the nine deciles, in log return; pinball: mean over all levels.
-- interval_80: interval score of the central 80 % interval; coverage and width at 50, 80, 90 %.
+- interval, coverage, width: interval score, share of returns inside and width of the central
+  intervals of 50, 80 and 90 %.
 - mae, rmse, bias (mean of actual minus median), of the median in log return.
 - mase: mae over the mean absolute return of the same horizon before the first origin.
 - mape: of the price, over targets of at least a tenth of the origin price.
@@ -96,11 +98,12 @@ def score(
     """Rows of ``evaluation.score`` for every recipe: each cell, each margin, and everything.
 
     Besides `METRICS`: ``reliability``, the mean squared gap between stated and observed shares of
-    rises over five bins of `up` (Murphy, 1973); ``skill_vs_X``, the mean over the cells of one
-    minus the ratio of CRPS sums; and ``resolvable_vs_X``, the smallest such skill this sample
-    shows at a one-sided 5 % level; a skill below it is "not shown". Intervals are 90 % block
-    bootstrap intervals over weeks, absent when the weeks are too few. A figure that is undefined
-    (a hit rate without a call) has no row.
+    rises over five bins of `up` (Murphy, 1973); ``band_80``, whose ends hold the coverage of a
+    calibrated 80 % band in 95 % of cases, overlap allowed for; ``skill_vs_X``, the mean over the
+    cells of one minus the ratio of CRPS sums; and ``resolvable_vs_X``, the smallest such skill
+    this sample shows at a one-sided 5 % level; a skill below it is "not shown". Intervals are
+    90 % block bootstrap intervals over weeks, absent when the weeks are too few. A figure that is
+    undefined (a hit rate without a call) has no row.
 
     Args:
         forecasts: rows of ``evaluation.forecast`` of one evaluation.
@@ -122,7 +125,7 @@ def score(
         bootstrap = block_bootstrap(group.weeks, group.lags, seed=seed)
         for recipe in recipes:
             figures = [*_metrics(group, recipe, bootstrap)]
-            figures += [_reliability(group, recipe)]
+            figures += [_reliability(group, recipe), *_band(group, recipe)]
             figures += [*_skills(group, recipe, opponents, bootstrap)]
             rows += [
                 (evaluation, recipe, group.commodity, group.horizon, *figure) for figure in figures
@@ -178,6 +181,13 @@ def reliability(rows: pl.DataFrame, bins: int = 5) -> pl.DataFrame:
     return table.sort("bin").drop("bin")
 
 
+def _band(group: Group, recipe: str) -> Iterator[Figure]:
+    found = coverage_band(group, recipe, BAND)
+    if found is not None:
+        _, low, high = found
+        yield f"band_{BAND}", BAND / 100.0, low, high, group.count
+
+
 def _skills(
     group: Group, recipe: str, opponents: Sequence[str], bootstrap: Bootstrap | None
 ) -> Iterator[Figure]:
@@ -203,5 +213,6 @@ def _figure(
     value = metric.report(float(numerator.sum() / denominator.sum()))
     if bootstrap is None:
         return name, value, None, None, count
-    ends = sorted(metric.report(end) for end in bootstrap.interval(numerator, denominator))
-    return name, value, ends[0], ends[1], count
+    ends = bootstrap.interval(numerator, denominator, metric.scale)
+    low, high = sorted(map(metric.report, ends))
+    return name, value, low, high, count

@@ -5,7 +5,7 @@ Handbook of Mathematical Functions, 26.7.4, with cos^2 = 6 / (6 + t^2).
 """
 
 import math
-from functools import lru_cache
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -22,7 +22,7 @@ def cdf(z: Tensor) -> Tensor:
     return 0.5 + 0.5 * sin * (1.0 + cos2 / 2.0 + 3.0 * cos2.square() / 8.0)
 
 
-@lru_cache
+@cache
 def quantile(level: float) -> float:
     """The z with cdf(z) = level, by bisection in float64 to the last bit that matters.
 

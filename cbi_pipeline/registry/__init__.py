@@ -5,7 +5,16 @@ loads in any process with ``mlflow.pyfunc.load_model("models:/cbi-forecaster@cha
 Importing this package does not import MLflow.
 """
 
-from cbi_pipeline.registry.aliases import CHALLENGER, CHAMPION, derive
+from cbi_pipeline.registry.aliases import (
+    CHALLENGER,
+    CHAMPION,
+    LOOKS,
+    Reign,
+    before,
+    chronicle,
+    derive,
+    reign,
+)
 from cbi_pipeline.registry.errors import (
     RegistryDamaged,
     RegistryEmpty,
@@ -20,6 +29,7 @@ from cbi_pipeline.registry.versions import RegisteredVersion, Trace
 __all__ = [
     "CHALLENGER",
     "CHAMPION",
+    "LOOKS",
     "NAME",
     "Provenance",
     "RegisteredVersion",
@@ -28,7 +38,11 @@ __all__ = [
     "RegistryEmpty",
     "RegistryError",
     "RegistryMismatch",
+    "Reign",
     "Trace",
+    "before",
+    "chronicle",
     "derive",
     "model_input",
+    "reign",
 ]

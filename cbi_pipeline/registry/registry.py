@@ -9,13 +9,21 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cbi_pipeline.registry import _mlflow, _publish
+from cbi_pipeline.registry import _mlflow, _publish, _record
 from cbi_pipeline.registry._package import Calendar
 from cbi_pipeline.registry._record import Candidate
 from cbi_pipeline.registry.aliases import DERIVED, derive
 from cbi_pipeline.registry.errors import RegistryDamaged, RegistryEmpty, RegistryMismatch
 from cbi_pipeline.registry.provenance import Provenance
-from cbi_pipeline.registry.versions import MODEL_TAG, SEAL_TAG, RegisteredVersion, Trace, read, tag
+from cbi_pipeline.registry.versions import (
+    DECIDED_TAG,
+    MODEL_TAG,
+    SEAL_TAG,
+    RegisteredVersion,
+    Trace,
+    read,
+    tag,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -181,6 +189,24 @@ class Registry:
         client = self._client()
         self._find(client, version)
         client.set_registered_model_alias(self.name, alias, str(version))
+
+    def record(self, decision: Mapping[str, object]) -> None:
+        """Keep a decision with the version it names: a file of its run, and tags.
+
+        Args:
+            decision: row of registry.decision that names a version.
+
+        Raises:
+            RegistryEmpty: no such version.
+        """
+        client = self._client()
+        found = self._find(client, str(decision["version"]))
+        said = f"{decision['verdict']}, {decision['who']}: {decision['reason']}"
+        client.log_dict(
+            str(found.run_id), _record.plain(decision), f"decisions/{decision['decision_id']}.json"
+        )
+        client.set_tag(str(found.run_id), DECIDED_TAG, said)
+        client.set_model_version_tag(self.name, found.version, DECIDED_TAG, said)
 
     def reconcile(self, decisions: pl.DataFrame, versions: pl.DataFrame) -> dict[str, int]:
         """Make champion and challenger what the decisions say; other aliases are left alone.

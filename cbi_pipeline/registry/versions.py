@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 MODEL_TAG = "model_id"
 SEAL_TAG = "sha256sums"
+DECIDED_TAG = "decided"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,7 @@ class RegisteredVersion:
         as_of: knowledge instant of its training rows.
         note: what a reader must know.
         aliases: names that point to it now.
+        decided: the newest decision that names it, in words; empty when none does.
     """
 
     version: int
@@ -45,6 +47,7 @@ class RegisteredVersion:
     as_of: datetime
     note: str
     aliases: tuple[str, ...]
+    decided: str = ""
 
     def row(self) -> dict[str, object]:
         """The version as a row of registry.version."""
@@ -92,6 +95,7 @@ def read(found: ModelVersion, aliases: Mapping[str, int]) -> RegisteredVersion:
         uri=f"models:/{found.name}/{version}",
         as_of=datetime.fromisoformat(tag(found, "as_of")),
         aliases=tuple(sorted(alias for alias, number in aliases.items() if number == version)),
+        decided=found.tags.get(DECIDED_TAG, ""),
         **{name: tag(found, name) for name in _PLAIN_TAGS},
     )
 

@@ -8,6 +8,7 @@ from datetime import datetime
 import polars as pl
 
 from cbi_pipeline.catalogue import Catalogue
+from cbi_pipeline.registry import chronicle
 from cbi_pipeline.report.morning import (
     DataDate,
     Gate,
@@ -22,6 +23,8 @@ from cbi_pipeline.settings import Settings
 from cbi_pipeline.warehouse import Store
 
 _SAMPLES_PER_RULE = 3
+_DECISIONS_BY_HAND = 3
+_DECISION = ["verdict", "reason", "recipe", "champion", "decided_at", "who"]
 
 
 def gather(
@@ -55,7 +58,11 @@ def gather(
     version = current["model_version"][-1] if current.height else None
     model = _model(store, version)
     replayed, replay = _replay(store, as_of, model)
-    gates = _gates(store)
+    ruled = chronicle(store.table("registry.decision"))
+    by_hand = ruled.filter(~pl.col("who").is_in(["gate", "refresh"])).reverse()
+    refreshed = ruled.filter(
+        pl.col("who") == "refresh", pl.col("recipe") == (model.recipe if model else "")
+    )
     evaluation_id, figures = _scores(store)
     return Morning(
         as_of=as_of,
@@ -66,7 +73,9 @@ def gather(
         modified=tuple(modified),
         replayed=replayed,
         scores=figures,
-        gates=gates,
+        gates=_gates(ruled.filter(pl.col("who") == "gate")),
+        refresh=next(iter(_told(refreshed.tail(1))), None),
+        by_hand=_told(by_hand.head(_DECISIONS_BY_HAND)),
         quarantined=_quarantined(store),
         quarantine_sample=_quarantine_sample(store),
         data_dates=_data_dates(store, as_of),
@@ -123,15 +132,16 @@ def _replay(
     return shown, rows.filter(pl.col("recipe") == shown)
 
 
-def _gates(store: Store) -> tuple[Gate, ...]:
+def _gates(rows: pl.DataFrame) -> tuple[Gate, ...]:
     """The newest decisions; the making of the first version is none beside a real one."""
-    rows = store.table("registry.decision").sort("decided_at", "decision_id")
     real = rows.filter(pl.col("verdict") != "first")
-    shown = (real if real.height else rows).filter(
-        pl.col("decided_at") == pl.col("decided_at").max()
+    return _told(
+        (real if real.height else rows).filter(pl.col("decided_at") == pl.col("decided_at").max())
     )
-    names = ["verdict", "reason", "recipe", "champion", "decided_at", "who"]
-    return tuple(Gate(**row) for row in shown.select(names).iter_rows(named=True))
+
+
+def _told(rows: pl.DataFrame) -> tuple[Gate, ...]:
+    return tuple(Gate(**row) for row in rows.select(_DECISION).iter_rows(named=True))
 
 
 def _scores(store: Store) -> tuple[str, tuple[Score, ...]]:

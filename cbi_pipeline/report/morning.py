@@ -133,7 +133,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """What the gate decided, and why."""
+    """What was decided, by the gate, the nightly refresh or a person, and why."""
 
     verdict: str
     reason: str
@@ -218,7 +218,9 @@ class Morning:
         model: the registered version behind it, when it is in the registry's table.
         replayed: recipe whose replayed forecasts make the track record.
         scores: figures of the newest evaluation, naive forecasts first.
-        gates: newest decisions, one per challenger.
+        gates: the gate's newest decisions, one per challenger.
+        refresh: newest decision on a nightly version of the champion recipe.
+        by_hand: promotions and rollbacks by people, newest first.
         quarantined: total of rows set aside, by rule.
         quarantine_sample: some of them.
         data_dates: one per group of series.
@@ -238,6 +240,8 @@ class Morning:
     replayed: str | None = None
     scores: tuple[Score, ...] = ()
     gates: tuple[Gate, ...] = ()
+    refresh: Gate | None = None
+    by_hand: tuple[Gate, ...] = ()
     quarantined: Mapping[str, int] = field(default_factory=dict)
     quarantine_sample: tuple[Quarantined, ...] = ()
     data_dates: tuple[DataDate, ...] = ()

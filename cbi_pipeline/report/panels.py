@@ -158,7 +158,7 @@ def _skill(morning: Morning, page: Page, recipe: str, number: int) -> Panel | No
         )
         for score in shown
     ]
-    title = f"{page.name}, {recipe}: {skill.verdict(overall)}"
+    title = f"{page.name}, {skill.named(recipe)}: {skill.verdict(overall)}"
     told = " ".join(skill.sentence(score) for score in overall)
     return _panel(f"skill-{number}-{page.id}", title, told, charts.skill(bars))
 

@@ -11,11 +11,13 @@ from cbi_pipeline.report.morning import Morning, Score
 EVERYTHING = "*"
 _SIGN = f"{formats.NARROW}%"
 _PREFIX = "skill_vs_"
-_UNTRAINED, _PRIOR = "anchored_untrained", "prior"
+_UNTRAINED, _PRIOR, _CALIBRATED = "anchored_untrained", "prior", "+conformal"
 _NAMES = {
     "climatology": "climatology",
     "ewma": "recent volatility (EWMA)",
     _PRIOR: "the untrained prior",
+    "garch_t": "GARCH(1,1)-t",
+    "gjr_t": "GJR-GARCH-t",
 }
 
 
@@ -76,9 +78,40 @@ def spoke(morning: Morning) -> str | None:
     if morning.model is None:
         return None
     evaluated = {score.recipe for score in morning.scores}
-    # The untrained anchored network is the prior, by construction.
-    names = [morning.model.recipe, *([_PRIOR] if morning.model.recipe == _UNTRAINED else [])]
+    recipe = morning.model.recipe
+    # Forecasts are issued calibrated. The untrained anchored network is the prior, by construction.
+    names = [recipe + _CALIBRATED, recipe, *([_PRIOR] if recipe == _UNTRAINED else [])]
     return next((name for name in names if name in evaluated), None)
+
+
+def named(recipe: str) -> str:
+    """A recipe or its calibrated variant, for readers."""
+    plain = recipe.removesuffix(_CALIBRATED)
+    return plain if plain == recipe else f"{plain}, calibrated"
+
+
+def coverage(morning: Morning) -> list[str]:
+    """Sentences on how often the 80 % bands of the recipe that spoke held, pooled and by market."""
+    places = {EVERYTHING: "All markets", **{page.id: page.name for page in morning.pages}}
+    figures = {
+        (score.commodity, score.metric): score
+        for score in morning.scores
+        if score.recipe == spoke(morning) and score.horizon == EVERYTHING
+    }
+    return [
+        _held(name, held, figures.get((place, "band_80")))
+        for place, name in places.items()
+        if (held := figures.get((place, "coverage_80"))) is not None
+    ]
+
+
+def _held(name: str, held: Score, band: Score | None) -> str:
+    said = f"{name}: the 80{formats.NARROW}% band held {formats.percent(held.value, 1)}"
+    if band is None or band.low is None or band.high is None:
+        return f"{said} of {held.count} outcomes; too few to judge."
+    reach = f"{formats.percent(band.low)} to {formats.percent(band.high)}"
+    verdict = "as it should" if band.low <= held.value <= band.high else "outside what chance gives"
+    return f"{said} of {held.count} outcomes, {verdict} ({reach})."
 
 
 def in_question(morning: Morning) -> list[str]:
@@ -168,7 +201,7 @@ def lines(morning: Morning, commodity: str, horizons: Iterable[str]) -> list[Lin
     return [
         Line(
             horizon,
-            recipe,
+            named(recipe),
             max(s.count for s in mine if (s.horizon, s.recipe) == (horizon, recipe)),
             recipe == speaker,
             tuple(_cell(cells.get((horizon, recipe, c.metric)), c) for c in shown),

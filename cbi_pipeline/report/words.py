@@ -6,13 +6,15 @@ from cbi_pipeline.report import formats
 from cbi_pipeline.report.morning import Morning, Outlook, Page
 
 _VERDICTS = {
-    "promote": "Promoted: the challenger takes over.",
+    "promote": "Promoted: it takes over.",
     "keep": "Kept: the champion stays.",
     "no_skill": "No skill shown: the champion stays.",
     "abstain": "No decision: too little evidence.",
     "too_good": "Refused: too good to be believed without an explanation.",
     "first": "First version: champion by construction.",
     "rollback": "Rolled back to an earlier version.",
+    "refresh": "Refreshed: tonight's version takes over.",
+    "hold": "Held back: the version in use stays.",
 }
 
 

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from cbi_pipeline.cli import invoke
 from tests.defs.trees import footprint
 
 
@@ -108,3 +109,32 @@ def test_the_exported_panel_has_one_line_per_commodity_and_session(cbi, finished
     frame = pl.read_parquet(target)
     assert frame.select("commodity", "session").is_unique().all()
     assert {"price", "variance_ewma", "age_weekly"} <= set(frame.columns)
+
+
+def test_a_person_promotes_and_takes_back_on_the_record(finished, monkeypatch, capsys):
+    def said(*arguments):
+        capsys.readouterr()
+        return invoke(list(arguments)), " ".join("".join(capsys.readouterr()).split())
+
+    for name, value in (("CBI_HOME", str(finished)), ("CBI_PROFILE", "tiny"), ("LOGNAME", "ada")):
+        monkeypatch.setenv(name, value)
+    assert said("models", "promote", "1", "--reason", "why not") == (
+        2, "cbi: version 1 is the champion already"
+    )  # fmt: skip
+    assert "no version 9" in said("models", "promote", "9", "--reason", "x")[1]
+    assert said("models", "rollback", "--reason", "x")[0] == 2
+    assert said("models", "promote", "2", "--reason", " ")[0] == 2
+    code, told = said("models", "promote", "2", "--reason", "wider tails")
+    assert code == 0
+    assert "version 2, tiny, is champion now" in told
+    listed = said("models", "list")[1]
+    assert "promote, ada:" in listed
+    assert "wider tails" in listed
+    assert said("report")[0] == 0
+    page = (finished / "reports" / "latest.html").read_text()
+    assert "wider tails" in page
+    assert "by hand: ada" in page
+    code, told = said("models", "rollback", "--reason", "too wide")
+    assert code == 0
+    assert "version 1, anchored_untrained, is champion now (before: version 2, tiny)" in told
+    assert said("models", "rollback", "--reason", "again")[0] == 2

@@ -5,7 +5,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from cbi_pipeline.evaluation import Uncertifiable, calibrate, coverage_bands, losses, margin
+from cbi_pipeline.evaluation import (
+    Uncertifiable,
+    calibrate,
+    calibrate_newest,
+    coverage_bands,
+    losses,
+    margin,
+)
 from tests.evaluation import worlds
 
 ONE_WEEK = {"1w": 5}
@@ -92,8 +99,9 @@ def test_calibrated_quantiles_never_cross_and_keep_their_median():
 def test_until_the_past_certifies_a_level_its_interval_stays_as_forecast():
     world = worlds.world(np.random.default_rng(5), commodities=1, weeks=40, steps=ONE_WEEK)
     raw = world.speak("raw", world.scale * 0.5)
-    # A return becomes known a week later: origin n knows n returns.
-    for quantile, needed in ((0.05, 9), (0.1, 4), (0.25, 1)):
+    # A return becomes known a week later: origin n knows n returns. No band moves before the 90 %
+    # band can be certified.
+    for quantile, needed in ((0.05, 9), (0.1, 9), (0.25, 9)):
         alone = raw.filter(pl.col("quantile").is_in([quantile, 0.5, 1 - quantile]))
         better = calibrate(alone, world.targets())
         low = pl.col("quantile") == quantile
@@ -101,6 +109,38 @@ def test_until_the_past_certifies_a_level_its_interval_stays_as_forecast():
             frame.filter(low).sort("origin_session")["value"] for frame in (alone, better)
         )
         assert (before == after).to_list() == [True] * needed + [False] * (40 - needed)
+
+
+def test_forecasts_that_overlap_certify_no_more_than_those_that_do_not():
+    world = worlds.world(np.random.default_rng(5), commodities=1, weeks=60, steps={"1m": 20})
+    raw = world.speak("raw", world.scale * 0.5)
+    low = pl.col("quantile") == 0.05
+    before, after = (
+        frame.filter(low).sort("origin_session")["value"]
+        for frame in (raw, calibrate(raw, world.targets()))
+    )
+    # Nine returns of four weeks, one after the other, are known after 36 weeks.
+    assert (before == after).to_list() == [True] * 36 + [False] * 24
+
+
+def test_the_newest_forecast_is_calibrated_as_the_walk_forward_would():
+    world = worlds.world(np.random.default_rng(11), weeks=60, steps=ONE_WEEK)
+    raw, targets = world.speak("raw", world.scale * 0.6), world.targets()
+    last = pl.col("origin_session") == worlds.session(50)
+    past = raw.filter(pl.col("origin_session") <= worlds.session(50))
+    public = targets.filter(pl.col("available_at") <= worlds.midnight(worlds.session(50)))
+    found = calibrate_newest(raw.filter(last), past, public)
+    expected = calibrate(raw, targets).filter(last)
+    key = ["commodity", "horizon", "quantile"]
+    assert found.sort(key)["value"].equals(expected.sort(key)["value"])
+    assert found["value"].to_list() != raw.filter(last)["value"].to_list()
+
+
+def test_a_forecast_without_a_record_stays_as_made():
+    world = worlds.world(np.random.default_rng(12), weeks=60, steps=ONE_WEEK)
+    raw = world.speak("raw", world.scale)
+    newest = raw.filter(pl.col("origin_session") == pl.col("origin_session").max())
+    assert calibrate_newest(newest, raw.clear(), world.targets()).equals(newest)
 
 
 def test_calibration_reads_nothing_that_was_not_known_at_the_origin():

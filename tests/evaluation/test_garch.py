@@ -141,12 +141,14 @@ def test_the_second_version_of_a_price_is_not_used(panel, priced):
     assert np.array_equal(one.q_NHQ, other.q_NHQ)
 
 
-def test_prices_that_are_not_positive_are_refused(panel, priced):
+def test_a_price_that_is_not_positive_has_no_return_and_stops_nothing(panel, priced):
     negative = priced.with_columns(
         price=pl.when(pl.col("session") == date(2015, 1, 5)).then(-37.63).otherwise("price")
     )
-    with pytest.raises(ValueError, match="daily has prices that are not positive"):
-        Garch(negative).forecast(panel, fold(panel, [1510]), None)
+    left_out = priced.filter(pl.col("session") != date(2015, 1, 5))
+    with_it, without = (History.of(prices, "daily") for prices in (negative, left_out))
+    assert (with_it.returns == without.returns).all()
+    assert np.isfinite(Garch(negative).forecast(panel, fold(panel, [1510]), None).q_NHQ).all()
 
 
 def test_a_short_history_is_refused(panel, priced):

@@ -240,30 +240,36 @@ def test_candidates_tried_since_the_last_change_of_champion_are_counted(entries,
     assert tried_before(history(*entries), "me", worlds.NOW + timedelta(days=200)) == expected
 
 
-def test_a_decision_by_hand_is_recorded_with_name_and_reason():
-    made = by_person(
-        "rollback", "prior", "a", reason=" too wide in March ", who="Ada", decided_at=worlds.NOW
-    )
+def test_a_decision_by_hand_is_recorded_with_name_reason_and_version():
+    def decided(reason, days):
+        return by_person(
+            "rollback", "prior", "a", version=3, reason=reason, who="Ada",
+            decided_at=worlds.NOW + timedelta(days=days),
+        )  # fmt: skip
+
+    made = decided(" too wide in March ", 0)
     row = made.frame().row(0, named=True)
-    assert (row["verdict"], row["who"], row["reason"]) == ("rollback", "Ada", "too wide in March")
-    later = by_person(
-        "rollback", "prior", "a", reason="again", who="Ada",
-        decided_at=worlds.NOW + timedelta(days=1),
-    )  # fmt: skip
-    assert later.decision_id != made.decision_id
+    assert (row["verdict"], row["who"], row["version"]) == ("rollback", "Ada", 3)
+    assert row["reason"] == "too wide in March"
+    assert decided("again", 1).decision_id != made.decision_id
 
 
 @pytest.mark.parametrize(
-    ("recipe", "reason", "who", "complaint"),
-    [
-        ("a", "", "Ada", "needs a reason"),
-        ("a", "why", " ", "needs a reason and a name"),
-        ("prior", "why", "Ada", "champion already"),
-    ],
+    ("reason", "who", "complaint"),
+    [("", "Ada", "needs a reason"), ("why", " ", "needs a reason and a name")],
 )
-def test_a_decision_by_hand_needs_reason_name_and_another_recipe(recipe, reason, who, complaint):
+def test_a_decision_by_hand_needs_reason_and_name(reason, who, complaint):
     with pytest.raises(ValueError, match=complaint):
-        by_person("promote", recipe, "prior", reason=reason, who=who, decided_at=worlds.NOW)
+        by_person("promote", "a", "prior", version=1, reason=reason, who=who, decided_at=worlds.NOW)
+
+
+def test_the_record_names_the_rivals_that_are_among_the_best():
+    world = planted()
+    made = judge(world, [*naive(world), world.speak("candidate", world.scale)])
+    assert "SPA p = " in made.reason
+    best = made.reason.split("with 90% confidence: ")[1].rstrip(".").split(", ")
+    held = json.loads(made.statistics)["confidence_set"]
+    assert best == [name for name, value in sorted(held.items()) if value > 0.10]
 
 
 def test_the_record_says_where_the_champion_stands_among_all_recipes():

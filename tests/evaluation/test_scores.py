@@ -53,6 +53,31 @@ def test_every_metric_is_given_for_every_cell_and_margin(scene):
     assert sharp.filter(pl.col("metric") == "crps").height == 3 * 3
 
 
+NAMED = (
+    *("pinball", "crps", "mae", "rmse", "mase", "r2", "mape", "hit_rate", "reliability", "brier"),
+    *("qlike", "net_return", "skill_vs_prior", "resolvable_vs_prior", "band_80"),
+    *(
+        f"{name}_{percent}"
+        for name in ("interval", "coverage", "width")
+        for percent in (50, 80, 90)
+    ),
+)
+
+
+def test_every_recipe_is_told_by_the_same_figures_with_their_intervals(scene):
+    *_, scores = scene
+    sharp = scores.filter(pl.col("recipe") == "sharp", pl.col("commodity") == "*")
+    assert set(NAMED) <= set(sharp["metric"])
+    bare = sharp.filter(pl.col("low").is_null() | pl.col("high").is_null())["metric"]
+    assert set(bare.str.split("_vs_").list.first()) == {"reliability", "resolvable"}
+
+
+def test_no_figure_that_cannot_be_negative_has_a_negative_end(scene):
+    *_, scores = scene
+    signed = "bias|net_return|qlike|skill|r2"
+    assert scores.filter(~pl.col("metric").str.contains(signed))["low"].min() >= 0.0
+
+
 def test_a_cell_matches_a_calculation_by_hand(scene):
     world, _, scores = scene
     y, sigma = world.returns[0, FIRST:, 0], world.scale[0, FIRST:, 0]

@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cbi_pipeline.registry import RegistryEmpty, RegistryMismatch, derive
+from cbi_pipeline.registry import (
+    RegistryEmpty,
+    RegistryMismatch,
+    Reign,
+    before,
+    chronicle,
+    derive,
+    reign,
+)
 from tests.registry import world
 from tests.registry.conftest import House
 
@@ -51,9 +59,99 @@ def test_a_promoted_recipe_is_champion_and_challenger_no_more() -> None:
     assert derive(decided, registered("prior", "gru")) == {"champion": 2}
 
 
-def test_a_refresh_moves_the_alias_to_the_newest_version_of_the_recipe() -> None:
+def test_a_recipe_without_a_named_version_is_served_by_its_newest() -> None:
     decided = world.decisions(world.decision("prior", "first"))
     assert derive(decided, registered("prior", "gru", "prior")) == {"champion": 3}
+
+
+def test_a_refresh_moves_the_champion_and_leaves_the_challenger() -> None:
+    decided = world.decisions(
+        world.decision("prior", "first"),
+        world.decision("prior", "refresh", version=1),
+        world.decision("gru", "no_skill", number=1),
+        world.decision("prior", "refresh", version=3, number=2),
+    )
+    versions = registered("prior", "gru", "prior", "gru")
+    assert derive(decided, versions) == {"champion": 3, "challenger": 4}
+
+
+def test_a_version_that_was_held_back_or_never_judged_bears_no_alias() -> None:
+    decided = world.decisions(
+        world.decision("prior", "first"),
+        world.decision("prior", "refresh", version=1),
+        world.decision("prior", "hold", version=2, number=1),
+    )
+    assert derive(decided, registered("prior", "prior", "prior")) == {"champion": 1}
+
+
+def test_a_promotion_forgets_the_refreshes_of_an_earlier_reign() -> None:
+    decided = world.decisions(
+        world.decision("gru", "first"),
+        world.decision("gru", "refresh", version=1),
+        world.decision("prior", "promote", number=1),
+        world.decision("gru", "promote", number=2),
+    )
+    assert derive(decided, registered("gru", "prior", "gru")) == {"champion": 3}
+
+
+def test_a_person_can_promote_an_older_version() -> None:
+    decided = world.decisions(
+        world.decision("prior", "first"),
+        world.decision("prior", "refresh", version=3),
+        world.decision("prior", "promote", version=1, number=1, who="ada"),
+    )
+    assert derive(decided, registered("prior", "gru", "prior")) == {"champion": 1}
+
+
+def story(*steps: tuple[str, int]) -> pl.DataFrame:
+    """Decisions on versions of one recipe, a day apart."""
+    return world.decisions(
+        *(
+            world.decision("prior", verdict, version=version, number=number)
+            for number, (verdict, version) in enumerate(steps)
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ([("refresh", 1)], None),
+        ([("refresh", 1), ("refresh", 2)], 1),
+        ([("refresh", 1), ("hold", 2)], None),
+        ([("refresh", 1), ("refresh", 2), ("promote", 1)], 2),
+        ([("refresh", 1), ("refresh", 2), ("refresh", 3), ("rollback", 2)], 1),
+        ([("refresh", 1), ("refresh", 2), ("rollback", 1)], None),
+        ([("refresh", 1), ("refresh", 2), ("rollback", 1), ("refresh", 3)], 1),
+        ([("refresh", 1), ("refresh", 1), ("refresh", 2)], 1),
+    ],
+)
+def test_a_rollback_undoes_one_change_after_the_other(
+    steps: list[tuple[str, int]], expected: int | None
+) -> None:
+    found = before(story(*steps))
+    assert (found and found.version) == expected
+
+
+def test_at_one_instant_the_refresh_follows_the_gate() -> None:
+    rows = [
+        world.decision("prior", "refresh", version=1),
+        world.decision("gru", "promote"),
+        world.decision("prior", "first"),
+    ]
+    told = chronicle(world.decisions(*rows))["verdict"].to_list()
+    assert told == ["first", "promote", "refresh"]
+
+
+def test_nobody_reigns_before_the_first_decision() -> None:
+    assert reign(world.decisions()) is None
+
+
+def test_a_refused_challenger_does_not_reign() -> None:
+    decided = world.decisions(
+        world.decision("prior", "first"), world.decision("gru", "no_skill", number=1)
+    )
+    assert reign(decided) == Reign("prior", None)
 
 
 def test_a_challenger_that_was_never_registered_bears_no_alias() -> None:

@@ -101,7 +101,15 @@ def candidate(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def decision(recipe: str, verdict: str, *, number: int = 0, champion: str = "") -> dict[str, Any]:
+def decision(
+    recipe: str,
+    verdict: str,
+    *,
+    number: int = 0,
+    champion: str = "",
+    version: int | None = None,
+    who: str = "gate",
+) -> dict[str, Any]:
     """A row of registry.decision."""
     return {
         "decision_id": f"{recipe}-{verdict}-{number}",
@@ -112,7 +120,8 @@ def decision(recipe: str, verdict: str, *, number: int = 0, champion: str = "") 
         "verdict": verdict,
         "reason": "made for a test",
         "statistics": "{}",
-        "who": "gate",
+        "who": who,
+        "version": version,
     }
 
 

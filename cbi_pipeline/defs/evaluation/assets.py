@@ -1,12 +1,17 @@
 """Walk-forward evidence: how recipes and naive forecasts would have done."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 import polars as pl
 
 from cbi_pipeline.defs import metadata, progress
-from cbi_pipeline.defs.evaluation.trial import Trial, challenger, judged_in_week
+from cbi_pipeline.defs.evaluation import bands
+from cbi_pipeline.defs.evaluation.figures import skill_of
+from cbi_pipeline.defs.evaluation.trial import Trial, challenger, founder, judged_in_week, recipes
 from cbi_pipeline.defs.knowledge import evidence_at, knowledge
 from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.registry import reign
 
 KEY = dg.AssetKey(["evaluation", "walk_forward"])
 HEADLINES = ["crps", "mae", "hit_rate", "coverage_80", "skill_vs_climatology", "skill_vs_prior"]
@@ -29,11 +34,21 @@ class Evidence(dg.Config):
     kinds={"duckdb", "pytorch"},
     pool="warehouse",
     metadata=metadata.definition("evaluation.forecast"),
+    check_specs=[
+        dg.AssetCheckSpec(
+            bands.REPLAYED,
+            asset=KEY,
+            description="Issued 80 % bands held 78 to 82 % of past outcomes over all markets, and "
+            "on each market as often as chance and overlap allow.",
+        )
+    ],
 )
 def walk_forward(
     config: Evidence, pipeline: dg.ResourceParam[Pipeline]
-) -> dg.MaterializeResult[None]:
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Past origins forecast by recipes and naive forecasts, each knowing what was public then."""
+    from cbi_pipeline.evaluation import SUFFIX
+
     trial = Trial(knowledge(pipeline, evidence_at(pipeline)), pipeline.settings.profile)
     standing = stands(trial, config, pipeline)
     if standing is None:
@@ -41,7 +56,10 @@ def walk_forward(
         pipeline.add({"evaluation.forecast": forecasts, "evaluation.score": scores})
     with pipeline.warehouse.read() as store:
         scores = store.table("evaluation.score", "evaluation_id = ?", [trial.name])
-    return dg.MaterializeResult(
+        reigning = reign(store.table("registry.decision"))
+    speaks = (reigning.recipe if reigning else founder().name) + SUFFIX
+    yield bands.calibration(scores, speaks)
+    yield dg.MaterializeResult(
         metadata={
             "evidence": standing or "gathered anew",
             "evaluation": trial.name,
@@ -49,7 +67,7 @@ def walk_forward(
             "refits": len(trial.plan.refits),
             "scores": metadata.table(headlines(scores)),
             **pictures(scores, challenger(pipeline.settings.profile).name),
-        }
+        },
     )
 
 
@@ -67,8 +85,8 @@ def stands(trial: Trial, config: Evidence, pipeline: Pipeline) -> str | None:
 
 
 def gathered(trial: Trial, pipeline: Pipeline) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Forecasts of the trial, and their scores."""
-    from cbi_pipeline.evaluation import score
+    """Forecasts of the trial, those of the recipes calibrated as well, and all their scores."""
+    from cbi_pipeline.evaluation import calibrate, score
     from cbi_pipeline.evaluation import walk_forward as walked
 
     steps = len(trial.contenders) * len(trial.plan.refits)
@@ -81,7 +99,10 @@ def gathered(trial: Trial, pipeline: Pipeline) -> tuple[pl.DataFrame, pl.DataFra
             cache_dir=pipeline.settings.checkpoints_dir / "walk_forward",
             on_fold=lambda fold: done(f"{fold.recipe} {fold.fold}"),
         )
-    return forecasts, score(forecasts, trial.known.targets, pipeline.catalogue)
+    learned = pl.col("recipe").is_in(list(recipes(trial.profile)))
+    calibrated = calibrate(forecasts.filter(learned), trial.known.targets)
+    everything = pl.concat([forecasts, calibrated])
+    return everything, score(everything, trial.known.targets, pipeline.catalogue)
 
 
 def headlines(scores: pl.DataFrame) -> pl.DataFrame:
@@ -95,28 +116,7 @@ def headlines(scores: pl.DataFrame) -> pl.DataFrame:
 
 def pictures(scores: pl.DataFrame, recipe: str) -> dict[str, dg.MarkdownMetadataValue]:
     """Skill of the challenger over the naive forecasts, per commodity."""
-    from cbi_pipeline.report import charts
-
-    skills = scores.filter(
-        pl.col("recipe") == recipe,
-        pl.col("metric").str.starts_with("skill_vs_"),
-        pl.col("horizon") != "*",
-        pl.col("commodity") != "*",
-    )
-    drawn = {}
-    for (commodity,), own in skills.group_by("commodity", maintain_order=True):
-        bars = [
-            charts.Skill(
-                horizon=one["horizon"],
-                baseline=one["metric"].removeprefix("skill_vs_"),
-                value=one["value"],
-                low=one["low"],
-                high=one["high"],
-            )
-            for one in own.iter_rows(named=True)
-        ]
-        title = f"{recipe}: skill on {commodity}"
-        drawn[f"skill on {commodity}"] = metadata.picture(
-            charts.png(charts.skill(bars), title=title), title
-        )
-    return drawn
+    return {
+        f"skill on {commodity}": metadata.picture(png, f"{recipe}: skill on {commodity}")
+        for commodity, png in skill_of(recipe, scores).items()
+    }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cbi_pipeline.defs.knowledge import Knowledge, feature_set
+from cbi_pipeline.registry import LOOKS
 
 if TYPE_CHECKING:
     from cbi_pipeline.evaluation import Contender, Plan
@@ -47,11 +48,20 @@ class Trial:
 
     @cached_property
     def contenders(self) -> Sequence[Contender]:
-        """The naive forecasts and every recipe."""
-        from cbi_pipeline.evaluation import as_contender, baselines
+        """The naive forecasts, every recipe, and what else the catalogue asks for."""
+        from cbi_pipeline.evaluation import Learned, as_contender, baselines, garch_baselines
 
+        asked = self.known.catalogue.evaluation
+        garch = garch_baselines(self.known.prices) if asked.garch else ()
         learned = (as_contender(recipe) for recipe in recipes(self.profile).values())
-        return (*baselines(feature_set().name), *learned)
+        recent = challenger(self.profile)
+        rolling = [Learned(recent, f"{recent.name}_rolling", asked.rolling_years)]
+        return (
+            *baselines(feature_set().name),
+            *garch,
+            *learned,
+            *(rolling if asked.rolling_years else ()),
+        )
 
     @cached_property
     def plan(self) -> Plan:
@@ -78,5 +88,5 @@ class Trial:
 def judged_in_week(decisions: pl.DataFrame, recipe: str, now: datetime) -> bool:
     """True when the gate has looked at ``recipe`` in the week of ``now`` already."""
     week = now.isocalendar()[:2]
-    looks = decisions.filter(pl.col("recipe") == recipe, pl.col("verdict") != "first")
+    looks = decisions.filter(pl.col("recipe") == recipe, pl.col("verdict").is_in(LOOKS))
     return any(instant.isocalendar()[:2] == week for instant in looks["decided_at"])

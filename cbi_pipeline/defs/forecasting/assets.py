@@ -5,11 +5,12 @@ import polars as pl
 
 from cbi_pipeline.defs import metadata
 from cbi_pipeline.defs.evaluation.trial import recipes
-from cbi_pipeline.defs.forecasting.models import enthroned, in_order, registered
+from cbi_pipeline.defs.forecasting.models import in_order, registered
+from cbi_pipeline.defs.forecasting.succession import enthroned, succession
 from cbi_pipeline.defs.knowledge import knowledge
 from cbi_pipeline.defs.partitions import DAYS
 from cbi_pipeline.defs.pipeline import Pipeline
-from cbi_pipeline.defs.registry.reign import champion
+from cbi_pipeline.registry import reign
 
 KEY = dg.AssetKey(["forecasting", "refresh"])
 
@@ -32,16 +33,20 @@ def refresh(
     known = knowledge(pipeline, pipeline.as_of(context.partition_key))
     with pipeline.warehouse.read() as store:
         decisions = store.table("registry.decision")
+    reigning = reign(decisions)
+    assert reigning is not None
     shown: dict[str, dg.MarkdownMetadataValue] = {}
     versions = [
         registered(recipe, known, decisions, pipeline, shown)
-        for recipe in in_order(champion(decisions), recipes(pipeline.settings.profile))
+        for recipe in in_order(reigning.recipe, recipes(pipeline.settings.profile))
     ]
-    aliases = enthroned(versions, decisions, pipeline)
+    ruling = succession(versions, decisions, known, pipeline)
+    aliases = enthroned(versions, ruling, pipeline)
     listing = pl.DataFrame([version.row() for version in versions]).drop("run_id", "as_of")
     return dg.MaterializeResult(
         metadata={
             "versions": metadata.table(listing.with_columns(pl.col(pl.String).str.head(40))),
+            "refresh": " ".join(ruling["reason"]) or "the version in use is tonight's already",
             "aliases": ", ".join(f"{alias}: {number}" for alias, number in aliases.items()),
             **shown,
         }

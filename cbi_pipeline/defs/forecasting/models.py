@@ -9,13 +9,15 @@ import dagster as dg
 import polars as pl
 
 from cbi_pipeline.defs import metadata, progress
+from cbi_pipeline.defs.evaluation.figures import reliability_of, skill_of
 from cbi_pipeline.defs.knowledge import Knowledge
 from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.registry import chronicle
 from cbi_pipeline.settings import PROJECT_ROOT
-from data_contracts.evaluation import VERSION
 
 if TYPE_CHECKING:
     from cbi_pipeline.forecasting import FitResult, Recipe
+    from cbi_pipeline.forecasting.folds import Fold
     from cbi_pipeline.registry import RegisteredVersion
 
 NO_SKILL = "no learned skill: untrained, equal to the prior"
@@ -24,14 +26,21 @@ NO_SKILL = "no learned skill: untrained, equal to the prior"
 YEARS_AHEAD = 1
 
 
-def train(recipe: Recipe, known: Knowledge, pipeline: Pipeline) -> FitResult:
-    """Fit the recipe on the newest fold, continuing a checkpoint where there is one."""
-    from cbi_pipeline.evaluation.plan import EMBARGO_DAYS, VALIDATION_SHARE
-    from cbi_pipeline.forecasting import fit, latest
+def newest_fold(known: Knowledge) -> Fold:
+    """Rows to train on, rows held out, and the newest row of each commodity."""
+    from cbi_pipeline.evaluation import EMBARGO_DAYS, VALIDATION_SHARE
+    from cbi_pipeline.forecasting import latest
 
-    fold = latest(
+    return latest(
         known.panel, known.as_of_us, embargo_days=EMBARGO_DAYS, validation_share=VALIDATION_SHARE
     )
+
+
+def train(recipe: Recipe, known: Knowledge, pipeline: Pipeline) -> FitResult:
+    """Fit the recipe on the newest fold, continuing a checkpoint where there is one."""
+    from cbi_pipeline.forecasting import fit
+
+    fold = newest_fold(known)
     with progress.track(f"training {recipe.name}", epochs(recipe)) as done:
         return fit(
             recipe,
@@ -93,10 +102,13 @@ def entered(
     from cbi_pipeline.features import panel_frame, panel_spec
     from cbi_pipeline.registry import Provenance
 
-    judged = decisions.filter(pl.col("recipe") == recipe.name).sort("decided_at").tail(1)
+    mine = (pl.col("recipe") == recipe.name) & (pl.col("who") == "gate")
+    judged = chronicle(decisions).filter(mine).tail(1)
     spec = panel_spec(known.catalogue, known.feature_set)
     with pipeline.warehouse.read() as store:
-        scores = store.table("evaluation.score", "evaluation_id = ?", [*judged["evaluation_id"]])
+        evaluation = [*judged["evaluation_id"], recipe.name]
+        scores = store.table("evaluation.score", "evaluation_id = ?", evaluation[:1])
+        said = store.table("evaluation.forecast", "evaluation_id = ? AND recipe = ?", evaluation)
     return pipeline.registry.register(
         result.forecaster,
         note=note(recipe, judged),
@@ -108,8 +120,26 @@ def entered(
         decision=judged.row(0, named=True),
         scores=scores,
         curve=result.curve,
-        figures={"learning_curve": curve} if curve else None,
+        figures=drawn(recipe, said, scores, known, curve),
     )
+
+
+def drawn(
+    recipe: Recipe,
+    forecasts: pl.DataFrame,
+    scores: pl.DataFrame,
+    known: Knowledge,
+    curve: bytes | None,
+) -> dict[str, bytes]:
+    """What the tracking run shows of a recipe that learned: curve, skill, stated chances."""
+    if curve is None:
+        return {}
+    chances = reliability_of(recipe.name, forecasts, known)
+    return {
+        "learning_curve": curve,
+        **{f"skill_{place}": png for place, png in skill_of(recipe.name, scores).items()},
+        **({"reliability": chances} if chances else {}),
+    }
 
 
 def epochs(recipe: Recipe) -> int:
@@ -121,17 +151,9 @@ def note(recipe: Recipe, judged: pl.DataFrame) -> str:
     """What a reader of the version must know."""
     if recipe.training.max_epochs == 0:
         return NO_SKILL
-    return f"gate: {judged['verdict'][0]}. {judged['reason'][0]}"
-
-
-def enthroned(
-    versions: list[RegisteredVersion], decisions: pl.DataFrame, pipeline: Pipeline
-) -> dict[str, int]:
-    """Record the versions in the warehouse and set the aliases that the decisions call for."""
-    rows = pl.DataFrame([version.row() for version in versions], schema=VERSION.dtypes)
-    pipeline.add({"registry.version": rows})
-    with pipeline.warehouse.read() as store:
-        return pipeline.registry.reconcile(decisions, store.table("registry.version"))
+    # The whole reason stands in the decision, which is kept with the version.
+    opening, _, _ = judged["reason"][0].partition(". ")
+    return f"gate: {judged['verdict'][0]}. {opening.rstrip('.')}."
 
 
 def drawn_curve(result: FitResult, recipe: str) -> bytes | None:

@@ -1,9 +1,12 @@
 """What is said, chained so that no one rewrites it unseen, and how it turned out."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 import polars as pl
 
 from cbi_pipeline.defs import metadata
+from cbi_pipeline.defs.evaluation import bands
 from cbi_pipeline.defs.issued.speech import Speech, replayed, spoken
 from cbi_pipeline.defs.partitions import DAYS
 from cbi_pipeline.defs.pipeline import Pipeline
@@ -65,24 +68,47 @@ def fan(rows: pl.DataFrame) -> pl.DataFrame:
     kinds={"duckdb"},
     pool="warehouse",
     metadata=metadata.definition("issued.score"),
+    check_specs=[
+        dg.AssetCheckSpec(
+            bands.LIVE,
+            asset=SCORE,
+            description="Live 80 % bands held, on each market and over all of them, as often as "
+            "chance and overlap allow.",
+        )
+    ],
 )
-def score(pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeResult[None]:
+def score(
+    pipeline: dg.ResourceParam[Pipeline],
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """How every issued forecast turned out, by the first and the latest price of its target."""
     from cbi_pipeline.issued import score as scored
 
     with pipeline.warehouse.read() as store:
-        outcomes = scored(
-            store.table("issued.forecast"), store.table("market.price"), pipeline.now()
-        )
+        said = store.table("issued.forecast")
+        outcomes = scored(said, store.table("market.price"), pipeline.now())
+        targets = store.table("features.target", "available_at <= ?", [pipeline.now()])
     with pipeline.warehouse.write() as store:
         changed = store.replace("issued.score", outcomes)
     pipeline.warehouse.publish()
-    return dg.MaterializeResult(
+    yield held(said.filter(pl.col("track") == "live"), targets, pipeline)
+    yield dg.MaterializeResult(
         metadata={
             "rows": len(outcomes),
             "new or changed": changed,
             "how it went": metadata.table(summary(outcomes)),
-        }
+        },
+    )
+
+
+def held(live: pl.DataFrame, targets: pl.DataFrame, pipeline: Pipeline) -> dg.AssetCheckResult:
+    """Whether live bands held; each origin counts once, as a forecast carried on says no more."""
+    from cbi_pipeline.evaluation import coverage_bands, losses
+
+    origin = ["commodity", "origin_session", "horizon"]
+    first = pl.col("sequence") == pl.col("sequence").min().over(*origin, "quantile")
+    once = live.filter(first).with_columns(recipe=pl.lit("live"))
+    return bands.live_coverage(
+        live, coverage_bands(losses(once, targets, pipeline.catalogue), "live")
     )
 
 

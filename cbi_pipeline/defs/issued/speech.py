@@ -11,7 +11,7 @@ import polars as pl
 from cbi_pipeline.catalogue import Catalogue
 from cbi_pipeline.defs.knowledge import Knowledge, followed_series, knowledge
 from cbi_pipeline.defs.pipeline import ZONE, Pipeline
-from cbi_pipeline.defs.registry.reign import champion
+from cbi_pipeline.registry import chronicle, reign
 from cbi_pipeline.warehouse import Store
 
 
@@ -57,14 +57,11 @@ def replayed(pipeline: Pipeline, day: str) -> Speech:
 
 
 def live(known: Knowledge, able: Iterable[str], pipeline: Pipeline) -> pl.DataFrame:
-    """The champion's forecasts from each able commodity's newest row."""
-    from cbi_pipeline.evaluation.plan import EMBARGO_DAYS, VALIDATION_SHARE
-    from cbi_pipeline.forecasting import latest
+    """The champion's calibrated forecasts from each able commodity's newest row."""
+    from cbi_pipeline.defs.forecasting.models import newest_fold
     from cbi_pipeline.issued import calendar_target, from_model, rows
 
-    fold = latest(
-        known.panel, known.as_of_us, embargo_days=EMBARGO_DAYS, validation_share=VALIDATION_SHARE
-    )
+    fold = newest_fold(known)
     version = pipeline.registry.champion()
     forecaster = pipeline.registry.load(version.version)
     forecasts = forecaster.predict(known.panel, fold.test_rows)
@@ -78,8 +75,9 @@ def live(known: Knowledge, able: Iterable[str], pipeline: Pipeline) -> pl.DataFr
     )
     with pipeline.warehouse.read() as store:
         previous = store.table("issued.forecast")
+        past = evidence(store, version.recipe)
     return rows(
-        said.filter(pl.col("commodity").is_in(list(able))),
+        calibrated(said.filter(pl.col("commodity").is_in(list(able))), past, known),
         track="live",
         issued_at=pipeline.now(),
         state=known.state,
@@ -88,17 +86,40 @@ def live(known: Knowledge, able: Iterable[str], pipeline: Pipeline) -> pl.DataFr
     )
 
 
+def calibrated(said: pl.DataFrame, past: pl.DataFrame, known: Knowledge) -> pl.DataFrame:
+    """What the model said, each band moved by how its recipe's past ones held."""
+    from cbi_pipeline.evaluation import calibrate_newest
+    from data_contracts.evaluation import FORECAST
+
+    newest = said.with_columns(evaluation_id=pl.lit(""), recipe=pl.lit(""), fold=pl.lit("")).select(
+        list(FORECAST.dtypes)
+    )
+    values = calibrate_newest(newest, past, known.targets)
+    key = ["commodity", "horizon", "quantile"]
+    return said.drop("value").join(values.select(*key, "value"), on=key, maintain_order="left")
+
+
+def evidence(store: Store, recipe: str) -> pl.DataFrame:
+    """A recipe's walk-forward forecasts in the evaluation that the gate saw last."""
+    seen = chronicle(store.table("registry.decision")).filter(pl.col("who") == "gate")
+    newest = seen["evaluation_id"].tail(1).to_list()
+    return store.table(
+        "evaluation.forecast", "evaluation_id = ANY(?) AND recipe = ?", [newest, recipe]
+    )
+
+
 def replays(pipeline: Pipeline, chosen: pl.Expr | None = None) -> pl.DataFrame:
-    """The champion recipe's walk-forward forecasts that are not issued yet."""
+    """The champion recipe's calibrated walk-forward forecasts that are not issued yet."""
+    from cbi_pipeline.evaluation import SUFFIX
     from cbi_pipeline.issued import calendar_target, from_walk_forward, rows
     from data_contracts.issued import FORECAST
 
     with pipeline.warehouse.read() as store:
-        decisions = store.table("registry.decision")
-        newest = decisions.sort("decided_at")["evaluation_id"].tail(1).to_list()
-        evidence = store.table("evaluation.forecast", "evaluation_id = ANY(?)", [newest])
+        reigning = reign(store.table("registry.decision"))
+        recipe = reigning.recipe if reigning else ""
+        past = evidence(store, recipe + SUFFIX).with_columns(recipe=pl.lit(recipe))
         previous = store.table("issued.forecast")
-        said = from_walk_forward(evidence, champion(decisions) or "")
+        said = from_walk_forward(past, recipe)
         key = [name for name in FORECAST.key if name != "track"]
         said = said.join(previous.filter(pl.col("track") == "replay"), on=key, how="anti")
         said = said if chosen is None else said.filter(chosen)

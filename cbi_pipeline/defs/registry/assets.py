@@ -9,7 +9,7 @@ from cbi_pipeline.defs import metadata
 from cbi_pipeline.defs.evaluation.trial import Trial, challenger, founder
 from cbi_pipeline.defs.knowledge import evidence_at, knowledge
 from cbi_pipeline.defs.pipeline import Pipeline
-from cbi_pipeline.defs.registry.reign import champion
+from cbi_pipeline.registry import chronicle, reign
 
 KEY = dg.AssetKey(["registry", "decision"])
 
@@ -33,10 +33,11 @@ def decision(pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeResult[None]
         pipeline.add({"registry.decision": rulings(trial, decisions, forecasts, pipeline)})
     with pipeline.warehouse.read() as store:
         decisions = store.table("registry.decision")
-    shown = decisions.sort("decided_at").select("recipe", "champion", "verdict", "reason")
+    shown = chronicle(decisions).select("recipe", "champion", "verdict", "reason", "who")
+    reigning = reign(decisions)
     return dg.MaterializeResult(
         metadata={
-            "champion": champion(decisions) or "none yet",
+            "champion": reigning.recipe if reigning else "none yet",
             "decisions": metadata.table(shown),
             "new evidence": judged,
         }
@@ -51,14 +52,14 @@ def rulings(
 
     now, recipe = pipeline.now(), challenger(pipeline.settings.profile).name
     founded = first(founder().name, evaluation_id=trial.name, decided_at=now).frame()
-    standing = decisions if champion(decisions) else founded
-    reigning = champion(standing)
+    standing = decisions if reign(decisions) else founded
+    reigning = reign(standing)
     assert reigning is not None
     ruling = decide(
         forecasts,
         trial.known.targets,
         recipe,
-        reigning,
+        reigning.recipe,
         pipeline.catalogue,
         decided_at=now,
         tried=tried_before(standing, recipe, now),

@@ -1,0 +1,99 @@
+"""``cbi models promote`` and ``rollback``: a person's decisions on the champion, on the record."""
+
+from __future__ import annotations
+
+import getpass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import polars as pl
+import typer
+
+from cbi_pipeline.commands.console import Refusal, console
+from cbi_pipeline.registry import CHAMPION, Reign, before, derive
+
+if TYPE_CHECKING:
+    from cbi_pipeline.defs.pipeline import Pipeline
+
+Reason = Annotated[str, typer.Option("--reason", help="Why, for those who read the record.")]
+
+
+def promote(
+    version: Annotated[int, typer.Argument(help="Version number.")], reason: Reason
+) -> None:
+    """Make a registered version champion, whatever the gate said; kept with name and reason."""
+    from cbi_pipeline.defs.pipeline import Pipeline
+
+    pipeline = Pipeline.from_environment()
+    decisions, versions = _record(pipeline)
+    recipes = dict(versions.select("version", "recipe").iter_rows())
+    if version not in recipes:
+        known = ", ".join(str(number) for number in recipes)
+        raise Refusal(f"no version {version} is registered; there are: {known or 'none'}")
+    if derive(decisions, versions).get(CHAMPION) == version:
+        raise Refusal(f"version {version} is the champion already")
+    _decide(pipeline, "promote", Reign(recipes[version], version), reason)
+
+
+def rollback(reason: Reason) -> None:
+    """Undo the last change of champion: back to the version before; kept with name and reason."""
+    from cbi_pipeline.defs.pipeline import Pipeline
+
+    pipeline = Pipeline.from_environment()
+    decisions, _ = _record(pipeline)
+    earlier = before(decisions)
+    if earlier is None:
+        raise Refusal("there is no earlier champion to go back to; see `cbi models list`")
+    _decide(pipeline, "rollback", earlier, reason)
+
+
+def _record(pipeline: Pipeline) -> tuple[pl.DataFrame, pl.DataFrame]:
+    with pipeline.warehouse.read() as store:
+        return store.table("registry.decision"), store.table("registry.version")
+
+
+def _decide(
+    pipeline: Pipeline, verdict: Literal["promote", "rollback"], chosen: Reign, reason: str
+) -> None:
+    from cbi_pipeline.evaluation import by_person
+
+    decisions, versions = _record(pipeline)
+    standing = derive(decisions, versions)[CHAMPION]
+    champion = versions.filter(pl.col("version") == standing)["recipe"][0]
+    assert chosen.version is not None
+    try:
+        made = by_person(
+            verdict,
+            chosen.recipe,
+            champion,
+            version=chosen.version,
+            reason=reason,
+            who=_name(),
+            decided_at=_later(decisions, pipeline.now()),
+        )
+    except ValueError as error:
+        raise Refusal(str(error)) from error
+    row = made.frame()
+    pipeline.add({"registry.decision": row})
+    pipeline.registry.record(row.row(0, named=True))
+    decisions, versions = _record(pipeline)
+    pipeline.registry.reconcile(decisions, versions)
+    console.print(
+        f"version {chosen.version}, {chosen.recipe}, is champion now (before: version {standing}, "
+        f"{champion}); recorded as decided by {made.who}. The next run speaks with it.",
+        soft_wrap=True,
+    )
+
+
+def _later(decisions: pl.DataFrame, now: datetime) -> datetime:
+    # The archive's clock stands still, and a person's word comes after all that was said before.
+    newest = decisions["decided_at"].max()
+    assert isinstance(newest, datetime)
+    return max(now, newest + timedelta(microseconds=1))
+
+
+def _name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError) as error:
+        raise Refusal("the record needs your name; set LOGNAME to it") from error

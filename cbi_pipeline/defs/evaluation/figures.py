@@ -1,0 +1,61 @@
+"""Pictures of the evidence on a recipe, for Dagster's pages and MLflow's runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from cbi_pipeline.defs.knowledge import Knowledge
+
+
+def skill_of(recipe: str, scores: pl.DataFrame) -> dict[str, bytes]:
+    """PNG per commodity: the recipe's skill over each opponent and horizon.
+
+    Args:
+        recipe: recipe to show.
+        scores: rows of ``evaluation.score`` of one evaluation.
+    """
+    from cbi_pipeline.report import charts
+
+    skills = scores.filter(
+        pl.col("recipe") == recipe,
+        pl.col("metric").str.starts_with("skill_vs_"),
+        pl.col("horizon") != "*",
+        pl.col("commodity") != "*",
+    )
+    drawn = {}
+    for (commodity,), own in skills.group_by("commodity", maintain_order=True):
+        bars = [
+            charts.Skill(
+                horizon=one["horizon"],
+                baseline=one["metric"].removeprefix("skill_vs_"),
+                value=one["value"],
+                low=one["low"],
+                high=one["high"],
+            )
+            for one in own.iter_rows(named=True)
+        ]
+        drawn[str(commodity)] = charts.png(
+            charts.skill(bars), title=f"{recipe}: skill on {commodity}"
+        )
+    return drawn
+
+
+def reliability_of(recipe: str, forecasts: pl.DataFrame, known: Knowledge) -> bytes | None:
+    """PNG: how often prices rose after each stated chance; None when nothing came true yet.
+
+    Args:
+        recipe: recipe to show.
+        forecasts: its rows of ``evaluation.forecast``.
+        known: targets and catalogue.
+    """
+    from cbi_pipeline.evaluation import losses
+    from cbi_pipeline.report import charts
+
+    came = losses(forecasts, known.targets, known.catalogue)
+    if came.is_empty():
+        return None
+    figure = charts.reliability(came["up"].to_list(), (came["rose"] > 0.5).to_list())
+    return charts.png(figure, title=f"{recipe}: prices that rose, by stated chance of a rise")

@@ -1,0 +1,76 @@
+"""Checks on how often issued bands hold."""
+
+from datetime import timedelta
+
+import dagster as dg
+import numpy as np
+import polars as pl
+import pytest
+
+from cbi_pipeline.defs.evaluation import bands
+from cbi_pipeline.defs.issued.assets import held
+from cbi_pipeline.evaluation import score
+from tests.evaluation import worlds
+
+
+def told(stretch, weeks=200, name="a+conformal"):
+    world = worlds.world(np.random.default_rng(7), weeks=weeks, steps={"1w": 5})
+    frame = world.speak(name, world.scale * stretch)
+    return score(frame, world.targets(), world.catalogue)
+
+
+def test_bands_that_hold_pass():
+    found = bands.calibration(told(1.0), "a+conformal")
+    assert found.passed
+    assert found.severity is dg.AssetCheckSeverity.WARN
+
+
+def test_bands_that_fail_name_the_markets():
+    found = bands.calibration(told(0.6), "a+conformal")
+    assert not found.passed
+    assert "outside for *, c0, c1" in found.description.replace("c0, c1, *", "*, c0, c1")
+
+
+def test_the_pooled_band_is_held_to_two_points_however_wide_chance_is():
+    scores = pl.DataFrame(
+        [
+            ("a", "*", "*", "coverage_80", 0.83),
+            ("a", "*", "*", "band_80", 0.8),
+        ],
+        schema=["recipe", "commodity", "horizon", "metric", "value"],
+        orient="row",
+    ).with_columns(low=pl.lit(0.5), high=pl.lit(1.0))
+    assert not bands.calibration(scores, "a").passed
+    near = scores.with_columns(value=pl.when(metric="coverage_80").then(0.815).otherwise("value"))
+    assert bands.calibration(near, "a").passed
+
+
+def test_a_recipe_that_was_not_evaluated_is_not_judged():
+    found = bands.calibration(told(1.0), "b+conformal")
+    assert found.passed
+    assert "too few to judge" in found.description
+
+
+@pytest.mark.parametrize(("stretch", "passed"), [(1.0, True), (0.5, False)])
+def test_live_bands_are_watched_and_carried_forecasts_count_once(stretch, passed):
+    world = worlds.world(np.random.default_rng(8), weeks=150, steps={"1w": 5})
+    said = world.speak("live", world.scale * stretch).drop("recipe", "evaluation_id", "fold")
+    carried = said.with_columns(pl.col("as_of") + timedelta(days=1))
+    rows = pl.concat([said, carried]).sort("as_of").with_row_index("sequence")
+
+    class Pipeline:
+        catalogue = world.catalogue
+
+    assert held(rows, world.targets(), Pipeline()).passed is passed
+
+
+def test_before_any_live_target_is_known_nothing_is_judged():
+    world = worlds.world(np.random.default_rng(8), weeks=20, steps={"1w": 5})
+    said = world.speak("live", world.scale).with_row_index("sequence")
+
+    class Pipeline:
+        catalogue = world.catalogue
+
+    found = held(said.clear().drop("recipe"), world.targets(), Pipeline())
+    assert found.passed
+    assert "too few" in found.description

@@ -1,0 +1,81 @@
+"""Which version of the champion recipe serves after a night."""
+
+import dataclasses
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import polars as pl
+import pytest
+
+from cbi_pipeline.defs.forecasting.succession import succession
+from cbi_pipeline.registry import derive
+from tests.evaluation import panels
+from tests.evaluation.models import Model
+from tests.registry import world
+
+NOW = datetime(2014, 12, 1, tzinfo=UTC)
+TONIGHT = [SimpleNamespace(recipe="prior", version=3), SimpleNamespace(recipe="gru", version=4)]
+
+
+@dataclasses.dataclass
+class Trained(Model):
+    """A model that says which panel it reads."""
+
+    spec: str = "f-1"
+
+
+@pytest.fixture(scope="module")
+def known():
+    return SimpleNamespace(panel=panels.panel(), state="5" * 64, as_of_us=NOW.timestamp() * 1e6)
+
+
+def decided(*rows):
+    return world.decisions(world.decision("prior", "first"), *rows)
+
+
+def ruled(known, decisions, models):
+    pipeline = SimpleNamespace(
+        registry=SimpleNamespace(load=models.__getitem__), now=lambda: world.AS_OF
+    )
+    return succession(TONIGHT, decisions, known, pipeline)
+
+
+STANDING = world.decision("prior", "refresh", version=1, who="refresh")
+
+
+def test_the_first_version_of_a_crowned_recipe_is_named(known):
+    row = ruled(known, decided(), {}).row(0, named=True)
+    assert (row["verdict"], row["version"], row["who"]) == ("refresh", 3, "refresh")
+
+
+@pytest.mark.parametrize(("stretch", "verdict"), [(1.01, "refresh"), (2.5, "hold")])
+def test_a_version_serves_only_when_it_is_no_worse(known, stretch, verdict):
+    models = {1: Trained(1.0), 3: Trained(stretch)}
+    found = ruled(known, decided(STANDING), models)
+    row = found.row(0, named=True)
+    assert (row["verdict"], row["version"]) == (verdict, 3)
+    assert row["reason"].startswith("Version 3 against version 1. ")
+    assert "increase" in row["statistics"]
+
+
+def test_a_held_version_leaves_the_standing_one_champion(known):
+    models = {1: Trained(1.0), 3: Trained(2.5)}
+    decisions = pl.concat([decided(STANDING), ruled(known, decided(STANDING), models)])
+    versions = world.versions(*({"version": number, "recipe": "prior"} for number in (1, 3)))
+    assert derive(decisions, versions) == {"champion": 1}
+
+
+def test_a_version_in_use_already_is_not_judged_again(known):
+    again = world.decision("prior", "refresh", version=3, number=1, who="refresh")
+    assert ruled(known, decided(STANDING, again), {}).is_empty()
+
+
+def test_a_standing_version_that_reads_another_panel_is_no_opponent(known):
+    models = {1: Trained(1.0, spec="f-0"), 3: Trained(2.5)}
+    row = ruled(known, decided(STANDING), models).row(0, named=True)
+    assert row["verdict"] == "refresh"
+    assert "cannot read today's panel" in row["reason"]
+
+
+def test_nobody_succeeds_before_a_recipe_is_crowned(known):
+    assert ruled(known, world.decisions(), {}).is_empty()
