@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.markup import escape
 from rich.table import Table
 
 from cbi_pipeline.commands.console import console
 from cbi_pipeline.feeds import archive
 from cbi_pipeline.report import gather
 from cbi_pipeline.report.formats import (
+    NARROW,
     chance,
     day,
     desk_day,
@@ -20,7 +22,7 @@ from cbi_pipeline.report.formats import (
     signed_percent,
     span,
 )
-from cbi_pipeline.report.morning import Morning, Page
+from cbi_pipeline.report.morning import Morning, Page, Score
 from cbi_pipeline.report.skill import coverage, in_question, named, skills
 from cbi_pipeline.report.words import gate
 
@@ -68,29 +70,35 @@ def _records(morning: Morning) -> None:
 
 def _scores(morning: Morning) -> None:
     for recipe in in_question(morning):
-        table = _table(
-            f"CRPS skill of {named(recipe)}", "horizon", "against", "skill", "90 % interval"
-        )
-        for page in morning.pages:
-            for figure in skills(morning.scores, recipe, page.id):
-                table.add_row(
-                    page.id,
-                    "all" if figure.horizon == "*" else figure.horizon,
-                    figure.metric.removeprefix("skill_vs_"),
-                    signed_percent(figure.value),
-                    _interval(figure.low, figure.high),
-                )
-        if table.row_count:
-            console.print(table)
+        found = {
+            (page.id, figure.horizon, figure.metric): figure
+            for page in morning.pages
+            for figure in skills(morning.scores, recipe, page.id)
+        }
+        if not found:
+            continue
+        metrics = sorted({metric for _, _, metric in found})
+        against = (metric.removeprefix("skill_vs_") for metric in metrics)
+        table = _table("", *against)
+        for commodity, horizon in dict.fromkeys(key[:2] for key in found):
+            figures = (found.get((commodity, horizon, metric)) for metric in metrics)
+            where = "all" if horizon == "*" else horizon
+            table.add_row(f"{commodity} {where}", *(escape(_skill(figure)) for figure in figures))
+        console.print(f"[bold]CRPS skill of {named(recipe)}[/], in per cent \\[90 % interval]")
+        console.print(table)
     for sentence in coverage(morning):
         console.print(sentence, soft_wrap=True)
     console.print()
 
 
-def _interval(low: float | None, high: float | None) -> str:
-    if low is None or high is None:
-        return "too few"
-    return f"{signed_percent(low)} to {signed_percent(high)}"
+def _skill(figure: Score | None) -> str:
+    if figure is None:
+        return ""
+    if figure.low is None or figure.high is None:
+        interval = "too few"
+    else:
+        interval = f"{signed_percent(figure.low)}, {signed_percent(figure.high)}"
+    return f"{signed_percent(figure.value)} [{interval}]".replace(f"{NARROW}%", "")
 
 
 def _model(morning: Morning) -> None:
@@ -103,7 +111,8 @@ def _model(morning: Morning) -> None:
     for one in morning.gates:
         console.print(f"gate      {gate(one.verdict)} {one.reason}", soft_wrap=True)
     if morning.refresh is not None:
-        console.print(f"refresh   {gate(morning.refresh.verdict)} {morning.refresh.reason}")
+        words = f"{gate(morning.refresh.verdict)} {morning.refresh.reason}"
+        console.print(f"refresh   {words}", soft_wrap=True)
     for one in morning.by_hand:
         console.print(f"by hand   {gate(one.verdict)} {one.reason} ({one.who})", soft_wrap=True)
     console.print()
