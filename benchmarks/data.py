@@ -1,6 +1,6 @@
 """What point-in-time truth costs: screening, the state, a night, and reads as of an instant.
 
-    python -m benchmarks.data [--quick] [--json FILE]
+    python benchmarks/data.py [--quick] [--json FILE]
 
 ``--quick`` takes a tenth of the rows; ``--json -`` prints the figures as JSON. Every figure is a
 median of five rounds. The ways that a ratio compares take turns inside each round, in this one
@@ -26,11 +26,16 @@ import duckdb
 import numpy as np
 import polars as pl
 
-from benchmarks import split
 from cbi_pipeline.warehouse import Store, Warehouse
 from cbi_pipeline.warehouse._state import STATE_COLUMNS, digest, hash_blocks
 from data_contracts.observation import OBSERVATION
 from data_contracts.reference import SERIES
+
+# Runs as a module and as a file.
+if __package__:
+    from benchmarks import split
+else:
+    import split
 
 REPEATS = 5
 ROWS_PER_SERIES = 10_000
