@@ -1,8 +1,10 @@
-"""What point-in-time truth costs: the state, a night's increment, and reads as of an instant.
+"""What point-in-time truth costs: screening, the state, a night, and reads as of an instant.
 
-Run ``python benchmarks/data.py`` (``--quick`` for a tenth of the rows, ``--json FILE`` or
-``--json -`` for the figures). Every figure is a median of five; each ratio sets two ways to the
-same answer side by side in this one process.
+    python benchmarks/data.py [--quick] [--json FILE]
+
+``--quick`` takes a tenth of the rows; ``--json -`` prints the figures as JSON. Every figure is a
+median of five rounds. The ways that a ratio compares take turns inside each round, in this one
+process, so that a busy machine slows them alike.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,6 +30,12 @@ from cbi_pipeline.warehouse import Store, Warehouse
 from cbi_pipeline.warehouse._state import STATE_COLUMNS, digest, hash_blocks
 from data_contracts.observation import OBSERVATION
 from data_contracts.reference import SERIES
+
+# Runs as a module and as a file.
+if __package__:
+    from benchmarks import split
+else:
+    import split
 
 REPEATS = 5
 ROWS_PER_SERIES = 10_000
@@ -58,8 +66,9 @@ def main() -> None:
     arguments.add_argument("--quick", action="store_true", help="a tenth of the rows")
     arguments.add_argument("--json", metavar="FILE", help="write the figures here, - for stdout")
     chosen = arguments.parse_args()
-    figures = measure(100_000 if chosen.quick else 1_000_000)
-    text = json.dumps({"machine": machine(), "figures": [asdict(f) for f in figures]}, indent=1)
+    rows = 100_000 if chosen.quick else 1_000_000
+    figures = [*measure_split(rows), *measure_split(10 * rows), *measure(rows)]
+    text = json.dumps({"machine": machine(), "figures": [asdict(one) for one in figures]}, indent=1)
     if chosen.json == "-":
         sys.stdout.write(text + "\n")
         return
@@ -136,7 +145,6 @@ def measure_state(store: Store, rows: int, names: list[str]) -> list[Figure]:
 
     if from_scratch() != store.state(NOW, names):
         raise SystemExit("the kept state differs from the one from scratch")
-    scratch = Figure("state from scratch", rows, median(from_scratch))
     night = iter(range(10_000))
 
     def one_night() -> str:
@@ -145,17 +153,17 @@ def measure_state(store: Store, rows: int, names: list[str]) -> list[Figure]:
             store.record(tonight(names, day), seen_at=day, txn_id=1)
             return store.state(day, names)
 
-    return [
-        scratch,
-        beside(scratch, "state as kept", len(names), lambda: store.state(NOW, names)),
-        beside(
-            scratch,
-            "state of ten years ago",
-            rows,
-            lambda: store.state(NOW - timedelta(days=3650), names),
-        ),
-        beside(scratch, "a night: one new value a series, and the state", len(names), one_night),
-    ]
+    return compared(
+        {
+            "state from scratch": (rows, from_scratch),
+            "state as kept": (len(names), lambda: store.state(NOW, names)),
+            "state of ten years ago": (
+                rows,
+                lambda: store.state(NOW - timedelta(days=3650), names),
+            ),
+            "a night: one new value a series, and the state": (len(names), one_night),
+        }
+    )
 
 
 def tonight(names: list[str], day: datetime) -> pl.DataFrame:
@@ -182,37 +190,62 @@ def measure_reads(store: Store, rows: int, names: list[str], folder: str) -> lis
 
     if not store.as_of(ever).equals(read(whole, [])):
         raise SystemExit("the read as of now differs from the table of current values")
-    table_all = Figure("current table, all series", rows, median(lambda: read(whole, [])))
-    table_few = Figure("current table, few series", rows, median(lambda: read(part, [few])))
     return [
-        table_all,
-        beside(table_all, "as-of read, all series", rows, lambda: store.as_of(ever)),
-        table_few,
-        beside(table_few, "as-of read, few series", rows, lambda: store.as_of(ever, series=few)),
+        *compared(
+            {
+                "current table, all series": (rows, lambda: read(whole, [])),
+                "as-of read, all series": (rows, lambda: store.as_of(ever)),
+            }
+        ),
+        *compared(
+            {
+                "current table, few series": (rows, lambda: read(part, [few])),
+                "as-of read, few series": (rows, lambda: store.as_of(ever, series=few)),
+            }
+        ),
     ]
 
 
-def beside(other: Figure, name: str, rows: int, run: Callable[[], object]) -> Figure:
-    """A figure with its ratio to another one."""
-    seconds = median(run)
-    return Figure(name, rows, seconds, other.name, seconds / other.seconds)
+def measure_split(rows: int) -> list[Figure]:
+    """Screening of one delivery by three ways that find the same bad rows."""
+    delivery = split.deliver(rows)
+    of_pandas = split.to_pandas(delivery)
+    ways = {
+        "split with reasons, ours": (rows, lambda: split.ours(delivery)),
+        "the same rules, pandera polars": (rows, lambda: split.with_pandera_polars(delivery)),
+        "the same rules, pandera pandas": (rows, lambda: split.with_pandera_pandas(of_pandas)),
+    }
+    found = {name: run() for name, (_, run) in ways.items()}
+    if len(set(found.values())) != 1:
+        raise SystemExit(f"the ways find different numbers of bad rows: {found}")
+    return compared(ways)
 
 
-def median(run: Callable[[], object]) -> float:
-    """Median seconds of several runs after one that does not count."""
-    run()
-    taken = []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        run()
-        taken.append(time.perf_counter() - start)
-    return statistics.median(taken)
+def compared(ways: Mapping[str, tuple[int, Callable[[], object]]]) -> list[Figure]:
+    """Median seconds of each way, taking turns, and its ratio to the first."""
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    for turn in range(1 + REPEATS):
+        for name, (_, run) in ways.items():
+            start = time.perf_counter()
+            run()
+            # The first turn warms caches and does not count.
+            if turn:
+                taken[name].append(time.perf_counter() - start)
+    first, *_ = ways
+    base = statistics.median(taken[first])
+    figures = []
+    for name, (rows, _) in ways.items():
+        seconds = statistics.median(taken[name])
+        against = ("", None) if name == first else (first, seconds / base)
+        figures.append(Figure(name, rows, seconds, *against))
+    return figures
 
 
 def machine() -> dict[str, object]:
     """What the figures were taken on."""
     return {
         "cores": os.cpu_count(),
+        "load": os.getloadavg()[0],
         "python": platform.python_version(),
         "duckdb": duckdb.__version__,
         "polars": pl.__version__,

@@ -33,6 +33,7 @@ def expected_errors() -> tuple[type[Exception], ...]:
         "cbi_pipeline.registry": ("RegistryError",),
         "cbi_pipeline.ledger": ("LedgerDamaged",),
         "cbi_pipeline.ingest": ("RebuildRefused",),
+        "cbi_pipeline.issued": ("LedgerBroken",),
     }
     return tuple(
         getattr(sys.modules[module], name)

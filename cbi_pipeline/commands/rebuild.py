@@ -11,10 +11,12 @@ def rebuild() -> None:
 
     Every ingestion is done once more from its stored bytes, in order, as it was seen then, and
     compared with the recorded state. Issued forecasts, evidence and decisions are carried over.
-    The old warehouse stays until the new one is complete.
+    The old warehouse stays until the new one is complete. Where no database is left to carry them
+    from, issued forecasts come back from their plain-file copy.
     """
     from cbi_pipeline.ingest import live_feeds
     from cbi_pipeline.ingest import rebuild as from_ledger
+    from cbi_pipeline.issued import IssuedLedger
     from cbi_pipeline.ledger import Ledger
     from cbi_pipeline.warehouse import Warehouse
 
@@ -36,3 +38,11 @@ def rebuild() -> None:
     kept = {name: rows for name, rows in done.carried.items() if rows}
     told = ", ".join(f"{name} {rows:,}" for name, rows in kept.items()) or "nothing"
     console.print(f"carried   {told}", soft_wrap=True)
+    with warehouse.write() as store:
+        issued = IssuedLedger(store, settings.issued_dir)
+        known = issued.head().sequence
+        issued.repair()
+        restored = issued.head().sequence - known
+    warehouse.publish()
+    if restored:
+        console.print(f"restored  issued.forecast {restored:,}, from {issued.path}", soft_wrap=True)

@@ -9,6 +9,7 @@ from datetime import datetime
 import polars as pl
 
 from data_contracts.families import family
+from data_contracts.keys import keys_are_unique
 from data_contracts.observation import PARSED, QUARANTINE
 from data_contracts.split import REJECTED_SCHEMA, RowRule, split
 
@@ -100,6 +101,8 @@ def _unfollowed(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _resolve_repeats(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, int]:
+    if keys_are_unique(rows, KEY):
+        return rows, pl.DataFrame(schema=REJECTED_SCHEMA), 0
     # Equal repeats say nothing new; unequal ones cannot be told apart, so none of them is used.
     content = pl.struct("value", "status")
     rows = rows.with_columns(different=content.n_unique().over(KEY))

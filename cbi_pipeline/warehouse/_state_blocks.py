@@ -7,8 +7,9 @@ stands; only the few blocks the instant falls into are hashed again.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -23,7 +24,6 @@ STATE_BLOCKS_DDL = """
         PRIMARY KEY (series_id, year))"""
 
 _ROWS = f"SELECT {', '.join(f'o.{name}' for name in STATE_COLUMNS)} FROM raw.observation o"
-_OF_BLOCK = "o.series_id = b.series_id AND year(o.period) = b.year"
 
 
 def state(connection: duckdb.DuckDBPyConnection, as_of: datetime, series: Collection[str]) -> str:
@@ -41,27 +41,45 @@ def state(connection: duckdb.DuckDBPyConnection, as_of: datetime, series: Collec
     )
     partly = fetch(
         connection,
-        f"{_ROWS} SEMI JOIN meta.state_block b ON {_OF_BLOCK} AND b.newest > ? "
-        "WHERE o.available_at <= ? AND o.series_id = ANY(?)",
-        [as_of, as_of, names],
+        "SELECT series_id, year FROM meta.state_block WHERE newest > ? AND series_id = ANY(?)",
+        [as_of, names],
     )
+    known = _rows_of(connection, partly, "AND o.available_at <= ?", [as_of])
     units = dict(connection.execute("SELECT series_id, unit FROM ref.series").fetchall())
-    blocks = [whole, hash_blocks(partly).select(whole.columns).cast(whole.schema)]
+    blocks = [whole, hash_blocks(known).select(whole.columns).cast(whole.schema)]
     return digest(pl.concat(blocks), units)
 
 
 def refresh_blocks(connection: duckdb.DuckDBPyConnection, added: pl.DataFrame) -> None:
     """Hash again the blocks that new observations fall into, inside the running transaction."""
     touched = added.select("series_id", year=pl.col("period").dt.year()).unique()
-    with as_view(connection, touched) as view:
-        rows = fetch(connection, f"{_ROWS} SEMI JOIN {view} b ON {_OF_BLOCK}")
-    _put(connection, hash_blocks(rows))
+    _put(connection, hash_blocks(_rows_of(connection, touched)))
 
 
 def refresh_all_blocks(connection: duckdb.DuckDBPyConnection) -> None:
     """Hash every block from scratch, inside the running transaction."""
     connection.execute("DELETE FROM meta.state_block")
     _put(connection, hash_blocks(fetch(connection, _ROWS)))
+
+
+def _rows_of(
+    connection: duckdb.DuckDBPyConnection,
+    blocks: pl.DataFrame,
+    condition: str = "",
+    params: Sequence[Any] = (),
+) -> pl.DataFrame:
+    """The versions in some blocks (series_id, year)."""
+    if blocks.is_empty():
+        return fetch(connection, f"{_ROWS} WHERE false")
+    # The span of years spares the join all but a few of the rows that a night does not touch.
+    span = [blocks["year"].min(), blocks["year"].max()]
+    with as_view(connection, blocks) as view:
+        return fetch(
+            connection,
+            f"{_ROWS} SEMI JOIN {view} b ON o.series_id = b.series_id AND year(o.period) = b.year "
+            f"WHERE o.period BETWEEN make_date(?, 1, 1) AND make_date(?, 12, 31) {condition}",
+            [*span, *params],
+        )
 
 
 def _put(connection: duckdb.DuckDBPyConnection, blocks: pl.DataFrame) -> None:

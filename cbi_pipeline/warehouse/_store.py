@@ -16,6 +16,7 @@ from cbi_pipeline.warehouse._errors import DuplicateKey, ReadOnlyStore
 from cbi_pipeline.warehouse._observations import CELL, STORED_COLUMNS, Recorded, checked, revise
 from cbi_pipeline.warehouse._state_blocks import refresh_blocks, state
 from data_contracts import Contract, contract
+from data_contracts.keys import keys_are_unique
 from data_contracts.observation import OBSERVATION
 
 _KNOWN_AT = {"public": "available_at", "ours": "seen_at"}
@@ -274,9 +275,10 @@ def _instant(t: datetime) -> datetime:
 
 
 def _require_unique(frame: pl.DataFrame, known: Contract) -> None:
+    if keys_are_unique(frame, known.key):
+        return
     keys = frame.select(known.key)
     repeated = keys.filter(keys.is_duplicated()).unique(maintain_order=True)
-    if len(repeated):
-        raise DuplicateKey(
-            f"{known.table}: {len(repeated)} keys stand more than once, e.g. {repeated.row(0)}"
-        )
+    raise DuplicateKey(
+        f"{known.table}: {len(repeated)} keys stand more than once, e.g. {repeated.row(0)}"
+    )

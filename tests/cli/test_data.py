@@ -106,3 +106,14 @@ def test_before_anything_is_published_it_says_to_run_first(tmp_path, monkeypatch
     assert invoke(["data", "as-of", "2020-01-08", "--series", "EIA.RWTC"]) == 2
     assert "cbi run" in capsys.readouterr().err
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["rebuild"], ["quarantine", "retry", "--rule", "bounds"]], ids=" ".join
+)
+def test_before_any_run_there_is_nothing_to_rebuild_or_retry(
+    tmp_path, monkeypatch, capsys, arguments
+):
+    monkeypatch.setenv("CBI_HOME", str(tmp_path / "none"))
+    assert invoke(arguments) == 2
+    assert "cbi run" in capsys.readouterr().err

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 
+import numpy as np
 import polars as pl
 import torch
 
+from cbi_pipeline.evaluation.baselines import baselines
 from cbi_pipeline.features import CORE_1, build_rows, build_targets, known_targets, panel
-from cbi_pipeline.forecasting import Panel, latest
+from cbi_pipeline.forecasting import Panel, fit, latest, tiny
 from cbi_pipeline.forecasting.scaler import fit_moments
 from cbi_pipeline.market import latest_prices
 from tests.features.records import CATALOGUE, prices
@@ -86,6 +88,17 @@ def training_parts(known: Panel, instant: datetime) -> list[str]:
     arrays = [fold.train_rows, fold.validation_rows, fold.test_rows]
     arrays += [moment.numpy() for moment in moments]
     return [hashlib.sha256(array.tobytes()).hexdigest() for array in arrays]
+
+
+def forecasts_study(record: Record, instant: datetime) -> str:
+    """What baselines and a network trained on the record say at ``instant``."""
+    known = record.panel(instant)
+    fold = latest(known, micros(instant), embargo_days=7, validation_share=0.2)
+    learned = fit(tiny(CORE_1.name), known, fold.train_rows, fold.validation_rows).forecaster
+    said = [learned.predict(known, fold.test_rows)]
+    said += [one.forecast(known, fold, None) for one in baselines(CORE_1.name)]
+    parts = [np.ascontiguousarray(array).tobytes() for one in said for array in one]
+    return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
 def micros(instant: datetime) -> int:

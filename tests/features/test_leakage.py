@@ -7,7 +7,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.features.detector import Record, features_study, full_study, notices
+from tests.features.detector import Record, features_study, forecasts_study, full_study, notices
 from tests.features.leaks import LEAKS
 from tests.features.records import observations
 from tests.features.worlds import MONTHLY, RETAIL, START, WEEKLY, WTI, world
@@ -73,6 +73,10 @@ def test_nothing_decided_on_many_revised_records_depends_on_what_came_later(
 def assert_unnoticed(record, days, seed, series) -> None:
     instant = START + timedelta(days=days)
     assert not notices(full_study, Record(world(record, revisions=60)), instant, seed, series)
+
+
+def test_no_forecast_depends_on_what_came_later(recent):
+    assert not notices(forecasts_study, recent, INSTANTS[4], seed=4)
 
 
 @pytest.mark.parametrize("leak", LEAKS)

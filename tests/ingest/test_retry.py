@@ -186,6 +186,7 @@ def test_a_row_of_an_import_is_known_since_the_retry(tmp_path, looser):
     assert archive.read_record().clock < LATER
 
 
+@pytest.mark.slow
 def test_a_series_refused_as_a_whole_comes_back_as_a_whole(tmp_path, server_of_spot, looser):
     server, now = server_of_spot
     for day in range(1, 10):
