@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 import polars as pl
@@ -101,10 +101,11 @@ def metas(feed: LiveFeed) -> dict[str, SeriesMeta]:
 
 
 def _part(feed: LiveFeed, landed: LandedPull, ledger: Ledger, held: Held, now: datetime) -> _Part:
-    pages = [feed.parse(answer_of(response, ledger)) for response in landed.responses]
+    pages = landed.parsed
     parsed = _dated(pl.concat(map(_numbered, pages, range(len(pages)))), held, now)
     asked = {name: meta for name, meta in metas(feed).items() if name in landed.pull.series}
     screened = _located(screen(parsed, asked, now), landed.responses)
+    screened = replace(screened, rejected=_sourced(screened.rejected, feed, landed, ledger))
     refused = _refused_series(parsed, screened)
     good = screened.good.filter(~pl.col("series_id").is_in(refused))
     gone = _gone(feed, landed.pull, good, screened, held)
@@ -135,6 +136,27 @@ def _located(screened: Screened, responses: Sequence[Response]) -> Screened:
         return frame.with_columns(place.alias("locator"), found.alias("response_id"))
 
     return Screened(locate(screened.good), locate(screened.rejected), screened.duplicates)
+
+
+def _sourced(
+    rejected: pl.DataFrame, feed: LiveFeed, landed: LandedPull, ledger: Ledger
+) -> pl.DataFrame:
+    """Rejected rows with the source rows behind them, read again from the ledger."""
+    doubted = set(rejected["response_id"])
+    sources = [
+        feed.parse(answer_of(response, ledger)).frame.select(
+            "locator", "row_json", response_id=pl.lit(response.response_id)
+        )
+        for response in landed.responses
+        if response.response_id in doubted
+    ]
+    if not sources:
+        return rejected
+    place = ["response_id", "locator"]
+    found = rejected.drop("row_json").join(
+        pl.concat(sources), on=place, how="left", maintain_order="left"
+    )
+    return found.select(rejected.columns)
 
 
 def _dated(parsed: pl.DataFrame, held: Held, now: datetime) -> pl.DataFrame:
