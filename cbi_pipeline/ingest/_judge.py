@@ -76,10 +76,12 @@ def judge(feed: LiveFeed, landed: Landed, ledger: Ledger, held: Held) -> Judged:
         except FeedError as error:
             ids = [response.response_id for response in pull.responses]
             faults.append(Fault.of(error, pull.pull.name, ids))
-    rows = pl.concat([_NO_ROWS, *(part.rows for part in parts)])
+    new = [part.rows for part in parts if len(part.rows)]
+    rows = pl.concat([_NO_ROWS, *new])
     rejected = [part.screened.rejected for part in parts]
     return Judged(
-        rows=rows.unique(CELL, keep="last", maintain_order=True),
+        # A pull has each cell once; only several can say the same.
+        rows=rows.unique(CELL, keep="last", maintain_order=True) if len(new) > 1 else rows,
         rejected=pl.concat(rejected) if rejected else None,
         covered=tuple(part.pull for part in parts),
         used=tuple(response for part in parts for response in part.responses),

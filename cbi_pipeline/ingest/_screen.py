@@ -82,6 +82,8 @@ def _unfollowed(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _resolve_repeats(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, int]:
     # Equal repeats say nothing new; unequal ones cannot be told apart, so none of them is used.
+    if not rows.select(KEY).is_duplicated().any():
+        return rows, _reason(rows.clear(), "conflicting_duplicate", "value_text"), 0
     content = pl.struct("value", "status")
     rows = rows.with_columns(different=content.n_unique().over(KEY))
     conflicting = rows.filter(pl.col("different") > 1).drop("different")
