@@ -85,7 +85,6 @@ class _Landing:
         """Ask, land the answer whatever it is, then judge it; its body comes back masked."""
         self.requests += 1
         answer, error = self.client.get(url)
-        answer = replace(answer, body=mask(answer.body, self.client.secrets).body)
         self.responses.append(
             self.ledger.land(
                 feed=self.feed.name,
@@ -99,7 +98,7 @@ class _Landing:
         )
         if error is not None:
             raise error
-        return answer
+        return replace(answer, body=mask(answer.body, self.client.secrets).body)
 
 
 def land_night(
