@@ -76,13 +76,23 @@ def _by_columns(body: bytes) -> Page | None:
     except pl.exceptions.PolarsError:
         return None
     plain = all(kind in (pl.String, pl.Null) for kind in table.dtypes)
-    # Columns cannot tell a cell that is null from one that is not there.
-    whole = all(body.count(f'"{name}":'.encode()) == len(table) for name in REQUIRED)
-    if not (plain and whole and len(content) == 1):
+    if not (plain and len(content) == 1 and all(_is_there(name, table, body) for name in REQUIRED)):
         return None
     head = content.select(pl.col("response").struct.unnest()).drop("data").row(0, named=True)
     above = content["warnings"].to_list() if "warnings" in content.columns else []
     return Page(head, _warnings(head.get("warnings"), *above), _with_source(table.cast(pl.String)))
+
+
+def _is_there(name: str, table: pl.DataFrame, body: bytes) -> bool:
+    """Whether every row has the column once.
+
+    A column tells neither an absent cell from a null one nor a cell given twice from one; the
+    count does. A series or period given twice would be caught as not asked for or as repeated.
+    """
+    if name not in table.columns:
+        return False
+    certain = name != "value" and not table[name].has_nulls()
+    return certain or body.count(f'"{name}":'.encode()) == len(table)
 
 
 def _by_objects(body: bytes) -> Page:

@@ -16,7 +16,8 @@ from cbi_pipeline.feeds.archive_rows import parse as parse_archive
 from cbi_pipeline.feeds.live import LiveFeed, Pull
 from cbi_pipeline.ingest._engine import Prepared, prepare
 from cbi_pipeline.ingest._import import read_at
-from cbi_pipeline.ingest._night import Landed, LandedPull
+from cbi_pipeline.ingest._judge import answer_of
+from cbi_pipeline.ingest._night import Landed, LandedPull, without_source
 from cbi_pipeline.ingest._screen import REFUSAL
 from cbi_pipeline.ledger import Entry, Ledger, LedgerDamaged, Response
 from data_contracts.families import family
@@ -85,11 +86,14 @@ def delivery(entry: Entry, source: Bytes, refused: pl.DataFrame) -> tuple[pl.Dat
 
 def night(entry: Entry, source: Bytes) -> tuple[LiveFeed, Landed]:
     """Feed and landed pulls of a night."""
-    pulls = tuple(
-        LandedPull(_pull(told), tuple(source.response(entry, name) for name in told["responses"]))
-        for told in pulls_of(entry)
-    )
-    return source.feed(entry), Landed(entry.feed, entry.seen_at, pulls)
+    feed = source.feed(entry)
+    pulls = []
+    for told in pulls_of(entry):
+        responses = tuple(source.response(entry, name) for name in told["responses"])
+        answers = (answer_of(response, source.ledger) for response in responses)
+        parsed = tuple(without_source(feed.parse(answer)) for answer in answers)
+        pulls.append(LandedPull(_pull(told), responses, parsed))
+    return feed, Landed(entry.feed, entry.seen_at, tuple(pulls))
 
 
 def pulls_of(entry: Entry) -> list[dict[str, Any]]:

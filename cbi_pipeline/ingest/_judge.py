@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 import polars as pl
@@ -86,10 +86,12 @@ def judge(
         except FeedError as error:
             ids = [response.response_id for response in pull.responses]
             faults.append(Fault.of(error, pull.pull.name, ids))
-    rows = pl.concat([_NO_ROWS, *(part.rows for part in parts)])
+    new = [part.rows for part in parts if len(part.rows)]
+    rows = pl.concat([_NO_ROWS, *new])
     rejected = [part.screened.rejected for part in parts]
     return Judged(
-        rows=rows.unique(CELL, keep="last", maintain_order=True),
+        # A pull has each cell once; only several can say the same.
+        rows=rows.unique(CELL, keep="last", maintain_order=True) if len(new) > 1 else rows,
         rejected=pl.concat(rejected) if rejected else None,
         covered=tuple(part.pull for part in parts),
         used=tuple(response for part in parts for response in part.responses),
@@ -164,7 +166,7 @@ def screen_pull(
     now: datetime,
     refused: pl.DataFrame,
 ) -> ReadPull:
-    """Parse, date and screen a landed pull.
+    """Date and screen the rows of a landed pull.
 
     Args:
         feed: feed that was asked.
@@ -174,11 +176,12 @@ def screen_pull(
         now: when it came.
         refused: rows set aside when it was first judged.
     """
-    pages = [feed.parse(answer_of(response, ledger)) for response in landed.responses]
+    pages = landed.parsed
     parsed = _dated(pl.concat(map(_numbered, pages, range(len(pages)))), loaded, now)
     asked = {name: meta for name, meta in metas(feed).items() if name in landed.pull.series}
     before = _by_page(refused, landed.responses)
     screened = _located(screen(parsed, asked, now, before), landed.responses)
+    screened = replace(screened, rejected=_sourced(screened.rejected, feed, landed, ledger))
     doubted = _refused_series(parsed, screened)
     return ReadPull(
         parsed=len(parsed),
@@ -204,6 +207,27 @@ def _located(screened: Screened, responses: Sequence[Response]) -> Screened:
         return frame.with_columns(place.alias("locator"), found.alias("response_id"))
 
     return Screened(locate(screened.good), locate(screened.rejected), screened.duplicates)
+
+
+def _sourced(
+    rejected: pl.DataFrame, feed: LiveFeed, landed: LandedPull, ledger: Ledger
+) -> pl.DataFrame:
+    """Rejected rows with the source rows behind them, read again from the ledger."""
+    doubted = set(rejected["response_id"])
+    sources = [
+        feed.parse(answer_of(response, ledger)).frame.select(
+            "locator", "row_json", response_id=pl.lit(response.response_id)
+        )
+        for response in landed.responses
+        if response.response_id in doubted
+    ]
+    if not sources:
+        return rejected
+    place = ["response_id", "locator"]
+    found = rejected.drop("row_json").join(
+        pl.concat(sources), on=place, how="left", maintain_order="left"
+    )
+    return found.select(rejected.columns)
 
 
 def _by_page(refused: pl.DataFrame, responses: Sequence[Response]) -> pl.DataFrame:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import httpx
+import polars as pl
 from pydantic import SecretStr
 
 from cbi_pipeline.feeds import (
@@ -14,6 +15,7 @@ from cbi_pipeline.feeds import (
     FeedUnavailable,
     IncompleteResponse,
     MissingCredential,
+    Parsed,
     RateLimited,
     RejectedCredential,
 )
@@ -21,7 +23,7 @@ from cbi_pipeline.feeds.live import Answer, LiveFeed, Pull
 from cbi_pipeline.ingest._client import Client, Patience
 from cbi_pipeline.ingest._faults import Fault
 from cbi_pipeline.ingest._held import Held
-from cbi_pipeline.ledger import Ledger, Response
+from cbi_pipeline.ledger import Ledger, Response, mask
 from cbi_pipeline.warehouse import Warehouse
 
 #: Both agencies date their periods in this zone.
@@ -33,10 +35,18 @@ _FEED_WIDE = (MissingCredential, RejectedCredential, RateLimited, FeedUnavailabl
 
 @dataclass(frozen=True, slots=True)
 class LandedPull:
-    """One pull whose pages are all there."""
+    """One pull whose pages are all there.
+
+    Attributes:
+        pull: what was asked.
+        responses: its pages, as they lie in the ledger.
+        parsed: the rows of each page, their ``row_json`` left empty: source rows are long, and
+            few are ever looked at.
+    """
 
     pull: Pull
     responses: tuple[Response, ...]
+    parsed: tuple[Parsed, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +82,7 @@ class _Landing:
     requests: int = 0
 
     def ask(self, url: str) -> Answer:
-        """Ask, land the answer whatever it is, then judge it."""
+        """Ask, land the answer whatever it is, then judge it; its body comes back masked."""
         self.requests += 1
         answer, error = self.client.get(url)
         self.responses.append(
@@ -88,7 +98,7 @@ class _Landing:
         )
         if error is not None:
             raise error
-        return answer
+        return replace(answer, body=mask(answer.body, self.client.secrets).body)
 
 
 def land_night(
@@ -127,7 +137,7 @@ def land_night(
         for pull in feed.pulls(held.newest, now.astimezone(AGENCY_ZONE).date()):
             landing = _Landing(feed, client, ledger, now)
             try:
-                pulls.append(LandedPull(pull, _complete(landing, pull, held)))
+                pulls.append(_complete(landing, pull, held))
             except FeedError as error:
                 wide = isinstance(error, _FEED_WIDE)
                 unused = [response.response_id for response in landing.responses]
@@ -139,20 +149,27 @@ def land_night(
         return Landed(feed.name, now, tuple(pulls), tuple(faults), tuple(client.notices), requests)
 
 
-def _complete(landing: _Landing, pull: Pull, held: Held) -> tuple[Response, ...]:
-    proof, url, rows, says_new = landing.feed.proof(pull), pull.url, 0, False
-    next_url: str | None = url
+def _complete(landing: _Landing, pull: Pull, held: Held) -> LandedPull:
+    proof, rows, says_new = landing.feed.proof(pull), 0, False
+    parsed: list[Parsed] = []
+    next_url: str | None = pull.url
     while next_url is not None:
         answer = landing.ask(next_url)
         next_url = proof.add(answer)
+        parsed.append(without_source(landing.feed.parse(answer)))
         if landing.feed.rows_in is not None:
             rows += landing.feed.rows_in(answer)
-            says_new = says_new or not held.says_the_same(landing.feed.parse(answer).frame)
+            says_new = says_new or not held.says_the_same(parsed[-1].frame)
     pages = tuple(landing.responses)
     unexplained = says_new or held.cells_in(pull) != rows * _series_per_row(pull)
     if landing.feed.count_url is not None and unexplained:
         _counted(landing, pull, rows)
-    return pages
+    return LandedPull(pull, pages, tuple(parsed))
+
+
+def without_source(page: Parsed) -> Parsed:
+    """The page, its rows without the text they came from."""
+    return replace(page, frame=page.frame.with_columns(row_json=pl.lit("")))
 
 
 def _series_per_row(pull: Pull) -> int:

@@ -104,6 +104,8 @@ def _resolve_repeats(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, in
     if keys_are_unique(rows, KEY):
         return rows, pl.DataFrame(schema=REJECTED_SCHEMA), 0
     # Equal repeats say nothing new; unequal ones cannot be told apart, so none of them is used.
+    if not rows.select(KEY).is_duplicated().any():
+        return rows, _reason(rows.clear(), "conflicting_duplicate", "value_text"), 0
     content = pl.struct("value", "status")
     rows = rows.with_columns(different=content.n_unique().over(KEY))
     conflicting = rows.filter(pl.col("different") > 1).drop("different")

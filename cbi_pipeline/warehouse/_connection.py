@@ -76,7 +76,8 @@ def as_view(connection: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> Itera
     # A view made in a transaction that is rolled back can neither be dropped then nor made again
     # under its name; it goes with the connection.
     view = f"incoming_{next(_VIEW_NUMBERS)}"
-    connection.register(view, frame)
+    # DuckDB turns a polars frame into Arrow anew for every look at it.
+    connection.register(view, frame.to_arrow())
     yield view
     connection.unregister(view)
 

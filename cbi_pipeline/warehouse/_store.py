@@ -158,16 +158,7 @@ class Store:
         known = contract(name)
         rows = known.validate(frame)
         _require_unique(rows, known)
-        with self.transaction():
-            try:
-                added = self._insert(
-                    "INSERT INTO {table} BY NAME SELECT * FROM {rows}", known, rows
-                )
-            except duckdb.ConstraintException as error:
-                raise DuplicateKey(f"{name} holds such a row already: {error}") from error
-            if known is OBSERVATION:
-                refresh_blocks(self._connection, rows)
-            return added
+        return self._add(known, rows)
 
     def replace(self, name: str, frame: pl.DataFrame) -> int:
         """Put rows into a table that allows it: new keys are added, known ones overwritten.
@@ -236,7 +227,8 @@ class Store:
             txn_id=pl.lit(txn_id, pl.Int64),
         )
         if len(rows):
-            self.append("raw.observation", rows)
+            # Each cell stands once in what was checked, so each version does.
+            self._add(OBSERVATION, OBSERVATION.validate(rows))
         return revision.recorded
 
     def _stored(self, parsed: pl.DataFrame, complete: Collection[str]) -> pl.DataFrame:
@@ -249,6 +241,18 @@ class Store:
                 f"UNION ALL {stored} SEMI JOIN {cells} USING (series_id, period)",
                 [list(complete)],
             )
+
+    def _add(self, known: Contract, rows: pl.DataFrame) -> int:
+        with self.transaction():
+            try:
+                added = self._insert(
+                    "INSERT INTO {table} BY NAME SELECT * FROM {rows}", known, rows
+                )
+            except duckdb.ConstraintException as error:
+                raise DuplicateKey(f"{known.table} holds such a row already: {error}") from error
+            if known is OBSERVATION:
+                refresh_blocks(self._connection, rows)
+            return added
 
     def _insert(self, statement: str, known: Contract, rows: pl.DataFrame) -> int:
         with as_view(self._connection, rows) as view:

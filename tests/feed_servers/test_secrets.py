@@ -90,6 +90,19 @@ def test_the_key_echoed_by_the_service_is_masked_in_place(tmp_path):
         assert one.problem() == ""
 
 
+def test_a_key_echoed_in_a_row_is_masked_before_the_row_is_read(tmp_path):
+    with EchoingServer(key=SENTINEL) as server:
+        publish_spot(server)
+        day = max(period for _, _, period, _ in server.publisher.events)
+        server.publisher.publish(FIRST_NIGHT, "RWTC", day, SENTINEL)
+        server.publisher.now = FIRST_NIGHT
+        one = eia_installation(tmp_path / "home", server)
+        one.night(FIRST_NIGHT)
+    (row,) = one.table("quarantine.row").iter_rows(named=True)
+    assert set(row["value"]) == {"*"}
+    assert search(tmp_path, {"reports": repr(one.landed)}) == []
+
+
 def test_a_refused_header_token_leaves_no_trace(tmp_path, capfd, everything_said):
     with CftcServer() as server:
         one = cftc_installation(tmp_path / "home", server, token=SENTINEL)

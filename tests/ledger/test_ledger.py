@@ -98,3 +98,19 @@ def test_rows_of_the_response_table_keep_their_contract(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     land(ledger)
     contract("ledger.response").validate(ledger.frame(ledger.responses()))
+
+
+def test_an_answer_landed_meanwhile_by_another_process_is_known(tmp_path: Path) -> None:
+    mine, other = Ledger(tmp_path), Ledger(tmp_path)
+    land(mine, b"one")
+    theirs = land(other, b"two")
+    assert land(mine, b"two") == theirs
+    assert len(mine.responses()) == 2
+
+
+def test_a_manifest_that_was_taken_away_is_begun_anew(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    landed = land(ledger)
+    (tmp_path / "manifest.jsonl").unlink()
+    assert land(ledger) == landed
+    assert ledger.responses() == [landed]
