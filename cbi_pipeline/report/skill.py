@@ -179,9 +179,9 @@ def sentence(score: Score) -> str:
 
 
 def columns(scores: Sequence[Score]) -> list[Column]:
-    """Columns of the score table: the fixed metrics, then skill against each naive forecast."""
+    """Columns of the score table: the fixed metrics, then skill against each opponent."""
     metrics = dict.fromkeys(score.metric for score in scores)
-    recipes = dict.fromkeys(score.recipe for score in scores)
+    recipes = dict.fromkeys([*_NAMES, *(score.recipe for score in scores)])
     return [
         *_FIXED,
         *(
@@ -193,11 +193,16 @@ def columns(scores: Sequence[Score]) -> list[Column]:
 
 
 def lines(morning: Morning, commodity: str, horizons: Iterable[str]) -> list[Line]:
-    """Lines of a commodity's score table: each horizon, then all; each recipe in turn."""
+    """Lines of a commodity's score table: each horizon, then all; each recipe in turn.
+
+    The untrained anchored network is left out beside the prior, which it equals.
+    """
     mine = [score for score in morning.scores if score.commodity == commodity]
     cells = {(s.horizon, s.recipe, s.metric): s for s in mine}
-    recipes = dict.fromkeys(s.recipe for s in mine)
     speaker, shown = spoke(morning), columns(morning.scores)
+    recipes = dict.fromkeys(s.recipe for s in mine)
+    if _PRIOR in recipes and speaker != _UNTRAINED:
+        recipes.pop(_UNTRAINED, None)
     return [
         Line(
             horizon,
