@@ -4,6 +4,9 @@ import polars as pl
 
 from data_contracts.core import Contract, Instant, Table, column
 
+#: Ending of a recipe's name where its forecasts are calibrated, which is how they are issued.
+CALIBRATED = "+conformal"
+
 #: The gate's on a challenger recipe; the founding one; a person's; the nightly refresh's.
 VERDICTS = [
     *["promote", "keep", "no_skill", "abstain", "too_good"],

@@ -11,7 +11,6 @@ from cbi_pipeline.evaluation.baselines import (
 )
 from cbi_pipeline.evaluation.calibration import (
     POOLED_80,
-    SUFFIX,
     Uncertifiable,
     calibrate,
     calibrate_newest,
@@ -51,7 +50,6 @@ __all__ = [
     "EMBARGO_DAYS",
     "METRICS",
     "POOLED_80",
-    "SUFFIX",
     "VALIDATION_SHARE",
     "Climatology",
     "Contender",

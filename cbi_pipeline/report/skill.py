@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from cbi_pipeline.report import formats
 from cbi_pipeline.report.morning import Morning, Score
+from data_contracts.evaluation import CALIBRATED
 
 EVERYTHING = "*"
 _SIGN = f"{formats.NARROW}%"
 _PREFIX = "skill_vs_"
-_UNTRAINED, _PRIOR, _CALIBRATED = "anchored_untrained", "prior", "+conformal"
+_UNTRAINED, _PRIOR = "anchored_untrained", "prior"
 _NAMES = {
     "climatology": "climatology",
     "ewma": "recent volatility (EWMA)",
@@ -80,13 +81,13 @@ def spoke(morning: Morning) -> str | None:
     evaluated = {score.recipe for score in morning.scores}
     recipe = morning.model.recipe
     # Forecasts are issued calibrated. The untrained anchored network is the prior, by construction.
-    names = [recipe + _CALIBRATED, recipe, *([_PRIOR] if recipe == _UNTRAINED else [])]
+    names = [recipe + CALIBRATED, recipe, *([_PRIOR] if recipe == _UNTRAINED else [])]
     return next((name for name in names if name in evaluated), None)
 
 
 def named(recipe: str) -> str:
     """A recipe or its calibrated variant, for readers."""
-    plain = recipe.removesuffix(_CALIBRATED)
+    plain = recipe.removesuffix(CALIBRATED)
     return plain if plain == recipe else f"{plain}, calibrated"
 
 

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from cbi_pipeline.evaluation import SUFFIX
 from cbi_pipeline.report import panels, skill
 from cbi_pipeline.report.morning import Score
 from tests.report.mornings import morning
@@ -110,7 +109,3 @@ def test_coverage_is_told_with_the_band_it_should_lie_in(value, words):
     assert words in told
     assert "(70" in told
     assert "of 200 outcomes" in told
-
-
-def test_the_suffix_of_calibrated_variants_is_that_of_the_evaluation():
-    assert skill.named(f"a{SUFFIX}") == "a, calibrated"
