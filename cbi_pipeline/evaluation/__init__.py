@@ -27,7 +27,7 @@ from cbi_pipeline.evaluation.gate import (
     refreshed,
     tried_before,
 )
-from cbi_pipeline.evaluation.losses import losses
+from cbi_pipeline.evaluation.losses import NEEDED_LEVELS, losses
 from cbi_pipeline.evaluation.plan import (
     EMBARGO_DAYS,
     VALIDATION_SHARE,
@@ -49,6 +49,7 @@ __all__ = [
     "BASELINES",
     "EMBARGO_DAYS",
     "METRICS",
+    "NEEDED_LEVELS",
     "POOLED_80",
     "VALIDATION_SHARE",
     "Climatology",

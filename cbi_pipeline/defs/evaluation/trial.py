@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cbi_pipeline.defs.knowledge import Knowledge, feature_set
-from cbi_pipeline.registry import LOOKS
+from data_contracts.evaluation import LOOKS
 
 if TYPE_CHECKING:
     from cbi_pipeline.evaluation import Contender, Plan
