@@ -9,6 +9,7 @@ from cbi_pipeline.evaluation.baselines import (
     baselines,
     prior,
 )
+from cbi_pipeline.evaluation.boosted import Boosted
 from cbi_pipeline.evaluation.calibration import (
     POOLED_80,
     Uncertifiable,
@@ -52,6 +53,7 @@ __all__ = [
     "NEEDED_LEVELS",
     "POOLED_80",
     "VALIDATION_SHARE",
+    "Boosted",
     "Climatology",
     "Contender",
     "Decision",

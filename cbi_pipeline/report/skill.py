@@ -19,6 +19,7 @@ _NAMES = {
     _PRIOR: "the untrained prior",
     "garch_t": "GARCH(1,1)-t",
     "gjr_t": "GJR-GARCH-t",
+    "lightgbm": "boosted trees (LightGBM)",
 }
 
 
