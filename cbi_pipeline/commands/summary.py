@@ -21,7 +21,7 @@ from cbi_pipeline.report.formats import (
     span,
 )
 from cbi_pipeline.report.morning import Morning, Page
-from cbi_pipeline.report.skill import EVERYTHING, coverage, in_question, named, skills
+from cbi_pipeline.report.skill import coverage, in_question, named, skills
 from cbi_pipeline.report.words import gate
 
 if TYPE_CHECKING:
@@ -68,17 +68,18 @@ def _records(morning: Morning) -> None:
 
 def _scores(morning: Morning) -> None:
     for recipe in in_question(morning):
-        title = f"CRPS skill of {named(recipe)}, all horizons"
-        table = _table(title, "against", "skill", "90 % interval")
+        table = _table(
+            f"CRPS skill of {named(recipe)}", "horizon", "against", "skill", "90 % interval"
+        )
         for page in morning.pages:
             for figure in skills(morning.scores, recipe, page.id):
-                if figure.horizon == EVERYTHING:
-                    table.add_row(
-                        page.id,
-                        figure.metric.removeprefix("skill_vs_"),
-                        signed_percent(figure.value),
-                        _interval(figure.low, figure.high),
-                    )
+                table.add_row(
+                    page.id,
+                    "all" if figure.horizon == "*" else figure.horizon,
+                    figure.metric.removeprefix("skill_vs_"),
+                    signed_percent(figure.value),
+                    _interval(figure.low, figure.high),
+                )
         if table.row_count:
             console.print(table)
     for sentence in coverage(morning):
