@@ -59,6 +59,7 @@ class EvaluationPlan(BaseModel):
         origins: forecasts per commodity, one a week at most.
         refits: how often models are trained again.
         garch: whether GARCH(1,1)-t and GJR-t are forecast beside the naive forecasts.
+        lightgbm: whether boosted quantiles are forecast too; needs the extra ``boost``.
         rolling_years: train the challenger on that many newest years as well, beside all that is
             known, to show whether older data help; None leaves that out.
     """
@@ -69,6 +70,7 @@ class EvaluationPlan(BaseModel):
     origins: int = Field(gt=0)
     refits: str = Field(pattern="^(quarterly|yearly)$")
     garch: bool = True
+    lightgbm: bool = False
     rolling_years: int | None = Field(default=None, gt=0)
 
 

@@ -4,11 +4,15 @@ import polars as pl
 
 from data_contracts.core import Contract, Instant, Table, column
 
-#: The gate's on a challenger recipe; the founding one; a person's; the nightly refresh's.
-VERDICTS = [
-    *["promote", "keep", "no_skill", "abstain", "too_good"],
-    *["first", "rollback", "refresh", "hold"],
-]
+#: Ending of a recipe's name where its forecasts are calibrated, which is how they are issued.
+CALIBRATED = "+conformal"
+
+#: Verdicts of the gate on a challenger recipe; ``promote`` is also a person's.
+LOOKS = ("promote", "keep", "no_skill", "abstain", "too_good")
+#: Verdicts that make a recipe champion: the founding one, a promotion, a person's rollback.
+CROWNS = ("first", "promote", "rollback")
+#: Verdicts on tonight's version of the champion recipe.
+NIGHTLY = ("refresh", "hold")
 
 
 class WalkForwardForecast(Table):
@@ -51,7 +55,7 @@ class Decision(Table):
     recipe: str = column("Challenger recipe")
     champion: str = column("Champion recipe it faced")
     version: int = column("Registered version it names, where it names one", ge=1, nullable=True)
-    verdict: str = column("Outcome", isin=VERDICTS)
+    verdict: str = column("Outcome", isin=[*LOOKS, "first", "rollback", *NIGHTLY])
     reason: str = column("The verdict in words")
     statistics: str = column("Every figure used, as JSON")
     who: str = column("gate, refresh, or the person who decided")

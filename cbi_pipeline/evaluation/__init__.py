@@ -9,9 +9,9 @@ from cbi_pipeline.evaluation.baselines import (
     baselines,
     prior,
 )
+from cbi_pipeline.evaluation.boosted import Boosted
 from cbi_pipeline.evaluation.calibration import (
     POOLED_80,
-    SUFFIX,
     Uncertifiable,
     calibrate,
     calibrate_newest,
@@ -28,7 +28,7 @@ from cbi_pipeline.evaluation.gate import (
     refreshed,
     tried_before,
 )
-from cbi_pipeline.evaluation.losses import losses
+from cbi_pipeline.evaluation.losses import NEEDED_LEVELS, losses
 from cbi_pipeline.evaluation.plan import (
     EMBARGO_DAYS,
     VALIDATION_SHARE,
@@ -50,9 +50,10 @@ __all__ = [
     "BASELINES",
     "EMBARGO_DAYS",
     "METRICS",
+    "NEEDED_LEVELS",
     "POOLED_80",
-    "SUFFIX",
     "VALIDATION_SHARE",
+    "Boosted",
     "Climatology",
     "Contender",
     "Decision",

@@ -24,7 +24,7 @@ Levels = tuple[float, ...]
 CLIMATOLOGY, EWMA, PRIOR = "climatology", "ewma", "prior"
 BASELINES = (CLIMATOLOGY, EWMA, PRIOR)
 """The naive forecasts that every champion must beat."""
-REFERENCES = (*BASELINES, "garch_t", "gjr_t")
+REFERENCES = (*BASELINES, "garch_t", "gjr_t", "lightgbm")
 """What skill is stated against, where it was forecast."""
 
 # Past returns that an empirical distribution needs before its 5 % and 95 % quantiles mean much.

@@ -12,11 +12,10 @@ from scipy import stats
 
 from cbi_pipeline.evaluation.comparison import cosine_test
 from cbi_pipeline.evaluation.groups import Group, groups
-from data_contracts.evaluation import FORECAST
+from data_contracts.evaluation import CALIBRATED, FORECAST
 
 Floats = npt.NDArray[np.float64]
 
-SUFFIX = "+conformal"
 # Step of the adaptive miss rate: fifty misses in a row move it by the whole unit.
 RATE = 0.02
 # What the 90 % band asks for (1 / 0.1 - 1). All bands of a cell rest on the same outcomes, so none
@@ -87,7 +86,7 @@ def calibrate(
     parts = [_one(part, rate) for part in ordered.partition_by(_KEY, maintain_order=True)]
     if not parts:
         return FORECAST.empty()
-    frame = pl.concat(parts).with_columns(recipe=pl.col("recipe") + SUFFIX)
+    frame = pl.concat(parts).with_columns(recipe=pl.col("recipe") + CALIBRATED)
     return FORECAST.validate(frame.select(list(FORECAST.dtypes)))
 
 

@@ -19,7 +19,7 @@ from cbi_pipeline.evaluation.losses import losses
 from cbi_pipeline.evaluation.refresh import Refresh
 from cbi_pipeline.evaluation.scores import one_evaluation
 from cbi_pipeline.evaluation.selection import SIZE, confidence_set, superior_ability
-from data_contracts.evaluation import DECISION
+from data_contracts.evaluation import CROWNS, DECISION
 
 # Chance of ever promoting a useless recipe between two promotions.
 LEVEL = 0.05
@@ -28,7 +28,6 @@ FEWEST_PERIODS = 5
 FEWEST_WEEKS = 26
 
 _LOOKS = ("keep", "no_skill", "too_good")
-_CHANGES = ("promote", "first", "rollback")
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class Decision:
     @property
     def promotes(self) -> bool:
         """True when the recipe becomes, or is, the champion."""
-        return self.verdict in _CHANGES
+        return self.verdict in CROWNS
 
     def frame(self) -> pl.DataFrame:
         """The row, valid under its contract."""
@@ -264,7 +263,7 @@ def tried_before(decisions: pl.DataFrame, recipe: str, decided_at: datetime) -> 
     at one useless candidate promotes it in 2 to 3 % of cases that way, and in 3 to 5 % if quarters
     were counted. Abstentions tested nothing.
     """
-    changed = decisions.filter(pl.col("verdict").is_in(_CHANGES))["decided_at"].max()
+    changed = decisions.filter(pl.col("verdict").is_in(CROWNS))["decided_at"].max()
     tested = pl.col("verdict").is_in(_LOOKS) & (pl.col("recipe") != pl.col("champion"))
     looks = decisions.filter(tested)
     if changed is not None:

@@ -8,7 +8,6 @@ Importing this package does not import MLflow.
 from cbi_pipeline.registry.aliases import (
     CHALLENGER,
     CHAMPION,
-    LOOKS,
     Reign,
     before,
     chronicle,
@@ -29,7 +28,6 @@ from cbi_pipeline.registry.versions import RegisteredVersion, Trace
 __all__ = [
     "CHALLENGER",
     "CHAMPION",
-    "LOOKS",
     "NAME",
     "Provenance",
     "RegisteredVersion",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from cbi_pipeline.registry._package import Calendar
 from cbi_pipeline.registry.provenance import Provenance
+from data_contracts.evaluation import CALIBRATED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -130,10 +131,12 @@ def _curve(candidate: Candidate) -> Iterator[tuple[str, float, int]]:
 def _scores(candidate: Candidate) -> Iterator[tuple[str, float, int]]:
     if candidate.scores is None:
         return
+    name = candidate.forecaster.recipe.name
+    folders = {name: "score", f"{name}{CALIBRATED}": "calibrated"}
     for row in candidate.scores.iter_rows(named=True):
-        if row["recipe"] == candidate.forecaster.recipe.name:
+        if row["recipe"] in folders:
             where = f"{row['commodity']}/{row['horizon']}".replace("*", "all")
-            yield f"score/{row['metric']}/{where}", row["value"], 0
+            yield f"{folders[row['recipe']]}/{row['metric']}/{where}", row["value"], 0
 
 
 def _write_files(candidate: Candidate, folder: Path) -> None:

@@ -8,17 +8,11 @@ from dataclasses import dataclass
 import polars as pl
 
 from cbi_pipeline.registry.errors import RegistryMismatch
+from data_contracts.evaluation import CROWNS, NIGHTLY
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 DERIVED = frozenset({CHAMPION, CHALLENGER})
-
-LOOKS = ("promote", "keep", "no_skill", "abstain", "too_good")
-"""Verdicts of the gate on a challenger recipe; the first one is also a person's."""
-
-_FIRST, _PROMOTE, _ROLLBACK, _REFRESH, _HOLD = "first", "promote", "rollback", "refresh", "hold"
-_CROWNS = (_FIRST, _PROMOTE, _ROLLBACK)
-_NIGHTLY = (_REFRESH, _HOLD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +35,7 @@ def chronicle(decisions: pl.DataFrame) -> pl.DataFrame:
     and the nightly refresh, which follows the gate, last.
     """
     verdict = pl.col("verdict")
-    rank = pl.when(verdict == _FIRST).then(0).when(verdict.is_in(_NIGHTLY)).then(2).otherwise(1)
+    rank = pl.when(verdict == "first").then(0).when(verdict.is_in(NIGHTLY)).then(2).otherwise(1)
     return decisions.sort("decided_at", rank, "version", maintain_order=True)
 
 
@@ -58,9 +52,9 @@ def before(decisions: pl.DataFrame) -> Reign | None:
     """
     past: list[Reign] = []
     for one in chronicle(decisions).select("verdict", "recipe", "version").iter_rows(named=True):
-        if one["version"] is None or one["verdict"] == _HOLD:
+        if one["version"] is None or one["verdict"] == "hold":
             continue
-        if one["verdict"] == _ROLLBACK:
+        if one["verdict"] == "rollback":
             past = past[:-1]
         elif not past or past[-1].version != one["version"]:
             past.append(Reign(one["recipe"], one["version"]))
@@ -96,7 +90,7 @@ def derive(decisions: pl.DataFrame, versions: pl.DataFrame) -> dict[str, int]:
             f"register it and reconcile again"
         )
     aliases = {CHAMPION: champion}
-    judged = chronicle(decisions).filter(~pl.col("verdict").is_in(_NIGHTLY))["recipe"][-1]
+    judged = chronicle(decisions).filter(~pl.col("verdict").is_in(NIGHTLY))["recipe"][-1]
     if judged != now.recipe and judged in newest:
         aliases[CHALLENGER] = newest[judged]
     return aliases
@@ -105,10 +99,10 @@ def derive(decisions: pl.DataFrame, versions: pl.DataFrame) -> dict[str, int]:
 def _reigns(decisions: pl.DataFrame) -> Iterator[Reign]:
     recipe = None
     for one in chronicle(decisions).select("verdict", "recipe", "version").iter_rows(named=True):
-        if one["verdict"] in _CROWNS:
+        if one["verdict"] in CROWNS:
             recipe = one["recipe"]
             yield Reign(recipe, one["version"])
-        elif one["verdict"] == _REFRESH and one["recipe"] == recipe:
+        elif one["verdict"] == "refresh" and one["recipe"] == recipe:
             yield Reign(recipe, one["version"])
 
 

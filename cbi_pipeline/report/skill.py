@@ -7,17 +7,19 @@ from dataclasses import dataclass
 
 from cbi_pipeline.report import formats
 from cbi_pipeline.report.morning import Morning, Score
+from data_contracts.evaluation import CALIBRATED
 
 EVERYTHING = "*"
 _SIGN = f"{formats.NARROW}%"
 _PREFIX = "skill_vs_"
-_UNTRAINED, _PRIOR, _CALIBRATED = "anchored_untrained", "prior", "+conformal"
+_UNTRAINED, _PRIOR = "anchored_untrained", "prior"
 _NAMES = {
     "climatology": "climatology",
     "ewma": "recent volatility (EWMA)",
     _PRIOR: "the untrained prior",
     "garch_t": "GARCH(1,1)-t",
     "gjr_t": "GJR-GARCH-t",
+    "lightgbm": "boosted trees (LightGBM)",
 }
 
 
@@ -80,13 +82,13 @@ def spoke(morning: Morning) -> str | None:
     evaluated = {score.recipe for score in morning.scores}
     recipe = morning.model.recipe
     # Forecasts are issued calibrated. The untrained anchored network is the prior, by construction.
-    names = [recipe + _CALIBRATED, recipe, *([_PRIOR] if recipe == _UNTRAINED else [])]
+    names = [recipe + CALIBRATED, recipe, *([_PRIOR] if recipe == _UNTRAINED else [])]
     return next((name for name in names if name in evaluated), None)
 
 
 def named(recipe: str) -> str:
     """A recipe or its calibrated variant, for readers."""
-    plain = recipe.removesuffix(_CALIBRATED)
+    plain = recipe.removesuffix(CALIBRATED)
     return plain if plain == recipe else f"{plain}, calibrated"
 
 
@@ -179,9 +181,9 @@ def sentence(score: Score) -> str:
 
 
 def columns(scores: Sequence[Score]) -> list[Column]:
-    """Columns of the score table: the fixed metrics, then skill against each naive forecast."""
+    """Columns of the score table: the fixed metrics, then skill against each opponent."""
     metrics = dict.fromkeys(score.metric for score in scores)
-    recipes = dict.fromkeys(score.recipe for score in scores)
+    recipes = dict.fromkeys([*_NAMES, *(score.recipe for score in scores)])
     return [
         *_FIXED,
         *(
@@ -193,11 +195,16 @@ def columns(scores: Sequence[Score]) -> list[Column]:
 
 
 def lines(morning: Morning, commodity: str, horizons: Iterable[str]) -> list[Line]:
-    """Lines of a commodity's score table: each horizon, then all; each recipe in turn."""
+    """Lines of a commodity's score table: each horizon, then all; each recipe in turn.
+
+    The untrained anchored network is left out beside the prior, which it equals.
+    """
     mine = [score for score in morning.scores if score.commodity == commodity]
     cells = {(s.horizon, s.recipe, s.metric): s for s in mine}
-    recipes = dict.fromkeys(s.recipe for s in mine)
     speaker, shown = spoke(morning), columns(morning.scores)
+    recipes = dict.fromkeys(s.recipe for s in mine)
+    if _PRIOR in recipes and speaker != _UNTRAINED:
+        recipes.pop(_UNTRAINED, None)
     return [
         Line(
             horizon,

@@ -74,3 +74,15 @@ def test_before_any_live_target_is_known_nothing_is_judged():
     found = held(said.clear().drop("recipe"), world.targets(), Pipeline())
     assert found.passed
     assert "too few" in found.description
+
+
+def test_live_forecasts_of_horizons_no_longer_followed_are_left_out():
+    world = worlds.world(np.random.default_rng(8), weeks=60, steps={"1w": 5})
+    said = world.speak("live", world.scale).with_row_index("sequence").drop("recipe")
+    dropped = said.with_columns(horizon=pl.lit(7, pl.Int64), sequence=pl.col("sequence") + 10_000)
+
+    class Pipeline:
+        catalogue = world.catalogue
+
+    both = held(pl.concat([said, dropped.cast(said.schema)]), world.targets(), Pipeline())
+    assert both.metadata == held(said, world.targets(), Pipeline()).metadata

@@ -66,6 +66,7 @@ def evidence() -> dict[str, Any]:
 def scores() -> pl.DataFrame:
     lines = [("tiny", "wti", "1w", "crps", 0.012), ("tiny", "*", "*", "crps", 0.013)]
     lines.append(("prior", "wti", "1w", "crps", 0.011))
+    lines.append(("tiny+conformal", "wti", "1w", "crps", 0.014))
     return pl.DataFrame(
         lines, schema=["recipe", "commodity", "horizon", "metric", "value"], orient="row"
     )

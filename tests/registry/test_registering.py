@@ -85,8 +85,22 @@ def test_the_run_names_recipe_state_code_and_decision(house: House, run: Run) ->
 def test_own_scores_become_metrics_and_all_scores_a_file(house: House, run: Run) -> None:
     own = {name: value for name, value in run.data.metrics.items() if name.startswith("score/")}
     assert own == {"score/crps/wti/1w": 0.012, "score/crps/all/all": 0.013}
+    assert run.data.metrics["calibrated/crps/wti/1w"] == 0.014
     text = mlflow.artifacts.load_text(f"{run.info.artifact_uri}/scores.csv")
     assert "prior,wti,1w,crps,0.011" in text
+
+
+def test_a_decision_on_a_version_is_kept_in_its_run_and_said_by_the_version(house: House) -> None:
+    row = world.decision("tiny", "hold", version=2, who="refresh")
+    house.registry.record(row)
+    version = house.registry.get(2)
+    assert version.decided == "hold, refresh: made for a test"
+    client = MlflowClient(house.registry.tracking_uri)
+    run = client.get_run(version.run_id)
+    kept = mlflow.artifacts.load_dict(
+        f"{run.info.artifact_uri}/decisions/{row['decision_id']}.json"
+    )
+    assert (kept["verdict"], kept["version"]) == ("hold", 2)
 
 
 def test_the_learning_curve_is_kept_by_epoch(house: House) -> None:

@@ -108,6 +108,12 @@ def test_decision_of_the_first_version_gives_way_to_a_real_one(morning):
     assert [gate.verdict for gate in morning.gates] == ["no_skill"]
 
 
+def test_decisions_by_people_and_the_newest_refresh_are_told_apart_from_the_gates(morning):
+    assert [(one.verdict, one.who) for one in morning.by_hand] == [("promote", "ada")]
+    assert morning.refresh is not None
+    assert morning.refresh.reason == "no worse than the version before"
+
+
 def test_model_card_is_the_registered_version_that_spoke(morning):
     assert morning.model is not None
     assert morning.model.fingerprint == VERSION["fingerprint"]

@@ -9,7 +9,7 @@ import pytest
 
 from cbi_pipeline.report import formats, panels, render, write
 from cbi_pipeline.report.charts.strip import strip
-from cbi_pipeline.report.morning import Morning
+from cbi_pipeline.report.morning import Gate, Morning
 from tests.report.mornings import gasoline, morning, oil
 
 VOID = {"meta", "br", "hr", "img", "link", "input", "path", "rect", "use"}
@@ -254,6 +254,18 @@ def test_a_morning_on_which_everything_abstained_still_renders(given):
     assert "No decision has been taken yet." in shown
     assert "No walk-forward evaluation has been run yet" in shown
     assert "every row received kept its contract" in shown
+
+
+def test_the_page_names_who_decided_by_hand_and_what_the_refresh_came_to(given):
+    promoted = Gate(
+        verdict="promote", reason="the desk knows this network", recipe="gru",
+        champion="anchored_untrained", decided_at=given.as_of, who="ada",
+    )  # fmt: skip
+    held = replace(promoted, verdict="hold", reason="CRPS +4 %", who="refresh")
+    shown = words(render(replace(given, pages=(), by_hand=(promoted,), refresh=held)))
+    assert "the desk knows this network" in shown
+    assert "by hand: ada" in shown
+    assert "Held back: the version in use stays. CRPS +4 %" in shown
 
 
 HOSTILE = "<script>alert('x')</script>\"&</style></svg>"

@@ -84,3 +84,28 @@ def test_skill_chart_runs_from_the_shortest_horizon_to_the_longest():
     labels = re.findall(r">(1[wmq]) vs", first)
     assert labels == sorted(labels, key=["1w", "1m", "1q"].index)
     assert set(labels) == {"1w", "1m", "1q"}
+
+
+def calibrated(value, low, high):
+    """The morning of a champion whose calibrated variant was evaluated."""
+    given = morning()
+    where = {"recipe": "anchored_untrained+conformal", "commodity": "*", "horizon": "*"}
+    held = Score(**where, metric="coverage_80", value=value, low=0.7, high=0.9, count=200)
+    band = Score(**where, metric="band_80", value=0.8, low=low, high=high, count=200)
+    return replace(given, scores=(*given.scores, held, band))
+
+
+def test_forecasts_are_issued_calibrated_so_that_variant_is_the_one_in_use():
+    given = calibrated(0.79, 0.7, 0.9)
+    assert skill.spoke(given) == "anchored_untrained+conformal"
+    assert skill.named(skill.spoke(given)) == "anchored_untrained, calibrated"
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(0.79, "as it should"), (0.65, "outside what chance gives")]
+)
+def test_coverage_is_told_with_the_band_it_should_lie_in(value, words):
+    (told,) = skill.coverage(calibrated(value, 0.7, 0.9))
+    assert words in told
+    assert "(70" in told
+    assert "of 200 outcomes" in told

@@ -167,7 +167,7 @@ def _past(store: Store) -> None:
     store.append("evaluation.forecast", walk_forward("prior"))
     store.append("evaluation.score", scores())
     store.append("registry.version", frame("registry.version", [VERSION]))
-    store.append("registry.decision", frame("registry.decision", [FIRST, NO_SKILL]))
+    store.append("registry.decision", frame("registry.decision", DECISIONS))
     store.replace("ref.series", frame("ref.series", SERIES))
     store.append("raw.observation", observations())
     store.append("ledger.txn", frame("ledger.txn", [TRANSACTION]))
@@ -260,6 +260,23 @@ FIRST = {
     "reason": "by construction",
     "recipe": "anchored_untrained",
 }
+REFRESH = {
+    **FIRST,
+    "decision_id": "4" * 64,
+    "verdict": "refresh",
+    "reason": "no worse than the version before",
+    "version": 1,
+    "who": "refresh",
+}
+BY_HAND = {
+    **REFRESH,
+    "decision_id": "5" * 64,
+    "decided_at": BEFORE,
+    "verdict": "promote",
+    "reason": "the desk knows this network",
+    "who": "ada",
+}
+DECISIONS = [FIRST, NO_SKILL, REFRESH, BY_HAND]
 SERIES = [
     {
         "series_id": series,

@@ -12,6 +12,7 @@ from cbi_pipeline.defs.evaluation.trial import Trial, challenger, founder, judge
 from cbi_pipeline.defs.knowledge import evidence_at, knowledge
 from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.registry import reign
+from data_contracts.evaluation import CALIBRATED
 
 KEY = dg.AssetKey(["evaluation", "walk_forward"])
 HEADLINES = ["crps", "mae", "hit_rate", "coverage_80", "skill_vs_climatology", "skill_vs_prior"]
@@ -47,8 +48,6 @@ def walk_forward(
     config: Evidence, pipeline: dg.ResourceParam[Pipeline]
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Past origins forecast by recipes and naive forecasts, each knowing what was public then."""
-    from cbi_pipeline.evaluation import SUFFIX
-
     trial = Trial(knowledge(pipeline, evidence_at(pipeline)), pipeline.settings.profile)
     standing = stands(trial, config, pipeline)
     if standing is None:
@@ -57,7 +56,7 @@ def walk_forward(
     with pipeline.warehouse.read() as store:
         scores = store.table("evaluation.score", "evaluation_id = ?", [trial.name])
         reigning = reign(store.table("registry.decision"))
-    speaks = (reigning.recipe if reigning else founder().name) + SUFFIX
+    speaks = (reigning.recipe if reigning else founder().name) + CALIBRATED
     yield bands.calibration(scores, speaks)
     yield dg.MaterializeResult(
         metadata={

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cbi_pipeline.defs.knowledge import Knowledge, feature_set
-from cbi_pipeline.registry import LOOKS
+from data_contracts.evaluation import LOOKS
 
 if TYPE_CHECKING:
     from cbi_pipeline.evaluation import Contender, Plan
@@ -49,7 +49,13 @@ class Trial:
     @cached_property
     def contenders(self) -> Sequence[Contender]:
         """The naive forecasts, every recipe, and what else the catalogue asks for."""
-        from cbi_pipeline.evaluation import Learned, as_contender, baselines, garch_baselines
+        from cbi_pipeline.evaluation import (
+            Boosted,
+            Learned,
+            as_contender,
+            baselines,
+            garch_baselines,
+        )
 
         asked = self.known.catalogue.evaluation
         garch = garch_baselines(self.known.prices) if asked.garch else ()
@@ -59,6 +65,7 @@ class Trial:
         return (
             *baselines(feature_set().name),
             *garch,
+            *([Boosted()] if asked.lightgbm else []),
             *learned,
             *(rolling if asked.rolling_years else ()),
         )

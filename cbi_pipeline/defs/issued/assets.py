@@ -101,15 +101,22 @@ def score(
 
 
 def held(live: pl.DataFrame, targets: pl.DataFrame, pipeline: Pipeline) -> dg.AssetCheckResult:
-    """Whether live bands held; each origin counts once, as a forecast carried on says no more."""
-    from cbi_pipeline.evaluation import coverage_bands, losses
+    """Whether live bands held, of the horizons and levels that are followed today.
 
+    Each origin counts once: a forecast that is carried on says nothing new.
+    """
+    from cbi_pipeline.evaluation import NEEDED_LEVELS, coverage_bands, losses
+
+    followed = [(one.id, steps) for one in pipeline.catalogue.commodities for steps in one.steps]
+    pairs = pl.DataFrame(followed, schema=["commodity", "horizon"], orient="row")
     origin = ["commodity", "origin_session", "horizon"]
     first = pl.col("sequence") == pl.col("sequence").min().over(*origin, "quantile")
-    once = live.filter(first).with_columns(recipe=pl.lit("live"))
-    return bands.live_coverage(
-        live, coverage_bands(losses(once, targets, pipeline.catalogue), "live")
+    once = live.filter(first, pl.col("quantile").is_in(NEEDED_LEVELS)).join(
+        pairs, on=["commodity", "horizon"], how="semi"
     )
+    whole = once.filter(pl.len().over(*origin) == len(NEEDED_LEVELS))
+    told = losses(whole.with_columns(recipe=pl.lit("live")), targets, pipeline.catalogue)
+    return bands.live_coverage(live, coverage_bands(told, "live"))
 
 
 def summary(outcomes: pl.DataFrame) -> pl.DataFrame:

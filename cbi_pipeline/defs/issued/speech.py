@@ -13,6 +13,7 @@ from cbi_pipeline.defs.knowledge import Knowledge, followed_series, knowledge
 from cbi_pipeline.defs.pipeline import ZONE, Pipeline
 from cbi_pipeline.registry import chronicle, reign
 from cbi_pipeline.warehouse import Store
+from data_contracts.evaluation import CALIBRATED
 
 
 @dataclass(frozen=True)
@@ -110,14 +111,13 @@ def evidence(store: Store, recipe: str) -> pl.DataFrame:
 
 def replays(pipeline: Pipeline, chosen: pl.Expr | None = None) -> pl.DataFrame:
     """The champion recipe's calibrated walk-forward forecasts that are not issued yet."""
-    from cbi_pipeline.evaluation import SUFFIX
     from cbi_pipeline.issued import calendar_target, from_walk_forward, rows
     from data_contracts.issued import FORECAST
 
     with pipeline.warehouse.read() as store:
         reigning = reign(store.table("registry.decision"))
         recipe = reigning.recipe if reigning else ""
-        past = evidence(store, recipe + SUFFIX).with_columns(recipe=pl.lit(recipe))
+        past = evidence(store, recipe + CALIBRATED).with_columns(recipe=pl.lit(recipe))
         previous = store.table("issued.forecast")
         said = from_walk_forward(past, recipe)
         key = [name for name in FORECAST.key if name != "track"]
