@@ -133,11 +133,13 @@ def _replay(
 
 
 def _gates(rows: pl.DataFrame) -> tuple[Gate, ...]:
-    """The newest decisions; the making of the first version is none beside a real one."""
+    """The newest decision on each recipe; making the first version is none beside a real one."""
     real = rows.filter(pl.col("verdict") != "first")
-    return _told(
-        (real if real.height else rows).filter(pl.col("decided_at") == pl.col("decided_at").max())
+    newest = (real if real.height else rows).filter(
+        pl.col("decided_at") == pl.col("decided_at").max()
     )
+    # At one instant several can stand: other evidence, of other code, on the same records.
+    return _told(newest.unique("recipe", keep="last", maintain_order=True))
 
 
 def _told(rows: pl.DataFrame) -> tuple[Gate, ...]:

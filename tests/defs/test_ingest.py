@@ -1,6 +1,7 @@
 """The archive asset on real archives: sound, damaged and edited ones."""
 
 import gzip
+from datetime import UTC, datetime
 
 import dagster as dg
 import pytest
@@ -119,3 +120,19 @@ def test_too_many_bad_rows_block_and_nothing_is_committed(pipeline):
     assert not checks(result)["quarantined_share"].passed
     assert "EIA.RWTC" in cause(result)
     assert not pipeline.warehouse.published.exists()
+
+
+def test_a_home_with_live_answers_never_takes_the_archive(pipeline):
+    pipeline.ledger.land(
+        feed="eia",
+        url="https://api.eia.gov/v2/petroleum",
+        body=b"{}",
+        fetched_at=datetime(2026, 1, 5, tzinfo=UTC),
+        status=200,
+        headers={},
+        secrets=(),
+    )
+    result = ingest(pipeline)
+    assert not result.success
+    assert "set CBI_HOME to another folder" in cause(result)
+    assert not pipeline.settings.warehouse_dir.exists()

@@ -17,6 +17,7 @@ from cbi_pipeline.ingest import (
     archive_series,
     commit,
     land,
+    live_feeds,
     prepare,
     read_file,
     require,
@@ -70,6 +71,7 @@ def archive_records(pipeline: dg.ResourceParam[Pipeline]) -> Iterator[Event]:
             LANDING, RAW, [ROW_RULES, *TABLE_RULES], "CBI_PROFILE=live asks the services"
         )
         return
+    _refuse_a_live_home(pipeline)
     folder = pipeline.settings.archive_dir
     feed, series = archive.feed(folder), archive_series(folder)
     # When we saw the bytes is a fact of this machine, whatever instant the profile stands at.
@@ -81,6 +83,17 @@ def archive_records(pipeline: dg.ResourceParam[Pipeline]) -> Iterator[Event]:
     require(prepared.outcomes)
     report = commit(feed, prepared, pipeline.ledger, pipeline.warehouse, series, seen_at)
     yield committed(RAW, report)
+
+
+def _refuse_a_live_home(pipeline: Pipeline) -> None:
+    names = live_feeds(pipeline.settings)
+    if any(response.feed in names for response in pipeline.ledger.responses()):
+        raise dg.Failure(
+            f"{pipeline.settings.home} holds answers of live services, which the archive's closed "
+            "records would appear to withdraw; set CBI_HOME to another folder, or "
+            "CBI_PROFILE=live",
+            allow_retries=False,
+        )
 
 
 def unasked(
