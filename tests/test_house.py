@@ -114,8 +114,12 @@ def test_every_dependency_is_pinned_to_a_version_that_suits():
 
 
 def test_everything_imported_is_declared():
+    project = PROJECT["project"]
+    extras = (lines for name, lines in project["optional-dependencies"].items() if name != "dev")
     declared = {
-        canonicalize_name(Requirement(line).name) for line in PROJECT["project"]["dependencies"]
+        canonicalize_name(Requirement(line).name)
+        for lines in (project["dependencies"], *extras)
+        for line in lines
     }
     providers = metadata.packages_distributions()
     undeclared = set()
