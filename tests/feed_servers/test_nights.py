@@ -187,6 +187,7 @@ def assert_every_row_is_traced(one: Installation) -> None:
     assert rows.select(pl.struct("series_id", "period", "version").is_unique().all()).item()
 
 
+@pytest.mark.slow
 def test_three_random_kills_end_with_the_same_content(tmp_path, monkeypatch):
     kills(tmp_path, monkeypatch, count=3, nights=3, seed=3)
 

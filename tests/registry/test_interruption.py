@@ -85,6 +85,7 @@ def test_an_interrupted_registration_leaves_no_half_version_and_is_completed(
     check_whole(registry)
 
 
+@pytest.mark.slow
 def test_a_half_built_database_is_never_at_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

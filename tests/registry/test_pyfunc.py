@@ -64,6 +64,7 @@ def check_figures(said: pd.DataFrame, expected: Forecasts) -> None:
         assert np.array_equal(own["volatility"], expected.vol_NH[place].repeat(levels))
 
 
+@pytest.mark.slow
 def test_a_process_that_knows_only_the_address_forecasts_the_example(
     house: House, tmp_path: Path
 ) -> None:
