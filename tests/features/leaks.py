@@ -10,7 +10,7 @@ import torch
 from cbi_pipeline.forecasting.scaler import fit_moments
 from cbi_pipeline.market import latest_prices
 from tests.features.detector import END, Record, Study, decided, fingerprint, micros
-from tests.features.worlds import MONTHLY, RETAIL, WEEKLY, WTI
+from tests.features.worlds import MONTHLY, OPEN_INTEREST, POSITIONS, RETAIL, WEEKLY, WTI
 
 Observed = pl.DataFrame
 
@@ -95,6 +95,31 @@ def weekly_value_interpolated(record: Record) -> pl.Series:
     return _stocks_on(record).interpolate()
 
 
+def positions_joined_on_their_report_date(record: Record) -> pl.Series:
+    """Tuesday's positions from Tuesday on, which the agency publishes on Friday or later."""
+    reports = _values(record, POSITIONS)
+    joined = _decided_on(record).sort("period").join_asof(reports, on="period")
+    return joined.sort("index").get_column("value")
+
+
+def open_interest_of_the_same_day(record: Record) -> pl.Series:
+    """Known on the evening of its day, which the exchange publishes later."""
+    daily = _values(record, OPEN_INTEREST)
+    joined = _decided_on(record).join(daily, on="period", how="left", maintain_order="left")
+    return joined.get_column("value")
+
+
+def _decided_on(record: Record) -> pl.DataFrame:
+    """The day of each row's decision."""
+    return record.rows.select(period=pl.col("decision_at").dt.date()).with_row_index()
+
+
+def _values(record: Record, series: str) -> pl.DataFrame:
+    """The first value of each period."""
+    own = record.observations.filter(pl.col("series_id") == series).sort("version")
+    return own.unique("period", keep="first").select("period", "value").sort("period")
+
+
 def _stocks_on(record: Record) -> pl.Series:
     """Stocks on the session that bears their date, and nothing on other sessions."""
     stocks = record.observations.filter(pl.col("series_id") == WEEKLY[0])
@@ -165,6 +190,8 @@ _COLUMN = (
     price_as_restated_later,
     weekly_value_filled_backward,
     weekly_value_interpolated,
+    positions_joined_on_their_report_date,
+    open_interest_of_the_same_day,
 )
 _TRAINING = (
     split_without_purge,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.features.detector import Record, features_study, forecasts_study, full_study, notices
 from tests.features.leaks import LEAKS
 from tests.features.records import observations
-from tests.features.worlds import MONTHLY, RETAIL, START, WEEKLY, WTI, world
+from tests.features.worlds import MONTHLY, RETAIL, START, WEEKLY, WTI, positions, world
 
 SCRAMBLED = st.sampled_from([(), (WTI,), (RETAIL,), WEEKLY, MONTHLY])
 NO_SHRINKING = [Phase.explicit, Phase.reuse, Phase.generate]
@@ -26,8 +26,12 @@ INSTANTS = [
 
 @pytest.fixture(scope="module")
 def recent() -> Record:
-    """The shipped record since 2014: enough for every feature, small enough to rebuild often."""
-    return Record(observations().filter(pl.col("period") >= date(2014, 1, 1)))
+    """The shipped record since 2014: enough for every feature, small enough to rebuild often.
+
+    Positions stand beside it, which no feature reads, for the leaks that do.
+    """
+    real = observations().filter(pl.col("period") >= date(2014, 1, 1))
+    return Record(pl.concat([real, positions()]))
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ START = datetime(2014, 1, 6, tzinfo=UTC)
 WTI, RETAIL = "EIA.RWTC", "EIA.EMM_EPMMU_PTE_SMN_DPG"
 MONTHLY = tuple(name for name in CORE_1.series if ".MER." in name)
 WEEKLY = tuple(name for name in CORE_1.series if ".MER." not in name)
+POSITIONS, OPEN_INTEREST = "MADE_UP.POSITIONS", "MADE_UP.OPEN_INTEREST"
 
 
 def world(seed: int, weeks: int = 120, revisions: int = 25) -> pl.DataFrame:
@@ -33,6 +34,19 @@ def world(seed: int, weeks: int = 120, revisions: int = 25) -> pl.DataFrame:
     ]
     first = pl.concat(frames)
     return as_observations(pl.concat([first, _revised(dice, first, revisions)]))
+
+
+def positions(weeks: int = 300) -> pl.DataFrame:
+    """Tuesday's positions, out on Friday or weeks late; open interest, out a day or more later."""
+    dice = np.random.default_rng(0)
+    monday = [START + timedelta(weeks=w) for w in range(weeks)]
+    days = [m + timedelta(days=d) for m in monday for d in range(5)]
+    tuesdays = [m + timedelta(days=1) for m in monday]
+    frames = [
+        _series(dice, POSITIONS, tuesdays, (3.85, 20)),
+        _series(dice, OPEN_INTEREST, days, (1.66, 4)),
+    ]
+    return as_observations(pl.concat(frames))
 
 
 def _series(
