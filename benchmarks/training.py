@@ -308,6 +308,7 @@ def measure(*, quick: bool, device: torch.device, threads: int) -> dict[str, obj
         found.setdefault("data_share_of_step", share)
     members = 4 if quick else 16
     stacked = {
+        "mlp_16x2": MlpConfig(hidden=16, layers=2),
         "mlp_32x2": MlpConfig(hidden=32, layers=2),
         "tcn_8x2": TcnConfig(hidden=8, blocks=2, dropout=0.0),
         "tcn_8x3": TcnConfig(hidden=8, blocks=3, dropout=0.0),
