@@ -9,6 +9,7 @@ import polars as pl
 from cbi_pipeline.defs import metadata
 from cbi_pipeline.defs.knowledge import feature_set, followed_series
 from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.defs.records import RECORDS
 
 ROW = dg.AssetKey(["features", "row"])
 TARGET = dg.AssetKey(["features", "target"])
@@ -19,11 +20,7 @@ PICTURED = 750
 
 @dg.asset(
     key=ROW,
-    deps=[
-        dg.AssetKey(["market", "price"]),
-        dg.AssetKey(["raw", "archive"]),
-        dg.AssetKey(["raw", "eia"]),
-    ],
+    deps=[dg.AssetKey(["market", "price"]), RECORDS],
     group_name="features",
     kinds={"duckdb", "polars"},
     pool="warehouse",

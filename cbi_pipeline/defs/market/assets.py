@@ -9,6 +9,7 @@ import polars as pl
 
 from cbi_pipeline.defs import metadata
 from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.defs.records import RECORDS
 from data_contracts.table_rules import RuleOutcome
 
 KEY = dg.AssetKey(["market", "price"])
@@ -16,7 +17,7 @@ KEY = dg.AssetKey(["market", "price"])
 
 @dg.asset(
     key=KEY,
-    deps=[dg.AssetKey(["raw", "archive"]), dg.AssetKey(["raw", "eia"])],
+    deps=[RECORDS],
     group_name="market",
     kinds={"duckdb", "polars"},
     pool="warehouse",
