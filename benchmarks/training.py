@@ -321,6 +321,17 @@ def measure(*, quick: bool, device: torch.device, threads: int) -> dict[str, obj
     return found
 
 
+def tell(found: dict[str, object], target: str | None) -> None:
+    """Prints the figures, as one JSON line where `target` is "-", and writes them to that file."""
+    if target == "-":
+        print(json.dumps(found))
+        return
+    for name, value in found.items():
+        print(f"{name:40} {value}")
+    if target:
+        Path(target).write_text(json.dumps(found) + "\n")
+
+
 def main() -> None:
     """Reads the arguments, measures, prints."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -336,13 +347,7 @@ def main() -> None:
         return
     device = torch.device(arguments.device)
     found = measure(quick=arguments.quick, device=device, threads=arguments.threads)
-    if arguments.json == "-":
-        print(json.dumps(found))
-        return
-    for name, value in found.items():
-        print(f"{name:34} {value}")
-    if arguments.json:
-        Path(arguments.json).write_text(json.dumps(found) + "\n")
+    tell(found, arguments.json)
 
 
 if __name__ == "__main__":

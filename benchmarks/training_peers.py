@@ -8,13 +8,11 @@ turns, as in `benchmarks/training.py`. Ratios above 1 favour this package.
 """
 
 import argparse
-import json
 import logging
 import time
 import warnings
 from datetime import UTC, datetime
 from importlib import metadata
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -29,6 +27,7 @@ from benchmarks.training import (
     make_panel,
     recipe,
     start,
+    tell,
 )
 from cbi_pipeline.forecasting import DEFAULT_LEVELS, Panel, windows
 from cbi_pipeline.forecasting.networks.recurrent import RecurrentConfig
@@ -182,14 +181,7 @@ def main() -> None:
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore")
     logging.disable(logging.WARNING)
-    found = measure(quick=arguments.quick)
-    if arguments.json == "-":
-        print(json.dumps(found))
-        return
-    for name, value in found.items():
-        print(f"{name:40} {value}")
-    if arguments.json:
-        Path(arguments.json).write_text(json.dumps(found) + "\n")
+    tell(measure(quick=arguments.quick), arguments.json)
 
 
 if __name__ == "__main__":

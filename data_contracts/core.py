@@ -69,6 +69,8 @@ class Contract:
         key: columns that identify a row.
         version: changes whenever the model changes; recorded with quarantined rows and models.
         append_only: rows are only ever added; the warehouse offers no update or delete.
+        indexed: DuckDB keeps the key's index, whole and in memory. False where rows are many and
+            their one writer keeps keys unique by itself.
     """
 
     table: str
@@ -76,6 +78,7 @@ class Contract:
     key: tuple[str, ...]
     version: str = "1.0.0"
     append_only: bool = True
+    indexed: bool = True
     _cache: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -120,7 +123,8 @@ class Contract:
             f'  "{name}" {duckdb_type(dtype)}{self._constraint(name)}'
             for name, dtype in self.dtypes.items()
         ]
-        lines.append(f"  PRIMARY KEY ({', '.join(_quoted(self.key))})")
+        if self.indexed:
+            lines.append(f"  PRIMARY KEY ({', '.join(_quoted(self.key))})")
         return f"CREATE TABLE IF NOT EXISTS {self.table} (\n" + ",\n".join(lines) + "\n)"
 
     def _constraint(self, name: str) -> str:

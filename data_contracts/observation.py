@@ -59,7 +59,10 @@ class QuarantinedRow(Table):
 
 PARSED = Contract(table="parsed.observation", model=Parsed, key=("series_id", "period"))
 OBSERVATION = Contract(
-    table="raw.observation", model=Observation, key=("series_id", "period", "version")
+    table="raw.observation",
+    model=Observation,
+    key=("series_id", "period", "version"),
+    indexed=False,
 )
 QUARANTINE = Contract(
     table="quarantine.row",

@@ -8,7 +8,7 @@ families; each leaves room beyond the worst of the real records it was set on.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -54,14 +54,13 @@ def findings(
         rule, series_id, period and detail of each finding, by rule and series.
     """
     known = rows.join(_limits(shapes), on="series_id", maintain_order="left")
-    ordered = known.sort(*_GROUP, "period", maintain_order=True)
-    valued = ordered.filter(pl.col("value").is_not_null())
-    parts = [
-        _unordered(known),
-        _misplaced(ordered, refused),
-        _rounded(valued),
-        _rescaled(valued),
-    ]
+    parts = [pl.DataFrame(schema=FINDINGS)]
+    if any(shape.ascending for shape in shapes.values()):
+        parts.append(_unordered(known))
+    if any(replace(shape, ascending=False) != Shape() for shape in shapes.values()):
+        ordered = known.sort(*_GROUP, "period", maintain_order=True)
+        valued = ordered.filter(pl.col("value").is_not_null())
+        parts += [_misplaced(ordered, refused), _rounded(valued), _rescaled(valued)]
     return pl.concat(part.select(*FINDINGS).cast(pl.Schema(FINDINGS)) for part in parts).sort(
         "rule", "series_id", "period"
     )

@@ -219,7 +219,8 @@ def parse(answer: Answer, codes: Mapping[str, LiveSeries]) -> Parsed:
         UnexpectedShape: the page is no answer of this API, or rows lack series, period or value.
         IncompleteResponse: the page ends in the middle.
     """
-    table = read_page(answer).table
+    page = read_page(answer)
+    table = page.table
     if table.is_empty():
         return Parsed(pl.DataFrame(schema=dict(PARSED_SCHEMA)))
     ids = {code: one.id for code, one in codes.items()}
@@ -236,7 +237,7 @@ def parse(answer: Answer, codes: Mapping[str, LiveSeries]) -> Parsed:
         .otherwise(text.str.strip_chars().replace_strict(_FLAGS, default="value")),
         available_basis=pl.lit("assumed"),
         locator=pl.format("data[{}]", pl.int_range(pl.len())),
-        row_json="row_json",
+        row_json=pl.lit(""),
     )
     families = {one.id: one.family for one in codes.values()}
     dated = frame.with_columns(
@@ -245,7 +246,8 @@ def parse(answer: Answer, codes: Mapping[str, LiveSeries]) -> Parsed:
     return Parsed(
         dated.join(
             _releases(dated), on=["family", "period"], how="left", maintain_order="left"
-        ).select(list(PARSED_SCHEMA))
+        ).select(list(PARSED_SCHEMA)),
+        source=page.source,
     )
 
 

@@ -8,7 +8,7 @@ columns) is read object by object instead, which takes longer and comes to the s
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -31,12 +31,14 @@ class Page:
     Attributes:
         head: members of ``response`` other than its rows.
         warnings: what the service warns of, wherever it says so.
-        table: one row per source row, columns of text, and the source row as ``row_json``.
+        table: one row per source row, columns of text.
+        source: writes the source rows as JSON.
     """
 
     head: Mapping[str, Any]
     warnings: tuple[str, ...]
     table: pl.DataFrame
+    source: Callable[[], pl.Series]
 
     @property
     def total(self) -> int:
@@ -80,7 +82,13 @@ def _by_columns(body: bytes) -> Page | None:
         return None
     head = content.select(pl.col("response").struct.unnest()).drop("data").row(0, named=True)
     above = content["warnings"].to_list() if "warnings" in content.columns else []
-    return Page(head, _warnings(head.get("warnings"), *above), _with_source(table.cast(pl.String)))
+    table = table.cast(pl.String)
+    return Page(
+        head,
+        _warnings(head.get("warnings"), *above),
+        _with_units(table),
+        lambda: _by_objects(body).source(),
+    )
 
 
 def _is_there(name: str, table: pl.DataFrame, body: bytes) -> bool:
@@ -107,7 +115,12 @@ def _by_objects(body: bytes) -> Page:
         if any(column not in row for row in rows):
             raise unexpected(f"rows without the column {column}")
     head = {name: member for name, member in response.items() if name != "data"}
-    return Page(head, _warnings(head.get("warnings"), content.get("warnings")), _table(rows))
+    return Page(
+        head,
+        _warnings(head.get("warnings"), content.get("warnings")),
+        _table(rows),
+        lambda: pl.Series([json.dumps(row) for row in rows], dtype=pl.String),
+    )
 
 
 def _decoded(body: bytes) -> Mapping[str, Any]:
@@ -131,12 +144,8 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
     return _with_units(
         pl.DataFrame(
             [pl.Series(name, [_text(row.get(name)) for row in rows], pl.String) for name in names]
-        ).with_columns(row_json=pl.Series([json.dumps(row) for row in rows], dtype=pl.String))
+        )
     )
-
-
-def _with_source(table: pl.DataFrame) -> pl.DataFrame:
-    return _with_units(table.with_columns(row_json=table.to_struct().struct.json_encode()))
 
 
 def _with_units(table: pl.DataFrame) -> pl.DataFrame:

@@ -40,11 +40,21 @@ class Parsed:
         ignored: source rows that are not observations by rule, counted by reason.
         complete: series whose whole history the response carries, so that a period absent from
             it is absent at the publisher.
+        source: writes the source rows as JSON where ``frame`` has none in ``row_json``: that takes
+            long, and few are ever looked at.
     """
 
     frame: pl.DataFrame
     ignored: Mapping[str, int] = field(default_factory=dict)
     complete: tuple[str, ...] = ()
+    source: Callable[[], pl.Series] | None = None
+
+    @property
+    def sourced(self) -> pl.DataFrame:
+        """The frame, each row with the source row it came from."""
+        if self.source is None:
+            return self.frame
+        return self.frame.with_columns(row_json=self.source())
 
 
 @dataclass(frozen=True, slots=True)

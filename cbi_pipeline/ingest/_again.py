@@ -16,8 +16,8 @@ from cbi_pipeline.feeds.archive_rows import parse as parse_archive
 from cbi_pipeline.feeds.live import LiveFeed, Pull
 from cbi_pipeline.ingest._engine import Prepared, prepare
 from cbi_pipeline.ingest._import import read_at
-from cbi_pipeline.ingest._judge import answer_of
-from cbi_pipeline.ingest._night import Landed, LandedPull, without_source
+from cbi_pipeline.ingest._night import Landed, LandedPull
+from cbi_pipeline.ingest._read import answer_of
 from cbi_pipeline.ingest._screen import REFUSAL
 from cbi_pipeline.ledger import Entry, Ledger, LedgerDamaged, Response
 from data_contracts.families import family
@@ -89,10 +89,9 @@ def night(entry: Entry, source: Bytes) -> tuple[LiveFeed, Landed]:
     feed = source.feed(entry)
     pulls = []
     for told in pulls_of(entry):
-        responses = tuple(source.response(entry, name) for name in told["responses"])
-        answers = (answer_of(response, source.ledger) for response in responses)
-        parsed = tuple(without_source(feed.parse(answer)) for answer in answers)
-        pulls.append(LandedPull(_pull(told), responses, parsed))
+        responses = [source.response(entry, name) for name in told["responses"]]
+        pages = ((one, feed.parse(answer_of(one, source.ledger))) for one in responses)
+        pulls.append(LandedPull.of(feed, _pull(told), source.ledger, pages))
     return feed, Landed(entry.feed, entry.seen_at, tuple(pulls))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 
 import polars as pl
@@ -27,6 +28,8 @@ from data_contracts.ledger import TRANSACTION
 from data_contracts.observation import QUARANTINE
 from data_contracts.reference import RELEASE, SERIES
 
+#: However long a history is, its first load fits a small machine.
+_MEMORY = "128MB"
 _SAME_ROW = ["series_id", "rule", "row"]
 
 
@@ -67,22 +70,23 @@ def _judged(
 ) -> tuple[Judged, IngestReport]:
     try:
         with warehouse.read() as store:
-            published = store.content()
-            judged = judge(feed, landed, ledger, Held.read(store, feed))
+            held = Held.read(store, feed)
+            judged = judge(feed, landed, ledger, held)
             quarantine = _quarantine(store, feed.name, refusals(feed, judged), judged, landed.at, 0)
-            if judged.rows.is_empty() and quarantine.is_empty() and _known(store, feed):
+            if not judged.says_new and quarantine.is_empty() and _known(store, feed):
                 return judged, _report(store, feed, judged, changed=False, added=0)
     except NothingPublished:
-        published = ""
-        judged = judge(feed, landed, ledger, Held.nothing())
-        if judged.rows.is_empty() and not judged.used:
+        held = Held()
+        judged = judge(feed, landed, ledger, held)
+        if not judged.says_new and not judged.used:
             return judged, IngestReport(
                 feed.name, changed=False, txn_id=0, added=0, state="", newest={}, **judged.counts
             )
-    with warehouse.write() as store, store.transaction():
-        if store.content() != published:
+    with warehouse.write(memory=_MEMORY) as store, store.transaction():
+        written = Held.read(store, feed)
+        if written.sizes != held.sizes:
             # A run killed between commit and publication left rows that no snapshot shows.
-            judged = judge(feed, landed, ledger, Held.read(store, feed))
+            judged = judge(feed, landed, ledger, written)
         report = write_night(store, feed, landed, judged, ledger)
         ledger.log(_entry(feed, landed, judged, report))
     warehouse.publish()
@@ -144,13 +148,16 @@ def write_night(
     used = ledger.frame({one.response_id: one for one in judged.used}.values())
     known = store.query("SELECT response_id FROM ledger.response")
     store.append("ledger.response", used.join(known, on="response_id", how="anti"))
-    recorded = store.record(judged.rows, seen_at=landed.at, txn_id=txn_id)
-    add_releases(store, judged.rows)
+    added, releases = 0, RELEASE.empty()
+    for rows in judged.rows():
+        recorded = store.record(rows, seen_at=landed.at, txn_id=txn_id)
+        added += recorded.added + recorded.withdrawn
+        releases = earliest([releases, releases_of(store, rows)])
+    add_releases(store, releases)
     rejected = refusals(feed, judged)
     store.replace(
         "quarantine.row", _quarantine(store, feed.name, rejected, judged, landed.at, txn_id)
     )
-    added = recorded.added + recorded.withdrawn
     row = {
         "txn_id": txn_id,
         "feed": feed.name,
@@ -165,19 +172,30 @@ def write_night(
     return _report(store, feed, judged, changed=True, added=added)
 
 
-def add_releases(store: Store, rows: pl.DataFrame) -> None:
-    """Note the first known release of each period, inside the running transaction."""
+def releases_of(store: Store, rows: pl.DataFrame) -> pl.DataFrame:
+    """The first release of each period that some rows tell of, as rows of ``ref.release``."""
     families = dict(store.query("SELECT series_id, family FROM ref.series").iter_rows())
-    first = (
-        rows.filter(pl.col("status") != "withdrawn")
-        .with_columns(family=pl.col("series_id").replace_strict(families, return_dtype=pl.String))
-        .group_by("family", "period")
-        .agg(pl.all().sort_by("available_at").first())
-        .select("family", "period", released_at="available_at", basis="available_basis")
-        .select(list(RELEASE.dtypes))
+    family = pl.col("series_id").replace_strict(families, return_dtype=pl.String)
+    told = rows.filter(pl.col("status") != "withdrawn").select(
+        family.alias("family"), "period", released_at="available_at", basis="available_basis"
     )
+    return earliest([told])
+
+
+def earliest(releases: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """The first of several releases of each period."""
+    return (
+        pl.concat(releases)
+        .select(list(RELEASE.dtypes))
+        .sort("released_at", "basis")
+        .unique(["family", "period"], keep="first")
+    )
+
+
+def add_releases(store: Store, releases: pl.DataFrame) -> None:
+    """Note releases of periods that have none yet, inside the running transaction."""
     known = store.query("SELECT family, period FROM ref.release")
-    store.replace("ref.release", first.join(known, on=["family", "period"], how="anti"))
+    store.replace("ref.release", releases.join(known, on=["family", "period"], how="anti"))
 
 
 def _quarantine(

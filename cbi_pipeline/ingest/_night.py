@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Self
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -22,8 +25,9 @@ from cbi_pipeline.feeds import (
 from cbi_pipeline.feeds.live import Answer, LiveFeed, Pull
 from cbi_pipeline.ingest._client import Client, Patience
 from cbi_pipeline.ingest._faults import Fault
-from cbi_pipeline.ingest._held import Held
-from cbi_pipeline.ledger import Ledger, Response, mask
+from cbi_pipeline.ingest._held import Cells, Held
+from cbi_pipeline.ingest._spool import Blocks, Spool
+from cbi_pipeline.ledger import Ledger, Response
 from cbi_pipeline.warehouse import Warehouse
 
 #: Both agencies date their periods in this zone.
@@ -40,13 +44,38 @@ class LandedPull:
     Attributes:
         pull: what was asked.
         responses: its pages, as they lie in the ledger.
-        parsed: the rows of each page, their ``row_json`` left empty: source rows are long, and
-            few are ever looked at.
+        rows: the rows of all pages in turn, the number of the page before each ``locator``, their
+            ``row_json`` left empty: source rows are long, and few are ever looked at.
+        ignored: number of source rows that are no observations.
     """
 
     pull: Pull
     responses: tuple[Response, ...]
-    parsed: tuple[Parsed, ...]
+    rows: Spool
+    ignored: int
+
+    @classmethod
+    def of(
+        cls, feed: LiveFeed, pull: Pull, ledger: Ledger, pages: Iterable[tuple[Response, Parsed]]
+    ) -> Self:
+        """A pull of these pages."""
+        rows, ignored = Spool(Blocks.of(feed, pull), ledger.root), 0
+        responses: list[Response] = []
+        for response, parsed in pages:
+            rows.put(
+                parsed.frame.with_columns(
+                    locator=pl.format("{} {}", pl.lit(len(responses)), "locator"),
+                    row_json=pl.lit(""),
+                )
+            )
+            responses.append(response)
+            ignored += sum(parsed.ignored.values())
+        return cls(pull, tuple(responses), rows, ignored)
+
+    def fault(self, error: FeedError) -> Fault:
+        """The fault an error in its answers makes, which were landed and are not used."""
+        ids = [response.response_id for response in self.responses]
+        return Fault.of(error, self.pull.name, ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +101,14 @@ class Landed:
 
 @dataclass(slots=True)
 class _Landing:
-    """The landing of one pull in progress."""
+    """The landing of one pull in progress.
+
+    Attributes:
+        responses: answers so far.
+        requests: questions so far.
+        rows: source rows so far, and
+        says_new: whether they say anything new, where the service is to count them.
+    """
 
     feed: LiveFeed
     client: Client
@@ -80,25 +116,47 @@ class _Landing:
     now: datetime
     responses: list[Response] = field(default_factory=list)
     requests: int = 0
+    rows: int = 0
+    says_new: bool = False
 
-    def ask(self, url: str) -> Answer:
-        """Ask, land the answer whatever it is, then judge it; its body comes back masked."""
+    def ask(self, url: str) -> tuple[Response, Answer]:
+        """Ask, land the answer whatever it is, then judge it; its body is what was stored."""
         self.requests += 1
         answer, error = self.client.get(url)
-        self.responses.append(
-            self.ledger.land(
-                feed=self.feed.name,
-                url=url,
-                body=answer.body,
-                fetched_at=self.now,
-                status=answer.status,
-                headers=answer.headers,
-                secrets=self.client.secrets,
-            )
+        response = self.ledger.land(
+            feed=self.feed.name,
+            url=url,
+            body=answer.body,
+            fetched_at=self.now,
+            status=answer.status,
+            headers=answer.headers,
+            secrets=self.client.secrets,
         )
+        self.responses.append(response)
         if error is not None:
             raise error
-        return replace(answer, body=mask(answer.body, self.client.secrets).body)
+        return response, replace(answer, body=self.ledger.body(response))
+
+    def pages(self, pull: Pull, known: Cells | None) -> Iterator[tuple[Response, Parsed]]:
+        """Every page of a pull in turn, proven to be whole when they end.
+
+        Args:
+            pull: what to ask.
+            known: cells held already, where the service is to count its rows if they differ.
+        """
+        proof = self.feed.proof(pull)
+        # The next page is on its way and on the disk while this one is read.
+        with ThreadPoolExecutor(1) as ahead:
+            coming: Future[tuple[Response, Answer]] | None = ahead.submit(self.ask, pull.url)
+            while coming is not None:
+                response, answer = coming.result()
+                next_url = proof.add(answer)
+                coming = ahead.submit(self.ask, next_url) if next_url is not None else None
+                parsed = self.feed.parse(answer)
+                if known is not None and self.feed.rows_in is not None:
+                    self.rows += self.feed.rows_in(answer)
+                    self.says_new = self.says_new or len(known.news(parsed.frame)) > 0
+                yield response, parsed
 
 
 def land_night(
@@ -125,7 +183,6 @@ def land_night(
         patience: bounds of time and size.
         transport: seam for tests.
     """
-    held = Held.of(warehouse, feed)
     try:
         client = Client(feed, secret, patience, transport)
     except FeedError as error:
@@ -133,7 +190,7 @@ def land_night(
     pulls: list[LandedPull] = []
     faults: list[Fault] = []
     requests = 0
-    with client:
+    with client, Held.published(warehouse, feed) as held:
         for pull in feed.pulls(held.newest, now.astimezone(AGENCY_ZONE).date()):
             landing = _Landing(feed, client, ledger, now)
             try:
@@ -150,26 +207,15 @@ def land_night(
 
 
 def _complete(landing: _Landing, pull: Pull, held: Held) -> LandedPull:
-    proof, rows, says_new = landing.feed.proof(pull), 0, False
-    parsed: list[Parsed] = []
-    next_url: str | None = pull.url
-    while next_url is not None:
-        answer = landing.ask(next_url)
-        next_url = proof.add(answer)
-        parsed.append(without_source(landing.feed.parse(answer)))
-        if landing.feed.rows_in is not None:
-            rows += landing.feed.rows_in(answer)
-            says_new = says_new or not held.says_the_same(parsed[-1].frame)
-    pages = tuple(landing.responses)
-    unexplained = says_new or held.cells_in(pull) != rows * _series_per_row(pull)
-    if landing.feed.count_url is not None and unexplained:
-        _counted(landing, pull, rows)
-    return LandedPull(pull, pages, tuple(parsed))
-
-
-def without_source(page: Parsed) -> Parsed:
-    """The page, its rows without the text they came from."""
-    return replace(page, frame=page.frame.with_columns(row_json=pl.lit("")))
+    feed, known = landing.feed, None
+    if feed.count_url is not None:
+        known = held.cells(pull.series)
+    landed = LandedPull.of(feed, pull, landing.ledger, landing.pages(pull, known))
+    if known is not None:
+        expected = landing.rows * _series_per_row(pull)
+        if landing.says_new or len(known.within(pull)) != expected:
+            _counted(landing, pull)
+    return landed
 
 
 def _series_per_row(pull: Pull) -> int:
@@ -177,10 +223,11 @@ def _series_per_row(pull: Pull) -> int:
     return len(pull.series) // len(markets)
 
 
-def _counted(landing: _Landing, pull: Pull, rows: int) -> None:
-    feed = landing.feed
+def _counted(landing: _Landing, pull: Pull) -> None:
+    feed, rows = landing.feed, landing.rows
     assert feed.count_url is not None and feed.count is not None
-    counted = feed.count(landing.ask(feed.count_url(pull)))
+    _, answer = landing.ask(feed.count_url(pull))
+    counted = feed.count(answer)
     if counted != rows:
         raise IncompleteResponse(
             feed.name,

@@ -10,7 +10,7 @@ import polars as pl
 
 from cbi_pipeline.feeds import Parsed, archive, cftc, eia
 from cbi_pipeline.feeds.live import Answer, LiveFeed
-from cbi_pipeline.ingest._judge import metas
+from cbi_pipeline.ingest._read import metas
 from cbi_pipeline.ingest._screen import SeriesMeta, screen
 
 
@@ -62,7 +62,7 @@ def _live(feed: str) -> LiveFeed:
 
 
 def _screened(parsed: Parsed, known: dict[str, SeriesMeta]) -> ParsedFile:
-    screened = screen(parsed.frame, known, datetime.now(UTC))
+    screened = screen(parsed.sourced, known, datetime.now(UTC))
     return ParsedFile(
         accepted=screened.good.drop("row_json"),
         rejected=screened.rejected.drop("row", "contract_version"),

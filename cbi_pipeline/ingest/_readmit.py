@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
 
 from cbi_pipeline.ingest._again import Bytes, delivery, night, pulls_of
-from cbi_pipeline.ingest._deliver import add_releases
+from cbi_pipeline.ingest._deliver import add_releases, releases_of
 from cbi_pipeline.ingest._engine import END_OF_TIME, next_txn
 from cbi_pipeline.ingest._held import CELL
-from cbi_pipeline.ingest._judge import ReadPull, screen_pull
-from cbi_pipeline.ingest._night import LandedPull
+from cbi_pipeline.ingest._read import ReadSeries, read_pull
 from cbi_pipeline.ledger import Entry
 from cbi_pipeline.warehouse import Store
 from data_contracts.ledger import TRANSACTION
@@ -78,16 +78,19 @@ def _good(
             for response, _, screened in prepared.parts
         ]
         return pl.concat(rows), set()
-    loaded = store.query(
-        "SELECT DISTINCT series_id FROM raw.observation WHERE txn_id < ?", [entry.txn_id]
-    )["series_id"].to_list()
+    held = store.query(
+        "SELECT series_id, count(*) FROM raw.observation WHERE txn_id < ? GROUP BY ALL",
+        [entry.txn_id],
+    )
+    loaded = dict(held.iter_rows())
     feed, landed = night(entry, source)
 
-    def read(pull: LandedPull, refused: pl.DataFrame) -> ReadPull:
-        return screen_pull(feed, pull, source.ledger, loaded, landed.at, refused)
+    def read(refused: pl.DataFrame) -> Iterator[ReadSeries]:
+        for pull in landed.pulls:
+            yield from read_pull(feed, pull, loaded, landed.at, refused)
 
-    rows = [read(pull, still).good for pull in landed.pulls]
-    return pl.concat(rows), {name for pull in landed.pulls for name in read(pull, before).doubted}
+    rows = [some.good for some in read(still)]
+    return pl.concat(rows), {name for some in read(before) for name in some.doubted}
 
 
 def readmit(store: Store, entry: Entry, passing: Passing, now: datetime, asked: int) -> str:
@@ -112,7 +115,7 @@ def readmit(store: Store, entry: Entry, passing: Passing, now: datetime, asked: 
     added = 0
     for (_,), part in rows.group_by(["response_id"], maintain_order=True):
         added += store.record(part, seen_at=now, txn_id=txn_id).added
-    add_releases(store, rows)
+    add_releases(store, releases_of(store, rows))
     _settle(store, passing)
     after = store.state(END_OF_TIME, followed)
     row = {

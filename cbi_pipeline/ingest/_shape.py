@@ -11,14 +11,14 @@ import polars as pl
 from cbi_pipeline.feeds import UnexpectedShape
 from cbi_pipeline.feeds.live import LiveFeed, Pull
 from cbi_pipeline.ingest._faults import Fault
-from cbi_pipeline.ingest._held import CELL, Held
+from cbi_pipeline.ingest._held import CELL, Cells
 from cbi_pipeline.ingest._night import LandedPull
 from data_contracts.families import family
 from data_contracts.shape import Shape, findings
 
 
 def misshapen(
-    feed: LiveFeed, pull: Pull, good: pl.DataFrame, rejected: pl.DataFrame, held: Held
+    feed: LiveFeed, pull: Pull, good: pl.DataFrame, rejected: pl.DataFrame, held: Cells
 ) -> Mapping[str, str]:
     """Series that break their shape inside what a pull asked for, and how.
 
@@ -27,12 +27,12 @@ def misshapen(
         pull: what was asked.
         good: rows that keep their contract, in the order of the answer.
         rejected: rejected rows, one line per broken rule.
-        held: what was known before.
+        held: what was known of these series before.
     """
     new = good.select("series_id", "period", "value")
     refused = _one_part(rejected.unique("row"))
     order = findings(_one_part(new), refused, _shapes(feed, ordered=True))
-    before = held.cells.filter(pl.col("series_id").is_in(pull.series)).select(new.columns)
+    before = held.rows.select(new.columns)
     whole = _one_part(pl.concat([new, before.join(new, on=CELL, how="anti")]))
     asked = pl.col("period").is_between(pull.first, pull.last or date.max)
     rest = findings(whole, refused, _shapes(feed, ordered=False)).filter(asked)
@@ -51,8 +51,7 @@ def shape_faults(feed: LiveFeed, landed: LandedPull, odd: Mapping[str, str]) -> 
         f"{name}: {words}{others}",
         "None of its rows was used; compare with the service's own page",
     )
-    ids = [response.response_id for response in landed.responses]
-    return (Fault.of(error, landed.pull.name, ids),)
+    return (landed.fault(error),)
 
 
 def _one_part(rows: pl.DataFrame) -> pl.DataFrame:

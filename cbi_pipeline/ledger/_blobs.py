@@ -18,13 +18,11 @@ class BlobStore:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def put(self, body: bytes) -> str:
-        """Store bytes durably and return their hash; bytes already there are left alone."""
-        digest = hashlib.sha256(body).hexdigest()
+    def put(self, digest: str, body: bytes) -> None:
+        """Store bytes durably under their hash; bytes already there are left alone."""
         path = self.path(digest)
         if not path.exists():
             write_durably(path, body)
-        return digest
 
     def get(self, digest: str) -> bytes:
         """The bytes of that hash.

@@ -40,10 +40,13 @@ class Ledger:
     Both are fsynced before :meth:`land` returns, bytes first, so a manifest line always has
     its bytes. ``transactions.jsonl`` says which responses each ingestion used. The folder is the
     truth that the warehouse can be rebuilt from.
+
+    Attributes:
+        root: the folder.
     """
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self.root = root
         self._blobs = BlobStore(root)
         self._manifest = root / "manifest.jsonl"
         self._transactions = root / "transactions.jsonl"
@@ -73,7 +76,7 @@ class Ledger:
         self._read_on()
         if identity in self._known:
             return self._known[identity]
-        self._blobs.put(safe.body)
+        self._blobs.put(digest, safe.body)
         response = Response(
             response_id=identity,
             feed=feed,
@@ -85,7 +88,7 @@ class Ledger:
             fetched_at=fetched_at.astimezone(UTC),
             bytes=len(safe.body),
             sha256=digest,
-            blob=str(self._blobs.path(digest).relative_to(self._root)),
+            blob=str(self._blobs.path(digest).relative_to(self.root)),
             masked=json.dumps(safe.spans),
         )
         self._append(response)

@@ -52,7 +52,8 @@ def standing_entries(path: Path) -> list[Entry]:
     standing: list[Entry] = []
     for line in whole_lines(path):
         entry = _entry(json.loads(line))
-        standing = [one for one in standing if one.txn_id < entry.txn_id]
+        while standing and standing[-1].txn_id >= entry.txn_id:
+            standing.pop()
         standing.append(entry)
     return standing
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -19,12 +19,15 @@ _VIEW_NUMBERS = count()
 
 
 @contextmanager
-def open_writable(path: Path, wait_s: float) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_writable(
+    path: Path, wait_s: float, memory: str | None = None
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the written database; the caller holds the writer lock.
 
     Args:
         path: database file, created when missing.
         wait_s: seconds to wait for a program outside this package that has the file open.
+        memory: most that DuckDB may hold in memory, e.g. ``128MB``; by default its own limit.
 
     Raises:
         WarehouseBusy: such a program kept it open.
@@ -32,6 +35,8 @@ def open_writable(path: Path, wait_s: float) -> Iterator[duckdb.DuckDBPyConnecti
     connection = _connect_patiently(path, wait_s)
     try:
         _configure(connection)
+        if memory is not None:
+            connection.execute("SET memory_limit = ?", [memory])
         yield connection
     finally:
         connection.close()
@@ -80,6 +85,25 @@ def as_view(connection: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> Itera
     connection.register(view, frame.to_arrow())
     yield view
     connection.unregister(view)
+
+
+def insert(connection: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> None:
+    """Add rows whose columns are the table's, in its order."""
+    # Several threads would leave a row group unfilled after each insertion, and the next checkpoint
+    # would write the whole table again to fill them.
+    connection.execute("SET threads = 1")
+    # Unlike a view, a relation is let go at once, not at the end of the transaction.
+    connection.from_arrow(frame.to_arrow()).insert_into(table)
+    connection.execute("RESET threads")
+
+
+#: Condition on rows of some series; its parameters come from :func:`among`.
+AMONG = "series_id BETWEEN ? AND ? AND series_id = ANY(?)"
+
+
+def among(series: Collection[str]) -> list[Any]:
+    """Parameters of ``AMONG``: the outermost two let DuckDB pass over whole row groups."""
+    return [min(series, default=""), max(series, default=""), list(series)]
 
 
 def _connect_patiently(path: Path, wait_s: float) -> duckdb.DuckDBPyConnection:

@@ -14,8 +14,9 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from cbi_pipeline.warehouse._connection import as_view, fetch
-from cbi_pipeline.warehouse._state import STATE_COLUMNS, digest, hash_blocks
+from cbi_pipeline.warehouse._connection import AMONG, among, as_view, fetch
+from cbi_pipeline.warehouse._state import BLOCK, STATE_COLUMNS, digest, hash_blocks
+from data_contracts.observation import OBSERVATION
 
 STATE_BLOCKS_DDL = """
     CREATE TABLE IF NOT EXISTS meta.state_block (
@@ -23,7 +24,8 @@ STATE_BLOCKS_DDL = """
         oldest TIMESTAMPTZ NOT NULL, newest TIMESTAMPTZ NOT NULL, digest VARCHAR NOT NULL,
         PRIMARY KEY (series_id, year))"""
 
-_ROWS = f"SELECT {', '.join(f'o.{name}' for name in STATE_COLUMNS)} FROM raw.observation o"
+_ROWS = f"SELECT {', '.join(STATE_COLUMNS)} FROM raw.observation"
+_YEAR = pl.col("period").dt.year().alias("year")
 
 
 def state(connection: duckdb.DuckDBPyConnection, as_of: datetime, series: Collection[str]) -> str:
@@ -44,22 +46,43 @@ def state(connection: duckdb.DuckDBPyConnection, as_of: datetime, series: Collec
         "SELECT series_id, year FROM meta.state_block WHERE newest > ? AND series_id = ANY(?)",
         [as_of, names],
     )
-    known = _rows_of(connection, partly, "AND o.available_at <= ?", [as_of])
+    known = _rows_of(connection, partly, "AND available_at <= ?", [as_of])
     units = dict(connection.execute("SELECT series_id, unit FROM ref.series").fetchall())
     blocks = [whole, hash_blocks(known).select(whole.columns).cast(whole.schema)]
     return digest(pl.concat(blocks), units)
 
 
+def known_series(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """Series that have observations, those of the running transaction included."""
+    names = connection.execute("SELECT DISTINCT series_id FROM meta.state_block").fetchall()
+    return {name for (name,) in names}
+
+
 def refresh_blocks(connection: duckdb.DuckDBPyConnection, added: pl.DataFrame) -> None:
-    """Hash again the blocks that new observations fall into, inside the running transaction."""
-    touched = added.select("series_id", year=pl.col("period").dt.year()).unique()
-    _put(connection, hash_blocks(_rows_of(connection, touched)))
+    """Hash again the blocks that new observations fall into, inside the running transaction.
+
+    Args:
+        connection: where they were added.
+        added: the new rows.
+    """
+    touched = added.select("series_id", _YEAR).unique()
+    stored = fetch(
+        connection,
+        f"SELECT series_id, year FROM meta.state_block WHERE {AMONG}",
+        among(touched["series_id"].unique()),
+    )
+    again = touched.join(stored, on=list(BLOCK), how="semi")
+    fresh = added.with_columns(_YEAR).join(again, on=list(BLOCK), how="anti")
+    _put(connection, hash_blocks(fresh.select(STATE_COLUMNS)))
+    _put(connection, hash_blocks(_rows_of(connection, again)))
 
 
 def refresh_all_blocks(connection: duckdb.DuckDBPyConnection) -> None:
     """Hash every block from scratch, inside the running transaction."""
     connection.execute("DELETE FROM meta.state_block")
-    _put(connection, hash_blocks(fetch(connection, _ROWS)))
+    every = "SELECT DISTINCT series_id, year(period)::INTEGER AS year FROM raw.observation"
+    for (_,), blocks in fetch(connection, every).group_by("year"):
+        _put(connection, hash_blocks(_rows_of(connection, blocks)))
 
 
 def _rows_of(
@@ -70,18 +93,21 @@ def _rows_of(
 ) -> pl.DataFrame:
     """The versions in some blocks (series_id, year)."""
     if blocks.is_empty():
-        return fetch(connection, f"{_ROWS} WHERE false")
-    # The span of years spares the join all but a few of the rows that a night does not touch.
-    span = [blocks["year"].min(), blocks["year"].max()]
-    with as_view(connection, blocks) as view:
-        return fetch(
-            connection,
-            f"{_ROWS} SEMI JOIN {view} b ON o.series_id = b.series_id AND year(o.period) = b.year "
-            f"WHERE o.period BETWEEN make_date(?, 1, 1) AND make_date(?, 12, 31) {condition}",
-            [*span, *params],
-        )
+        return OBSERVATION.empty().select(STATE_COLUMNS)
+    years = blocks["year"].unique().sort().to_list()
+    # The span of years spares the scan all but a few of the rows that a night does not touch.
+    span = [years[0], years[-1]]
+    found = fetch(
+        connection,
+        f"{_ROWS} WHERE {AMONG} AND year(period) = ANY(?) "
+        f"AND period BETWEEN make_date(?, 1, 1) AND make_date(?, 12, 31) {condition}",
+        [*among(blocks["series_id"].unique()), years, *span, *params],
+    )
+    return found.with_columns(_YEAR).join(blocks, on=list(BLOCK), how="semi").drop("year")
 
 
 def _put(connection: duckdb.DuckDBPyConnection, blocks: pl.DataFrame) -> None:
+    if blocks.is_empty():
+        return
     with as_view(connection, blocks) as view:
         connection.execute(f"INSERT OR REPLACE INTO meta.state_block BY NAME SELECT * FROM {view}")

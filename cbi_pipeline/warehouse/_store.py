@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 
 import duckdb
 import polars as pl
 
 from cbi_pipeline.warehouse._commits import mark_commit, read_commit, snapshot_name
-from cbi_pipeline.warehouse._connection import as_view, fetch
+from cbi_pipeline.warehouse._connection import AMONG, among, as_view, fetch, insert
 from cbi_pipeline.warehouse._errors import DuplicateKey, ReadOnlyStore
 from cbi_pipeline.warehouse._observations import CELL, STORED_COLUMNS, Recorded, checked, revise
-from cbi_pipeline.warehouse._state_blocks import refresh_blocks, state
+from cbi_pipeline.warehouse._state_blocks import known_series, refresh_blocks, state
 from data_contracts import Contract, contract
 from data_contracts.keys import keys_are_unique
 from data_contracts.observation import OBSERVATION
@@ -158,6 +158,8 @@ class Store:
         known = contract(name)
         rows = known.validate(frame)
         _require_unique(rows, known)
+        if not known.indexed:
+            self._require_absent(rows, known)
         return self._add(known, rows)
 
     def replace(self, name: str, frame: pl.DataFrame) -> int:
@@ -179,12 +181,14 @@ class Store:
         _require_unique(rows, known)
         columns = _names(known.dtypes)
         with self.transaction():
-            return self._insert(
-                f"INSERT OR REPLACE INTO {{table}} BY NAME "
-                f"SELECT {columns} FROM {{rows}} EXCEPT SELECT {columns} FROM {{table}}",
-                known,
-                rows,
-            )
+            with as_view(self._connection, rows) as view:
+                sql = (
+                    f"INSERT OR REPLACE INTO {known.table} BY NAME "
+                    f"SELECT {columns} FROM {view} EXCEPT SELECT {columns} FROM {known.table}"
+                )
+                added: int = self._connection.execute(sql).fetchall()[0][0]
+            self._changed = self._changed or added > 0
+            return added
 
     def record(
         self,
@@ -233,33 +237,42 @@ class Store:
 
     def _stored(self, parsed: pl.DataFrame, complete: Collection[str]) -> pl.DataFrame:
         """Every version of the cells in ``parsed`` and of all cells of complete series."""
-        others = parsed.filter(~pl.col("series_id").is_in(list(complete)))
-        with as_view(self._connection, others.select(CELL)) as cells:
-            stored = f"SELECT {', '.join(STORED_COLUMNS)} FROM raw.observation"
-            return self.query(
-                f"{stored} WHERE series_id = ANY(?) "
-                f"UNION ALL {stored} SEMI JOIN {cells} USING (series_id, period)",
-                [list(complete)],
-            )
+        # Asked by series and span, and matched here: a frame shown to SQL inside a transaction is
+        # held until its end.
+        met = sorted(known_series(self._connection) & set(parsed["series_id"]))
+        whole = [name for name in met if name in complete]
+        others = [name for name in met if name not in complete]
+        cells = parsed.filter(pl.col("series_id").is_in(others)).select(CELL)
+        near = self._versions(others, cells["period"].min(), cells["period"].max())
+        every = self._versions(whole, date.min, date.max)
+        return pl.concat([every, near.join(cells, on=CELL, how="semi")])
+
+    def _versions(self, series: Sequence[str], first: Any, last: Any) -> pl.DataFrame:  # noqa: ANN401  (polars' words for a date)
+        if not series:
+            return OBSERVATION.empty().select(STORED_COLUMNS)
+        return self.query(
+            f"SELECT {', '.join(STORED_COLUMNS)} FROM raw.observation "
+            f"WHERE {AMONG} AND period BETWEEN ? AND ?",
+            [*among(series), first, last],
+        )
 
     def _add(self, known: Contract, rows: pl.DataFrame) -> int:
         with self.transaction():
             try:
-                added = self._insert(
-                    "INSERT INTO {table} BY NAME SELECT * FROM {rows}", known, rows
-                )
+                insert(self._connection, known.table, rows.select(list(known.dtypes)))
             except duckdb.ConstraintException as error:
                 raise DuplicateKey(f"{known.table} holds such a row already: {error}") from error
+            self._changed = self._changed or len(rows) > 0
             if known is OBSERVATION:
                 refresh_blocks(self._connection, rows)
-            return added
+            return len(rows)
 
-    def _insert(self, statement: str, known: Contract, rows: pl.DataFrame) -> int:
-        with as_view(self._connection, rows) as view:
-            sql = statement.format(table=known.table, rows=view)
-            added: int = self._connection.execute(sql).fetchall()[0][0]
-        self._changed = self._changed or added > 0
-        return added
+    def _require_absent(self, rows: pl.DataFrame, known: Contract) -> None:
+        with as_view(self._connection, rows.select(known.key)) as view:
+            keys = _names(known.key)
+            found = self.query(f"SELECT {keys} FROM {known.table} SEMI JOIN {view} USING ({keys})")
+        if len(found):
+            raise DuplicateKey(f"{known.table} holds such a row already, e.g. {found.row(0)}")
 
     def _require_writable(self) -> None:
         if not self._writable:

@@ -38,16 +38,20 @@ class Warehouse:
         return self._root / "published"
 
     @contextmanager
-    def write(self) -> Iterator[Store]:
+    def write(self, *, memory: str | None = None) -> Iterator[Store]:
         """Open the database for writing, made from the contracts when it is new.
 
         Compute outside, write briefly: every other writer waits.
+
+        Args:
+            memory: most that the database may hold in memory meanwhile, e.g. ``128MB``; by default
+                it keeps what it wrote as long as the machine has room.
 
         Raises:
             WarehouseBusy: another writer did not finish in time; says who.
             LayoutChanged: the stored tables are not those of today's contracts.
         """
-        with self._locked(), open_writable(self._database, self._wait_s) as connection:
+        with self._locked(), open_writable(self._database, self._wait_s, memory) as connection:
             lay_out(connection)
             yield Store(connection, writable=True)
 

@@ -71,5 +71,5 @@ def test_every_cell_is_read_as_its_text_says_or_not_at_all(given_rows):
 def test_the_source_row_travels_with_each_row():
     row = {"period": "2020-01-02", "series": "RWTC", "value": "dear", "units": "$/BBL"}
     body = json.dumps({"response": {"total": "1", "data": [row]}}).encode()
-    frame = eia.parse(Answer("https://x/", 200, {}, body), CODES).frame
+    frame = eia.parse(Answer("https://x/", 200, {}, body), CODES).sourced
     assert json.loads(frame["row_json"].item()) == row

@@ -1,0 +1,167 @@
+"""The rows of a landed pull, dated and screened, some series at a time."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from cbi_pipeline.feeds.live import Answer, LiveFeed
+from cbi_pipeline.ingest._night import AGENCY_ZONE, LandedPull
+from cbi_pipeline.ingest._screen import Screened, SeriesMeta, screen
+from cbi_pipeline.ledger import Ledger, Response
+from data_contracts.table_rules import QUARANTINE_LIMIT
+
+#: A value seen this soon after its scheduled release was public by then; seen later, only our own
+#: sight of it is sure.
+PUNCTUAL = timedelta(hours=20)
+#: A few rows may be refused whatever their share: windows are short.
+FEW_REFUSED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSeries:
+    """Rows of some series of a pull, dated and screened.
+
+    Attributes:
+        series: the series.
+        parsed: number of rows.
+        screened: what screening made of them, with their ``response_id``.
+        doubted: series of which too many rows are refused: refused and all rows.
+        good: good rows of the other series.
+    """
+
+    series: tuple[str, ...]
+    parsed: int
+    screened: Screened
+    doubted: Mapping[str, tuple[int, int]]
+    good: pl.DataFrame
+
+
+def read_pull(
+    feed: LiveFeed,
+    landed: LandedPull,
+    held: Mapping[str, int],
+    now: datetime,
+    refused: pl.DataFrame,
+) -> Iterator[ReadSeries]:
+    """Date and screen the rows of a landed pull, as many series at a time as are not too much.
+
+    Args:
+        feed: feed that was asked.
+        landed: what came.
+        held: versions held of each series of which something was held when it came.
+        now: when it came.
+        refused: rows set aside when it was first judged.
+    """
+    asked, before = metas(feed), _by_page(refused, landed.responses)
+    blocks = landed.rows.blocks
+    known = Counter(
+        {block: sum(held.get(name, 0) for name in names) for block, names in blocks.members.items()}
+    )
+    for group in blocks.groups(landed.rows.sizes() + known):
+        series = tuple(name for block in group for name in blocks.members[block])
+        parsed = _dated(landed.rows.take(group), list(held), now)
+        screened = screen(parsed, {name: asked[name] for name in series}, now, before)
+        screened = _located(screened, landed.responses)
+        doubted = _refused_series(parsed, screened)
+        good = screened.good.filter(~pl.col("series_id").is_in(doubted))
+        yield ReadSeries(series, len(parsed), screened, doubted, good)
+
+
+def answer_of(response: Response, ledger: Ledger) -> Answer:
+    """A landed answer as the feed reads it."""
+    headers = json.loads(response.headers)
+    return Answer(response.url, response.status, headers, ledger.body(response))
+
+
+def metas(feed: LiveFeed) -> dict[str, SeriesMeta]:
+    """What screening must know of the feed's series."""
+    return {one.id: SeriesMeta(one.family, one.unit) for one in feed.series}
+
+
+def sourced(
+    rejected: pl.DataFrame, feed: LiveFeed, landed: LandedPull, ledger: Ledger
+) -> pl.DataFrame:
+    """Rejected rows with the source rows behind them, read again from the ledger."""
+    place = ["response_id", "locator"]
+    wanted = rejected.select(place).unique()
+    doubted = set(wanted["response_id"])
+    sources = [
+        feed.parse(answer_of(response, ledger))
+        .sourced.select(pl.lit(response.response_id).alias("response_id"), "locator", "row_json")
+        .join(wanted, on=place, how="semi")
+        for response in landed.responses
+        if response.response_id in doubted
+    ]
+    if not sources:
+        return rejected
+    found = rejected.drop("row_json").join(
+        pl.concat(sources), on=place, how="left", maintain_order="left"
+    )
+    return found.select(rejected.columns)
+
+
+def _located(screened: Screened, responses: Sequence[Response]) -> Screened:
+    # The page number rode along in the locator; it becomes the response again.
+    ids = pl.Series([response.response_id for response in responses], dtype=pl.String)
+    page = pl.col("locator").str.extract(r"^([0-9]+) ").cast(pl.UInt32)
+    place = pl.col("locator").str.replace(r"^[0-9]+ ", "")
+
+    def locate(frame: pl.DataFrame) -> pl.DataFrame:
+        found = ids.gather(frame.select(page).to_series())
+        return frame.with_columns(place.alias("locator"), found.alias("response_id"))
+
+    return Screened(locate(screened.good), locate(screened.rejected), screened.duplicates)
+
+
+def _by_page(refused: pl.DataFrame, responses: Sequence[Response]) -> pl.DataFrame:
+    pages = pl.DataFrame(
+        {
+            "response_id": [response.response_id for response in responses],
+            "page": [str(number) for number in range(len(responses))],
+        },
+        schema={"response_id": pl.String, "page": pl.String},
+    )
+    return (
+        refused.join(pages, on="response_id", maintain_order="left")
+        .with_columns(locator=pl.format("{} {}", "page", "locator"))
+        .drop("page")
+    )
+
+
+def _dated(parsed: pl.DataFrame, loaded: Sequence[str], now: datetime) -> pl.DataFrame:
+    """Replace each release by rule with what can be claimed of it now.
+
+    On the first load of a series the rule is all there is, and the row says ``assumed``. Later a
+    value is dated by its schedule only when it was seen soon after; one that came late, or was
+    missed, is known since it was seen. A period that lies ahead keeps its rule and is refused.
+    """
+    instant = pl.lit(now).dt.cast_time_unit("us")
+    rule, today = pl.col("available_at"), now.astimezone(AGENCY_ZONE).date()
+    loading = ~pl.col("series_id").is_in(loaded) & (rule <= instant)
+    punctual = (rule <= instant) & (instant - rule <= PUNCTUAL)
+    seen = pl.col("period") <= today
+    return parsed.with_columns(
+        available_at=pl.when(loading | punctual | ~seen).then(rule).otherwise(instant),
+        available_basis=pl.when(loading)
+        .then(pl.lit("assumed"))
+        .when(punctual)
+        .then(pl.lit("calendar"))
+        .otherwise(pl.lit("first_seen")),
+    )
+
+
+def _refused_series(parsed: pl.DataFrame, screened: Screened) -> Mapping[str, tuple[int, int]]:
+    """Series of which too many rows are refused to believe the rest: refused and all rows."""
+    refused = screened.rejected.unique("row").group_by("series_id").len("refused")
+    met = parsed.group_by("series_id").len("rows").join(refused, on="series_id")
+    over = pl.col("refused") > pl.max_horizontal(
+        pl.col("rows") * QUARANTINE_LIMIT, pl.lit(FEW_REFUSED)
+    )
+    found = met.filter(over | (pl.col("refused") == pl.col("rows")))
+    return {name: (few, rows) for name, rows, few in found.iter_rows()}
