@@ -1,6 +1,6 @@
 """Ingestion side by side: ours, the bare path, and dlt, over the same pages from one server.
 
-    python -m benchmarks.ingest [--rows 1000000] [--json out.json]
+    python -m benchmarks.ingest [--rows 1000000] [--json out.json] [--without-peer]
 
 Every path reads the same EIA-shaped pages over HTTP from a local server and ends with rows
 committed to a DuckDB file. *Bare* is httpx, ``pl.read_json`` and one Arrow load, keeping nothing
@@ -102,7 +102,7 @@ def bare(base: str, home: Path, rows: int) -> dict[str, float]:
 
 
 DLT = """
-import json, sys, time, urllib.request
+import json, resource, sys, time, urllib.request
 import dlt
 base, rows, page, home = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
 
@@ -116,8 +116,9 @@ begun, burnt = time.perf_counter(), time.process_time()
 pipeline = dlt.pipeline("bench", destination=dlt.destinations.duckdb(home + "/dlt.duckdb"),
                         dataset_name="raw", pipelines_dir=home + "/dlt")
 pipeline.run(pages())
+used = resource.getrusage(resource.RUSAGE_SELF)
 print(json.dumps({"seconds": time.perf_counter() - begun, "cpu": time.process_time() - burnt,
-                  "rows": rows}))
+                  "rows": rows, "peak_mb": used.ru_maxrss / 1024}))
 """
 
 
@@ -151,7 +152,8 @@ def main() -> None:
     folder = Path(tempfile.gettempdir()) / f"bench-pages-{arguments.rows}"
     write_pages(folder, arguments.rows)
     with serving(folder) as base:
-        found = {path: measured(path, base, arguments.rows) for path in ("bare", "ours", "dlt")}
+        paths = ("bare", "ours") if arguments.without_peer else ("bare", "ours", "dlt")
+        found = {path: measured(path, base, arguments.rows) for path in paths}
     print(_words(found, arguments.rows))
     if arguments.json:
         Path(arguments.json).write_text(json.dumps(found, indent=1) + "\n")
@@ -165,9 +167,9 @@ def _words(found: dict[str, dict[str, float] | None], rows: int) -> str:
         else:
             lines.append(
                 f"{path:5} {outcome['seconds']:8.2f} s ({outcome['cpu']:.2f} s) "
-                f"{outcome.get('peak_mb', 0):8.0f} MB"
+                f"{outcome['peak_mb']:8.0f} MB"
             )
-    own, bare_path, peer = found["ours"], found["bare"], found["dlt"]
+    own, bare_path, peer = found["ours"], found["bare"], found.get("dlt")
     assert own is not None
     assert bare_path is not None
     lines.append(f"ours / bare {_ratio(own, bare_path)} (aim: at most 2.5)")
@@ -184,6 +186,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--json")
+    parser.add_argument("--without-peer", action="store_true", help="leave dlt out: it takes long")
     parser.add_argument("--path", choices=["ours", "bare"])
     parser.add_argument("--base")
     parser.add_argument("--home")

@@ -74,6 +74,28 @@ class EvaluationPlan(BaseModel):
     rolling_years: int | None = Field(default=None, gt=0)
 
 
+class FeedEntry(BaseModel):
+    """One service that is asked for records.
+
+    Attributes:
+        name: short name, used in tables, asset keys and job names.
+        module: module whose ``feed(base)`` describes the service.
+        brings: what it brings, for people.
+        cron: when its job runs.
+        zone: time zone of ``cron``.
+        hours: the same in words.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    module: str
+    brings: str
+    cron: tuple[str, ...] = Field(min_length=1)
+    zone: str
+    hours: str
+
+
 class Catalogue(BaseModel):
     """Everything that is followed."""
 
@@ -120,15 +142,7 @@ def load_catalogue(path: Path | None = None, *, profile: str = "archive") -> Cat
     Raises:
         CatalogueError: the file is missing, is no TOML, or contradicts itself.
     """
-    source = path or PACKAGED
-    if not source.is_file():
-        raise CatalogueError(
-            f"no catalogue at {source}; give another file or remove CBI_CATALOGUE_FILE"
-        )
-    try:
-        document = tomllib.loads(source.read_text())
-    except tomllib.TOMLDecodeError as error:
-        raise CatalogueError(f"{source} is not valid TOML: {error}") from error
+    document = _document(path or PACKAGED)
     section = _section(document, profile)
     ends = section.get("record_ends", {})
     return Catalogue(
@@ -138,6 +152,29 @@ def load_catalogue(path: Path | None = None, *, profile: str = "archive") -> Cat
         ),
         evaluation=EvaluationPlan(**document.get("evaluation", {})),
     )
+
+
+def load_feeds(path: Path | None = None) -> tuple[FeedEntry, ...]:
+    """Services of the packaged catalogue, and those a file of the user's adds or changes.
+
+    Raises:
+        CatalogueError: the file is missing or is no TOML.
+    """
+    found: dict[str, Any] = dict(_document(PACKAGED)["feed"])
+    if path is not None:
+        found |= _document(path).get("feed", {})
+    return tuple(FeedEntry(name=name, **entry) for name, entry in found.items())
+
+
+def _document(source: Path) -> dict[str, Any]:
+    if not source.is_file():
+        raise CatalogueError(
+            f"no catalogue at {source}; give another file or remove CBI_CATALOGUE_FILE"
+        )
+    try:
+        return tomllib.loads(source.read_text())
+    except tomllib.TOMLDecodeError as error:
+        raise CatalogueError(f"{source} is not valid TOML: {error}") from error
 
 
 def _section(document: dict[str, Any], profile: str) -> dict[str, Any]:

@@ -6,17 +6,20 @@ Everything comes from ``CBI_*`` variables or a ``.env`` file and is frozen once 
 
 from __future__ import annotations
 
+import os
 import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Profile = Literal["archive", "live", "tiny"]
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+ENV_FILE = PROJECT_ROOT / ".env"
 PACKAGED_ARCHIVE = Path(__file__).resolve().parent / "feeds" / "archive_data"
 
 
@@ -56,24 +59,20 @@ class Settings(BaseSettings):
             recipe and few origins) or ``live`` (feeds whose keys are set).
         archive_dir: folder of the embedded records.
         catalogue_file: another catalogue than the packaged one.
-        eia_api_key: key of EIA's API v2.
-        eia_url: address of EIA's API; another one for a mirror or a test server.
-        cftc_url: address of the CFTC's public reporting service.
-        cftc_app_token: optional token of the CFTC's public reporting service.
+        feed_urls: another address of a feed's service, by feed: a mirror, or a test server.
+        feed_keys: keys of feeds that are not variables of the environment, by their names.
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="CBI_", env_file=PROJECT_ROOT / ".env", extra="ignore", frozen=True
+        env_prefix="CBI_", env_file=ENV_FILE, extra="ignore", frozen=True
     )
 
     home: Path = Path(".cbi")
     profile: Profile = "archive"
     archive_dir: Path = PACKAGED_ARCHIVE
     catalogue_file: Path | None = None
-    eia_url: str = "https://api.eia.gov/v2"
-    cftc_url: str = "https://publicreporting.cftc.gov"
-    eia_api_key: SecretStr | None = Field(default=None, validation_alias="EIA_API_KEY")
-    cftc_app_token: SecretStr | None = Field(default=None, validation_alias="CFTC_APP_TOKEN")
+    feed_urls: dict[str, str] = Field(default_factory=dict)
+    feed_keys: dict[str, SecretStr] = Field(default_factory=dict)
 
     @field_validator("home", "archive_dir", "catalogue_file")
     @classmethod
@@ -138,6 +137,12 @@ class Settings(BaseSettings):
         instant = tomllib.loads(provenance.read_text())["clock"]
         return FixedClock(instant)
 
+    def secret(self, name: str) -> SecretStr | None:
+        """The key of that name, from the environment or else from ``.env``; None without one."""
+        if name in os.environ:
+            return SecretStr(os.environ[name])
+        return self.feed_keys.get(name)
+
     def make_home(self) -> Path:
         """Create the private folder, readable by its owner alone."""
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -146,4 +151,7 @@ class Settings(BaseSettings):
 
 def load_settings() -> Settings:
     """Settings from the environment and ``.env`` in the project folder."""
-    return Settings()
+    lines = dotenv_values(ENV_FILE)
+    # Which of these a feed asks for, only the feed knows.
+    keys = {name: text for name, text in lines.items() if text and not name.startswith("CBI_")}
+    return Settings(feed_keys={name: SecretStr(text) for name, text in keys.items()})

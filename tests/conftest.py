@@ -1,5 +1,7 @@
 """Every test writes into a folder of its own: nothing here touches the checkout's .cbi."""
 
+import io
+import logging
 import os
 
 import pytest
@@ -22,3 +24,16 @@ def _home_apart(tmp_path_factory):
     os.environ["CBI_HOME"] = str(tmp_path_factory.mktemp("home") / ".cbi")
     yield
     del os.environ["CBI_HOME"]
+
+
+@pytest.fixture
+def everything_said():
+    """All log records down to DEBUG."""
+    heard = io.StringIO()
+    handler = logging.StreamHandler(heard)
+    root, level = logging.getLogger(), logging.getLogger().level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    yield heard
+    root.removeHandler(handler)
+    root.setLevel(level)

@@ -80,13 +80,16 @@ def _archive(settings: Settings) -> Finding:
 
 
 def _keys(settings: Settings) -> Iterator[Finding]:
-    for name, key in (
-        ("EIA_API_KEY", settings.eia_api_key),
-        ("CFTC_APP_TOKEN", settings.cftc_app_token),
-    ):
+    from cbi_pipeline.ingest import live_feeds
+
+    for feed in live_feeds(settings).values():
+        if feed.credential is None:
+            continue
+        key = settings.secret(feed.credential.setting)
         # Only whether a key is there is ever said, never the key.
-        detail = "set" if key else "not set (only the live profile uses it)"
-        yield Finding(name, fine=True, detail=detail)
+        found = key is not None and key.get_secret_value().strip()
+        detail = "set" if found else "not set (only the live profile uses it)"
+        yield Finding(feed.credential.setting, fine=True, detail=detail)
 
 
 def _warehouse(settings: Settings) -> Finding:

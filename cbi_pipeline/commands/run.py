@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -20,8 +22,7 @@ if TYPE_CHECKING:
 
     from cbi_pipeline.defs.pipeline import Pipeline
 
-ARCHIVE = ("ingest_archive",)
-LIVE = ("ingest_eia", "ingest_cftc")
+ARCHIVE = "ingest_archive"
 NIGHT = "nightly"
 
 # Dagster keeps every event for its pages; the console shows stages, bars and what failed.
@@ -39,7 +40,7 @@ def run() -> int:
     pipeline = Pipeline.from_environment()
     live = pipeline.settings.profile == "live"
     if live:
-        _require_prices(pipeline.settings)
+        _require_prices(pipeline)
     # What a service has to say is not known before it is asked.
     if not live and nothing_to_do(pipeline):
         console.print("[bold]nothing to do[/]: records, configuration and code are unchanged.\n")
@@ -53,12 +54,13 @@ def run() -> int:
     return 1 if faults else 0
 
 
-def _require_prices(settings: Settings) -> None:
-    from cbi_pipeline.ingest import why_not_asked
+def _require_prices(pipeline: Pipeline) -> None:
+    from cbi_pipeline.ingest import pricing_feeds, why_not_asked
 
-    idle = why_not_asked(settings, "eia")
-    if idle is not None:
-        raise Refusal(f"without the EIA's spot prices there is nothing to forecast: {idle}")
+    feeds = pricing_feeds(pipeline.settings, pipeline.catalogue)
+    idle = [why_not_asked(pipeline.settings, name) for name in feeds]
+    if all(idle):
+        raise Refusal(f"without prices there is nothing to forecast: {'; '.join(map(str, idle))}")
 
 
 def _tell_faults(settings: Settings) -> int:
@@ -76,19 +78,50 @@ def _run_jobs(pipeline: Pipeline) -> bool:
 
     instance = open_instance(pipeline.settings)
     _bury_the_dead(instance)
-    with _own_output() as screen, _progress(screen) as bars:
+    sources = _sources(pipeline)
+    with _own_output() as screen, _progress(screen) as bars, _listening() as interrupted:
         results = []
-        for name in (*(LIVE if pipeline.settings.profile == "live" else ARCHIVE), NIGHT):
+        for name in (*sources, NIGHT):
             screen.print(f"[bold]{name}[/]")
             results.append(_execute(name, pipeline, instance, screen, bars))
+            if _interrupted(results[-1]) or (name != NIGHT and interrupted()):
+                raise KeyboardInterrupt
             # A live feed that fails leaves the others and the night alone.
-            if not results[-1].success and (name not in LIVE or _interrupted(results[-1])):
+            if not results[-1].success and name == ARCHIVE:
                 break
-    if any(_interrupted(result) for result in results):
-        raise KeyboardInterrupt
     for result in results:
         _report_failures(result)
     return all(result.success for result in results)
+
+
+def _sources(pipeline: Pipeline) -> tuple[str, ...]:
+    """Jobs that bring the profile's records."""
+    from cbi_pipeline.ingest import live_feeds
+
+    if pipeline.settings.profile != "live":
+        return (ARCHIVE,)
+    return tuple(f"ingest_{name}" for name in live_feeds(pipeline.settings))
+
+
+@contextmanager
+def _listening() -> Iterator[Callable[[], bool]]:
+    """Tells whether Ctrl-C came: Dagster forgets one that comes as a job ends."""
+    ours, theirs = socket.socketpair()
+    heard = bytearray()
+
+    def interrupted() -> bool:
+        with suppress(BlockingIOError):
+            heard.extend(ours.recv(4096))
+        return signal.SIGINT in heard
+
+    with ours, theirs:
+        ours.setblocking(False)
+        theirs.setblocking(False)
+        before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+        try:
+            yield interrupted
+        finally:
+            signal.set_wakeup_fd(before)
 
 
 def _execute(

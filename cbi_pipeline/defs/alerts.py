@@ -14,13 +14,20 @@ from typing import Literal, Self
 
 import dagster as dg
 
+from cbi_pipeline.catalogue import load_feeds
 from cbi_pipeline.defs.jobs import IN_PROCESS
 from cbi_pipeline.defs.pipeline import ZONE, Pipeline
 from cbi_pipeline.ingest import FaultEvent, fault_log
+from cbi_pipeline.settings import load_settings
 
 Kind = Literal["opened", "closed"]
 
-WATCHED = ("ingest_archive", "ingest_eia", "ingest_cftc", "nightly", "weekly")
+WATCHED = (
+    "ingest_archive",
+    *(f"ingest_{feed.name}" for feed in load_feeds(load_settings().catalogue_file)),
+    "nightly",
+    "weekly",
+)
 # Runs of past days that may stand before the newest one.
 LOOK_BACK = 25
 WATCHING = (

@@ -24,21 +24,6 @@ ingest_archive = dg.define_asset_job(
     description="Embedded official records: bytes into the ledger, rows into the warehouse.",
 )
 
-ingest_eia = dg.define_asset_job(
-    "ingest_eia",
-    selection=dg.AssetSelection.keys(["landing", "eia"], ["raw", "eia"]),
-    executor_def=IN_PROCESS,
-    description="Spot prices, petroleum supply and stocks, gas storage: what is new since the "
-    "last time, what was revised, and one thirtieth of history again.",
-)
-
-ingest_cftc = dg.define_asset_job(
-    "ingest_cftc",
-    selection=dg.AssetSelection.keys(["landing", "cftc"], ["raw", "cftc"]),
-    executor_def=IN_PROCESS,
-    description="Commitments of Traders: legacy, disaggregated and financial reports.",
-)
-
 nightly = dg.define_asset_job(
     "nightly",
     selection=dg.AssetSelection.groups(
@@ -65,26 +50,6 @@ ingest_archive_schedule = dg.ScheduleDefinition(
     execution_timezone=ZONE.key,
     default_status=dg.DefaultScheduleStatus.STOPPED,
     description="Wednesdays at 22:00 in New York; of use where the records are edited.",
-)
-
-ingest_eia_schedule = dg.ScheduleDefinition(
-    name="ingest_eia_schedule",
-    job=ingest_eia,
-    cron_schedule=["30 11 * * 3,4", "0 22 * * *"],
-    execution_timezone=ZONE.key,
-    default_status=STATUS,
-    description="Every night at 22:00 in New York, and at 11:30 on Wednesdays and Thursdays, "
-    "after the weekly petroleum and gas releases of 10:30.",
-)
-
-ingest_cftc_schedule = dg.ScheduleDefinition(
-    name="ingest_cftc_schedule",
-    job=ingest_cftc,
-    cron_schedule=["30 16 * * 5", "15 22 * * *"],
-    execution_timezone=ZONE.key,
-    default_status=STATUS,
-    description="Every night at 22:15 in New York, and on Fridays at 16:30, after the weekly "
-    "release of 15:30.",
 )
 
 nightly_schedule = dg.build_schedule_from_partitioned_job(

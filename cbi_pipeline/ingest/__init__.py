@@ -30,6 +30,7 @@ from cbi_pipeline.ingest._live import (
     land_live,
     live_feed,
     live_feeds,
+    pricing_feeds,
     secret_of,
 )
 from cbi_pipeline.ingest._night import Landed, LandedPull, land_night
@@ -77,6 +78,7 @@ __all__ = [
     "note_staleness",
     "parse_file",
     "prepare",
+    "pricing_feeds",
     "read_file",
     "rebuild",
     "require",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import httpx
 from pydantic import SecretStr
 
-from cbi_pipeline.feeds import cftc, eia
+from cbi_pipeline.catalogue import Catalogue, CatalogueError, FeedEntry, load_feeds
 from cbi_pipeline.feeds.live import LiveFeed
 from cbi_pipeline.ingest._client import Patience
 from cbi_pipeline.ingest._deliver import deliver
@@ -18,9 +20,20 @@ from cbi_pipeline.warehouse import Warehouse
 
 
 def live_feeds(settings: Settings) -> dict[str, LiveFeed]:
-    """The live feeds by name, at the addresses the settings give."""
-    feeds = (eia.feed(settings.eia_url), cftc.feed(settings.cftc_url))
-    return {feed.name: feed for feed in feeds}
+    """The live feeds by name, at the addresses the settings give.
+
+    Raises:
+        CatalogueError: a module of the catalogue describes no feed of that name.
+    """
+    return {entry.name: _feed(entry, settings) for entry in load_feeds(settings.catalogue_file)}
+
+
+def _feed(entry: FeedEntry, settings: Settings) -> LiveFeed:
+    given = [settings.feed_urls[entry.name]] if entry.name in settings.feed_urls else []
+    feed = import_module(entry.module).feed(*given)
+    if not isinstance(feed, LiveFeed) or feed.name != entry.name:
+        raise CatalogueError(f"{entry.module}.feed() describes no live feed named {entry.name}")
+    return feed
 
 
 def live_feed(settings: Settings, name: str) -> LiveFeed:
@@ -35,9 +48,20 @@ def live_feed(settings: Settings, name: str) -> LiveFeed:
     return feeds[name]
 
 
+def pricing_feeds(settings: Settings, catalogue: Catalogue) -> tuple[str, ...]:
+    """Names of the live feeds that a catalogue's prices come from."""
+    prices = {commodity.price_series for commodity in catalogue.commodities}
+    return tuple(
+        name
+        for name, feed in live_feeds(settings).items()
+        if any(one.id in prices for one in feed.series)
+    )
+
+
 def secret_of(settings: Settings, name: str) -> SecretStr | None:
-    """The key of a live feed; None when it is not set."""
-    return {"eia": settings.eia_api_key, "cftc": settings.cftc_app_token}[name]
+    """The key of a live feed; None when it is not set or it takes none."""
+    need = live_feed(settings, name).credential
+    return settings.secret(need.setting) if need is not None else None
 
 
 def fault_log(settings: Settings) -> FaultLog:

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import polars as pl
 
-from cbi_pipeline.feeds import Parsed, archive, cftc, eia
+from cbi_pipeline.feeds import Parsed, archive
 from cbi_pipeline.feeds.live import Answer, LiveFeed
+from cbi_pipeline.ingest._live import live_feeds
 from cbi_pipeline.ingest._read import metas
 from cbi_pipeline.ingest._screen import SeriesMeta, screen
+from cbi_pipeline.settings import load_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ def parse_file(feed: str, path: Path, url: str | None = None) -> ParsedFile:
     """Parse and screen a recorded answer.
 
     Args:
-        feed: ``archive``, ``eia`` or ``cftc``.
+        feed: ``archive`` or a live feed of the catalogue.
         path: file with the answer's body.
         url: address it came from; by default one of the feed that fits the file.
 
@@ -55,10 +57,10 @@ def parse_file(feed: str, path: Path, url: str | None = None) -> ParsedFile:
 
 
 def _live(feed: str) -> LiveFeed:
-    feeds = {"eia": eia.feed, "cftc": cftc.feed}
+    feeds = live_feeds(load_settings())
     if feed not in feeds:
         raise ValueError(f"no feed {feed!r}; feeds: archive, {', '.join(feeds)}")
-    return feeds[feed]()
+    return feeds[feed]
 
 
 def _screened(parsed: Parsed, known: dict[str, SeriesMeta]) -> ParsedFile:

@@ -1,8 +1,6 @@
 """The ingestion jobs against services that fail and lie: nothing lost, nothing falsified."""
 
-import io
 import json
-import logging
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -66,8 +64,11 @@ def hurried(monkeypatch):
     def feeds(settings):
         report = [one for one in cftc.SERIES if one.group == "legacy" and one.code == "067651"]
         found = (
-            eia.feed(settings.eia_url, [one for one in eia.SERIES if one.code == "RWTC"]),
-            cftc.feed(settings.cftc_url, report),
+            eia.feed(
+                settings.feed_urls.get("eia", eia.BASE),
+                [one for one in eia.SERIES if one.code == "RWTC"],
+            ),
+            cftc.feed(settings.feed_urls.get("cftc", cftc.BASE), report),
         )
         return {feed.name: replace(feed, per_second=10_000) for feed in found}
 
@@ -111,10 +112,10 @@ def at(tmp_path, monkeypatch):
         monkeypatch.setenv("CBI_HOME", str(home or tmp_path / ".cbi"))
         monkeypatch.setenv("CBI_PROFILE", "live")
         if isinstance(server, EiaServer):
-            monkeypatch.setenv("CBI_EIA_URL", server.url)
+            monkeypatch.setenv("CBI_FEED_URLS", json.dumps({"eia": server.url}))
             monkeypatch.setenv("EIA_API_KEY", server.key)
         else:
-            monkeypatch.setenv("CBI_CFTC_URL", server.base)
+            monkeypatch.setenv("CBI_FEED_URLS", json.dumps({"cftc": server.base}))
 
     return point
 
@@ -156,21 +157,8 @@ def test_the_cftcs_job_survives(at, instance, trap, error):
         survives("cftc", server, publish_cftc, trap, error, instance)
 
 
-@pytest.fixture
-def heard():
-    """All log records down to DEBUG."""
-    text = io.StringIO()
-    handler = logging.StreamHandler(text)
-    root, level = logging.getLogger(), logging.getLogger().level
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG)
-    yield text
-    root.removeHandler(handler)
-    root.setLevel(level)
-
-
 def test_no_failure_leaves_a_trace_of_the_key_anywhere_dagster_writes(
-    at, instance, tmp_path, capfd, heard
+    at, instance, tmp_path, capfd, everything_said
 ):
     with EchoingServer(key=SENTINEL) as server:
         at(server)
@@ -181,14 +169,14 @@ def test_no_failure_leaves_a_trace_of_the_key_anywhere_dagster_writes(
         server.traps, server.key = {}, "another key"
         assert not job("ingest_eia", instance)["answered"].passed
     spoken = capfd.readouterr()
-    texts = {"log": heard.getvalue(), "out": spoken.out, "err": spoken.err}
+    texts = {"log": everything_said.getvalue(), "out": spoken.out, "err": spoken.err}
     assert search(tmp_path, texts) == []
     # It looked where Dagster writes: a file of events for every run.
     assert len(list(tmp_path.rglob("*.db"))) > len(PATHS)
 
 
 def test_a_crash_in_the_middle_of_a_signed_request_leaves_no_trace_of_the_key(
-    at, instance, tmp_path, capfd, heard, monkeypatch
+    at, instance, tmp_path, capfd, everything_said, monkeypatch
 ):
     def crashes(self, request):
         raise RuntimeError(f"cannot sign {request.url}")
@@ -203,5 +191,5 @@ def test_a_crash_in_the_middle_of_a_signed_request_leaves_no_trace_of_the_key(
     assert result.success
     assert "RuntimeError: cannot sign" in str(fault_log(load_settings()).open("eia"))
     spoken = capfd.readouterr()
-    texts = {"log": heard.getvalue(), "out": spoken.out, "err": spoken.err}
+    texts = {"log": everything_said.getvalue(), "out": spoken.out, "err": spoken.err}
     assert search(tmp_path, texts) == []

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from cbi_pipeline.defs.ingest.assets import archive_records
-from cbi_pipeline.defs.ingest.live import cftc_records, eia_records
+from cbi_pipeline.defs.ingest.live import live_records
 from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.ingest import fault_log
 from cbi_pipeline.settings import Settings
@@ -49,7 +49,9 @@ def pipeline(tmp_path, **settings) -> Pipeline:
 
 
 def with_key(tmp_path, eia, key=None) -> Pipeline:
-    return pipeline(tmp_path, eia_url=eia.url, EIA_API_KEY=SecretStr(key or eia.key))
+    return pipeline(
+        tmp_path, feed_urls={"eia": eia.url}, feed_keys={"EIA_API_KEY": SecretStr(key or eia.key)}
+    )
 
 
 def ingest(records, one: Pipeline) -> dg.ExecuteInProcessResult:
@@ -77,7 +79,7 @@ def shown(result, stage: str, name: str) -> dict[str, object]:
 
 def test_a_night_of_the_eia_lands_its_answers_and_commits_their_rows(tmp_path, eia):
     one = with_key(tmp_path, eia)
-    result = ingest(eia_records, one)
+    result = ingest(live_records("eia", "Prices"), one)
     assert result.success
     assert shown(result, "landing", "eia")["faults"] == 0
     assert shown(result, "raw", "eia")["new versions"] == 20
@@ -88,13 +90,15 @@ def test_a_night_of_the_eia_lands_its_answers_and_commits_their_rows(tmp_path, e
 
 @pytest.mark.slow
 def test_the_cftc_is_asked_without_any_token(tmp_path, cftc):
-    result = ingest(cftc_records, pipeline(tmp_path, cftc_url=cftc.base))
+    result = ingest(
+        live_records("cftc", "Reports"), pipeline(tmp_path, feed_urls={"cftc": cftc.base})
+    )
     assert result.success
     assert shown(result, "raw", "cftc")["accepted"] > 0
 
 
 def test_a_feed_without_its_key_is_no_error_and_says_so(tmp_path, eia):
-    result = ingest(eia_records, pipeline(tmp_path, eia_url=eia.url))
+    result = ingest(live_records("eia", "Prices"), pipeline(tmp_path, feed_urls={"eia": eia.url}))
     assert result.success
     assert "EIA_API_KEY is not set" in shown(result, "raw", "eia")["asked"]
     assert "EIA_API_KEY is not set" in checks(result)["answered"].description
@@ -104,8 +108,8 @@ def test_a_feed_without_its_key_is_no_error_and_says_so(tmp_path, eia):
 
 @pytest.mark.slow
 def test_a_key_that_is_gone_after_it_worked_is_a_fault(tmp_path, eia):
-    ingest(eia_records, with_key(tmp_path, eia))
-    result = ingest(eia_records, pipeline(tmp_path, eia_url=eia.url))
+    ingest(live_records("eia", "Prices"), with_key(tmp_path, eia))
+    result = ingest(live_records("eia", "Prices"), pipeline(tmp_path, feed_urls={"eia": eia.url}))
     assert result.success
     assert not checks(result)["answered"].passed
     assert "EIA_API_KEY is not set" in checks(result)["answered"].description
@@ -114,9 +118,14 @@ def test_a_key_that_is_gone_after_it_worked_is_a_fault(tmp_path, eia):
 @pytest.mark.parametrize("profile", ["archive", "tiny"])
 def test_no_service_is_asked_on_embedded_records(tmp_path, eia, profile):
     one = Pipeline(
-        Settings(home=tmp_path, profile=profile, eia_url=eia.url, EIA_API_KEY=SecretStr("k" * 40))
+        Settings(
+            home=tmp_path,
+            profile=profile,
+            feed_urls={"eia": eia.url},
+            feed_keys={"EIA_API_KEY": SecretStr("k" * 40)},
+        )
     )
-    result = ingest(eia_records, one)
+    result = ingest(live_records("eia", "Prices"), one)
     assert result.success
     assert "CBI_PROFILE=live" in shown(result, "raw", "eia")["asked"]
     assert eia.requests == []
@@ -125,7 +134,7 @@ def test_no_service_is_asked_on_embedded_records(tmp_path, eia, profile):
 @pytest.mark.slow
 def test_embedded_records_are_not_mixed_into_a_live_warehouse(tmp_path, eia):
     one = with_key(tmp_path, eia)
-    ingest(eia_records, one)
+    ingest(live_records("eia", "Prices"), one)
     before = footprint(one.settings.home)
     result = ingest(archive_records, one)
     assert result.success
@@ -134,7 +143,7 @@ def test_embedded_records_are_not_mixed_into_a_live_warehouse(tmp_path, eia):
 
 
 def test_a_refused_key_fails_a_check_in_words_and_not_the_run(tmp_path, eia):
-    result = ingest(eia_records, with_key(tmp_path, eia, key="wrong" * 8))
+    result = ingest(live_records("eia", "Prices"), with_key(tmp_path, eia, key="wrong" * 8))
     assert result.success
     answered = checks(result)["answered"]
     assert not answered.passed
@@ -147,7 +156,7 @@ def test_a_refused_key_fails_a_check_in_words_and_not_the_run(tmp_path, eia):
 def test_a_row_that_breaks_a_rule_warns_with_its_reason_and_the_rest_goes_through(tmp_path, eia):
     day = max(period for _, _, period, _ in eia.publisher.events)
     eia.publisher.publish(datetime.now(UTC), "RWTC", day, "99999")
-    result = ingest(eia_records, with_key(tmp_path, eia))
+    result = ingest(live_records("eia", "Prices"), with_key(tmp_path, eia))
     assert result.success
     assert shown(result, "raw", "eia")["quarantined"] == 1
     rules = checks(result)["row_rules"]
@@ -160,7 +169,7 @@ def test_a_service_that_answers_well_with_old_news_is_stale_and_that_is_one_faul
     eia.publisher.events = [event for event in eia.publisher.events if event[2] < old()]
     one = with_key(tmp_path, eia)
     for _ in range(2):
-        result = ingest(eia_records, one)
+        result = ingest(live_records("eia", "Prices"), one)
         assert not checks(result)["fresh"].passed
         assert checks(result)["answered"].passed
     events = fault_log(one.settings).events()

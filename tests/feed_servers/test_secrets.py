@@ -1,8 +1,6 @@
 """A marked key goes through every failure path and is then searched for, in every spelling."""
 
 import base64
-import io
-import logging
 import sqlite3
 import traceback
 import zlib
@@ -21,19 +19,6 @@ from tests.feed_servers.cftc_server import CftcServer
 from tests.feed_servers.conftest import FIRST_NIGHT, publish_spot
 from tests.feed_servers.night import cftc_installation, eia_installation
 from tests.feed_servers.sentinel import PATHS, SENTINEL, EchoingServer, search, spellings
-
-
-@pytest.fixture
-def everything_said():
-    """All log records down to DEBUG."""
-    heard = io.StringIO()
-    handler = logging.StreamHandler(heard)
-    root, level = logging.getLogger(), logging.getLogger().level
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG)
-    yield heard
-    root.removeHandler(handler)
-    root.setLevel(level)
 
 
 def test_the_search_would_find_a_leak(tmp_path):

@@ -53,8 +53,7 @@ class World:
         catalogue.write_text(CATALOGUE + "".join(entries))
         return {
             "CBI_PROFILE": "live",
-            "CBI_EIA_URL": self.eia.url,
-            "CBI_CFTC_URL": self.cftc.base,
+            "CBI_FEED_URLS": json.dumps({"eia": self.eia.url, "cftc": self.cftc.base}),
             "CBI_CATALOGUE_FILE": str(catalogue),
             "EIA_API_KEY": self.eia.key,
         }

@@ -43,7 +43,7 @@ def health(settings, **given):
 
 
 def test_a_missing_key_breaks_the_feed_that_needs_it_and_not_the_other(tmp_path, servers):
-    settings = settings_of(tmp_path, eia_url=servers[0].url, cftc_url=servers[1].base)
+    settings = settings_of(tmp_path, feed_urls={"eia": servers[0].url, "cftc": servers[1].base})
     found = health(settings)
     assert found["eia"].key == "missing"
     assert any("EIA_API_KEY" in problem for problem in found["eia"].problems)
@@ -53,19 +53,21 @@ def test_a_missing_key_breaks_the_feed_that_needs_it_and_not_the_other(tmp_path,
 def test_a_refused_key_is_told_from_an_accepted_one(tmp_path, servers, monkeypatch):
     monkeypatch.setenv("EIA_API_KEY", "wrong")
     monkeypatch.setenv("CFTC_APP_TOKEN", "stale")
-    settings = settings_of(tmp_path, eia_url=servers[0].url, cftc_url=servers[1].base)
+    settings = settings_of(tmp_path, feed_urls={"eia": servers[0].url, "cftc": servers[1].base})
     found = health(settings)
     assert found["eia"].key == "refused"
     assert found["eia"].broken
     assert found["cftc"].key == "refused"
     assert any("went on without it" in notice for notice in found["cftc"].notices)
     monkeypatch.setenv("EIA_API_KEY", servers[0].key)
-    assert health(settings_of(tmp_path, eia_url=servers[0].url))["eia"].key == "accepted"
+    assert health(settings_of(tmp_path, feed_urls={"eia": servers[0].url}))["eia"].key == "accepted"
 
 
 def test_a_service_that_is_down_is_a_problem_in_words_and_no_exception(tmp_path, monkeypatch):
     monkeypatch.setenv("EIA_API_KEY", "k" * 40)
-    settings = settings_of(tmp_path, eia_url="http://127.0.0.1:9/v2", cftc_url="http://127.0.0.1:9")
+    settings = settings_of(
+        tmp_path, feed_urls={"eia": "http://127.0.0.1:9/v2", "cftc": "http://127.0.0.1:9"}
+    )
     assert all(one.broken for one in health(settings).values())
 
 
@@ -79,7 +81,7 @@ def test_one_night_through_the_settings_fills_the_warehouse_and_health_shows_its
         day = today - timedelta(days=back)
         if day.weekday() < 5:
             server.publisher.publish(NOW, "RWTC", day, "50.00")
-    settings = settings_of(tmp_path, eia_url=server.url, cftc_url=servers[1].base)
+    settings = settings_of(tmp_path, feed_urls={"eia": server.url, "cftc": servers[1].base})
     report = ingest.deliver_live(settings, ingest.land_live(settings, "eia"))
     assert report.changed
     found = health(settings, probe=False)["eia"]
@@ -93,7 +95,7 @@ def test_a_frozen_feed_is_stale_although_every_request_succeeds(tmp_path, server
     server = servers[0]
     monkeypatch.setenv("EIA_API_KEY", server.key)
     server.publisher.publish(NOW, "RWTC", date(2020, 5, 28), "33.00")
-    settings = settings_of(tmp_path, eia_url=server.url, cftc_url=servers[1].base)
+    settings = settings_of(tmp_path, feed_urls={"eia": server.url, "cftc": servers[1].base})
     ingest.deliver_live(settings, ingest.land_live(settings, "eia"))
     problems = health(settings, probe=False)["eia"].problems
     assert any("2020-05-28" in problem and "contract allows 21" in problem for problem in problems)
@@ -259,7 +261,7 @@ def test_a_dead_feed_leaves_the_other_whole(tmp_path, servers, monkeypatch):
     report = date(2020, 5, 26)
     row = json.dumps(report_row("financial"))
     servers[1].publisher.publish(NOW, ("financial", "098662"), report, row)
-    settings = settings_of(tmp_path, eia_url=servers[0].url, cftc_url=servers[1].base)
+    settings = settings_of(tmp_path, feed_urls={"eia": servers[0].url, "cftc": servers[1].base})
     for name in ("eia", "cftc"):
         landed = ingest.land_live(settings, name, patience=HASTY)
         ingest.deliver_live(settings, landed)

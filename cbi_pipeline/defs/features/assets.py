@@ -20,7 +20,7 @@ PICTURED = 750
 
 @dg.asset(
     key=ROW,
-    deps=[dg.AssetKey(["market", "price"]), RECORDS],
+    deps=[dg.AssetKey(["market", "price"]), *RECORDS],
     group_name="features",
     kinds={"duckdb", "polars"},
     pool="warehouse",

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 import dagster as dg
 import polars as pl
 
+from cbi_pipeline.catalogue import FeedEntry, load_feeds
 from cbi_pipeline.defs import metadata
 from cbi_pipeline.defs.ingest.assets import Event, committed, unasked
+from cbi_pipeline.defs.jobs import IN_PROCESS, STATUS
 from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.ingest import (
     FamilyAge,
@@ -19,6 +21,7 @@ from cbi_pipeline.ingest import (
     note_staleness,
     why_not_asked,
 )
+from cbi_pipeline.settings import load_settings
 from cbi_pipeline.warehouse import NothingPublished
 
 
@@ -166,7 +169,36 @@ def aged(raw: dg.AssetKey, ages: tuple[FamilyAge, ...]) -> dg.AssetCheckResult:
     )
 
 
-eia_records = live_records(
-    "eia", "Spot prices, petroleum supply and stocks, gas storage of the EIA"
-)
-cftc_records = live_records("cftc", "Commitments of Traders of the CFTC")
+def live_job(entry: FeedEntry) -> dg.UnresolvedAssetJobDefinition:
+    """The job ``ingest_<name>`` of a live feed."""
+    return dg.define_asset_job(
+        f"ingest_{entry.name}",
+        selection=dg.AssetSelection.keys(["landing", entry.name], ["raw", entry.name]),
+        executor_def=IN_PROCESS,
+        description=f"{entry.brings}: what is new since the last time, what was revised, and one "
+        "thirtieth of history again.",
+    )
+
+
+def live_schedule(entry: FeedEntry, job: dg.UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
+    """The hours of a live feed's job."""
+    return dg.ScheduleDefinition(
+        name=f"ingest_{entry.name}_schedule",
+        job=job,
+        cron_schedule=list(entry.cron),
+        execution_timezone=entry.zone,
+        default_status=STATUS,
+        description=entry.hours,
+    )
+
+
+@dg.definitions
+def live() -> dg.Definitions:
+    """Assets, job and schedule of every feed of the catalogue."""
+    entries = load_feeds(load_settings().catalogue_file)
+    jobs = [live_job(entry) for entry in entries]
+    return dg.Definitions(
+        assets=[live_records(entry.name, entry.brings) for entry in entries],
+        jobs=jobs,
+        schedules=[live_schedule(entry, job) for entry, job in zip(entries, jobs, strict=True)],
+    )

@@ -17,7 +17,7 @@ KEY = dg.AssetKey(["market", "price"])
 
 @dg.asset(
     key=KEY,
-    deps=[RECORDS],
+    deps=RECORDS,
     group_name="market",
     kinds={"duckdb", "polars"},
     pool="warehouse",
