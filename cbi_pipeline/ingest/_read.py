@@ -66,7 +66,8 @@ def read_pull(
     for group in blocks.groups(landed.rows.sizes() + known):
         series = tuple(name for block in group for name in blocks.members[block])
         parsed = _dated(landed.rows.take(group), list(held), now)
-        screened = screen(parsed, {name: asked[name] for name in series}, now, before)
+        followed = {name: asked[name] for name in series if name in asked}
+        screened = screen(parsed, followed, now, before)
         screened = _located(screened, landed.responses)
         doubted = _refused_series(parsed, screened)
         good = screened.good.filter(~pl.col("series_id").is_in(doubted))

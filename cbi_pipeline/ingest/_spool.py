@@ -42,7 +42,8 @@ class Blocks:
     @classmethod
     def of(cls, feed: LiveFeed, pull: Pull) -> Blocks:
         """The blocks of the series a pull asks for."""
-        codes = {one.id: one.code for one in feed.series if one.id in pull.series}
+        known = {one.id: one.code for one in feed.series}
+        codes = {name: known.get(name, name) for name in pull.series}
         order = {code: number for number, code in enumerate(sorted(set(codes.values())))}
         share = max(len(order), _BLOCKS)
         return cls({name: order[code] * _BLOCKS // share for name, code in codes.items()})

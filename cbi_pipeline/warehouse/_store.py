@@ -243,11 +243,12 @@ class Store:
         whole = [name for name in met if name in complete]
         others = [name for name in met if name not in complete]
         cells = parsed.filter(pl.col("series_id").is_in(others)).select(CELL)
-        near = self._versions(others, cells["period"].min(), cells["period"].max())
+        span = cells.select(first=pl.col("period").min(), last=pl.col("period").max()).row(0)
+        near = self._versions(others, *span)
         every = self._versions(whole, date.min, date.max)
         return pl.concat([every, near.join(cells, on=CELL, how="semi")])
 
-    def _versions(self, series: Sequence[str], first: Any, last: Any) -> pl.DataFrame:  # noqa: ANN401  (polars' words for a date)
+    def _versions(self, series: Sequence[str], first: date, last: date) -> pl.DataFrame:
         if not series:
             return OBSERVATION.empty().select(STORED_COLUMNS)
         return self.query(
