@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 PACKAGED = Path(__file__).with_name("catalogue.toml")
 
@@ -158,12 +158,15 @@ def load_feeds(path: Path | None = None) -> tuple[FeedEntry, ...]:
     """Services of the packaged catalogue, and those a file of the user's adds or changes.
 
     Raises:
-        CatalogueError: the file is missing or is no TOML.
+        CatalogueError: the file is missing or no TOML, or an entry lacks something.
     """
     found: dict[str, Any] = dict(_document(PACKAGED)["feed"])
     if path is not None:
         found |= _document(path).get("feed", {})
-    return tuple(FeedEntry(name=name, **entry) for name, entry in found.items())
+    try:
+        return tuple(FeedEntry(name=name, **entry) for name, entry in found.items())
+    except ValidationError as error:
+        raise CatalogueError(f"an entry [feed.…] of the catalogue is wrong: {error}") from error
 
 
 def _document(source: Path) -> dict[str, Any]:

@@ -58,6 +58,8 @@ def _require_prices(pipeline: Pipeline) -> None:
     from cbi_pipeline.ingest import pricing_feeds, why_not_asked
 
     feeds = pricing_feeds(pipeline.settings, pipeline.catalogue)
+    if not feeds:
+        raise Refusal("no feed follows any commodity's price_series; correct the catalogue")
     idle = [why_not_asked(pipeline.settings, name) for name in feeds]
     if all(idle):
         raise Refusal(f"without prices there is nothing to forecast: {'; '.join(map(str, idle))}")

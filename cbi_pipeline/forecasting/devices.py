@@ -25,18 +25,20 @@ def reproducible(seed: int, device: torch.device) -> Iterator[None]:
     if device.type == "cuda":
         # cuBLAS reads this when its handle is made; without it two runs may differ in bits.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    before = torch.are_deterministic_algorithms_enabled()
+    before = torch.get_deterministic_debug_mode()
     filled = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         try:
-            torch.use_deterministic_algorithms(True)
+            # As use_deterministic_algorithms(True), which also imports the whole compiler for a
+            # setting of its own: seconds in each process, for networks that are not compiled.
+            torch.set_deterministic_debug_mode("error")
             # Nothing here reads memory it did not write; filling it would only cost time.
             torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
             yield
         finally:
             torch.utils.deterministic.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
-            torch.use_deterministic_algorithms(before)
+            torch.set_deterministic_debug_mode(before)
 
 
 @contextmanager

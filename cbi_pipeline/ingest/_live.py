@@ -23,14 +23,18 @@ def live_feeds(settings: Settings) -> dict[str, LiveFeed]:
     """The live feeds by name, at the addresses the settings give.
 
     Raises:
-        CatalogueError: a module of the catalogue describes no feed of that name.
+        CatalogueError: a module of the catalogue is not there or describes no feed of that name.
     """
     return {entry.name: _feed(entry, settings) for entry in load_feeds(settings.catalogue_file)}
 
 
 def _feed(entry: FeedEntry, settings: Settings) -> LiveFeed:
     given = [settings.feed_urls[entry.name]] if entry.name in settings.feed_urls else []
-    feed = import_module(entry.module).feed(*given)
+    try:
+        module = import_module(entry.module)
+    except ModuleNotFoundError as error:
+        raise CatalogueError(f"[feed.{entry.name}] names {entry.module}: {error}") from error
+    feed = module.feed(*given)
     if not isinstance(feed, LiveFeed) or feed.name != entry.name:
         raise CatalogueError(f"{entry.module}.feed() describes no live feed named {entry.name}")
     return feed

@@ -55,6 +55,20 @@ def test_an_entry_adds_to_the_feeds_that_ship(tmp_path):
     assert names == ["eia", "cftc", "river"]
 
 
+def test_an_entry_that_lacks_its_hours_is_refused(tmp_path):
+    file = catalogue(tmp_path, "river")
+    file.write_text(file.read_text().replace("hours", "when"))
+    with pytest.raises(CatalogueError, match="hours"):
+        load_feeds(file)
+
+
+def test_a_module_that_is_not_there_is_named(tmp_path):
+    file = catalogue(tmp_path, "river")
+    file.write_text(file.read_text().replace("new_feed", "no_feed"))
+    with pytest.raises(CatalogueError, match=r"tests\.defs\.no_feed"):
+        live_feeds(Settings(_env_file=None, catalogue_file=file))
+
+
 def test_a_module_that_describes_another_feed_is_refused(tmp_path):
     settings = Settings(_env_file=None, catalogue_file=catalogue(tmp_path, "lake"))
     with pytest.raises(CatalogueError, match=r"tests\.defs\.new_feed\.feed\(\).*named lake"):
