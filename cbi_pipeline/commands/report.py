@@ -16,7 +16,7 @@ def report(
 ) -> None:
     """Write the morning report of the newest forecast and say where it is."""
     from cbi_pipeline.commands.morning import newest_morning
-    from cbi_pipeline.report import write
+    from cbi_pipeline.report.page import write
 
     path = write(newest_morning(), load_settings().reports_dir)
     console.print(str(path), soft_wrap=True)

@@ -6,14 +6,15 @@ import getpass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import polars as pl
 import typer
 
 from cbi_pipeline.commands.console import Refusal, console
-from cbi_pipeline.registry import CHAMPION, Reign, before, derive
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from cbi_pipeline.defs.pipeline import Pipeline
+    from cbi_pipeline.registry import Reign
 
 Reason = Annotated[str, typer.Option("--reason", help="Why, for those who read the record.")]
 
@@ -23,6 +24,7 @@ def promote(
 ) -> None:
     """Make a registered version champion, whatever the gate said; kept with name and reason."""
     from cbi_pipeline.defs.pipeline import Pipeline
+    from cbi_pipeline.registry import CHAMPION, Reign, derive
 
     pipeline = Pipeline.from_environment()
     decisions, versions = _record(pipeline)
@@ -38,6 +40,7 @@ def promote(
 def rollback(reason: Reason) -> None:
     """Undo the last change of champion: back to the version before; kept with name and reason."""
     from cbi_pipeline.defs.pipeline import Pipeline
+    from cbi_pipeline.registry import before
 
     pipeline = Pipeline.from_environment()
     decisions, _ = _record(pipeline)
@@ -56,10 +59,11 @@ def _decide(
     pipeline: Pipeline, verdict: Literal["promote", "rollback"], chosen: Reign, reason: str
 ) -> None:
     from cbi_pipeline.evaluation import by_person
+    from cbi_pipeline.registry import CHAMPION, derive
 
     decisions, versions = _record(pipeline)
     standing = derive(decisions, versions)[CHAMPION]
-    champion = versions.filter(pl.col("version") == standing)["recipe"][0]
+    champion = dict(versions.select("version", "recipe").iter_rows())[standing]
     assert chosen.version is not None
     try:
         made = by_person(

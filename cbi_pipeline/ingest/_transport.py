@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import ssl
+from functools import cache
 from urllib.parse import quote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -66,4 +68,10 @@ def network(base: str) -> httpx.BaseTransport:
     # The wire log would show signed addresses to anyone who turns on debug logging.
     logging.getLogger("httpcore").setLevel(logging.WARNING)
     proxy = None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
-    return httpx.HTTPTransport(verify=True, proxy=proxy)
+    return httpx.HTTPTransport(verify=_trusted(), proxy=proxy)
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    # Reading every certificate takes longer than asking a service.
+    return httpx.create_ssl_context()

@@ -1,8 +1,9 @@
-"""The morning report: gather it from the warehouse, render it, write it; and the house's charts."""
+"""The morning report: gather it from the warehouse, render it, write it; and the house's charts.
 
-from cbi_pipeline.report import charts
+Commands print a morning without a chart, so what draws (``charts``, ``page``) is imported by name.
+"""
+
 from cbi_pipeline.report.gather import gather
 from cbi_pipeline.report.morning import Morning
-from cbi_pipeline.report.page import render, write
 
-__all__ = ["Morning", "charts", "gather", "render", "write"]
+__all__ = ["Morning", "gather"]

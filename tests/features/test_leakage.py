@@ -44,7 +44,7 @@ def shipped() -> Record:
     seed=st.integers(0, 10_000),
     series=SCRAMBLED,
 )
-@settings(max_examples=3, deadline=None, phases=NO_SHRINKING)
+@settings(max_examples=2, deadline=None, phases=NO_SHRINKING)
 def test_nothing_decided_on_the_shipped_record_depends_on_what_came_later(
     shipped, instant, seed, series
 ):
@@ -60,7 +60,7 @@ REVISED = {
 
 
 @given(**REVISED)
-@settings(max_examples=6, deadline=None, phases=NO_SHRINKING)
+@settings(max_examples=3, deadline=None, phases=NO_SHRINKING)
 def test_nothing_decided_on_a_revised_record_depends_on_what_came_later(record, days, seed, series):
     assert_unnoticed(record, days, seed, series)
 

@@ -37,6 +37,7 @@ def publish_all(server: EiaServer, chance: random.Random) -> None:
                 server.publisher.publish(later, code, day, change)
 
 
+@pytest.mark.slow
 def test_nights_judged_in_parts_leave_the_tables_that_whole_ones_leave(tmp_path, monkeypatch):
     with EiaServer() as server:
         publish_all(server, random.Random(3))

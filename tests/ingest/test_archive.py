@@ -99,7 +99,13 @@ class Killed(BaseException):
     """Stands for a process that died: nothing may catch it."""
 
 
-@pytest.mark.parametrize("step", ["state", "record", "append", "replace"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        "record",
+        *(pytest.param(one, marks=pytest.mark.slow) for one in ("state", "append", "replace")),
+    ],
+)
 def test_a_kill_between_landing_and_commit_leaves_nothing_and_a_rerun_gives_the_same(
     fresh, pipe, monkeypatch, step
 ):

@@ -6,7 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from cbi_pipeline.issued import IssuedLedger
-from cbi_pipeline.report import gather, render
+from cbi_pipeline.report import gather
+from cbi_pipeline.report.page import render
 from cbi_pipeline.settings import Settings
 from cbi_pipeline.warehouse import Warehouse
 from tests.report.mornings import AS_OF, HORIZONS

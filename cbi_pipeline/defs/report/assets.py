@@ -19,7 +19,8 @@ def morning(
     context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipeline]
 ) -> dg.MaterializeResult[None]:
     """The page that buyers read: forecasts, how they did, the gate, the data behind them."""
-    from cbi_pipeline.report import gather, write
+    from cbi_pipeline.report import gather
+    from cbi_pipeline.report.page import write
 
     settings = pipeline.settings
     if context.partition_key != pipeline.today().isoformat():
