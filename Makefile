@@ -23,6 +23,7 @@ help:
 
 setup: $(STAMP)
 
+# pip would compile on one core. What a package holds for a later Python stays as it is.
 $(STAMP):
 	@set -e; python=; \
 	for name in python3.11 python3.12 python3; do \
@@ -38,7 +39,9 @@ $(STAMP):
 	$$python -m venv .venv || { \
 	  echo "$$python cannot make an environment here; on Debian: apt-get install python3-venv" >&2; \
 	  exit 2; }; \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
+	  -r requirements.lock; \
+	$(BIN)/python -m compileall -qq -j 0 .venv/lib || :; \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
 	  --no-build-isolation -e .; \
 	rm -f .venv/.installed-*; touch $@

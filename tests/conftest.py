@@ -3,9 +3,12 @@
 import io
 import logging
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.system.homes import Home
 
 # A busy machine is no finding: properties have no deadline of their own.
 settings.register_profile("patient", deadline=None)
@@ -24,6 +27,14 @@ def _home_apart(tmp_path_factory):
     os.environ["CBI_HOME"] = str(tmp_path_factory.mktemp("home") / ".cbi")
     yield
     del os.environ["CBI_HOME"]
+
+
+@pytest.fixture(scope="session")
+def one_night(tmp_path_factory) -> Path:
+    """A home in which the whole pipeline has run once; to be copied, never to be written to."""
+    home = Home(tmp_path_factory.mktemp("one_night") / ".cbi")
+    home.run()
+    return home.path
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ def test_nothing_decided_on_a_revised_record_depends_on_what_came_later(record, 
 
 @pytest.mark.slow
 @given(**REVISED)
-@settings(max_examples=60, deadline=None, phases=NO_SHRINKING)
+@settings(max_examples=40, deadline=None, phases=NO_SHRINKING)
 def test_nothing_decided_on_many_revised_records_depends_on_what_came_later(
     record, days, seed, series
 ):

@@ -1,12 +1,13 @@
 """One undisturbed night, shared by the tests that only look at it."""
 
+import shutil
+
 import pytest
 
 from tests.system.homes import Home
 
 
 @pytest.fixture(scope="session")
-def undisturbed(tmp_path_factory) -> Home:
-    home = Home(tmp_path_factory.mktemp("undisturbed") / ".cbi")
-    home.run()
-    return home
+def undisturbed(one_night, tmp_path_factory) -> Home:
+    folder = tmp_path_factory.mktemp("undisturbed") / ".cbi"
+    return Home(shutil.copytree(one_night, folder, symlinks=True))
