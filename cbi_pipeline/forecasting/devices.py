@@ -30,8 +30,8 @@ def reproducible(seed: int, device: torch.device) -> Iterator[None]:
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         try:
-            # As use_deterministic_algorithms(True), which also imports the whole compiler for a
-            # setting of its own: seconds in each process, for networks that are not compiled.
+            # As use_deterministic_algorithms(True), less its import of the whole compiler, seconds
+            # in each process; what is compiled gets that setting among its options.
             torch.set_deterministic_debug_mode("error")
             # Nothing here reads memory it did not write; filling it would only cost time.
             torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

@@ -116,7 +116,10 @@ class Run:
         self.autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=low)
         self.forward: Callable[[windows.Inputs], Output] = network
         if self.training.compile != "off":
-            self.forward = torch.compile(network, mode=self.training.compile)
+            # The compiler would else choose between kernels by how long each took today.
+            graphs = self.training.compile == "reduce-overhead"
+            options = {"deterministic": True, "triton.cudagraphs": graphs}
+            self.forward = torch.compile(network, options=options)
         self.stopping = EarlyStopping(self.training.patience, self.training.minimum_gain)
         self.steps_per_epoch = -(-len(train) // self.training.batch_size)
         self.curve: list[EpochRecord] = []
