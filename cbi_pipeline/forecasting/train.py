@@ -118,8 +118,9 @@ class Run:
         if self.training.compile != "off":
             # The compiler would else choose between kernels by how long each took today.
             graphs = self.training.compile == "reduce-overhead"
-            options = {"deterministic": True, "triton.cudagraphs": graphs}
-            self.forward = torch.compile(network, options=options)
+            self.forward = torch.compile(
+                network, options={"deterministic": True, "triton.cudagraphs": graphs}
+            )
         self.stopping = EarlyStopping(self.training.patience, self.training.minimum_gain)
         self.steps_per_epoch = -(-len(train) // self.training.batch_size)
         self.curve: list[EpochRecord] = []
