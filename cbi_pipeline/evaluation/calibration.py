@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import heapq
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +14,8 @@ from cbi_pipeline.evaluation.groups import Group, groups
 from data_contracts.evaluation import CALIBRATED, FORECAST
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 # Step of the adaptive miss rate: fifty misses in a row move it by the whole unit.
 RATE = 0.02
@@ -26,6 +27,7 @@ BAND_CONFIDENCE = 0.95
 POOLED_80 = (0.78, 0.82)
 
 _KEY = ["recipe", "commodity", "horizon"]
+_OUTCOME = ["commodity", "origin_session", "horizon"]
 _BAND = {
     **dict.fromkeys(("commodity", "horizon"), pl.String),
     **dict.fromkeys(("coverage", "low", "high"), pl.Float64),
@@ -69,21 +71,27 @@ def calibrate(
     only those made after the outcome of the one before count towards that. The median, `up` and
     volatility stay.
 
+    Every origin counts each past outcome in its newest version public at the origin's own
+    instant, as every other as-of read does: from a correction on, the corrected return gives the
+    score and the miss, and a withdrawn return gives neither. Bands of earlier origins stay as they
+    were said, and misses are counted against those. So a band is a function of what was public at
+    its instant alone, and the same whether it is made on the day or replayed later.
+
     Args:
         forecasts: ``evaluation.forecast`` rows, with or without known targets.
-        targets: ``features.target`` rows.
+        targets: ``features.target`` rows, all versions; those public after a forecast's instant
+            do not enter it.
         rate: step of the adaptive miss rate.
 
     Returns:
         ``evaluation.forecast`` rows whose recipe ends in ``+conformal``.
     """
-    first = targets.sort("version").group_by("commodity", "session", "horizon").agg(
-        y=pl.col("value").last(), known_at=pl.col("available_at").first()
+    versions = targets.select(
+        "commodity", "horizon", "version", "available_at",
+        origin_session="session", y="value",
     )  # fmt: skip
-    known = first.rename({"session": "origin_session"}).drop_nulls("y")
-    joined = forecasts.join(known, on=["commodity", "origin_session", "horizon"], how="left")
-    ordered = joined.sort(*_KEY, "as_of", "origin_session", "quantile")
-    parts = [_one(part, rate) for part in ordered.partition_by(_KEY, maintain_order=True)]
+    ordered = forecasts.sort(*_KEY, "as_of", "origin_session", "quantile")
+    parts = [_one(part, versions, rate) for part in ordered.partition_by(_KEY, maintain_order=True)]
     if not parts:
         return FORECAST.empty()
     frame = pl.concat(parts).with_columns(recipe=pl.col("recipe") + CALIBRATED)
@@ -99,7 +107,7 @@ def calibrate_newest(
         newest: rows of ``evaluation.forecast``, one origin per commodity.
         past: rows of ``evaluation.forecast`` of the same recipe; of each commodity, those from
             origins before its newest one are used.
-        targets: ``features.target`` rows public by now.
+        targets: ``features.target`` rows, all versions; those public later do not enter.
 
     Returns:
         ``newest`` with calibrated values, under the recipe's own name.
@@ -144,63 +152,116 @@ def coverage_band(one: Group, recipe: str, percent: int) -> tuple[float, float, 
     return coverage, max(0.0, percent / 100 - reach), min(1.0, percent / 100 + reach)
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class _Pair:
-    """One central interval as it adapts."""
+    """One central interval: the columns of its ends and the miss rate it states."""
 
     low: int
     high: int
     alpha: float
-    asked: float
-    scores: list[float] = field(default_factory=list)
 
-    def margin(self, independent: int) -> float | None:
-        """The margin now, None while the independent past does not certify the level itself."""
+    def margin(self, scores: Floats, missed: Bools, independent: int, rate: float) -> float | None:
+        """The margin after these outcomes, None while they do not certify the level itself.
+
+        Args:
+            scores: [n] how far each return fell outside, in units of volatility.
+            missed: [n] whether it fell outside the band that was said.
+            independent: how many of the forecasts share no news.
+            rate: step of the adaptive miss rate.
+        """
         if independent < max(FEWEST_INDEPENDENT, 1.0 / self.alpha - 1.0) - 1e-9:
             return None
-        least = 1.0 / (len(self.scores) + 1)
-        return margin(np.array(self.scores), float(np.clip(self.asked, least, 1.0)))
-
-    def learn(self, score: float, *, missed: bool, rate: float) -> None:
-        """Take in a return that became known."""
-        self.scores.append(score)
-        self.asked += rate * (self.alpha - missed)
+        steps = rate * (self.alpha - missed)
+        # Added one after the other: the last bits of a sum depend on the order.
+        asked = np.cumsum([self.alpha, *steps])[-1]
+        least = 1.0 / (len(scores) + 1)
+        return margin(scores, float(np.clip(asked, least, 1.0)))
 
 
-@dataclass
-class _Seen:
-    """Past forecasts that share no news: each made after the outcome of the one before."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Outcomes:
+    """Every version of the returns that followed N forecasts.
 
-    independent: int = 0
-    until: int = 0
+    Attributes:
+        forecast: int64 [V], the forecast each version belongs to; sorted by version.
+        public: int64 [V], when the version became public, microseconds UTC.
+        value: float64 [V], NaN where the version withdraws the return.
+        first: int64 [N], when a return first became public; void where none ever did.
+        order: int64 [N], the forecasts by ``first``.
+    """
 
-    def take(self, made: int, known: int) -> None:
-        """Take in a forecast by the instants it was made and its outcome became public."""
-        if made >= self.until:
-            self.independent, self.until = self.independent + 1, known
+    forecast: Ints
+    public: Ints
+    value: Floats
+    first: Ints
+    order: Ints
+
+    @classmethod
+    def of(cls, head: pl.DataFrame, versions: pl.DataFrame) -> _Outcomes:
+        """The versions of the outcomes of forecasts, one line of ``head`` each."""
+        numbered = head.select(_OUTCOME).with_row_index("n")
+        told = numbered.join(versions, on=_OUTCOME).sort("version", "n")
+        forecast = told["n"].cast(pl.Int64).to_numpy()
+        public = told["available_at"].dt.epoch("us").to_numpy()
+        value = told["y"].fill_null(float("nan")).to_numpy()
+        valued = ~np.isnan(value)
+        first = np.full(head.height, np.iinfo(np.int64).max)
+        np.minimum.at(first, forecast[valued], public[valued])
+        return cls(forecast, public, value, first, np.argsort(first, kind="stable"))
+
+    def known(self, n: int, instant: int) -> tuple[Ints, Floats]:
+        """Forecasts before the n-th whose return was known at an instant, and those returns.
+
+        They come in order of first release. A correction changes what the return was, not when
+        its news was out, so it does not make a forecast count as independent anew.
+        """
+        told = (self.public <= instant) & (self.forecast < n)
+        y = np.full(n, np.nan)
+        # Where a return has several versions the last one assigned stays, which is the newest.
+        y[self.forecast[told]] = self.value[told]
+        earlier = self.order[self.order < n]
+        past = earlier[~np.isnan(y[earlier])]
+        return past, y[past]
 
 
-def _one(part: pl.DataFrame, rate: float) -> pl.DataFrame:
+def _one(part: pl.DataFrame, versions: pl.DataFrame, rate: float) -> pl.DataFrame:
     """Calibrate the forecasts of one recipe, commodity and horizon, in order of their instants."""
     levels = part["quantile"].unique().sort().to_numpy()
     count = len(levels)
     q = part["value"].to_numpy().reshape(-1, count)
     head = part.gather_every(count)
-    y, scale = head["y"].to_numpy(), head["volatility"].to_numpy()
-    made = head["as_of"].to_physical().to_numpy()
-    known = head["known_at"].to_physical().to_list()
-    pairs, seen = _pairs(levels), _Seen()
+    scale = head["volatility"].to_numpy()
+    made = head["as_of"].dt.epoch("us").to_numpy()
+    outcomes, pairs = _Outcomes.of(head, versions), _pairs(levels)
     result = np.empty_like(q)
-    waiting: list[tuple[int, int]] = []
     for n in range(len(q)):
-        while waiting and waiting[0][0] <= made[n]:
-            public, past = heapq.heappop(waiting)
-            seen.take(int(made[past]), public)
-            _learn(pairs, past, q, result, y, scale, rate)
-        result[n] = _adjusted(pairs, q[n], scale[n], levels, seen.independent)
-        if known[n] is not None:
-            heapq.heappush(waiting, (known[n], n))
+        past, y = outcomes.known(n, made[n])
+        independent = _independent(made[past], outcomes.first[past])
+        margins = [
+            pair.margin(
+                np.maximum(q[past, pair.low] - y, y - q[past, pair.high]) / scale[past],
+                (y < result[past, pair.low]) | (y > result[past, pair.high]),
+                independent,
+                rate,
+            )
+            for pair in pairs
+        ]
+        result[n] = _adjusted(pairs, margins, q[n], scale[n], levels)
     return part.with_columns(value=pl.Series(result.ravel()))
+
+
+def _independent(made: Ints, known: Ints) -> int:
+    """How many forecasts share no news: each made after the outcome of the one before.
+
+    Args:
+        made: [n] instants of the forecasts, in order of ``known``.
+        known: [n] instants at which their outcomes became public.
+    """
+    count, until = 0, 0
+    for start, end in zip(made.tolist(), known.tolist(), strict=True):
+        if start >= until:
+            count, until = count + 1, end
+    return count
 
 
 def _pairs(levels: Floats) -> list[_Pair]:
@@ -208,33 +269,16 @@ def _pairs(levels: Floats) -> list[_Pair]:
     for low, level in enumerate(levels):
         mirror = np.flatnonzero(np.isclose(levels, 1.0 - level, rtol=0.0, atol=1e-9))
         if level < 0.5 and mirror.size:
-            alpha = float(2.0 * level)
-            pairs.append(_Pair(low, int(mirror[0]), alpha, alpha))
+            pairs.append(_Pair(low, int(mirror[0]), float(2.0 * level)))
     return pairs
 
 
-def _learn(
-    pairs: list[_Pair],
-    n: int,
-    q: Floats,
-    result: Floats,
-    y: Floats,
-    scale: Floats,
-    rate: float,
-) -> None:
-    for pair in pairs:
-        outside = max(q[n, pair.low] - y[n], y[n] - q[n, pair.high])
-        missed = not result[n, pair.low] <= y[n] <= result[n, pair.high]
-        pair.learn(outside / scale[n], missed=missed, rate=rate)
-
-
 def _adjusted(
-    pairs: list[_Pair], q: Floats, scale: float, levels: Floats, independent: int
+    pairs: list[_Pair], margins: list[float | None], q: Floats, scale: float, levels: Floats
 ) -> Floats:
     adjusted = q.copy()
     middle = float(np.interp(0.5, levels, q))
-    for pair in pairs:
-        found = pair.margin(independent)
+    for pair, found in zip(pairs, margins, strict=True):
         if found is not None:
             adjusted[pair.low] = min(q[pair.low] - found * scale, middle)
             adjusted[pair.high] = max(q[pair.high] + found * scale, middle)

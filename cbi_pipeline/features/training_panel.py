@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,33 +21,42 @@ def panel(
     catalogue: Catalogue,
     feature_set: FeatureSet,
     as_of: datetime,
+    *,
+    told: Literal["last", "first"] = "last",
 ) -> Panel:
     """The panel as known at ``as_of``.
 
     Args:
         rows: ``features.row``; those decided later are left out.
-        targets: ``features.target``; of each the newest version public at ``as_of`` counts, and
-            the rest of the targets are masked.
+        targets: ``features.target``; one version of each counts, the rest are masked.
         catalogue: commodities and horizons, in panel order.
         feature_set: columns of the rows.
         as_of: aware instant.
+        told: which version of a target counts: the newest public at ``as_of``, or the one told
+            first. A panel that is looked back on from earlier instants needs the latter: a later
+            correction would take the target away from those who knew it before.
 
     Raises:
         ValueError: fewer than two rows were decided by then.
     """
     spec = panel_spec(catalogue, feature_set)
     arrays = panel_arrays(panel_frame(rows, spec, as_of), spec)
-    _place_targets(arrays, known_targets(targets, feature_set, as_of), spec)
+    _place_targets(arrays, known_targets(targets, feature_set, as_of, told=told), spec)
     return Panel.from_numpy(spec, **arrays)
 
 
-def known_targets(targets: pl.DataFrame, feature_set: FeatureSet, as_of: datetime) -> pl.DataFrame:
-    """The newest version of each target public at ``as_of``, if that version has a value."""
+def known_targets(
+    targets: pl.DataFrame,
+    feature_set: FeatureSet,
+    as_of: datetime,
+    *,
+    told: Literal["last", "first"] = "last",
+) -> pl.DataFrame:
+    """The last or first version of each target public at ``as_of``, if that version has a value."""
     return (
         targets.filter(pl.col("feature_set") == feature_set.name, pl.col("available_at") <= as_of)
         .sort("commodity", "session", "horizon", "version")
-        .group_by("commodity", "session", "horizon", maintain_order=True)
-        .last()
+        .unique(["commodity", "session", "horizon"], keep=told, maintain_order=True)
         .filter(pl.col("value").is_not_null())
     )
 

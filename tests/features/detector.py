@@ -10,15 +10,18 @@ import numpy as np
 import polars as pl
 import torch
 
+from cbi_pipeline.evaluation import calibrate
 from cbi_pipeline.evaluation.baselines import baselines
 from cbi_pipeline.features import CORE_1, build_rows, build_targets, known_targets, panel
 from cbi_pipeline.forecasting import Panel, fit, latest, tiny
 from cbi_pipeline.forecasting.scaler import fit_moments
 from cbi_pipeline.market import latest_prices
+from data_contracts.evaluation import FORECAST
 from tests.features.records import CATALOGUE, prices
 from tests.features.worlds import scramble
 
 END = datetime(2020, 2, 13, 5, tzinfo=UTC)
+LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +42,16 @@ class Record:
     @cached_property
     def targets(self) -> pl.DataFrame:
         return build_targets(self.prices, self.rows, CATALOGUE, self.end)
+
+    @cached_property
+    def bands(self) -> pl.DataFrame:
+        """The made-up forecasts, calibrated once with all that will ever be known of outcomes."""
+        return calibrate(forecasts(self), self.targets)
+
+    @cached_property
+    def walked(self) -> Panel:
+        """What a walk-forward over the whole record learns from."""
+        return panel(self.rows, self.targets, CATALOGUE, CORE_1, self.end, told="first")
 
     def panel(self, as_of: datetime = END) -> Panel:
         return panel(self.rows, self.targets, CATALOGUE, CORE_1, as_of)
@@ -76,6 +89,50 @@ def full_study(record: Record, instant: datetime) -> str:
         known = record.panel(instant)
         parts += [known.identity(), *training_parts(known, instant)]
     return " ".join(parts)
+
+
+def bands_study(record: Record, instant: datetime) -> str:
+    """The calibrated bands said by the instant."""
+    return fingerprint(said(record.bands, instant))
+
+
+def walked_study(record: Record, instant: datetime) -> str:
+    """What a walk-forward over the whole record trains on at ``instant``."""
+    at = micros(instant)
+    public = record.walked.target_available_RH.numpy() <= at
+    told = np.where(public, record.walked.target_RH.numpy(), np.nan)
+    rows = record.walked.decision_at_R.numpy() <= at
+    parts = [hashlib.sha256(told[rows].tobytes()).hexdigest()]
+    return " ".join([*parts, *training_parts(record.walked, instant)])
+
+
+def forecasts(record: Record) -> pl.DataFrame:
+    """The same narrow forecast from every fifth row, so that only outcomes move its bands."""
+    own = record.rows.sort("commodity", "session")
+    picked = own.filter(pl.int_range(pl.len()).over("commodity") % 5 == 0)
+    horizons = pl.concat(
+        pl.DataFrame({"commodity": one.id, "horizon": one.steps}) for one in CATALOGUE.commodities
+    )
+    volatility = 0.01 * pl.col("horizon").sqrt()
+    return (
+        picked.join(horizons, on="commodity")
+        .join(pl.DataFrame({"quantile": LEVELS}), how="cross")
+        .with_columns(value=(pl.col("quantile") - 0.5) * volatility, volatility=volatility)
+        .select(
+            *("commodity", "horizon", "quantile", "value", "volatility"),
+            origin_session="session",
+            as_of="decision_at",
+            origin_price="price",
+            up=pl.lit(0.5),
+            **{name: pl.lit("made up") for name in ("evaluation_id", "recipe", "fold")},
+        )
+        .select(pl.col(name).cast(dtype) for name, dtype in FORECAST.dtypes.items())
+    )
+
+
+def said(bands: pl.DataFrame, instant: datetime) -> pl.DataFrame:
+    """The forecasts made at or before ``instant``."""
+    return bands.filter(pl.col("as_of") <= instant)
 
 
 def training_parts(known: Panel, instant: datetime) -> list[str]:

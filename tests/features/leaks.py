@@ -7,9 +7,19 @@ from functools import lru_cache
 import polars as pl
 import torch
 
+from cbi_pipeline.evaluation import calibrate
 from cbi_pipeline.forecasting.scaler import fit_moments
 from cbi_pipeline.market import latest_prices
-from tests.features.detector import END, Record, Study, decided, fingerprint, micros
+from tests.features.detector import (
+    END,
+    Record,
+    Study,
+    decided,
+    fingerprint,
+    forecasts,
+    micros,
+    said,
+)
 from tests.features.worlds import MONTHLY, OPEN_INTEREST, POSITIONS, RETAIL, WEEKLY, WTI
 
 Observed = pl.DataFrame
@@ -155,6 +165,27 @@ def targets_public_from_their_target_date(record: Record, instant: datetime) -> 
     )
 
 
+# Leaks in how a band is calibrated on honest forecasts.
+
+_OUTCOME = ["commodity", "session", "horizon"]
+
+
+def outcomes_as_restated_later(record: Record, instant: datetime) -> str:
+    """Calibrates from the first release of each outcome on, with the value it has at the end."""
+    return _calibrated(record, instant, value=pl.col("value").last().over(_OUTCOME))
+
+
+def outcomes_but_those_withdrawn_later(record: Record, instant: datetime) -> str:
+    """Leaves an outcome out from the first because it will have no value in the end."""
+    lasting = pl.col("value").last().is_not_null().over(_OUTCOME)
+    return _calibrated(record, instant, value=pl.when(lasting).then("value"))
+
+
+def _calibrated(record: Record, instant: datetime, value: pl.Expr) -> str:
+    doctored = record.targets.sort("version").with_columns(value=value)
+    return fingerprint(said(calibrate(forecasts(record), doctored), instant))
+
+
 def _of_record(doctor: Callable[[Observed], Observed]) -> Study:
     @lru_cache(maxsize=2)
     def doctored(record: Record) -> Record:
@@ -198,9 +229,10 @@ _TRAINING = (
     scaler_fitted_on_validation_rows,
     targets_public_from_their_target_date,
 )
+_CALIBRATION = (outcomes_as_restated_later, outcomes_but_those_withdrawn_later)
 
 LEAKS: dict[str, Study] = {
     **{leak.__name__: _of_record(leak) for leak in _RECORD},
     **{leak.__name__: _of_column(leak) for leak in _COLUMN},
-    **{leak.__name__: leak for leak in _TRAINING},
+    **{leak.__name__: leak for leak in (*_TRAINING, *_CALIBRATION)},
 }

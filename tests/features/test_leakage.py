@@ -7,7 +7,15 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.features.detector import Record, features_study, forecasts_study, full_study, notices
+from tests.features.detector import (
+    Record,
+    bands_study,
+    features_study,
+    forecasts_study,
+    full_study,
+    notices,
+    walked_study,
+)
 from tests.features.leaks import LEAKS
 from tests.features.records import observations
 from tests.features.worlds import MONTHLY, RETAIL, START, WEEKLY, WTI, positions, world
@@ -51,6 +59,7 @@ def test_nothing_decided_on_the_shipped_record_depends_on_what_came_later(
     assert not notices(full_study, shipped, instant, seed, series)
 
 
+STUDIES = [full_study, bands_study, walked_study]
 REVISED = {
     "record": st.integers(0, 10_000),
     "days": st.floats(100, 830),
@@ -59,28 +68,36 @@ REVISED = {
 }
 
 
+@pytest.mark.parametrize("study", STUDIES)
 @given(**REVISED)
 @settings(max_examples=3, deadline=None, phases=NO_SHRINKING)
-def test_nothing_decided_on_a_revised_record_depends_on_what_came_later(record, days, seed, series):
-    assert_unnoticed(record, days, seed, series)
+def test_nothing_decided_on_a_revised_record_depends_on_what_came_later(
+    study, record, days, seed, series
+):
+    assert_unnoticed(study, record, days, seed, series)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("study", STUDIES)
 @given(**REVISED)
-@settings(max_examples=40, deadline=None, phases=NO_SHRINKING)
+@settings(max_examples=25, deadline=None, phases=NO_SHRINKING)
 def test_nothing_decided_on_many_revised_records_depends_on_what_came_later(
-    record, days, seed, series
+    study, record, days, seed, series
 ):
-    assert_unnoticed(record, days, seed, series)
+    assert_unnoticed(study, record, days, seed, series)
 
 
-def assert_unnoticed(record, days, seed, series) -> None:
+def assert_unnoticed(study, record, days, seed, series) -> None:
     instant = START + timedelta(days=days)
-    assert not notices(full_study, Record(world(record, revisions=60)), instant, seed, series)
+    assert not notices(study, Record(world(record, revisions=60)), instant, seed, series)
 
 
 def test_no_forecast_depends_on_what_came_later(recent):
     assert not notices(forecasts_study, recent, INSTANTS[4], seed=4)
+
+
+def test_no_calibrated_band_depends_on_what_came_later(recent):
+    assert not any(notices(bands_study, recent, at, seed) for seed, at in enumerate(INSTANTS))
 
 
 @pytest.mark.parametrize("leak", LEAKS)
