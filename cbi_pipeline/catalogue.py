@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 PACKAGED = Path(__file__).with_name("catalogue.toml")
 
+Model = TypeVar("Model", bound=BaseModel)
+
 
 class CatalogueError(ValueError):
-    """The catalogue contradicts itself; the message says where and what to change."""
+    """The catalogue cannot be used; the message says which entry and field of it is wrong."""
 
 
 class Commodity(BaseModel):
@@ -108,9 +111,14 @@ class Catalogue(BaseModel):
     def _consistent(self) -> Catalogue:
         ids = [commodity.id for commodity in self.commodities]
         if not ids or len(set(ids)) != len(ids):
-            raise CatalogueError(f"commodity ids must be given and unique, got {ids}")
-        if len({tuple(commodity.horizons) for commodity in self.commodities}) != 1:
-            raise CatalogueError("every commodity needs the same horizon labels in the same order")
+            raise ValueError(f"commodity ids must be given and unique, got {ids}")
+        for commodity in self.commodities:
+            if tuple(commodity.horizons) != self.horizons:
+                raise ValueError(
+                    f"{commodity.id} has the horizons {_listed(commodity.horizons)}, "
+                    f"{ids[0]} has {_listed(self.horizons)}; "
+                    "every commodity needs the same labels in the same order"
+                )
         return self
 
     @property
@@ -140,33 +148,44 @@ def load_catalogue(path: Path | None = None, *, profile: str = "archive") -> Cat
     """Read a catalogue file for a profile.
 
     Raises:
-        CatalogueError: the file is missing, is no TOML, or contradicts itself.
+        CatalogueError: the file is missing or no TOML, an entry is wrong, or they contradict each
+            other.
     """
-    document = _document(path or PACKAGED)
-    section = _section(document, profile)
-    ends = section.get("record_ends", {})
-    return Catalogue(
-        commodities=tuple(
-            Commodity(**entry, record_ends=ends.get(entry.get("id")))
-            for entry in section.get("commodity", document.get("commodity", []))
-        ),
-        evaluation=EvaluationPlan(**document.get("evaluation", {})),
+    source = path or PACKAGED
+    document = _document(source)
+    # The tiny profile reads the same closed records as the archive profile.
+    name = "archive" if profile == "tiny" else profile
+    section = _table(_table(document, "profile", source), name, source)
+    ends = _table(section, "record_ends", source)
+    given, where = document, "commodity"
+    if where in section:
+        given, where = section, f"profile.{name}.commodity"
+    commodities = tuple(
+        _made(
+            Commodity,
+            {"record_ends": ends.get(str(entry.get("id"))), **entry},
+            f"{source}, [[{where}]] {entry.get('id', f'number {number}')}",
+        )
+        for number, entry in enumerate(_tables(given.get("commodity", []), where, source), start=1)
     )
+    plan = _made(EvaluationPlan, document.get("evaluation", {}), f"{source}, [evaluation]")
+    return _made(Catalogue, {"commodities": commodities, "evaluation": plan}, str(source))
 
 
 def load_feeds(path: Path | None = None) -> tuple[FeedEntry, ...]:
     """Services of the packaged catalogue, and those a file of the user's adds or changes.
 
     Raises:
-        CatalogueError: the file is missing or no TOML, or an entry lacks something.
+        CatalogueError: the file is missing or no TOML, or an entry is wrong.
     """
-    found: dict[str, Any] = dict(_document(PACKAGED)["feed"])
+    source = path or PACKAGED
+    found = _table(_document(PACKAGED), "feed", PACKAGED)
     if path is not None:
-        found |= _document(path).get("feed", {})
-    try:
-        return tuple(FeedEntry(name=name, **entry) for name, entry in found.items())
-    except ValidationError as error:
-        raise CatalogueError(f"an entry [feed.…] of the catalogue is wrong: {error}") from error
+        found = found | _table(_document(path), "feed", path)
+    return tuple(
+        _made(FeedEntry, {**_table(found, name, source), "name": name}, f"{source}, [feed.{name}]")
+        for name in found
+    )
 
 
 def _document(source: Path) -> dict[str, Any]:
@@ -176,12 +195,41 @@ def _document(source: Path) -> dict[str, Any]:
         )
     try:
         return tomllib.loads(source.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise CatalogueError(f"{source} cannot be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise CatalogueError(f"{source} is not valid TOML: {error}") from error
 
 
-def _section(document: dict[str, Any], profile: str) -> dict[str, Any]:
-    # The tiny profile reads the same closed records as the archive profile.
-    name = "archive" if profile == "tiny" else profile
-    section: dict[str, Any] = document.get("profile", {}).get(name, {})
-    return section
+def _table(within: Mapping[str, Any], name: str, source: Path) -> dict[str, Any]:
+    found = within.get(name, {})
+    if not isinstance(found, dict):
+        raise CatalogueError(f"{source}: {name} must be a table, found {found!r}")
+    return found
+
+
+def _tables(listed: object, name: str, source: Path) -> list[dict[str, Any]]:
+    if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
+        raise CatalogueError(f"{source}: write each entry under a line [[{name}]]")
+    return listed
+
+
+def _made(kind: type[Model], given: object, where: str) -> Model:
+    try:
+        return kind.model_validate(given)
+    except ValidationError as error:
+        faults = (_fault(one["type"], one["loc"], one["msg"]) for one in error.errors())
+        raise CatalogueError(f"{where}: {'; '.join(faults)}") from error
+
+
+def _fault(kind: str, place: tuple[int | str, ...], message: str) -> str:
+    field, words = ".".join(map(str, place)), message.removeprefix("Value error, ")
+    if kind == "missing":
+        return f"{field} is missing"
+    if kind == "extra_forbidden":
+        return f"{field} is no field of it"
+    return f"{field}: {words}" if field else words
+
+
+def _listed(labels: Iterable[str]) -> str:
+    return ", ".join(labels) or "none"

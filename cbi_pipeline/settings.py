@@ -13,14 +13,19 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableSource
 
 Profile = Literal["archive", "live", "tiny"]
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 ENV_FILE = PROJECT_ROOT / ".env"
 PACKAGED_ARCHIVE = Path(__file__).resolve().parent / "feeds" / "archive_data"
+
+
+class SettingsError(Exception):
+    """A setting cannot be used; the message names it and quotes nothing that may be a key."""
 
 
 class Clock(Protocol):
@@ -78,7 +83,20 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         # Dagster starts processes in folders of its own, so a relative path means the project.
-        return path if path is None else (PROJECT_ROOT / path.expanduser()).resolve()
+        try:
+            return path if path is None else (PROJECT_ROOT / path.expanduser()).resolve()
+        except RuntimeError as error:  # no such user after ~, or links that go round in a circle
+            raise ValueError(str(error)) from error
+
+    @field_validator("home")
+    @classmethod
+    def _can_be_a_folder(cls, home: Path) -> Path:
+        there = next(path for path in (home, *home.parents) if os.access(path, os.F_OK))
+        if not there.is_dir():
+            raise ValueError(f"{there} is a file, so nothing can be kept in it")
+        if not os.access(there, os.X_OK):
+            raise ValueError(f"{there} may not be entered by you")
+        return home
 
     @property
     def ledger_dir(self) -> Path:
@@ -125,17 +143,18 @@ class Settings(BaseSettings):
         """Wall clock when live; otherwise the recorded end of the archive.
 
         Raises:
-            FileNotFoundError: the archive's PROVENANCE.toml is gone.
+            SettingsError: the archive's PROVENANCE.toml is gone, or tells no time.
         """
         if self.profile == "live":
             return WallClock()
         provenance = self.archive_dir / "PROVENANCE.toml"
+        remedy = "restore the embedded archive or set CBI_ARCHIVE_DIR"
         if not provenance.is_file():
-            raise FileNotFoundError(
-                f"{provenance} is missing: restore the embedded archive or set CBI_ARCHIVE_DIR"
-            )
-        instant = tomllib.loads(provenance.read_text())["clock"]
-        return FixedClock(instant)
+            raise SettingsError(f"{provenance} is missing: {remedy}")
+        try:
+            return FixedClock(tomllib.loads(provenance.read_text())["clock"])
+        except (ValueError, KeyError, AttributeError) as error:
+            raise SettingsError(f"{provenance} tells no time ({error!r}): {remedy}") from error
 
     def secret(self, name: str) -> SecretStr | None:
         """The key of that name, from the environment or else from ``.env``; None without one."""
@@ -144,14 +163,41 @@ class Settings(BaseSettings):
         return self.feed_keys.get(name)
 
     def make_home(self) -> Path:
-        """Create the private folder, readable by its owner alone."""
-        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Create the private folder, readable by its owner alone.
+
+        Raises:
+            SettingsError: it cannot be made.
+        """
+        try:
+            self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise SettingsError(
+                f"CBI_HOME: {self.home} cannot be made ({error.strerror}); "
+                "set it to a folder that you may write to"
+            ) from error
         return self.home
 
 
 def load_settings() -> Settings:
-    """Settings from the environment and ``.env`` in the project folder."""
+    """Settings from the environment and ``.env`` in the project folder.
+
+    Raises:
+        SettingsError: a setting cannot be used.
+    """
     lines = dotenv_values(ENV_FILE)
     # Which of these a feed asks for, only the feed knows.
     keys = {name: text for name, text in lines.items() if text and not name.startswith("CBI_")}
-    return Settings(feed_keys={name: SecretStr(text) for name, text in keys.items()})
+    try:
+        return Settings(feed_keys={name: SecretStr(text) for name, text in keys.items()})
+    except (ValidationError, UnreadableSource) as error:
+        # Not chained: the error itself quotes what it was given, which may be a key.
+        raise SettingsError(f"{_faults(error)}; correct it in the environment or .env") from None
+
+
+def _faults(error: ValidationError | UnreadableSource) -> str:
+    if isinstance(error, UnreadableSource):
+        return f"CBI_FEED_URLS and CBI_FEED_KEYS take a JSON object ({error})"
+    return "; ".join(
+        f"CBI_{str(fault['loc'][0]).upper()}: {fault['msg'].removeprefix('Value error, ')}"
+        for fault in error.errors(include_input=False, include_url=False)
+    )

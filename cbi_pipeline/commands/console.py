@@ -3,21 +3,45 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 
 from rich.console import Console
 
+#: A console that prints text as it stands. Values, names and reasons come from users and services
+#: and may hold brackets or colons, which Rich would read as styles and emoji.
+PlainConsole = partial(Console, highlight=False, markup=False, emoji=False)
+
 # Tables keep their shape when the output goes to a file.
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+console = PlainConsole(width=None if sys.stdout.isatty() else 120)
+errors = PlainConsole(stderr=True, soft_wrap=True)
 
 
 class Refusal(Exception):
     """The command cannot go on before the user does something; the message says what."""
 
 
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Around what writes to a path of the user's alone: what the system refuses there is said.
+
+    Raises:
+        Refusal: in place of an OSError; names the path.
+    """
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise Refusal(
+            f"{path} cannot be written: {why}; choose a place that you may write to"
+        ) from error
+
+
 def explain(message: str, *, code: int) -> int:
     """Print one line to stderr and hand back the exit code."""
-    errors.print("cbi: " + " ".join(message.split()), markup=False)
+    errors.print("cbi: " + " ".join(message.split()))
     return code
 
 
@@ -27,6 +51,7 @@ def expected_errors() -> tuple[type[Exception], ...]:
     Only packages that are loaded can have raised one, so none is imported for this.
     """
     wanted = {
+        "cbi_pipeline.settings": ("SettingsError",),
         "cbi_pipeline.warehouse": ("WarehouseError",),
         "cbi_pipeline.feeds": ("FeedError",),
         "cbi_pipeline.catalogue": ("CatalogueError",),

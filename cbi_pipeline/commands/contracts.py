@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cbi_pipeline.commands.console import console
+from cbi_pipeline.commands.console import console, writing
 
 app = typer.Typer(help="Data contracts.", no_args_is_help=True)
 
@@ -19,5 +19,7 @@ def export(
     """Write the contracts as Open Data Contract Standard documents."""
     from data_contracts.odcs import export as write
 
-    for path in write(folder):
+    with writing(folder):
+        paths = write(folder)
+    for path in paths:
         console.print(str(path), soft_wrap=True)

@@ -106,7 +106,7 @@ def _print(known: pl.DataFrame, series: str, instant: datetime) -> None:
         )  # fmt: skip
     console.print(table)
     for basis in known["available_basis"].unique().sort():
-        console.print(f"[dim]{basis}: {_BASES[basis]}[/]")
+        console.print(f"{basis}: {_BASES[basis]}", style="dim")
 
 
 def _both(instant: datetime) -> str:

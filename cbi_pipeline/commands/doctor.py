@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from rich.text import Text
+
 from cbi_pipeline.commands.console import console
 from cbi_pipeline.settings import Settings, load_settings
 
@@ -32,8 +34,8 @@ def doctor() -> int:
     """Check the environment, the records, the store and the registry."""
     findings = list(examine(load_settings()))
     for one in findings:
-        mark = "[green]ok  [/]" if one.fine else "[red]fix [/]"
-        console.print(f"{mark} {one.subject:<12} {one.detail}", soft_wrap=True)
+        mark = ("ok  ", "green") if one.fine else ("fix ", "red")
+        console.print(Text.assemble(mark, f" {one.subject:<12} {one.detail}"), soft_wrap=True)
     return 0 if all(one.fine for one in findings) else 1
 
 
@@ -58,7 +60,7 @@ def _torch() -> Finding:
 
 
 def _disk(settings: Settings) -> Finding:
-    folder = settings.home if settings.home.exists() else settings.home.parent
+    folder = next(path for path in (settings.home, *settings.home.parents) if path.exists())
     free = shutil.disk_usage(folder).free
     found = f"{free / 1024**3:.1f} GiB free for {settings.home}"
     fine = free >= _FREE_BYTES

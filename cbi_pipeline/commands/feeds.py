@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from cbi_pipeline.commands.console import Refusal, console, errors
 from cbi_pipeline.settings import Settings, load_settings
@@ -33,7 +34,7 @@ def list_feeds() -> None:
                 seen = f"{row['seen_at']:%Y-%m-%d %H:%M} UTC"
                 last[row["feed"]] = (seen, f"{row['accepted']:,}", f"{row['quarantined']:,}")
     except NothingPublished:
-        console.print("[dim]nothing ingested yet; run `cbi run`[/]")
+        console.print("nothing ingested yet; run `cbi run`", style="dim")
     table = _table("feed", "source", "last ingested", "accepted", "quarantined")
     feeds = _feeds(settings)
     for name in dict.fromkeys([*feeds, *last]):
@@ -71,14 +72,14 @@ def pull(
         f"{report.quarantined:,} quarantined"
     )
     for line in (*landed.faults, *landed.notices):
-        errors.print(str(line), markup=False)
+        errors.print(str(line))
     return 1 if landed.faults else 0
 
 
 @app.command()
 def parse(
     feed: Annotated[str, typer.Argument(help="Feed that understands the file.")],
-    file: Annotated[Path, typer.Argument(help="Recorded answer.")],
+    file: Annotated[Path, typer.Argument(help="Recorded answer.", exists=True, dir_okay=False)],
     url: Annotated[str | None, typer.Option(help="Address it was recorded from.")] = None,
 ) -> None:
     """Parse a recorded answer: accepted rows on stdout, rejected ones on stderr, as NDJSON."""
@@ -86,17 +87,19 @@ def parse(
 
     try:
         parsed = parse_file(feed, file, url)
-    except (ValueError, FileNotFoundError) as error:
+    except ValueError as error:
         raise Refusal(str(error)) from error
     sys.stdout.write(parsed.accepted.write_ndjson())
     sys.stderr.write(parsed.rejected.write_ndjson())
     for reason, count in parsed.ignored.items():
-        errors.print(f"{count} rows are not observations: {reason}", markup=False)
+        errors.print(f"{count} rows are not observations: {reason}")
 
 
 @imports.command("csv")
 def import_csv(
-    file: Annotated[Path, typer.Argument(help="CSV file of periods and values.")],
+    file: Annotated[
+        Path, typer.Argument(help="CSV file of periods and values.", exists=True, dir_okay=False)
+    ],
     series: Annotated[str, typer.Option(help="Id the series gets, e.g. OWN.PALM_OIL.")],
     unit: Annotated[str, typer.Option(help="Unit of every value.")],
     source: Annotated[str, typer.Option(help="Where the values come from: required.")],
@@ -125,17 +128,16 @@ def _feeds(settings: Settings) -> dict[str, str]:
 
 
 def _print_health(health: FeedHealth) -> None:
-    mark = "[red]broken[/]" if health.broken else "[green]ok[/]"
+    mark = ("broken", "red") if health.broken else ("ok", "green")
     newest = f"newest {health.newest}" if health.newest else "nothing ingested yet"
-    console.print(f"{mark} {health.feed}: key {health.key}, {newest}", soft_wrap=True)
+    said = f" {health.feed}: key {health.key}, {newest}"
+    console.print(Text.assemble(mark, said), soft_wrap=True)
     for age in health.ages:
-        late = "[red]stale[/] " if age.stale else ""
-        console.print(
-            f"   {late}{age.family}: {age.newest}, {age.days} days old, limit {age.limit}",
-            soft_wrap=True,
-        )
+        late = ("stale ", "red") if age.stale else ""
+        said = f"{age.family}: {age.newest}, {age.days} days old, limit {age.limit}"
+        console.print(Text.assemble("   ", late, said), soft_wrap=True)
     for line in (*health.problems, *health.notices):
-        console.print(f"   {line}", markup=False, soft_wrap=True)
+        console.print(f"   {line}", soft_wrap=True)
 
 
 def _table(*headings: str) -> Table:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cbi_pipeline.commands.console import writing
 from cbi_pipeline.settings import PROJECT_ROOT, Settings
 
 if TYPE_CHECKING:
@@ -22,12 +23,13 @@ def prepare_home(settings: Settings) -> Path:
     """
     settings.make_home()
     home = settings.dagster_dir
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
     template = (PROJECT_ROOT / "dagster.yaml").read_text()
     text = template.replace(_TEMPLATE_FOLDER, str(home))
     target = home / "dagster.yaml"
-    if not target.exists() or target.read_text() != text:
-        target.write_text(text)
+    with writing(home):
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not target.exists() or target.read_text() != text:
+            target.write_text(text)
     os.environ["DAGSTER_HOME"] = str(home)
     return home
 

@@ -25,7 +25,7 @@ def verify() -> int:
         found = [*ledger.damage(), *IssuedLedger(store, settings.issued_dir).verify()]
         issued = store.query("SELECT count(*) AS n FROM issued.forecast")["n"][0]
     for line in found:
-        errors.print(line, markup=False)
+        errors.print(line)
     if found:
         return 1
     console.print(f"{len(ledger.responses())} responses and {issued:,} forecast rows are sound")

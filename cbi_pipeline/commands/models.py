@@ -59,7 +59,7 @@ def uri(
     # Plain prints: these two lines are for shells and scripts.
     print(f"MLFLOW_TRACKING_URI={load_settings().mlflow_uri}")  # noqa: T201
     print(f"models:/cbi-forecaster{f'/{version}' if version.isdigit() else f'@{version}'}")  # noqa: T201
-    console.print(f"[dim]version {found.version}, {found.recipe}: {found.note}[/]")
+    console.print(f"version {found.version}, {found.recipe}: {found.note}", style="dim")
 
 
 def _registry() -> Registry:

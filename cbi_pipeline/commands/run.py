@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
-from cbi_pipeline.commands.console import Refusal, console, errors
+from cbi_pipeline.commands.console import PlainConsole, Refusal, console, errors
 from cbi_pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -36,14 +37,19 @@ def run() -> int:
     from cbi_pipeline.commands.summary import print_summary
     from cbi_pipeline.defs.pipeline import Pipeline
     from cbi_pipeline.defs.standing import nothing_to_do
+    from cbi_pipeline.feeds import archive
 
     pipeline = Pipeline.from_environment()
     live = pipeline.settings.profile == "live"
     if live:
         _require_prices(pipeline)
+    else:
+        # The clock of the archive stands in its record, and without a clock no job can be loaded.
+        archive.read_record(pipeline.settings.archive_dir)
     # What a service has to say is not known before it is asked.
     if not live and nothing_to_do(pipeline):
-        console.print("[bold]nothing to do[/]: records, configuration and code are unchanged.\n")
+        why = ": records, configuration and code are unchanged.\n"
+        console.print(Text.assemble(("nothing to do", "bold"), why))
         print_summary(pipeline)
         return 0
     done = _run_jobs(pipeline)
@@ -71,7 +77,7 @@ def _tell_faults(settings: Settings) -> int:
 
     broken = [fault_log(settings).open(name) for name in live_feeds(settings)]
     for fault in (fault for faults in broken for fault in faults):
-        errors.print(f"cbi: {fault}", markup=False)
+        errors.print(f"cbi: {fault}")
     return sum(bool(faults) for faults in broken)
 
 
@@ -84,7 +90,7 @@ def _run_jobs(pipeline: Pipeline) -> bool:
     with _own_output() as screen, _progress(screen) as bars, _listening() as interrupted:
         results = []
         for name in (*sources, NIGHT):
-            screen.print(f"[bold]{name}[/]")
+            screen.print(name, style="bold")
             results.append(_execute(name, pipeline, instance, screen, bars))
             if _interrupted(results[-1]) or (name != NIGHT and interrupted()):
                 raise KeyboardInterrupt
@@ -182,7 +188,7 @@ def _stages(screen: Console) -> Callable[[EventLogEntry], None]:
 def _report_failures(result: ExecuteInProcessResult) -> None:
     for event in result.all_events:
         if event.is_step_failure:
-            errors.print(f"cbi: {event.step_key}: {_cause(event)}", markup=False)
+            errors.print(f"cbi: {event.step_key}: {_cause(event)}")
 
 
 def _interrupted(result: ExecuteInProcessResult) -> bool:
@@ -215,12 +221,7 @@ def _own_output() -> Iterator[Console]:
     os.close(nowhere)
     with os.fdopen(os.dup(real), "w", buffering=1) as file:
         try:
-            yield Console(
-                file=file,
-                highlight=False,
-                width=console.width,
-                force_terminal=console.is_terminal,
-            )
+            yield PlainConsole(file=file, width=console.width, force_terminal=console.is_terminal)
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
@@ -233,11 +234,11 @@ def _own_output() -> Iterator[Console]:
 @contextmanager
 def _progress(screen: Console) -> Iterator[Progress]:
     columns = (
-        TextColumn("  {task.description:<28}"),
+        TextColumn("  {task.description:<28}", markup=False),
         BarColumn(bar_width=28),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("[dim]{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", style="dim", markup=False),
     )
     with Progress(*columns, console=screen) as bars:
         yield bars

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -59,7 +58,7 @@ def _decide(
     pipeline: Pipeline, verdict: Literal["promote", "rollback"], chosen: Reign, reason: str
 ) -> None:
     from cbi_pipeline.evaluation import by_person
-    from cbi_pipeline.registry import CHAMPION, derive
+    from cbi_pipeline.registry import CHAMPION, derive, later
 
     decisions, versions = _record(pipeline)
     standing = derive(decisions, versions)[CHAMPION]
@@ -73,7 +72,7 @@ def _decide(
             version=chosen.version,
             reason=reason,
             who=_name(),
-            decided_at=_later(decisions, pipeline.now()),
+            decided_at=later(decisions, pipeline.now()),
         )
     except ValueError as error:
         raise Refusal(str(error)) from error
@@ -87,13 +86,6 @@ def _decide(
         f"{champion}); recorded as decided by {made.who}. The next run speaks with it.",
         soft_wrap=True,
     )
-
-
-def _later(decisions: pl.DataFrame, now: datetime) -> datetime:
-    # The archive's clock stands still, and a person's word comes after all that was said before.
-    newest = decisions["decided_at"].max()
-    assert isinstance(newest, datetime)
-    return max(now, newest + timedelta(microseconds=1))
 
 
 def _name() -> str:

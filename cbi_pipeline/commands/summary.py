@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from cbi_pipeline.commands.console import console
 from cbi_pipeline.feeds import archive
@@ -63,7 +63,8 @@ def _records(morning: Morning) -> None:
         )
     console.print(table)
     if morning.modified:
-        console.print(f"[bold red]archive modified:[/] {', '.join(morning.modified)}")
+        warning = ("archive modified:", "bold red")
+        console.print(Text.assemble(warning, f" {', '.join(morning.modified)}"))
     console.print(f"as of     {instant(morning.as_of)}")
     console.print(f"state     {morning.state}\n")
 
@@ -83,8 +84,9 @@ def _scores(morning: Morning) -> None:
         for commodity, horizon in dict.fromkeys(key[:2] for key in found):
             figures = (found.get((commodity, horizon, metric)) for metric in metrics)
             where = "all" if horizon == "*" else horizon
-            table.add_row(f"{commodity} {where}", *(escape(_skill(figure)) for figure in figures))
-        console.print(f"[bold]CRPS skill of {named(recipe)}[/], in per cent \\[90 % interval]")
+            table.add_row(f"{commodity} {where}", *(_skill(figure) for figure in figures))
+        title = (f"CRPS skill of {named(recipe)}", "bold")
+        console.print(Text.assemble(title, ", in per cent [90 % interval]"))
         console.print(table)
     for sentence in coverage(morning):
         console.print(sentence, soft_wrap=True)

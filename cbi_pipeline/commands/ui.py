@@ -22,8 +22,12 @@ _GRACE_S = 20.0
 
 
 def ui(
-    dagster_port: Annotated[int, typer.Option(help="Port of the Dagster pages.")] = 3000,
-    mlflow_port: Annotated[int, typer.Option(help="Port of the MLflow pages.")] = 5000,
+    dagster_port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Port of the Dagster pages.")
+    ] = 3000,
+    mlflow_port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Port of the MLflow pages.")
+    ] = 5000,
 ) -> int:
     """Open the Dagster webserver and daemon and the MLflow pages; Ctrl-C stops them all.
 

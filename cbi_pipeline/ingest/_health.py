@@ -152,7 +152,7 @@ def _archive_health(settings: Settings) -> FeedHealth:
     try:
         record = archive.read_record(settings.archive_dir)
         archive.verify(settings.archive_dir)
-        newest = max(series.last for series in record.series)
+        newest = max(_newest(settings, record).values(), default=None)
         notices = tuple(f"{name} was edited and sealed" for name in record.modified)
     except FeedError as error:
         problems = (str(error),)
@@ -240,7 +240,7 @@ def _age(name: str, newest: date | None, today: date) -> FamilyAge:
     return FamilyAge(name, newest, days, family(name).staleness.days)
 
 
-def _newest(settings: Settings, feed: LiveFeed) -> dict[str, date]:
+def _newest(settings: Settings, feed: LiveFeed | archive.Record) -> dict[str, date]:
     try:
         with Warehouse(settings.warehouse_dir).read() as store:
             rows = store.query(

@@ -134,3 +134,20 @@ def test_a_person_promotes_and_takes_back_on_the_record(finished, monkeypatch, c
     assert code == 0
     assert "version 1, anchored_untrained, is champion now (before: version 2, tiny)" in told
     assert said("models", "rollback", "--reason", "again")[0] == 2
+
+
+def test_the_reason_of_a_promotion_is_listed_as_it_was_written(cbi_here, finished):
+    reason = "see [/desk/notes], [n/a]"
+    assert cbi_here("models", "promote", "2", "--reason", reason, home=finished).returncode == 0
+    listed = cbi_here("models", "list", home=finished)
+    assert cbi_here("models", "rollback", "--reason", "[/x]", home=finished).returncode == 0
+    assert listed.returncode == 0
+    assert "[/desk/notes]" in listed.stdout
+    assert "[n/a]" in listed.stdout
+
+
+def test_a_panel_is_not_written_into_a_folder_that_is_not_there(cbi_here, finished, tmp_path):
+    target = tmp_path / "nosuch" / "rows.csv"
+    done = cbi_here("panel", "export", str(target), home=finished)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert f"{target} cannot be written" in done.stderr

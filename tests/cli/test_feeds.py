@@ -1,0 +1,25 @@
+"""``cbi feeds`` with the embedded records."""
+
+from datetime import UTC, datetime
+
+from cbi_pipeline.warehouse import Warehouse
+from tests.warehouse.frames import parsed, period
+
+SEEN = datetime(2020, 1, 8, 15, 30, tzinfo=UTC)
+
+
+def test_before_the_first_ingestion_the_check_says_that_nothing_is_ingested(cbi_here, tmp_path):
+    done = cbi_here("feeds", "check", home=tmp_path / "home")
+    assert done.returncode == 0
+    assert "nothing ingested yet" in done.stdout
+    assert "newest" not in done.stdout
+
+
+def test_the_check_names_the_newest_observation_that_was_ingested(cbi_here, tmp_path):
+    warehouse = Warehouse(tmp_path / "warehouse")
+    rows = parsed({1: 50.0, 2: 51.0}, series="EIA.RWTC", available=SEEN)
+    with warehouse.write() as store:
+        store.record(rows, seen_at=SEEN, txn_id=1)
+    warehouse.publish()
+    done = cbi_here("feeds", "check", home=tmp_path)
+    assert f"newest {period(2)}" in done.stdout

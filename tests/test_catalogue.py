@@ -1,0 +1,80 @@
+"""What is wrong with a catalogue is said with the entry and the field."""
+
+import pytest
+
+from cbi_pipeline.catalogue import PACKAGED, CatalogueError, load_catalogue, load_feeds
+
+
+@pytest.fixture
+def edited(tmp_path):
+    """Writes the packaged catalogue with the first of one text replaced by another."""
+
+    def write(old, new):
+        file = tmp_path / "catalogue.toml"
+        text = PACKAGED.read_text()
+        assert old in text
+        file.write_text(text.replace(old, new, 1))
+        return file
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (
+            "liquid = true",
+            "liqid = true",
+            "[[commodity]] wti: liquid is missing; liqid is no field",
+        ),
+        (
+            "sessions_per_year = 252",
+            "sessions_per_year = 0",
+            "[[commodity]] wti: sessions_per_year",
+        ),
+        ('id = "gasoline_mn"', "", "[[commodity]] number 2: id is missing"),
+        ('"1m" = 4', '"1m" = 4.5', "[[commodity]] gasoline_mn: horizons.1m: "),
+        ('"1m" = 4', '"2m" = 4', "gasoline_mn has the horizons 1w, 2m, 1q, wti has 1w, 1m, 1q"),
+        ('id = "gasoline_mn"', 'id = "wti"', "unique, got ['wti', 'wti']"),
+        ("origins = 100", "", "[evaluation]: origins is missing"),
+        ("[profile.archive.record_ends]", "[profile.archive]\nrecord_ends = 3\n[x]", "record_ends"),
+    ],
+)
+def test_a_wrong_entry_is_named_in_one_line(edited, old, new, words):
+    file = edited(old, new)
+    with pytest.raises(CatalogueError) as caught:
+        load_catalogue(file)
+    said = str(caught.value)
+    assert said.startswith(str(file))
+    assert words in said
+    assert "\n" not in said
+
+
+def test_a_single_table_of_commodities_is_told_how_to_be_written(tmp_path):
+    file = tmp_path / "catalogue.toml"
+    file.write_text("[commodity]\nid = 'wti'\n")
+    with pytest.raises(CatalogueError, match=r"under a line \[\[commodity\]\]"):
+        load_catalogue(file)
+
+
+def test_a_wrong_entry_of_a_profile_is_named_with_it(edited):
+    file = edited('id = "brent"\nname', 'id = "brent"\nnam')
+    with pytest.raises(CatalogueError, match=r"\[\[profile\.live\.commodity\]\] brent: name is"):
+        load_catalogue(file, profile="live")
+
+
+def test_a_wrong_feed_is_named_with_its_field(edited):
+    with pytest.raises(CatalogueError, match=r"\[feed\.eia\]: hours is missing; when is no field"):
+        load_feeds(edited("hours =", "when ="))
+
+
+def test_a_commodity_may_say_itself_when_its_record_ends(edited):
+    own = load_catalogue(edited("liquid = true", "liquid = true\nrecord_ends = 2018-12-31"))
+    assert str(own.commodity("wti").record_ends) == "2018-12-31"
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path):
+    file = tmp_path / "catalogue.toml"
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(CatalogueError, match=r"catalogue\.toml cannot be read"):
+        load_catalogue(file)

@@ -1,0 +1,42 @@
+"""Settings that cannot be used are refused by name, and no value of them is ever shown."""
+
+import pytest
+
+from cbi_pipeline.settings import Settings, SettingsError, load_settings
+
+KEY = "sentinel0123456789abcdef0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("CBI_PROFILE", KEY),
+        ("CBI_FEED_URLS", KEY),
+        ("CBI_FEED_URLS", f'["{KEY}"]'),
+        ("CBI_FEED_KEYS", f"{{EIA_API_KEY: {KEY}}}"),
+        ("CBI_FEED_KEYS", f'{{"EIA_API_KEY": ["{KEY}"]}}'),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named_without_its_value(monkeypatch, variable, value):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError, match=variable) as caught:
+        load_settings()
+    error = caught.value
+    assert KEY not in str(error)
+    assert error.__cause__ is None
+    assert error.__suppress_context__
+
+
+@pytest.mark.parametrize("text", ["", "clock = 3", "clock =", "[clock"])
+def test_a_record_of_the_archive_that_tells_no_time_is_named(tmp_path, text):
+    record = tmp_path / "PROVENANCE.toml"
+    record.write_text(text)
+    with pytest.raises(SettingsError, match=r"PROVENANCE\.toml tells no time"):
+        _ = Settings(_env_file=None, archive_dir=tmp_path).clock
+
+
+def test_a_home_in_a_circle_of_links_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "home").symlink_to(tmp_path / "home")
+    monkeypatch.setenv("CBI_HOME", str(tmp_path / "home"))
+    with pytest.raises(SettingsError, match="CBI_HOME"):
+        load_settings()
