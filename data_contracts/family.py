@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal
 
 import polars as pl
@@ -56,12 +56,15 @@ class Family:
     extra: tuple[RowRule, ...] = field(default=(), compare=False)
     version: str = "1.0.0"
 
-    def rules(self, unit: str, known_until: datetime) -> list[RowRule]:
+    def rules(
+        self, unit: str, known_until: datetime, span: tuple[date, date] | None = None
+    ) -> list[RowRule]:
         """Row rules for series of this family measured in ``unit``.
 
         Args:
             unit: the series' unit; a row in another unit is refused.
             known_until: no row may claim to have been public after this instant.
+            span: first and last period of a closed record; no row may lie outside.
 
         Raises:
             ValueError: the family has no bounds for that unit.
@@ -70,6 +73,7 @@ class Family:
             raise ValueError(f"family {self.name} has no bounds for the unit {unit!r}")
         low, high = self.bounds[unit]
         value, carries_value = pl.col("value"), pl.col("status") == "value"
+        within = [RowRule("within_the_record", "period", self._between(*span))] if span else []
         return [
             RowRule("period_readable", "period", pl.col("period").is_not_null()),
             RowRule("value_readable", "value_text", ~carries_value | value.is_not_null()),
@@ -77,6 +81,7 @@ class Family:
             RowRule("bounds", "value", value.is_between(low, high) | value.is_null()),
             RowRule("calendar_day", "period", self._on_calendar() | pl.col("period").is_null()),
             RowRule("not_from_the_future", "period", self._known_by(known_until)),
+            *within,
             *self.extra,
         ]
 
@@ -88,3 +93,7 @@ class Family:
     @staticmethod
     def _known_by(known_until: datetime) -> pl.Expr:
         return (pl.col("available_at") <= known_until) | pl.col("period").is_null()
+
+    @staticmethod
+    def _between(first: date, last: date) -> pl.Expr:
+        return pl.col("period").is_between(first, last) | pl.col("period").is_null()

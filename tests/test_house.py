@@ -21,6 +21,11 @@ from cbi_pipeline.settings import PROJECT_ROOT
 PACKAGES = ("cbi_pipeline", "data_contracts")
 PROJECT = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text())
 SOURCES = sorted(path for name in PACKAGES for path in (PROJECT_ROOT / name).rglob("*.py"))
+# A value as long as a key, with quotes around it or without.
+SECRET = re.compile(
+    r"(?i)-----BEGIN [A-Z ]*PRIVATE KEY|"
+    r"(?:api[_-]?key|token|secret|password)[\"']?\s*[:=]\s*[\"']?[A-Za-z0-9_-]{32,}"
+)
 PINS = dict(
     re.fullmatch(r"([A-Za-z0-9_.\-]+)==([^\s;+]+)", line).groups()
     for line in (PROJECT_ROOT / "requirements.lock").read_text().splitlines()
@@ -55,23 +60,48 @@ def test_a_file_stays_under_400_lines_and_its_functions_under_60(path):
         assert lines <= 60, f"{function.name} has {lines} lines"
 
 
-def test_the_tree_holds_no_secret():
-    secret = re.compile(
-        r"(?i)-----BEGIN [A-Z ]*PRIVATE KEY|"
-        r"(?:api[_-]?key|token|secret|password)[\"']?\s*[:=]\s*[\"'][A-Za-z0-9]{32,}[\"']"
-    )
+def secrets(paths: list[Path]) -> list[str]:
     found = []
-    for path in tracked():
+    for path in paths:
         if path.suffix in {".gz", ".png", ".zip", ".parquet"}:
             continue
         text = path.read_text(errors="replace")
-        found += [f"{path}: {match.group()[:20]}" for match in secret.finditer(text)]
-    assert found == []
+        found += [f"{path}: {match.group()[:20]}" for match in SECRET.finditer(text)]
+    return found
 
 
-def test_the_secret_rule_can_fail(tmp_path):
-    # The rule above would be silent on an empty listing; this shows that it reads real files.
+def test_the_tree_holds_no_secret():
+    # On an empty listing the rule would be silent.
     assert PROJECT_ROOT / "pyproject.toml" in tracked()
+    assert secrets(tracked()) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "EIA_API_KEY={key}",
+        "export EIA_API_KEY='{key}'",
+        'CFTC_APP_TOKEN = "{key}"',
+        "https://api.eia.gov/v2/petroleum?api_key={key}&start=2020",
+        '{{"api_key": "{key}"}}',
+        "password: {key}",
+        "-----BEGIN {kind} KEY-----",
+    ],
+)
+def test_a_planted_secret_is_found(tmp_path, line):
+    # Put together here, so that this file keeps the rule itself.
+    planted = line.format(key="0aB3" * 10, kind="RSA PRIVATE")
+    path = tmp_path / "notes.txt"
+    path.write_text(f"first\n{planted}\nlast\n")
+    (found,) = secrets([path])
+    assert found.startswith(str(path))
+
+
+@pytest.mark.parametrize("line", ["EIA_API_KEY=", "#EIA_API_KEY=", "token = next(tokens)"])
+def test_the_name_of_a_secret_is_none(tmp_path, line):
+    path = tmp_path / "notes.txt"
+    path.write_text(f"{line}\n")
+    assert secrets([path]) == []
 
 
 def test_no_private_file_is_tracked():

@@ -100,15 +100,17 @@ def feed(archive_dir: Path = PACKAGED) -> Feed:
     """The archive as a feed. Asking it for requests verifies every file first.
 
     Raises:
+        ArchiveFileMissing, UnexpectedShape: as :func:`read_record`.
         ArchiveFileMissing, ArchiveChecksumMismatch: by ``requests``, as :func:`verify`.
     """
+    spans = {one.id: (one.first, one.last) for one in series_of(archive_dir)}
 
     def requests() -> Sequence[Request]:
         return [
             Request(SCHEME + file.name, archive_dir / file.name) for file in verify(archive_dir)
         ]
 
-    return Feed(FEED, "Embedded official records", requests, parse)
+    return Feed(FEED, "Embedded official records", requests, parse, spans)
 
 
 def verify(archive_dir: Path = PACKAGED) -> tuple[ArchivedFile, ...]:

@@ -250,10 +250,12 @@ def _mer_layout(published: date) -> Layout:
             return ANNUAL_TOTAL
         series, unit = _MER.get(msn), line.by_name.get("Unit", "")
         period = _date(_YEAR_MONTH, text)
+        # No issue can tell of a month that began after it.
+        public = available_at if period is None or period <= published else None
         if series is None:
-            return Reading(msn, unit, period, available_at)
+            return Reading(msn, unit, period, public)
         same = unit.casefold() == series.unit.casefold()
-        return Reading(series.id, series.unit if same else unit, period, available_at)
+        return Reading(series.id, series.unit if same else unit, period, public)
 
     columns = ("MSN", "YYYYMM", "Value", "Unit")
     return Layout(columns, "Value", "Not Available", "calendar", MER, read)

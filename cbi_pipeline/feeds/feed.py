@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 
@@ -66,9 +67,12 @@ class Feed:
         title: name for people.
         requests: what to fetch now; may raise a ``FeedError``.
         parse: (url, body) to rows, pure; raises ``UnexpectedShape`` only when no row can be read.
+        spans: first and last period of each series whose record is closed: its publisher's rows
+            all lie between them, in rising order.
     """
 
     name: str
     title: str
     requests: Callable[[], Sequence[Request]]
     parse: Callable[[str, bytes], Parsed]
+    spans: Mapping[str, tuple[date, date]] = field(default_factory=dict)

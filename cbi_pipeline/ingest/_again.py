@@ -102,7 +102,12 @@ def pulls_of(entry: Entry) -> list[dict[str, Any]]:
 
 def _file_feed(entry: Entry) -> Feed:
     parse = parse_archive if entry.feed == ARCHIVE else read_at(entry.seen_at)
-    return Feed(entry.feed, entry.feed, tuple, parse)
+    # An entry of an earlier version of this program tells no spans: nothing was judged by them.
+    spans = {
+        name: (date.fromisoformat(first), date.fromisoformat(last))
+        for name, (first, last) in entry.question.get("spans", {}).items()
+    }
+    return Feed(entry.feed, entry.feed, tuple, parse, spans)
 
 
 def _pull(told: Mapping[str, Any]) -> Pull:

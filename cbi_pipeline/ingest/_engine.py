@@ -127,7 +127,7 @@ def prepare(
         refused: rows set aside when the responses were first judged; they stay so.
     """
     metas = {
-        row["series_id"]: SeriesMeta(row["family"], row["unit"])
+        row["series_id"]: SeriesMeta(row["family"], row["unit"], feed.spans.get(row["series_id"]))
         for row in series.iter_rows(named=True)
     }
     parts = []
@@ -188,7 +188,7 @@ def commit(
         return standing
     with warehouse.write() as store, store.transaction():
         report = write_files(store, feed.name, prepared, ledger, series, seen_at)
-        ledger.log(_entry(report, prepared, series, seen_at))
+        ledger.log(_entry(feed, report, prepared, series, seen_at))
     warehouse.publish()
     return report
 
@@ -257,7 +257,7 @@ def write_files(
 
 
 def _entry(
-    report: IngestReport, prepared: Prepared, series: pl.DataFrame, seen_at: datetime
+    feed: Feed, report: IngestReport, prepared: Prepared, series: pl.DataFrame, seen_at: datetime
 ) -> Entry:
     return Entry(
         txn_id=report.txn_id,
@@ -268,6 +268,7 @@ def _entry(
             "responses": [response.response_id for response, _, _ in prepared.parts],
             "known_until": prepared.known_until.isoformat(),
             "series": series.to_dicts(),
+            "spans": {name: list(map(str, span)) for name, span in feed.spans.items()},
         },
         contracts=versions_of(series),
         refused=refusals(report.feed, prepared, series).select(list(REFUSAL)).to_dicts(),

@@ -48,8 +48,10 @@ def parse_file(feed: str, path: Path, url: str | None = None) -> ParsedFile:
     body = path.read_bytes()
     if feed == "archive":
         address = url or f"archive://{path.name}"
-        followed = archive.series_of(archive.PACKAGED)
-        known = {one.id: SeriesMeta(one.family, one.unit) for one in followed}
+        known = {
+            one.id: SeriesMeta(one.family, one.unit, (one.first, one.last))
+            for one in archive.series_of(archive.PACKAGED)
+        }
         return _screened(archive.feed().parse(address, body), known)
     live = _live(feed)
     answer = Answer(url or live.probe, 200, {}, body)

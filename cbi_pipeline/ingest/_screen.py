@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 import polars as pl
 
@@ -24,10 +24,17 @@ NO_REFUSALS = pl.DataFrame(schema=REFUSAL)
 
 @dataclass(frozen=True, slots=True)
 class SeriesMeta:
-    """What screening must know of a followed series."""
+    """What screening must know of a followed series.
+
+    Attributes:
+        family: contract family whose rules its rows keep.
+        unit: unit of its values.
+        span: first and last period, in rising order, of a closed record; None where it goes on.
+    """
 
     family: str
     unit: str
+    span: tuple[date, date] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +75,20 @@ def screen(
     for meta in sorted(set(series.values()), key=lambda meta: (meta.family, meta.unit)):
         members = [name for name, other in series.items() if other == meta]
         part = parsed.filter(pl.col("series_id").is_in(members))
-        good, rejected = _split(part, family(meta.family).rules(meta.unit, known_until))
+        rules = family(meta.family).rules(meta.unit, known_until, meta.span)
+        good, rejected = _split(part, rules)
         goods.append(good)
         reasons.append(rejected)
     good, conflicts, duplicates = _resolve_repeats(pl.concat(goods).sort("row"))
-    rejected = pl.concat([*reasons, conflicts])
     before = refused.join(parsed.select("row", "locator"), on="locator")
-    stays = before.join(good, on="row", how="semi").select(rejected.columns)
-    rejected = pl.concat([rejected, stays]).join(
+    stays = before.join(good, on="row", how="semi").select(conflicts.columns)
+    good = good.join(stays, on="row", how="anti", maintain_order="left")
+    good, strays = _in_order(good, [name for name, meta in series.items() if meta.span])
+    rejected = pl.concat([*reasons, conflicts, strays, stays]).join(
         before.select("row", "rule", "contract_version"), on=["row", "rule"], how="left"
     )
     return Screened(
-        good=good.join(stays, on="row", how="anti", maintain_order="left").drop("row"),
+        good=good.drop("row"),
         rejected=rejected.rename({"value": "offending"})
         .join(parsed, on="row", how="left")
         .sort("row", maintain_order=True),
@@ -113,6 +122,19 @@ def _resolve_repeats(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, in
     kept = agreeing.unique(subset=KEY, keep="first", maintain_order=True)
     conflicts = _reason(conflicting, "conflicting_duplicate", "value_text")
     return kept, conflicts, len(agreeing) - len(kept)
+
+
+def _in_order(rows: pl.DataFrame, closed: list[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rows without those of closed records that stand among others in order and are out of it."""
+    ours = rows.filter(pl.col("series_id").is_in(closed))
+    period = pl.col("period")
+    before = period.shift(1, fill_value=date.min).over("series_id")
+    after = period.shift(-1, fill_value=date.max).over("series_id")
+    # Where the rows around are out of order themselves, nothing tells which of them strayed: that
+    # is for the rule about the whole delivery to say.
+    stray = (before < after) & ~period.is_between(before, after, closed="none")
+    strays = _reason(ours.filter(stray), "in_order", "period")
+    return rows.join(strays, on="row", how="anti", maintain_order="left"), strays
 
 
 def _reason(rows: pl.DataFrame, rule: str, column: str) -> pl.DataFrame:

@@ -2,7 +2,7 @@
 
 import gzip
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -10,7 +10,7 @@ from cbi_pipeline import ingest
 from cbi_pipeline.feeds import ArchiveChecksumMismatch, ArchiveFileMissing, archive
 from data_contracts.eia_spot import EIA_SPOT_DAILY
 from data_contracts.families import FAMILIES
-from tests.ingest.archive_copy import WTI, edit, footprint, write
+from tests.ingest.archive_copy import WTI, Pipe, edit, footprint, write
 
 SPOT = "EIA.RWTC"
 WEEKLY = "eia-petroleum-weekly.csv.gz"
@@ -60,6 +60,79 @@ def test_a_row_dated_in_the_future_is_set_aside(fresh):
     fresh.run()
     row = fresh.table("quarantine.row").row(0, named=True)
     assert (row["rule"], row["value"]) == ("not_from_the_future", "2030-01-02")
+
+
+def after_its_record(fresh: Pipe, series: str) -> list[tuple[str, str]]:
+    rows = fresh.table("quarantine.row").filter(rule="within_the_record")
+    return rows.filter(series_id=series).select("column_name", "value").rows()
+
+
+def test_a_row_re_dated_past_the_end_of_its_record_is_set_aside_and_the_rest_goes_through(fresh):
+    edit(fresh.archive_dir, WTI, "6/15/2018,65.01", "12/31/2019,65.01")
+    report = fresh.run()
+    assert after_its_record(fresh, SPOT) == [("period", "2019-12-31")]
+    assert (report.quarantined, report.accepted) == (1, report.parsed - 1)
+    assert fresh.value(SPOT, "2019-12-31") is None
+    assert fresh.value(SPOT, "2018-06-14") == 66.91
+
+
+def test_a_row_added_after_the_end_of_its_record_is_no_price(fresh):
+    edit(fresh.archive_dir, WTI, "1/3/2019,46.92\n", "1/3/2019,46.92\n1/14/2019,90.00\n")
+    report = fresh.run()
+    assert after_its_record(fresh, SPOT) == [("period", "2019-01-14")]
+    assert report.newest["eia_spot_daily"] == date(2019, 1, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "series", "period"),
+    [
+        (WTI, "1/2/1985,20.00", SPOT, "1985-01-02"),
+        (
+            "eia-mer-2019-03-26.csv.gz",
+            "CLTCBUS,201901,1.2,1,Coal Consumption,Quadrillion Btu,consumption",
+            "EIA.MER.CLTCBUS",
+            "2019-01-01",
+        ),
+    ],
+)
+def test_a_row_of_any_file_outside_its_record_is_set_aside(fresh, name, line, series, period):
+    add(fresh, name, line)
+    report = fresh.run()
+    assert after_its_record(fresh, series) == [("period", period)]
+    assert report.accepted == report.parsed - 1
+
+
+def test_a_month_that_begins_after_its_issue_is_set_aside(fresh):
+    line = "CLTCBUS,201811,1.2,1,Coal Consumption,Quadrillion Btu,consumption"
+    add(fresh, "eia-mer-2017-06-28.csv.gz", line)
+    report = fresh.run()
+    row = fresh.table("quarantine.row").row(0, named=True)
+    assert (row["rule"], row["value"]) == ("not_from_the_future", "2018-11-01")
+    assert report.accepted == report.parsed - 1
+
+
+def add(fresh: Pipe, name: str, line: str) -> None:
+    text = gzip.decompress((fresh.archive_dir / name).read_bytes()).decode()
+    write(fresh.archive_dir / name, f"{text}{line}\n")
+    archive.seal(fresh.archive_dir)
+
+
+@pytest.mark.parametrize("where", ["7/2/2018,73.89\n", "1/3/2019,46.92\n"])
+def test_a_line_out_of_its_place_is_set_aside_and_the_rest_goes_through(fresh, where):
+    edit(fresh.archive_dir, WTI, "6/15/2018,65.01\n", "", seal=False)
+    edit(fresh.archive_dir, WTI, where, f"{where}6/15/2018,65.01\n")
+    report = fresh.run()
+    row = fresh.table("quarantine.row").row(0, named=True)
+    assert (row["rule"], row["value"]) == ("in_order", "2018-06-15")
+    assert report.accepted == report.parsed - 1
+
+
+def test_lines_out_of_place_together_block_the_whole_delivery(fresh):
+    moved = "6/14/2018,66.91\n6/15/2018,65.01\n"
+    edit(fresh.archive_dir, WTI, moved, "", seal=False)
+    edit(fresh.archive_dir, WTI, "7/2/2018,73.89\n", "7/2/2018,73.89\n" + moved)
+    with pytest.raises(ingest.TableRuleBroken, match=r"ascending_periods.*EIA\.RWTC"):
+        fresh.run()
 
 
 def test_too_many_refused_rows_block_the_whole_delivery(fresh):

@@ -1,5 +1,6 @@
 """Health, offline parsing, imports and the fault log, as the commands use them."""
 
+import gzip
 import json
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -104,7 +105,7 @@ def test_a_frozen_feed_is_stale_although_every_request_succeeds(tmp_path, server
 def test_the_archive_profile_checks_the_embedded_records(tmp_path):
     settings = Settings(_env_file=None, home=tmp_path, profile="archive")
     (found,) = ingest.check_feeds(settings)
-    assert (found.feed, found.broken, found.newest) == ("archive", False, date(2020, 2, 10))
+    assert (found.feed, found.broken, found.newest) == ("archive", False, None)
 
 
 # Recorded answer of the EIA's API v2 (petroleum/pri/spt, 1986-01-03; public domain; key replaced).
@@ -133,6 +134,17 @@ def test_a_recorded_answer_is_parsed_offline(tmp_path):
 def test_an_archived_file_is_parsed_offline_too():
     parsed = ingest.parse_file("archive", archive.PACKAGED / "eia-wti-daily.csv.gz")
     assert len(parsed.accepted) == 8611
+    assert parsed.rejected.is_empty()
+
+
+def test_a_row_after_the_end_of_its_record_is_refused_offline_too(tmp_path):
+    path = tmp_path / "eia-wti-daily.csv.gz"
+    path.write_bytes(gzip.compress(b"Date,DCOILWTICO\n1/3/2019,46.92\n1/14/2019,90.00\n"))
+    parsed = ingest.parse_file("archive", path)
+    assert len(parsed.accepted) == 1
+    assert parsed.rejected.select("rule", "offending").rows() == [
+        ("within_the_record", "2019-01-14")
+    ]
 
 
 def test_what_is_no_answer_of_the_feed_is_refused_in_words(tmp_path):

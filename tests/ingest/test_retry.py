@@ -161,6 +161,27 @@ def test_a_row_of_the_archive_enters_with_the_date_of_its_release_rule(fresh, lo
     assert home.rebuild().state == state
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "rule"),
+    [
+        ("1/3/2019,46.92\n", "1/3/2019,46.92\n1/14/2019,90.00\n", "within_the_record"),
+        ("1/2/2019,46.31\n1/3/2019,46.92\n", "1/3/2019,46.92\n1/2/2019,46.31\n", "in_order"),
+    ],
+)
+def test_a_row_out_of_its_record_or_order_stays_out_in_a_retry_and_in_a_rebuild(
+    fresh, looser, old, new, rule
+):
+    edit(fresh.archive_dir, WTI_FILE, old, new)
+    fresh.run()
+    home = Home(fresh.home, {})
+    before = home.content()
+    looser()
+    (done,) = home.retry(rule, LATER)
+    assert (done.txn_id, done.accepted, done.refused) == (None, 0, len(before["quarantine.row"]))
+    home.rebuild()
+    assert_same(before, home.content(), but=("ref.series",))
+
+
 @pytest.mark.slow
 def test_the_same_archive_again_finds_a_retried_row_in_its_place(fresh, looser):
     edit(fresh.archive_dir, WTI_FILE, "1/2/2019,46.31", "1/2/2019,4631.0")
