@@ -61,10 +61,11 @@ lint: $(STAMP)
 test: lint
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
-# The longest files first: one of them begun last would keep a worker waiting.
+# The longest files first: one of them begun last would keep a worker waiting. Three workers on two
+# cores, as many tests wait for the processes they start.
 test-all: lint $(NEXT_DUCKDB)
 	$(BIN)/python -m pytest tests/system tests/feed_servers tests \
-	  -n 2 --dist loadfile --no-loadscope-reorder
+	  -n 3 --dist loadfile --no-loadscope-reorder
 	PYTHONPATH=$(NEXT_DUCKDB) $(BIN)/python -m pytest tests/warehouse -m "not slow" \
 	  -n 2 --dist loadfile
 

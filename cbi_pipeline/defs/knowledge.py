@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
 from cbi_pipeline.defs.pipeline import Pipeline
+from data_contracts.rights import require_trainable
 
 if TYPE_CHECKING:
     from cbi_pipeline.catalogue import Catalogue
@@ -41,7 +42,15 @@ class Knowledge:
 
     @cached_property
     def panel(self) -> Panel:
-        """The same as tensors."""
+        """The same as tensors, each target as last told."""
+        return self._panel("last")
+
+    @cached_property
+    def walked_panel(self) -> Panel:
+        """The same as tensors, each target as first told: for evidence on the past."""
+        return self._panel("first")
+
+    def _panel(self, told: Literal["last", "first"]) -> Panel:
         import torch
 
         from cbi_pipeline.features import panel
@@ -49,7 +58,9 @@ class Knowledge:
         # The last bits of a sum depend on how many threads share it; one thread gives the same
         # bits on every machine, and these networks are too small to gain from more.
         torch.set_num_threads(1)
-        return panel(self.rows, self.targets, self.catalogue, self.feature_set, self.as_of)
+        return panel(
+            self.rows, self.targets, self.catalogue, self.feature_set, self.as_of, told=told
+        )
 
     @property
     def as_of_us(self) -> int:
@@ -65,17 +76,17 @@ class Knowledge:
         return ordered.select("commodity", "session", "price")[rows]
 
 
-def feature_set() -> FeatureSet:
+def feature_set(catalogue: Catalogue) -> FeatureSet:
     """The feature set that recipes are built on."""
     from cbi_pipeline.features import CORE_1
 
-    return CORE_1
+    return CORE_1.on(catalogue.commodities)
 
 
 def followed_series(catalogue: Catalogue) -> list[str]:
     """Series the catalogue and its features depend on, sorted."""
     prices = {commodity.price_series for commodity in catalogue.commodities}
-    return sorted(prices | set(feature_set().series))
+    return sorted(prices | set(feature_set(catalogue).series))
 
 
 def evidence_at(pipeline: Pipeline) -> datetime:
@@ -90,15 +101,21 @@ def evidence_at(pipeline: Pipeline) -> datetime:
         newest: datetime | None = store.query(
             "SELECT max(decision_at) AS newest FROM features.row "
             "WHERE feature_set = ? AND decision_at <= ?",
-            [feature_set().name, pipeline.now()],
+            [feature_set(pipeline.catalogue).name, pipeline.now()],
         )["newest"][0]
     return newest or pipeline.now()
 
 
 def knowledge(pipeline: Pipeline, as_of: datetime) -> Knowledge:
-    """Read what was known at ``as_of`` from the newest published snapshot."""
-    chosen = feature_set()
+    """Read what was known at ``as_of`` from the newest published snapshot.
+
+    Raises:
+        TrainingForbidden: the rights of a followed series forbid training on it.
+    """
+    chosen = feature_set(pipeline.catalogue)
     with pipeline.warehouse.read() as store:
+        rights = dict(store.table("ref.series").select("series_id", "rights").iter_rows())
+        require_trainable(followed_series(pipeline.catalogue), rights)
         rows = store.table(
             "features.row", "feature_set = ? AND decision_at <= ?", [chosen.name, as_of]
         )

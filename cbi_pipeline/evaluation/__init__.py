@@ -33,6 +33,7 @@ from cbi_pipeline.evaluation.plan import (
     EMBARGO_DAYS,
     VALIDATION_SHARE,
     Plan,
+    code_identity,
     evaluation_id,
     plan,
 )
@@ -69,6 +70,7 @@ __all__ = [
     "by_person",
     "calibrate",
     "calibrate_newest",
+    "code_identity",
     "confidence_set",
     "coverage_bands",
     "decide",

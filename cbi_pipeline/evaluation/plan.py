@@ -16,7 +16,7 @@ import polars as pl
 
 from cbi_pipeline.catalogue import Catalogue, EvaluationPlan
 from cbi_pipeline.evaluation.baselines import Contender
-from cbi_pipeline.forecasting.panel import Panel
+from cbi_pipeline.forecasting.panel import Panel, PanelSpec
 from data_contracts.core import UTC_MICROSECONDS
 
 # Targets must be public before a refit (the purge), which already keeps the longest horizon
@@ -90,11 +90,13 @@ def refit_instants(first: datetime, last: datetime, rhythm: str) -> tuple[dateti
     return tuple(dates.to_list())
 
 
-def evaluation_id(state: str, as_of: datetime, contenders: Iterable[Contender], plan: Plan) -> str:
-    """Name of an evaluation: data, knowledge instant, recipes, plan, and the code that runs it."""
+def evaluation_id(
+    state: str, as_of: datetime, contenders: Iterable[Contender], plan: Plan, axes: PanelSpec
+) -> str:
+    """Name of an evaluation: data, knowledge instant, recipes, plan, axes, and the code."""
     identities = sorted((c.name, c.identity()) for c in contenders)
     instant = as_of.astimezone(UTC).isoformat()
-    return _hash([state, instant, identities, plan.identity(), code_identity()])
+    return _hash([state, instant, identities, plan.identity(), repr(axes), code_identity()])
 
 
 @cache

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
+from cbi_pipeline.catalogue import Commodity
 from cbi_pipeline.features.known import Floats, Transform
 
 Columns = Mapping[str, Floats]
+
+_DEFINING = ("id", "price_series", "calendar", "sessions_per_year", "stale_after_days")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,16 @@ class FeatureSet:
     def series(self) -> tuple[str, ...]:
         """Series the set reads beside the prices."""
         return tuple(driver.series_id for driver in self.drivers)
+
+    def on(self, commodities: Sequence[Commodity]) -> FeatureSet:
+        """The set on these commodities, under a name of its own.
+
+        The same column means something else when a commodity is priced by another series, keeps
+        another calendar, or faces another commodity; horizons, names and units do not matter.
+        """
+        defined = [[getattr(one, name) for name in _DEFINING] for one in commodities]
+        digest = hashlib.sha256(json.dumps(defined).encode()).hexdigest()
+        return replace(self, name=f"{self.name}.{digest[:12]}")
 
     def document(self) -> str:
         """The columns as a Markdown table."""

@@ -5,6 +5,7 @@ loads in any process with ``mlflow.pyfunc.load_model("models:/cbi-forecaster@cha
 Importing this package does not import MLflow.
 """
 
+from cbi_pipeline.registry._record import axes
 from cbi_pipeline.registry.aliases import (
     CHALLENGER,
     CHAMPION,
@@ -12,6 +13,8 @@ from cbi_pipeline.registry.aliases import (
     before,
     chronicle,
     derive,
+    following,
+    later,
     reign,
 )
 from cbi_pipeline.registry.errors import (
@@ -38,9 +41,12 @@ __all__ = [
     "RegistryMismatch",
     "Reign",
     "Trace",
+    "axes",
     "before",
     "chronicle",
     "derive",
+    "following",
+    "later",
     "model_input",
     "reign",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Metric
 
     from cbi_pipeline.forecasting import EpochRecord, Forecaster
+    from cbi_pipeline.forecasting.panel import PanelSpec
 
 # MLflow takes at most 1000 metrics and 100 parameters in one call.
 _METRICS, _PARAMETERS = 1000, 100
@@ -65,6 +67,7 @@ class Candidate:
             **self.key,
             **self.provenance.tags(),
             **self._decision_tags(),
+            "axes": axes(self.forecaster.spec),
             "as_of": self.as_of.astimezone(UTC).isoformat(),
             "feature_set": recipe.feature_set,
             "note": self.note,
@@ -76,6 +79,11 @@ class Candidate:
         if self.decision is None:
             return {}
         return {name: str(self.decision[name]) for name in ("decision_id", "verdict")}
+
+
+def axes(spec: PanelSpec) -> str:
+    """Hash of the names on a panel's axes, horizons and their sessions included."""
+    return hashlib.sha256(repr(spec).encode()).hexdigest()
 
 
 def log(

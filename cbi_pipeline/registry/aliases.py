@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import polars as pl
 
@@ -13,6 +15,9 @@ from data_contracts.evaluation import CROWNS, NIGHTLY
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 DERIVED = frozenset({CHAMPION, CHALLENGER})
+
+# What a decision says; a decider who says the same twice in a row has said it once.
+_SAID = ("evaluation_id", "recipe", "champion", "verdict", "version")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +36,44 @@ class Reign:
 def chronicle(decisions: pl.DataFrame) -> pl.DataFrame:
     """Rows of registry.decision, oldest first.
 
-    The archive profile's clock stands still, so at one instant the founding decision comes first
-    and the nightly refresh, which follows the gate, last.
+    At one instant the founding decision comes first and the nightly refresh last, as they are
+    made in a night; rows added by `following` never share an instant.
     """
     verdict = pl.col("verdict")
     rank = pl.when(verdict == "first").then(0).when(verdict.is_in(NIGHTLY)).then(2).otherwise(1)
     return decisions.sort("decided_at", rank, "version", maintain_order=True)
+
+
+def following(decisions: pl.DataFrame, ruling: pl.DataFrame) -> pl.DataFrame:
+    """A decision as the next row of the record; no row when its decider's last word says the same.
+
+    The archive profile's clock stands still, so the row may come a microsecond after the newest.
+    What was said before and overruled since is said again as a decision of its own: so it is when
+    a catalogue is changed and changed back.
+
+    Args:
+        decisions: rows of registry.decision.
+        ruling: one row more.
+    """
+    said = pl.concat([chronicle(decisions), ruling]).filter(pl.col("who") == ruling["who"][0])
+    *earlier, now = said.select(_SAID).rows()
+    if now in earlier[-1:]:
+        return ruling.clear()
+    name: str = ruling["decision_id"][0]
+    if now in earlier:
+        name = hashlib.sha256(f"{name}\n{len(earlier)}".encode()).hexdigest()
+    at = later(decisions, ruling["decided_at"][0])
+    return ruling.with_columns(
+        decision_id=pl.lit(name), decided_at=pl.lit(at, ruling.schema["decided_at"])
+    )
+
+
+def later(decisions: pl.DataFrame, now: datetime) -> datetime:
+    """``now``, or just after the newest decision where the clock stands still."""
+    newest = decisions["decided_at"].max()
+    if not isinstance(newest, datetime):
+        return now
+    return max(now, newest + timedelta(microseconds=1))
 
 
 def reign(decisions: pl.DataFrame) -> Reign | None:

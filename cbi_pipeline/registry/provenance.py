@@ -20,6 +20,7 @@ class Provenance:
     Attributes:
         catalogue: identity of the catalogue.
         contracts: version of every table and family contract.
+        code: identity of the sources and libraries that train and judge.
         git_commit: commit of the checkout; None when the project is not one.
         git_dirty: True when files differ from that commit; None without a commit.
         lock: sha256 of the dependency lock file; None when there is none.
@@ -27,12 +28,13 @@ class Provenance:
 
     catalogue: str
     contracts: Mapping[str, str]
+    code: str
     git_commit: str | None = None
     git_dirty: bool | None = None
     lock: str | None = None
 
     @classmethod
-    def collect(cls, root: Path, catalogue: str) -> Provenance:
+    def collect(cls, root: Path, catalogue: str, code: str) -> Provenance:
         """Read the provenance of the project in ``root``; what cannot be known stays None."""
         from data_contracts.fingerprint import fingerprints
 
@@ -41,6 +43,7 @@ class Provenance:
         changes = _git(root, "status", "--porcelain", "--", ".") if commit else None
         return cls(
             catalogue=catalogue,
+            code=code,
             contracts={name: entry["version"] for name, entry in fingerprints().items()},
             git_commit=commit,
             git_dirty=None if changes is None else bool(changes),
@@ -51,6 +54,7 @@ class Provenance:
         """Tags of the run and the version; nothing is said about what is not known."""
         known = {
             "catalogue": self.catalogue,
+            "code": self.code,
             "contracts": json.dumps(dict(self.contracts), sort_keys=True),
             "git_commit": self.git_commit,
             "git_dirty": None if self.git_dirty is None else str(self.git_dirty).lower(),

@@ -34,6 +34,8 @@ class RegisteredVersion:
         note: what a reader must know.
         aliases: names that point to it now.
         decided: the newest decision that names it, in words; empty when none does.
+        axes: hash of the names on its panel's axes; empty where none was recorded.
+        code: identity of the sources and libraries that trained it; empty likewise.
     """
 
     version: int
@@ -48,6 +50,8 @@ class RegisteredVersion:
     note: str
     aliases: tuple[str, ...]
     decided: str = ""
+    axes: str = ""
+    code: str = ""
 
     def row(self) -> dict[str, object]:
         """The version as a row of registry.version."""
@@ -96,6 +100,8 @@ def read(found: ModelVersion, aliases: Mapping[str, int]) -> RegisteredVersion:
         as_of=datetime.fromisoformat(tag(found, "as_of")),
         aliases=tuple(sorted(alias for alias, number in aliases.items() if number == version)),
         decided=found.tags.get(DECIDED_TAG, ""),
+        axes=found.tags.get("axes", ""),
+        code=found.tags.get("code", ""),
         **{name: tag(found, name) for name in _PLAIN_TAGS},
     )
 

@@ -63,7 +63,8 @@ def gather(
     refreshed = ruled.filter(
         pl.col("who") == "refresh", pl.col("recipe") == (model.recipe if model else "")
     )
-    evaluation_id, figures = _scores(store)
+    gate = ruled.filter(pl.col("who") == "gate")
+    evaluation_id = "".join(gate["evaluation_id"].tail(1))
     return Morning(
         as_of=as_of,
         demonstration=settings.profile != "live",
@@ -72,8 +73,8 @@ def gather(
         model=model,
         modified=tuple(modified),
         replayed=replayed,
-        scores=figures,
-        gates=_gates(ruled.filter(pl.col("who") == "gate")),
+        scores=_scores(store, evaluation_id),
+        gates=_gates(gate),
         refresh=next(iter(_told(refreshed.tail(1))), None),
         by_hand=_told(by_hand.head(_DECISIONS_BY_HAND)),
         quarantined=_quarantined(store),
@@ -133,36 +134,25 @@ def _replay(
 
 
 def _gates(rows: pl.DataFrame) -> tuple[Gate, ...]:
-    """The newest decision on each recipe; making the first version is none beside a real one."""
-    real = rows.filter(pl.col("verdict") != "first")
-    newest = (real if real.height else rows).filter(
-        pl.col("decided_at") == pl.col("decided_at").max()
-    )
-    # At one instant several can stand: other evidence, of other code, on the same records.
-    return _told(newest.unique("recipe", keep="last", maintain_order=True))
+    """Decisions on the newest evidence; making the first version is none beside a real one."""
+    newest = rows.filter(pl.col("evaluation_id") == pl.col("evaluation_id").last())
+    real = newest.filter(pl.col("verdict") != "first")
+    shown = real if real.height else newest
+    return _told(shown.unique("recipe", keep="last", maintain_order=True))
 
 
 def _told(rows: pl.DataFrame) -> tuple[Gate, ...]:
     return tuple(Gate(**row) for row in rows.select(_DECISION).iter_rows(named=True))
 
 
-def _scores(store: Store) -> tuple[str, tuple[Score, ...]]:
-    """Figures of the newest evaluation, naive forecasts first as it wrote them."""
-    newest = store.query(
-        """
-        SELECT evaluation_id FROM evaluation.forecast
-        WHERE evaluation_id IN (SELECT evaluation_id FROM evaluation.score)
-        GROUP BY evaluation_id ORDER BY max(as_of) DESC, evaluation_id LIMIT 1"""
-    )
-    if newest.is_empty():
-        return "", ()
-    evaluation_id: str = newest["evaluation_id"][0]
+def _scores(store: Store, evaluation_id: str) -> tuple[Score, ...]:
+    """Figures of the evaluation that the gate saw last, naive forecasts first as it wrote them."""
     rows = store.table("evaluation.score", "evaluation_id = ?", [evaluation_id])
     naive = [m.removeprefix("skill_vs_") for m in rows["metric"].unique() if "skill_vs_" in m]
     ordered = rows.sort(
         ~pl.col("recipe").is_in(naive), "recipe", "commodity", "horizon", "metric"
     ).drop("evaluation_id")
-    return evaluation_id, tuple(Score(**row) for row in ordered.iter_rows(named=True))
+    return tuple(Score(**row) for row in ordered.iter_rows(named=True))
 
 
 def _quarantined(store: Store) -> dict[str, int]:

@@ -221,7 +221,9 @@ def trained(tmp_path_factory):
     planned = plan(panel, catalogue, panels.rows(panel))
     folder = tmp_path_factory.mktemp("walk")
     contenders = [*baselines("f-1"), tiny("f-1")]
-    name = evaluation_id("s", worlds.NOW, [as_contender(one) for one in contenders], planned)
+    name = evaluation_id(
+        "s", worlds.NOW, [as_contender(one) for one in contenders], planned, panel.spec
+    )
     frame = walk_forward(panel, contenders, planned, evaluation_id=name, cache_dir=folder)
     return panel, catalogue, planned, folder, frame
 

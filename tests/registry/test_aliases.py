@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import polars as pl
 import pytest
 from hypothesis import given
@@ -12,6 +14,7 @@ from cbi_pipeline.registry import (
     before,
     chronicle,
     derive,
+    following,
     reign,
 )
 from tests.registry import world
@@ -141,6 +144,41 @@ def test_at_one_instant_the_refresh_follows_the_gate() -> None:
     ]
     told = chronicle(world.decisions(*rows))["verdict"].to_list()
     assert told == ["first", "promote", "refresh"]
+
+
+def told(*rows: pl.DataFrame) -> pl.DataFrame:
+    """The record after these rulings, each made at the same standing instant."""
+    record = world.decisions()
+    for ruling in rows:
+        record = pl.concat([record, following(record, ruling)])
+    return record
+
+
+def ruling(evidence: str, verdict: str = "no_skill", who: str = "gate") -> pl.DataFrame:
+    """A decision on the evidence of that name."""
+    row = world.decision("gru", verdict, who=who) | {"evaluation_id": evidence}
+    return world.decisions(row | {"decision_id": f"{evidence}-{verdict}-{who}"})
+
+
+def test_while_the_clock_stands_still_the_last_decision_is_the_newest() -> None:
+    for evidence in (["a", "b"], ["b", "a"]):
+        assert chronicle(told(*map(ruling, evidence)))["evaluation_id"].to_list() == evidence
+
+
+def test_what_is_said_twice_in_a_row_is_said_once() -> None:
+    record = told(ruling("a"), ruling("x", "refresh", "refresh"), ruling("a"))
+    assert chronicle(record)["evaluation_id"].to_list() == ["a", "x"]
+
+
+def test_evidence_gone_back_to_is_the_newest_again() -> None:
+    record = told(ruling("a"), ruling("b"), ruling("a"), ruling("b"))
+    assert chronicle(record)["evaluation_id"].to_list() == ["a", "b", "a", "b"]
+    assert record["decision_id"].n_unique() == 4
+
+
+def test_a_decision_bears_the_clock_s_own_instant_once_that_has_moved() -> None:
+    record = told(ruling("a"), ruling("b").with_columns(pl.col("decided_at") + timedelta(days=1)))
+    assert record["decided_at"][1] - record["decided_at"][0] == timedelta(days=1)
 
 
 def test_nobody_reigns_before_the_first_decision() -> None:

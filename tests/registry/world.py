@@ -25,7 +25,9 @@ SPEC = PanelSpec(
 )
 AS_OF = datetime(2020, 2, 12, 15, 30, tzinfo=UTC)
 STATE = "5" * 64
-PROVENANCE = Provenance(catalogue="c" * 64, contracts={"table features.row": "1.0.0"})
+PROVENANCE = Provenance(
+    catalogue="c" * 64, contracts={"table features.row": "1.0.0"}, code="d" * 64
+)
 
 
 def panel_frame(rows: int = 40, seed: int = 0) -> pl.DataFrame:

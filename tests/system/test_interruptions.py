@@ -20,12 +20,12 @@ def test_ten_kills_one_in_each_step_lose_and_change_nothing(undisturbed, tmp_pat
     assert home.cbi("ledger", "verify").returncode == 0
 
 
-@pytest.mark.parametrize("step", ["archive", "evaluation__walk_forward"])
-def test_ctrl_c_says_one_line_and_the_next_run_goes_on(undisturbed, tmp_path, step):
+def test_ctrl_c_says_one_line_and_the_next_run_goes_on(undisturbed, tmp_path):
     home = Home(tmp_path / ".cbi")
-    code, said = home.stop_run(step, 0.3, signal.SIGINT)
-    assert code == 130
-    assert "Traceback" not in said
-    assert said.strip().splitlines()[-1].startswith("cbi: interrupted")
+    for step in ("archive", "evaluation__walk_forward"):
+        code, said = home.stop_run(step, 0.3, signal.SIGINT)
+        assert code == 130
+        assert "Traceback" not in said
+        assert said.strip().splitlines()[-1].startswith("cbi: interrupted")
     home.run()
     assert home.contents() == undisturbed.contents()

@@ -48,7 +48,7 @@ def walk_forward(
     config: Evidence, pipeline: dg.ResourceParam[Pipeline]
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Past origins forecast by recipes and naive forecasts, each knowing what was public then."""
-    trial = Trial(knowledge(pipeline, evidence_at(pipeline)), pipeline.settings.profile)
+    trial = Trial(knowledge(pipeline, evidence_at(pipeline)), pipeline)
     standing = stands(trial, config, pipeline)
     if standing is None:
         forecasts, scores = gathered(trial, pipeline)
@@ -56,7 +56,7 @@ def walk_forward(
     with pipeline.warehouse.read() as store:
         scores = store.table("evaluation.score", "evaluation_id = ?", [trial.name])
         reigning = reign(store.table("registry.decision"))
-    speaks = (reigning.recipe if reigning else founder().name) + CALIBRATED
+    speaks = (reigning.recipe if reigning else founder(pipeline).name) + CALIBRATED
     yield bands.calibration(scores, speaks)
     yield dg.MaterializeResult(
         metadata={
@@ -65,7 +65,7 @@ def walk_forward(
             "origins": len(trial.plan.origins),
             "refits": len(trial.plan.refits),
             "scores": metadata.table(headlines(scores)),
-            **pictures(scores, challenger(pipeline.settings.profile).name),
+            **pictures(scores, challenger(pipeline).name),
         },
     )
 
@@ -76,7 +76,7 @@ def stands(trial: Trial, config: Evidence, pipeline: Pipeline) -> str | None:
         if trial.is_done(store):
             return "stands: same data, recipes, plan and code"
         decisions = store.table("registry.decision")
-    recipe = challenger(pipeline.settings.profile).name
+    recipe = challenger(pipeline).name
     weekly = pipeline.settings.profile == "live" and not config.anew
     if weekly and judged_in_week(decisions, recipe, pipeline.now()):
         return f"{recipe} was judged this week already; the weekly job judges it again"
@@ -91,14 +91,14 @@ def gathered(trial: Trial, pipeline: Pipeline) -> tuple[pl.DataFrame, pl.DataFra
     steps = len(trial.contenders) * len(trial.plan.refits)
     with progress.track("walk-forward", steps) as done:
         forecasts = walked(
-            trial.known.panel,
+            trial.known.walked_panel,
             trial.contenders,
             trial.plan,
             evaluation_id=trial.name,
             cache_dir=pipeline.settings.checkpoints_dir / "walk_forward",
             on_fold=lambda fold: done(f"{fold.recipe} {fold.fold}"),
         )
-    learned = pl.col("recipe").is_in(list(recipes(trial.profile)))
+    learned = pl.col("recipe").is_in(list(recipes(pipeline)))
     calibrated = calibrate(forecasts.filter(learned), trial.known.targets)
     everything = pl.concat([forecasts, calibrated])
     return everything, score(everything, trial.known.targets, pipeline.catalogue)

@@ -11,32 +11,33 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cbi_pipeline.defs.knowledge import Knowledge, feature_set
+from cbi_pipeline.defs.pipeline import Pipeline
 from data_contracts.evaluation import LOOKS
 
 if TYPE_CHECKING:
     from cbi_pipeline.evaluation import Contender, Plan
     from cbi_pipeline.forecasting import Recipe
-    from cbi_pipeline.settings import Profile
     from cbi_pipeline.warehouse import Store
 
 
-def founder() -> Recipe:
+def founder(pipeline: Pipeline) -> Recipe:
     """The recipe that is champion before anything was proven."""
     from cbi_pipeline.forecasting import anchored_untrained
 
-    return anchored_untrained(feature_set().name)
+    return anchored_untrained(feature_set(pipeline.catalogue).name)
 
 
-def challenger(profile: Profile) -> Recipe:
+def challenger(pipeline: Pipeline) -> Recipe:
     """The recipe that faces the gate."""
     from cbi_pipeline.forecasting import anchored_gru, tiny
 
-    return (tiny if profile == "tiny" else anchored_gru)(feature_set().name)
+    make = tiny if pipeline.settings.profile == "tiny" else anchored_gru
+    return make(feature_set(pipeline.catalogue).name)
 
 
-def recipes(profile: Profile) -> dict[str, Recipe]:
+def recipes(pipeline: Pipeline) -> dict[str, Recipe]:
     """Every recipe that can be champion or challenger, by name."""
-    return {recipe.name: recipe for recipe in (founder(), challenger(profile))}
+    return {recipe.name: recipe for recipe in (founder(pipeline), challenger(pipeline))}
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Trial:
     """One walk-forward: what was known, and who is compared on it."""
 
     known: Knowledge
-    profile: Profile
+    pipeline: Pipeline
 
     @cached_property
     def contenders(self) -> Sequence[Contender]:
@@ -59,11 +60,11 @@ class Trial:
 
         asked = self.known.catalogue.evaluation
         garch = garch_baselines(self.known.prices) if asked.garch else ()
-        learned = (as_contender(recipe) for recipe in recipes(self.profile).values())
-        recent = challenger(self.profile)
+        learned = (as_contender(recipe) for recipe in recipes(self.pipeline).values())
+        recent = challenger(self.pipeline)
         rolling = [Learned(recent, f"{recent.name}_rolling", asked.rolling_years)]
         return (
-            *baselines(feature_set().name),
+            *baselines(self.known.feature_set.name),
             *garch,
             *([Boosted()] if asked.lightgbm else []),
             *learned,
@@ -75,14 +76,17 @@ class Trial:
         """Origins and refits."""
         from cbi_pipeline.evaluation import plan
 
-        return plan(self.known.panel, self.known.catalogue, self.known.rows)
+        return plan(self.known.walked_panel, self.known.catalogue, self.known.rows)
 
     @cached_property
     def name(self) -> str:
-        """The evaluation's id: equal for equal data, recipes, plan and code."""
+        """The evaluation's id: equal for equal data, recipes, plan, axes and code."""
         from cbi_pipeline.evaluation import evaluation_id
 
-        return evaluation_id(self.known.state, self.known.as_of, self.contenders, self.plan)
+        known = self.known
+        return evaluation_id(
+            known.state, known.as_of, self.contenders, self.plan, known.walked_panel.spec
+        )
 
     def is_done(self, store: Store) -> bool:
         """True when this very evaluation is stored, scores and all."""

@@ -30,7 +30,8 @@ def row(pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeResult[None]:
     """One row per commodity and session as known at its decision instant, built once."""
     from cbi_pipeline.features import build_rows
 
-    chosen, catalogue = feature_set(), pipeline.catalogue
+    catalogue = pipeline.catalogue
+    chosen = feature_set(catalogue)
     with pipeline.warehouse.read() as store:
         prices = store.table("market.price")
         observations = store.table(
@@ -63,7 +64,7 @@ def target(pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeResult[None]:
     """Log returns from each row's session to the sessions ahead, once their prices are public."""
     from cbi_pipeline.features import build_targets
 
-    chosen = feature_set()
+    chosen = feature_set(pipeline.catalogue)
     with pipeline.warehouse.read() as store:
         prices = store.table("market.price")
         rows = store.table("features.row", "feature_set = ?", [chosen.name])
@@ -94,7 +95,7 @@ def pictures(rows: pl.DataFrame, pipeline: Pipeline) -> dict[str, dg.MarkdownMet
     """Which features each commodity's newest rows hold, and how old each release group is."""
     from cbi_pipeline.report import charts
 
-    chosen, drawn = feature_set(), {}
+    chosen, drawn = feature_set(pipeline.catalogue), {}
     for commodity in pipeline.catalogue.commodities:
         own = rows.filter(pl.col("commodity") == commodity.id).sort("session").tail(PICTURED)
         if own.is_empty():

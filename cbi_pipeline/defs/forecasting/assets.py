@@ -38,7 +38,7 @@ def refresh(
     shown: dict[str, dg.MarkdownMetadataValue] = {}
     versions = [
         registered(recipe, known, decisions, pipeline, shown)
-        for recipe in in_order(reigning.recipe, recipes(pipeline.settings.profile))
+        for recipe in in_order(reigning.recipe, recipes(pipeline))
     ]
     ruling = succession(versions, decisions, known, pipeline)
     aliases = enthroned(versions, ruling, pipeline)

@@ -38,8 +38,11 @@ def newest_fold(known: Knowledge) -> Fold:
 
 def train(recipe: Recipe, known: Knowledge, pipeline: Pipeline) -> FitResult:
     """Fit the recipe on the newest fold, continuing a checkpoint where there is one."""
+    from cbi_pipeline.evaluation import code_identity
     from cbi_pipeline.forecasting import fit
 
+    # A checkpoint of other code is no part of this training.
+    folder = f"{recipe.name}-{code_identity()[:16]}"
     fold = newest_fold(known)
     with progress.track(f"training {recipe.name}", epochs(recipe)) as done:
         return fit(
@@ -47,7 +50,7 @@ def train(recipe: Recipe, known: Knowledge, pipeline: Pipeline) -> FitResult:
             known.panel,
             fold.train_rows,
             fold.validation_rows,
-            checkpoint_dir=pipeline.settings.checkpoints_dir / "refresh" / recipe.name,
+            checkpoint_dir=pipeline.settings.checkpoints_dir / "refresh" / folder,
             on_epoch=lambda epoch: done(f"epoch {epoch.epoch}"),
         )
 
@@ -78,10 +81,13 @@ def registered(
     pipeline: Pipeline,
     shown: dict[str, dg.MarkdownMetadataValue],
 ) -> RegisteredVersion:
-    """The version of the recipe on this state: the one there is, or one trained now."""
-    identity = (recipe.identity(), known.state)
+    """The version of the recipe on this state, these axes and this code: one there is, or anew."""
+    from cbi_pipeline.evaluation import code_identity
+    from cbi_pipeline.registry import axes
+
+    wanted = (recipe.identity(), known.state, axes(known.panel.spec), code_identity())
     for version in pipeline.registry.versions():
-        if (version.recipe_id, version.state) == identity:
+        if (version.recipe_id, version.state, version.axes, version.code) == wanted:
             return version
     result = train(recipe, known, pipeline)
     curve = drawn_curve(result, recipe.name)
@@ -99,14 +105,15 @@ def entered(
     curve: bytes | None,
 ) -> RegisteredVersion:
     """Register a trained model with all that it was made from."""
+    from cbi_pipeline.evaluation import code_identity
     from cbi_pipeline.features import panel_frame, panel_spec
     from cbi_pipeline.registry import Provenance
 
-    mine = (pl.col("recipe") == recipe.name) & (pl.col("who") == "gate")
-    judged = chronicle(decisions).filter(mine).tail(1)
+    seen = chronicle(decisions).filter(pl.col("who") == "gate")
+    judged = seen.filter(pl.col("recipe") == recipe.name).tail(1)
     spec = panel_spec(known.catalogue, known.feature_set)
     with pipeline.warehouse.read() as store:
-        evaluation = [*judged["evaluation_id"], recipe.name]
+        evaluation = [*seen["evaluation_id"].tail(1), recipe.name]
         scores = store.table("evaluation.score", "evaluation_id = ?", evaluation[:1])
         said = store.table("evaluation.forecast", "evaluation_id = ? AND recipe = ?", evaluation)
     return pipeline.registry.register(
@@ -116,7 +123,7 @@ def entered(
         as_of=known.as_of,
         panel_frame=panel_frame(known.rows, spec, known.as_of),
         calendar=calendars(known),
-        provenance=Provenance.collect(PROJECT_ROOT, known.catalogue.identity),
+        provenance=Provenance.collect(PROJECT_ROOT, known.catalogue.identity, code_identity()),
         decision=judged.row(0, named=True),
         scores=scores,
         curve=result.curve,

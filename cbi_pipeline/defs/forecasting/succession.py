@@ -8,7 +8,7 @@ import polars as pl
 
 from cbi_pipeline.defs.knowledge import Knowledge
 from cbi_pipeline.defs.pipeline import Pipeline
-from cbi_pipeline.registry import reign
+from cbi_pipeline.registry import following, reign
 from data_contracts.evaluation import DECISION, VERSION
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def succession(
         state=known.state,
         decided_at=pipeline.now(),
     )
-    return ruling.frame()
+    return following(decisions, ruling.frame())
 
 
 def compared(new: int, standing: int, known: Knowledge, pipeline: Pipeline) -> Refresh | None:

@@ -8,6 +8,7 @@ import polars as pl
 from cbi_pipeline.defs import metadata
 from cbi_pipeline.defs.evaluation import bands
 from cbi_pipeline.defs.issued.speech import Speech, replayed, spoken
+from cbi_pipeline.defs.knowledge import feature_set
 from cbi_pipeline.defs.partitions import DAYS
 from cbi_pipeline.defs.pipeline import Pipeline
 
@@ -86,7 +87,11 @@ def score(
     with pipeline.warehouse.read() as store:
         said = store.table("issued.forecast")
         outcomes = scored(said, store.table("market.price"), pipeline.now())
-        targets = store.table("features.target", "available_at <= ?", [pipeline.now()])
+        targets = store.table(
+            "features.target",
+            "feature_set = ? AND available_at <= ?",
+            [feature_set(pipeline.catalogue).name, pipeline.now()],
+        )
     with pipeline.warehouse.write() as store:
         changed = store.replace("issued.score", outcomes)
     pipeline.warehouse.publish()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import dagster as dg
 import polars as pl
 
+from cbi_pipeline.catalogue import Commodity
 from cbi_pipeline.defs import metadata
 from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.defs.records import RECORDS
@@ -49,6 +50,8 @@ def price(
     series = [commodity.price_series for commodity in commodities]
     with pipeline.warehouse.read() as store:
         observations = store.table("raw.observation", "series_id = ANY(?)", [series])
+        told = store.query("SELECT DISTINCT commodity, instrument FROM market.price")
+    same_as_before(told, commodities)
     prices = pl.concat(build_prices(observations, commodity) for commodity in commodities)
     outcomes = covered(prices, pipeline)
     sound = [name for name, outcome in outcomes.items() if outcome.passed]
@@ -62,6 +65,27 @@ def price(
     yield dg.MaterializeResult(
         metadata={"rows": len(prices), "new rows": added, **pictures(prices, pipeline)}
     )
+
+
+def same_as_before(told: pl.DataFrame, commodities: Iterable[Commodity]) -> None:
+    """One name keeps one series: its forecasts are on the record, and are scored by its prices.
+
+    Args:
+        told: commodity and instrument of the prices stored before.
+        commodities: those of the catalogue.
+
+    Raises:
+        dagster.Failure: the catalogue gives a commodity another series than its prices came from.
+    """
+    before = dict(told.iter_rows())
+    for one in commodities:
+        if before.get(one.id, one.price_series) != one.price_series:
+            raise dg.Failure(
+                f"{one.id} has been forecast from {before[one.id]} here and the catalogue now says "
+                f"{one.price_series}: give the commodity that follows {one.price_series} an id of "
+                "its own, or use another CBI_HOME",
+                allow_retries=False,
+            )
 
 
 def covered(prices: pl.DataFrame, pipeline: Pipeline) -> dict[str, RuleOutcome]:

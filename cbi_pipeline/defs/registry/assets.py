@@ -9,7 +9,7 @@ from cbi_pipeline.defs import metadata
 from cbi_pipeline.defs.evaluation.trial import Trial, challenger, founder
 from cbi_pipeline.defs.knowledge import evidence_at, knowledge
 from cbi_pipeline.defs.pipeline import Pipeline
-from cbi_pipeline.registry import chronicle, reign
+from cbi_pipeline.registry import chronicle, following, reign
 
 KEY = dg.AssetKey(["registry", "decision"])
 
@@ -24,7 +24,7 @@ KEY = dg.AssetKey(["registry", "decision"])
 )
 def decision(pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeResult[None]:
     """Whether the challenger replaces the champion, on paired forecasts, and why."""
-    trial = Trial(knowledge(pipeline, evidence_at(pipeline)), pipeline.settings.profile)
+    trial = Trial(knowledge(pipeline, evidence_at(pipeline)), pipeline)
     with pipeline.warehouse.read() as store:
         decisions = store.table("registry.decision")
         judged = trial.is_done(store)
@@ -50,9 +50,10 @@ def rulings(
     """The founding decision where there is none, and the gate's on the challenger."""
     from cbi_pipeline.evaluation import decide, first, tried_before
 
-    now, recipe = pipeline.now(), challenger(pipeline.settings.profile).name
-    founded = first(founder().name, evaluation_id=trial.name, decided_at=now).frame()
-    standing = decisions if reign(decisions) else founded
+    now, recipe = pipeline.now(), challenger(pipeline).name
+    standing = decisions
+    if reign(decisions) is None:
+        standing = first(founder(pipeline).name, evaluation_id=trial.name, decided_at=now).frame()
     reigning = reign(standing)
     assert reigning is not None
     ruling = decide(
@@ -64,4 +65,4 @@ def rulings(
         decided_at=now,
         tried=tried_before(standing, recipe, now),
     )
-    return pl.concat([standing, ruling.frame()]).unique("decision_id", maintain_order=True)
+    return pl.concat([standing, following(standing, ruling.frame())])

@@ -1,0 +1,54 @@
+"""A catalogue that was changed after a night: all that depends on it is made again, and agrees."""
+
+import shutil
+from dataclasses import replace
+
+import polars as pl
+import pytest
+
+from cbi_pipeline.catalogue import PACKAGED
+from cbi_pipeline.registry import chronicle
+from cbi_pipeline.warehouse import Warehouse
+from tests.system.homes import Home
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def finished(one_night, tmp_path) -> Home:
+    return Home(shutil.copytree(one_night, tmp_path / ".cbi", symlinks=True))
+
+
+def changed(home: Home, before: str, after: str) -> Home:
+    """The home with a catalogue in which a line was edited."""
+    file = home.path.with_name("catalogue.toml")
+    text = PACKAGED.read_text()
+    assert before in text
+    file.write_text(text.replace(before, after))
+    return replace(home, variables={"CBI_CATALOGUE_FILE": str(file)})
+
+
+def test_other_horizons_are_judged_trained_and_forecast_beside_the_old_ones(finished):
+    home = changed(finished, '{ "1w" = 5,', '{ "1w" = 10,')
+    home.run()
+    with Warehouse(home.settings.warehouse_dir).read() as store:
+        ruled = chronicle(store.table("registry.decision"))
+        evidence = ruled.filter(pl.col("who") == "gate")["evaluation_id"][-1]
+        judged = store.table("evaluation.forecast", "evaluation_id = ?", [evidence])
+        said = store.table("issued.forecast", "commodity = 'wti' AND track = 'live'")
+    assert ruled["evaluation_id"][0] != evidence
+    assert set(judged.filter(pl.col("commodity") == "wti")["horizon"]) == {10, 21, 63}
+    assert set(said["horizon"]) == {5, 10, 21, 63}
+    page = (home.settings.reports_dir / "latest.html").read_text()
+    assert evidence[:12] in page
+    finished.run()
+    with Warehouse(home.settings.warehouse_dir).read() as store:
+        newest = chronicle(store.table("registry.decision")).filter(pl.col("who") == "gate")
+    assert newest["evaluation_id"][-1] == ruled["evaluation_id"][0]
+
+
+def test_a_commodity_never_changes_its_series_unseen(finished):
+    home = changed(finished, '"EIA.RWTC"', '"EIA.WCRFPUS2"')
+    done = home.cbi("run")
+    assert done.returncode == 1
+    assert "wti has been forecast from EIA.RWTC here" in done.stderr
