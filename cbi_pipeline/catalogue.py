@@ -6,10 +6,19 @@ import hashlib
 import tomllib
 from collections.abc import Iterable, Mapping
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 PACKAGED = Path(__file__).with_name("catalogue.toml")
 
@@ -43,10 +52,18 @@ class Commodity(BaseModel):
     price_series: str
     calendar: str
     sessions_per_year: int = Field(gt=0)
-    horizons: dict[str, int]
+    horizons: dict[str, PositiveInt]
     liquid: bool
     stale_after_days: int = Field(gt=0)
     record_ends: date | None = None
+
+    @field_validator("horizons")
+    @classmethod
+    def _rising(cls, horizons: dict[str, int]) -> dict[str, int]:
+        steps = list(horizons.values())
+        if not steps or any(one >= other for one, other in pairwise(steps)):
+            raise ValueError(f"give at least one, each further ahead than the one before: {steps}")
+        return horizons
 
     @property
     def steps(self) -> tuple[int, ...]:

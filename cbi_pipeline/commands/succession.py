@@ -61,6 +61,7 @@ def _decide(
     from cbi_pipeline.registry import CHAMPION, derive, later
 
     decisions, versions = _record(pipeline)
+    _require_today_s_axes(pipeline, chosen)
     standing = derive(decisions, versions)[CHAMPION]
     champion = dict(versions.select("version", "recipe").iter_rows())[standing]
     assert chosen.version is not None
@@ -86,6 +87,21 @@ def _decide(
         f"{champion}); recorded as decided by {made.who}. The next run speaks with it.",
         soft_wrap=True,
     )
+
+
+def _require_today_s_axes(pipeline: Pipeline, chosen: Reign) -> None:
+    from cbi_pipeline.defs.knowledge import knowledge
+    from cbi_pipeline.features import panel_spec
+    from cbi_pipeline.registry import axes
+
+    assert chosen.version is not None
+    known = knowledge(pipeline, pipeline.now())
+    today = axes(panel_spec(known.catalogue, known.feature_set))
+    if pipeline.registry.get(chosen.version).axes not in (today, ""):
+        raise Refusal(
+            f"version {chosen.version} was made for other commodities or horizons than the "
+            "catalogue's; change the catalogue back first"
+        )
 
 
 def _name() -> str:

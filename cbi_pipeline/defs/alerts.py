@@ -10,6 +10,7 @@ attached to failed runs is told once.
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Literal, Self
 
 import dagster as dg
@@ -185,9 +186,13 @@ def newest(instance: dg.DagsterInstance, job: str, pipeline: Pipeline) -> dg.Dag
 def is_past(record: dg.RunRecord, pipeline: Pipeline) -> bool:
     """Whether a run is about a past day: those replay, and disturb no one."""
     key = record.dagster_run.tags.get("dagster/partition")
-    live = pipeline.settings.profile == "live"
-    day = record.create_timestamp.astimezone(ZONE).date() if live else pipeline.today()
-    return key is not None and key != day.isoformat()
+    if key is None:
+        return False
+    if pipeline.settings.profile != "live":
+        return key != pipeline.today().isoformat()
+    # The night before may be made up for in the morning.
+    day = record.create_timestamp.astimezone(ZONE).date()
+    return key not in {day.isoformat(), (day - timedelta(days=1)).isoformat()}
 
 
 def cause(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -77,6 +77,26 @@ class Pipeline:
     def today(self) -> date:
         """The desk's day on the profile's clock."""
         return self.now().astimezone(ZONE).date()
+
+    def is_newest(self, day: str) -> bool:
+        """Whether day ``day`` (ISO) speaks today: it trains, forecasts and reports.
+
+        Today does. In the live profile yesterday does too until a later day has spoken: a night
+        that the machine slept through is made up for in the morning.
+        """
+        today = self.today()
+        if day == today.isoformat():
+            return True
+        yesterday = (today - timedelta(days=1)).isoformat()
+        if self.settings.profile != "live" or day != yesterday:
+            return False
+        with self.warehouse.read() as store:
+            later = store.query(
+                "SELECT 1 FROM issued.forecast WHERE track = 'live' AND as_of > ? "
+                "UNION ALL SELECT 1 FROM issued.abstention WHERE track = 'live' AND as_of > ?",
+                [self.as_of(day)] * 2,
+            )
+        return later.is_empty()
 
     def as_of(self, day: str) -> datetime:
         """What day ``day`` (ISO) knew: everything until 23:00 at the desk, or until now."""

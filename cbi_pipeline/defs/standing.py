@@ -42,15 +42,18 @@ def conclude(pipeline: Pipeline) -> bool:
         False when the newest forecast is older than the data, so that no note was left.
     """
     from cbi_pipeline.defs.knowledge import followed_series
+    from cbi_pipeline.registry import reign
 
     as_of = pipeline.as_of(pipeline.today().isoformat())
     with pipeline.warehouse.read() as store:
         state = store.state(as_of, followed_series(pipeline.catalogue))
+        reigning = reign(store.table("registry.decision"))
         said = store.query(
             # The version in use may be an older one: a refresh that was held back is no gap.
             "SELECT count(*) AS n FROM issued.forecast WHERE track = 'live' AND as_of = ? "
-            "AND state = ? AND EXISTS (SELECT 1 FROM registry.version WHERE state = ?)",
-            [as_of, state, state],
+            "AND state = ? AND model_version = ? "
+            "AND EXISTS (SELECT 1 FROM registry.version WHERE state = ?)",
+            [as_of, state, str(reigning.version) if reigning else "", state],
         )
     if not said["n"][0]:
         return False

@@ -47,8 +47,12 @@ class Candidate:
 
     @property
     def key(self) -> dict[str, str]:
-        """What makes a version the same: the model's bytes and the state of its data."""
-        return {"fingerprint": self.forecaster.fingerprint(), "state": self.state}
+        """What makes a version the same: the model's bytes, the state of its data, and the code."""
+        return {
+            "fingerprint": self.forecaster.fingerprint(),
+            "state": self.state,
+            "code": self.provenance.code,
+        }
 
     @property
     def recipe_document(self) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -98,7 +98,9 @@ def before(decisions: pl.DataFrame) -> Reign | None:
     return past[-2] if len(past) > 1 else None
 
 
-def derive(decisions: pl.DataFrame, versions: pl.DataFrame) -> dict[str, int]:
+def derive(
+    decisions: pl.DataFrame, versions: pl.DataFrame, tonight: Mapping[str, int] | None = None
+) -> dict[str, int]:
     """The version of each alias that the decisions call for.
 
     The champion recipe is that of the newest decision with verdict first, promote or rollback.
@@ -109,6 +111,8 @@ def derive(decisions: pl.DataFrame, versions: pl.DataFrame) -> dict[str, int]:
     Args:
         decisions: rows of registry.decision.
         versions: rows of registry.version.
+        tonight: version in question of a recipe, where that is not the one registered last: an
+            earlier configuration has come back.
 
     Returns:
         Alias to version; an alias that nothing calls for is absent.
@@ -119,7 +123,7 @@ def derive(decisions: pl.DataFrame, versions: pl.DataFrame) -> dict[str, int]:
     now = reign(decisions)
     if now is None:
         return {}
-    newest = _newest(versions)
+    newest = _newest(versions) | dict(tonight or {})
     champion = now.version or newest.get(now.recipe)
     if champion is None or champion not in versions["version"]:
         raise RegistryMismatch(

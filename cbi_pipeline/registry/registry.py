@@ -208,12 +208,18 @@ class Registry:
         client.set_tag(str(found.run_id), DECIDED_TAG, said)
         client.set_model_version_tag(self.name, found.version, DECIDED_TAG, said)
 
-    def reconcile(self, decisions: pl.DataFrame, versions: pl.DataFrame) -> dict[str, int]:
+    def reconcile(
+        self,
+        decisions: pl.DataFrame,
+        versions: pl.DataFrame,
+        tonight: Mapping[str, int] | None = None,
+    ) -> dict[str, int]:
         """Make champion and challenger what the decisions say; other aliases are left alone.
 
         Args:
             decisions: rows of registry.decision, oldest first.
             versions: rows of registry.version.
+            tonight: as for `derive`.
 
         Returns:
             Version of each of the two aliases now set.
@@ -222,7 +228,7 @@ class Registry:
             RegistryEmpty: versions are named, but nothing is registered.
             RegistryMismatch: a version to be named is missing or holds another model.
         """
-        wanted = derive(decisions, versions)
+        wanted = derive(decisions, versions, tonight)
         if not wanted and not _mlflow.exists(self.tracking_uri):
             return {}
         client = self._client()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import polars as pl
 
 from cbi_pipeline.catalogue import Catalogue
-from cbi_pipeline.registry import chronicle
+from cbi_pipeline.registry import chronicle, reign
 from cbi_pipeline.report.morning import (
     DataDate,
     Gate,
@@ -51,14 +52,16 @@ def gather(
     live = store.table("issued.forecast", "track = 'live' AND as_of <= ?", [as_of])
     silent = store.table("issued.abstention", "track = 'live' AND as_of = ?", [as_of])
     scores = store.table("issued.score", "vintage = 'latest'")
-    spoken = Spoken(as_of, live, silent, scores, live.clear())
+    ruled = chronicle(store.table("registry.decision"))
+    reigning = reign(ruled)
+    champion = str(reigning.version) if reigning and reigning.version else None
+    spoken = Spoken(as_of, live, silent, scores, live.clear(), champion)
     current = spoken.current
     if current.is_empty() and silent.is_empty():
         raise ValueError(f"nothing was issued as of {as_of}; run `cbi run` first")
     version = current["model_version"][-1] if current.height else None
     model = _model(store, version)
     replayed, replay = _replay(store, as_of, model)
-    ruled = chronicle(store.table("registry.decision"))
     by_hand = ruled.filter(~pl.col("who").is_in(["gate", "refresh"])).reverse()
     refreshed = ruled.filter(
         pl.col("who") == "refresh", pl.col("recipe") == (model.recipe if model else "")
@@ -68,7 +71,7 @@ def gather(
     return Morning(
         as_of=as_of,
         demonstration=settings.profile != "live",
-        pages=pages(store, catalogue, Spoken(as_of, live, silent, scores, replay)),
+        pages=pages(store, catalogue, replace(spoken, replay=replay)),
         model_version=version,
         model=model,
         modified=tuple(modified),

@@ -28,6 +28,7 @@ class Spoken:
         silent: rows of issued.abstention of that instant, live.
         scores: rows of issued.score against the price as now known.
         replay: rows of issued.forecast on the replay track, of the recipe shown.
+        champion: version in use, if a decision names one.
     """
 
     as_of: datetime
@@ -35,17 +36,23 @@ class Spoken:
     silent: pl.DataFrame
     scores: pl.DataFrame
     replay: pl.DataFrame
+    champion: str | None = None
 
     @property
     def current(self) -> pl.DataFrame:
-        """Live rows of the instant, of whoever spoke last."""
-        return last_spoken(self.live.filter(pl.col("as_of") == self.as_of))
+        """Live rows of the instant, of the champion or else of whoever spoke last."""
+        return last_spoken(self.live.filter(pl.col("as_of") == self.as_of), self.champion)
 
 
-def last_spoken(rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows of each commodity's newest model: a second model may speak on the same instant."""
+def last_spoken(rows: pl.DataFrame, champion: str | None = None) -> pl.DataFrame:
+    """The rows of one model per commodity: several may have spoken on the same instant.
+
+    What a champion said is not said again when it comes back to power.
+    """
     newest = (
-        rows.sort("sequence").unique("commodity", keep="last").select("commodity", "model_version")
+        rows.sort(pl.col("model_version").eq_missing(pl.lit(champion)), "sequence")
+        .unique("commodity", keep="last", maintain_order=True)
+        .select("commodity", "model_version")
     )
     return rows.join(newest, on=["commodity", "model_version"]).sort("sequence")
 

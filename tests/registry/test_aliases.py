@@ -181,6 +181,15 @@ def test_a_decision_bears_the_clock_s_own_instant_once_that_has_moved() -> None:
     assert record["decided_at"][1] - record["decided_at"][0] == timedelta(days=1)
 
 
+def test_a_configuration_that_came_back_has_its_own_version_as_challenger() -> None:
+    decided = world.decisions(
+        world.decision("prior", "first"), world.decision("gru", "no_skill", number=1)
+    )
+    versions = registered("prior", "gru", "prior", "gru")
+    tonight = {"prior": 1, "gru": 2}
+    assert derive(decided, versions, tonight) == {"champion": 1, "challenger": 2}
+
+
 def test_nobody_reigns_before_the_first_decision() -> None:
     assert reign(world.decisions()) is None
 

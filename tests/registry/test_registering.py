@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow.artifacts
@@ -52,6 +53,15 @@ def test_the_same_model_on_another_state_is_another_version(registry: Registry) 
     second = registry.register(model, **world.candidate(state="2" * 64))
     assert (first.version, second.version) == (1, 2)
     assert first.fingerprint == second.fingerprint
+
+
+def test_the_same_model_of_other_code_is_another_version(registry: Registry) -> None:
+    model = world.forecaster()
+    first = registry.register(model, **world.candidate())
+    other = replace(world.PROVENANCE, code="e" * 64)
+    second = registry.register(model, **world.candidate(provenance=other))
+    assert (first.version, second.version) == (1, 2)
+    assert (first.code, second.code) == ("d" * 64, "e" * 64)
 
 
 def test_two_registrations_at_once_make_one_version(registry: Registry) -> None:

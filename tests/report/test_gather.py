@@ -3,11 +3,13 @@
 import dataclasses
 from datetime import UTC, date, datetime, timedelta
 
+import polars as pl
 import pytest
 
 from cbi_pipeline.issued import IssuedLedger
 from cbi_pipeline.report import gather
 from cbi_pipeline.report.page import render
+from cbi_pipeline.report.pages import last_spoken
 from cbi_pipeline.settings import Settings
 from cbi_pipeline.warehouse import Warehouse
 from tests.report.mornings import AS_OF, HORIZONS
@@ -190,6 +192,15 @@ def test_nothing_issued_is_said_with_what_to_do(tmp_path, warehouse):
         gather(store, CATALOGUE, ARCHIVE)
     with warehouse.read() as store, pytest.raises(ValueError, match="cbi run"):
         gather(store, CATALOGUE, ARCHIVE, as_of=AS_OF + timedelta(days=1))
+
+
+def test_a_champion_that_came_back_speaks_though_another_spoke_last(issued):
+    live = issued.filter(pl.col("track") == "live", pl.col("as_of") == AS_OF)
+    later = live.with_columns(model_version=pl.lit("2"), sequence=pl.col("sequence") + len(live))
+    both = pl.concat([live, later])
+    assert set(last_spoken(both)["model_version"]) == {"2"}
+    assert set(last_spoken(both, "1")["model_version"]) == {"1"}
+    assert set(last_spoken(both, "3")["model_version"]) == {"2"}
 
 
 def test_a_gathered_morning_renders(morning):

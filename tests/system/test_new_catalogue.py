@@ -1,5 +1,6 @@
 """A catalogue that was changed after a night: all that depends on it is made again, and agrees."""
 
+import json
 import shutil
 from dataclasses import replace
 
@@ -41,7 +42,11 @@ def test_other_horizons_are_judged_trained_and_forecast_beside_the_old_ones(fini
     assert set(said["horizon"]) == {5, 10, 21, 63}
     page = (home.settings.reports_dir / "latest.html").read_text()
     assert evidence[:12] in page
+    refused = home.cbi("models", "rollback", "--reason", "as before")
+    assert refused.returncode == 2
+    assert "change the catalogue back first" in refused.stderr
     finished.run()
+    assert json.loads(finished.cbi("forecast", "--json").stdout)["model_version"] == "1"
     with Warehouse(home.settings.warehouse_dir).read() as store:
         newest = chronicle(store.table("registry.decision")).filter(pl.col("who") == "gate")
     assert newest["evaluation_id"][-1] == ruled["evaluation_id"][0]

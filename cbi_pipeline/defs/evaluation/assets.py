@@ -76,9 +76,10 @@ def stands(trial: Trial, config: Evidence, pipeline: Pipeline) -> str | None:
         if trial.is_done(store):
             return "stands: same data, recipes, plan and code"
         decisions = store.table("registry.decision")
+        fits = trial.is_answered(store, decisions)
     recipe = challenger(pipeline).name
     weekly = pipeline.settings.profile == "live" and not config.anew
-    if weekly and judged_in_week(decisions, recipe, pipeline.now()):
+    if weekly and fits and judged_in_week(decisions, recipe, pipeline.now()):
         return f"{recipe} was judged this week already; the weekly job judges it again"
     return None
 

@@ -12,6 +12,7 @@ import polars as pl
 
 from cbi_pipeline.defs.knowledge import Knowledge, feature_set
 from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.registry import chronicle
 from data_contracts.evaluation import LOOKS
 
 if TYPE_CHECKING:
@@ -89,11 +90,26 @@ class Trial:
         )
 
     def is_done(self, store: Store) -> bool:
-        """True when this very evaluation is stored, scores and all."""
+        """True when this very evaluation is stored, with what scores there can be."""
         found = store.query(
-            "SELECT count(*) AS found FROM evaluation.score WHERE evaluation_id = ?", [self.name]
+            "SELECT count(*) AS found FROM evaluation.forecast WHERE evaluation_id = ?",
+            [self.name],
         )
         return bool(found["found"][0])
+
+    def is_answered(self, store: Store, decisions: pl.DataFrame) -> bool:
+        """True when the evaluation the gate saw last asked for today's horizons."""
+        seen = chronicle(decisions).filter(pl.col("who") == "gate")["evaluation_id"].tail(1)
+        asked = store.query(
+            "SELECT DISTINCT commodity, horizon FROM evaluation.forecast "
+            "WHERE evaluation_id = ANY(?)",
+            [seen.to_list()],
+        )
+        steps = {one.id: set(one.steps) for one in self.known.catalogue.commodities}
+        return all(
+            steps.get(commodity) == set(own["horizon"])
+            for (commodity,), own in asked.group_by("commodity")
+        )
 
 
 def judged_in_week(decisions: pl.DataFrame, recipe: str, now: datetime) -> bool:

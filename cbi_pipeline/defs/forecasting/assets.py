@@ -28,7 +28,7 @@ def refresh(
     context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipeline]
 ) -> dg.MaterializeResult[None]:
     """The champion and challenger recipes trained on all that is known, registered, aliased."""
-    if context.partition_key != pipeline.today().isoformat():
+    if not pipeline.is_newest(context.partition_key):
         return dg.MaterializeResult(metadata={"trained": "no: only the newest day trains a model"})
     known = knowledge(pipeline, pipeline.as_of(context.partition_key))
     with pipeline.warehouse.read() as store:

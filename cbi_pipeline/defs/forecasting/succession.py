@@ -61,5 +61,7 @@ def enthroned(
         pipeline.registry.record(row)
     with pipeline.warehouse.read() as store:
         return pipeline.registry.reconcile(
-            store.table("registry.decision"), store.table("registry.version")
+            store.table("registry.decision"),
+            store.table("registry.version"),
+            {version.recipe: version.version for version in versions},
         )

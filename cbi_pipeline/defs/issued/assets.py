@@ -32,7 +32,7 @@ def forecast(
     from cbi_pipeline.issued import IssuedLedger
 
     day = context.partition_key
-    newest = day == pipeline.today().isoformat()
+    newest = pipeline.is_newest(day)
     speech = spoken(pipeline, day) if newest else replayed(pipeline, day)
     with pipeline.warehouse.write() as store:
         ledger = IssuedLedger(store, pipeline.settings.issued_dir)

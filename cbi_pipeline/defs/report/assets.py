@@ -23,7 +23,7 @@ def morning(
     from cbi_pipeline.report.page import write
 
     settings = pipeline.settings
-    if context.partition_key != pipeline.today().isoformat():
+    if not pipeline.is_newest(context.partition_key):
         return dg.MaterializeResult(metadata={"written": "no: replayed days have no report"})
     with pipeline.warehouse.read() as store:
         page = gather(
