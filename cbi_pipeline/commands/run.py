@@ -38,10 +38,12 @@ def run() -> int:
     from cbi_pipeline.defs.pipeline import Pipeline
     from cbi_pipeline.defs.standing import nothing_to_do
     from cbi_pipeline.feeds import archive
+    from cbi_pipeline.ingest import require_live_home
 
     pipeline = Pipeline.from_environment()
     live = pipeline.settings.profile == "live"
     if live:
+        require_live_home(pipeline.settings)
         _require_prices(pipeline)
     else:
         # The clock of the archive stands in its record, and without a clock no job can be loaded.

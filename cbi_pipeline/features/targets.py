@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
 import polars as pl
@@ -14,7 +14,10 @@ from cbi_pipeline.features.known import Bools, Floats, Ints, Stretch, stretches
 from cbi_pipeline.features.origins import price_versions
 from data_contracts.features import TARGET
 
-KEY = ("feature_set", "commodity", "session", "horizon", "version")
+ORIGIN = ("feature_set", "commodity", "session", "horizon")
+KEY = (*ORIGIN, "version")
+# Two machines may disagree on the last bits of a logarithm; no correction of a price is so small.
+LAST_BITS = 1e-12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,12 +45,15 @@ def build_targets(
     or turns up late, every target it changes gets a further version from that instant on. The
     value is a log return where both prices are positive, else null with the price beside it.
 
+    A price may reach us long after it became public and alter targets already built. Those stay as
+    they were told; the outcome as now known follows as one further version.
+
     Args:
         prices: every version of every commodity's price (``market.price``).
         rows: origins (``features.row``).
         catalogue: commodities with their horizons.
         as_of: aware instant.
-        existing: targets built before.
+        existing: targets built before, all versions.
     """
     frames = [TARGET.empty()]
     for commodity in catalogue.commodities:
@@ -64,7 +70,83 @@ def build_targets(
             ]
     built = pl.concat([_typed(frame) for frame in frames])
     built = built.filter(pl.col("available_at") <= as_of)
-    return built if existing is None else built.join(existing, on=KEY, how="anti")
+    return built if existing is None else _unstored(built, existing, rows, catalogue, as_of)
+
+
+def _unstored(
+    built: pl.DataFrame,
+    existing: pl.DataFrame,
+    rows: pl.DataFrame,
+    catalogue: Catalogue,
+    as_of: datetime,
+) -> pl.DataFrame:
+    """What ``existing`` lacks: versions that follow on the stored ones, or a corrected outcome.
+
+    Versions are counted anew from all prices, so their numbers mean the same as the stored ones
+    only while the stored versions are the first of those built.
+    """
+    fresh = built.join(existing, on=KEY, how="anti")
+    stored = _asked(existing, rows, catalogue)
+    alike = _alike().and_(pl.col("available_at") == pl.col("available_at_now")).fill_null(False)
+    parted = stored.join(built, on=KEY, how="left", suffix="_now").filter(~alike)
+    if parted.is_empty():
+        return fresh
+    late = _corrected(
+        _newest(stored.join(parted, on=ORIGIN, how="semi")), _newest(built), as_of
+    ).select(list(TARGET.dtypes))
+    return pl.concat([fresh.join(parted, on=ORIGIN, how="anti"), late])
+
+
+def _corrected(stored: pl.DataFrame, now: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+    """A further version of each target whose newest stored outcome is not the one known now.
+
+    An outcome that became public after the newest stored version keeps its instant. One that
+    should have been there earlier gets ``as_of``: prices do not say when they reached us, but it
+    was after the stored versions were built, and an instant in the past would change what was
+    already answered as of then. A target with no outcome any more is withdrawn. Where something
+    later than ``as_of`` is stored, nothing can be said in its place.
+    """
+    built = pl.lit(as_of.astimezone(UTC)).cast(TARGET.dtypes["available_at"])
+    public = pl.col("available_at_now") > pl.col("available_at")
+    return (
+        stored.filter(pl.col("available_at") <= as_of)
+        .join(now, on=ORIGIN, how="left", suffix="_now")
+        .with_columns(pl.col("target_session_now").fill_null(pl.col("target_session")))
+        .filter(~_alike())
+        .select(
+            *ORIGIN,
+            pl.col("version") + 1,
+            target_session="target_session_now",
+            value="value_now",
+            price="price_now",
+            available_at=pl.when(public).then("available_at_now").otherwise(built),
+        )
+    )
+
+
+def _alike() -> pl.Expr:
+    """Whether a stored outcome and the one known now are the same."""
+    value, now = pl.col("value"), pl.col("value_now")
+    return (
+        pl.col("target_session").eq_missing(pl.col("target_session_now"))
+        & pl.col("price").eq_missing(pl.col("price_now"))
+        & (value.is_null() == now.is_null())
+        & ((value - now).abs() <= LAST_BITS).fill_null(True)
+    )
+
+
+def _asked(existing: pl.DataFrame, rows: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
+    """Stored targets of the rows and horizons built now; the others were not looked at."""
+    steps = [(c.id, h) for c in catalogue.commodities for h in c.steps]
+    schema = {name: TARGET.dtypes[name] for name in ("commodity", "horizon")}
+    horizons = pl.DataFrame(steps, schema=schema, orient="row")
+    return existing.join(rows, on=ORIGIN[:3], how="semi").join(
+        horizons, on=["commodity", "horizon"], how="semi"
+    )
+
+
+def _newest(targets: pl.DataFrame) -> pl.DataFrame:
+    return targets.filter(pl.col("version") == pl.col("version").max().over(ORIGIN))
 
 
 def _changes(pieces: list[Stretch], origins: Ints, steps: int) -> Iterator[_Outcome]:

@@ -10,6 +10,7 @@ import csv
 import io
 import json
 import re
+from collections.abc import Sequence
 from datetime import date
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -43,39 +44,58 @@ def address(name: str, series: str, unit: str, source: str) -> str:
 def parse(url: str, body: bytes) -> Parsed:
     """Rows of a file: ``period`` as YYYY-MM-DD, ``value`` as a number, empty when missing.
 
+    A line with more or fewer cells than the header keeps its text and has no value, so it is set
+    aside: which of its cells is the value cannot be told, e.g. where a decimal comma split it.
+
     Raises:
-        UnexpectedShape: it is no UTF-8 text, or lacks one of the two columns.
+        UnexpectedShape: it is no UTF-8 text, lacks one of the two columns, or has two of one name.
     """
     stated = {key: values[0] for key, values in parse_qs(urlsplit(url).query).items()}
     try:
-        reader = csv.DictReader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
-        lines = list(reader)
+        reader = csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
+        header, lines = next(reader, []), [cells for cells in reader if cells]
     except (UnicodeDecodeError, csv.Error) as error:
         raise _unexpected(f"no CSV in UTF-8 ({error})") from error
-    if not set(COLUMNS) <= set(reader.fieldnames or ()):
-        raise _unexpected(f"columns {reader.fieldnames}, expected period and value")
+    _require_columns(header)
     rows = [
-        _row(stated, place, line) for place, line in enumerate(lines, start=2) if any(line.values())
+        _row(stated, place, header, cells)
+        for place, cells in enumerate(lines, start=2)
+        if any(cells)
     ]
     return Parsed(
         pl.DataFrame(rows, schema=dict(PARSED_SCHEMA), orient="row"), complete=(stated["series"],)
     )
 
 
-def _row(stated: dict[str, str], place: int, line: dict[str, str | None]) -> tuple[object, ...]:
-    text = (line["value"] or "").strip()
-    missing = text in _MISSING
+def _require_columns(header: Sequence[str]) -> None:
+    if not set(COLUMNS) <= set(header):
+        raise _unexpected(f"columns {list(header)}, expected period and value")
+    # Spreadsheets leave columns without a name behind; nobody can mistake those for another.
+    twice = sorted({name for name in header if name.strip() and header.count(name) > 1})
+    if twice:
+        raise _unexpected(f"the header names {', '.join(twice)} more than once")
+
+
+def _row(
+    stated: dict[str, str], place: int, header: Sequence[str], cells: Sequence[str]
+) -> tuple[object, ...]:
+    # A line may end before the header does, or go on after it.
+    line = dict(zip(header, cells, strict=False))
+    surplus = list(cells[len(header) :])
+    whole = len(cells) == len(header)
+    text = line["value"].strip() if whole else ",".join(cells)
+    missing = whole and text in _MISSING
     return (
         stated["series"],
-        _day((line["period"] or "").strip()),
+        _day(line.get("period", "").strip()),
         text,
-        None if missing else number(text),
+        number(text) if whole and not missing else None,
         stated["unit"],
         "missing" if missing else "value",
         None,
         "first_seen",
         f"line {place}",
-        json.dumps(line, default=str),
+        json.dumps({**line, **({"extra cells": surplus} if surplus else {})}),
     )
 
 

@@ -31,6 +31,7 @@ from cbi_pipeline.ingest._live import (
     live_feed,
     live_feeds,
     pricing_feeds,
+    require_live_home,
     secret_of,
 )
 from cbi_pipeline.ingest._night import Landed, LandedPull, land_night
@@ -82,6 +83,7 @@ __all__ = [
     "read_file",
     "rebuild",
     "require",
+    "require_live_home",
     "retry",
     "retry_quarantined",
     "screen",

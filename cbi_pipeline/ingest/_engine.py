@@ -181,12 +181,18 @@ def commit(
     warehouse: Warehouse,
     series: pl.DataFrame,
     seen_at: datetime,
+    believable: Callable[[Store], None] | None = None,
 ) -> IngestReport:
-    """Write a prepared delivery in one transaction and publish it; nothing when nothing is new."""
+    """Write a prepared delivery in one transaction and publish it; nothing when nothing is new.
+
+    ``believable`` raises when what is held makes the delivery hard to believe.
+    """
     standing = _standing(warehouse, feed, prepared, series)
     if standing is not None:
         return standing
     with warehouse.write() as store, store.transaction():
+        if believable is not None:
+            believable(store)
         report = write_files(store, feed.name, prepared, ledger, series, seen_at)
         ledger.log(_entry(feed, report, prepared, series, seen_at))
     warehouse.publish()

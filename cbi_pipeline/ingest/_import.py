@@ -8,18 +8,20 @@ from pathlib import Path
 
 import polars as pl
 
-from cbi_pipeline.feeds import Feed, Parsed, Request, csv_import
+from cbi_pipeline.feeds import Feed, IncompleteResponse, Parsed, Request, csv_import
 from cbi_pipeline.ingest._engine import (
     IngestReport,
+    Prepared,
     commit,
     land,
     prepare,
     require,
 )
 from cbi_pipeline.ingest._files import read_file
+from cbi_pipeline.ingest._judge import FEW_GONE, GONE_LIMIT
 from cbi_pipeline.ledger import Ledger
 from cbi_pipeline.settings import Settings
-from cbi_pipeline.warehouse import NothingPublished, Warehouse
+from cbi_pipeline.warehouse import NothingPublished, Store, Warehouse
 from data_contracts.own_history import OWN_HISTORY
 from data_contracts.reference import SERIES
 
@@ -39,7 +41,7 @@ def import_csv(
 
     Every row becomes known at the import (basis ``first_seen``): when the public knew it is not
     ours to claim. The same file again writes nothing; another file for the series is its whole
-    history, so periods it lacks become withdrawals.
+    history, so periods it lacks become withdrawals, unless so many are gone that it is doubted.
 
     Args:
         settings: where ledger and warehouse lie.
@@ -53,6 +55,7 @@ def import_csv(
         ValueError: an argument cannot be used; says what to give.
         FileNotFoundError: no such file.
         UnexpectedShape: the file is no such CSV.
+        IncompleteResponse: too many periods that are held are not in the file.
         TableRuleBroken: too many rows break the contract, or none keeps it.
     """
     if not file.is_file():
@@ -73,7 +76,15 @@ def import_csv(
     )
     prepared = prepare(feed, land(feed, ledger, read_file, now), ledger, known, now)
     require(prepared.outcomes)
-    return commit(feed, prepared, ledger, warehouse, known, now)
+    return commit(
+        feed,
+        prepared,
+        ledger,
+        warehouse,
+        known,
+        now,
+        lambda store: _require_believable(store, series, prepared),
+    )
 
 
 def read_at(now: datetime) -> Callable[[str, bytes], Parsed]:
@@ -100,6 +111,29 @@ def _require_own(warehouse: Warehouse, series: str, unit: str) -> None:
     if len(known) and known["unit"].item() != unit:
         held = known["unit"].item()
         raise ValueError(f"{series} is held in {held}; convert the file or choose another id")
+
+
+def _require_believable(store: Store, series: str, prepared: Prepared) -> None:
+    if len(prepared.rejected):
+        # A row set aside is not a row withdrawn: such a file withdraws nothing.
+        return
+    held = store.query(
+        """
+        SELECT period FROM raw.observation WHERE series_id = ?
+        GROUP BY period HAVING max_by(status, version) <> 'withdrawn'""",
+        [series],
+    )
+    good = pl.concat(screened.good for _, _, screened in prepared.parts)
+    gone = held.join(good, on="period", how="anti")
+    empty = len(gone) == len(held) > 1
+    if not empty and len(gone) <= max(len(held) * GONE_LIMIT, FEW_GONE):
+        return
+    raise IncompleteResponse(
+        csv_import.FEED,
+        f"{len(gone)} of {len(held)} periods we hold of {series} are not in the file",
+        "Nothing of it was used, because so many are hardly withdrawn at once; import the whole "
+        "history, a period that no longer has a value as a row with an empty one",
+    )
 
 
 def _series(series: str, unit: str, source: str, name: str) -> pl.DataFrame:

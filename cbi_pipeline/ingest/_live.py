@@ -8,6 +8,7 @@ import httpx
 from pydantic import SecretStr
 
 from cbi_pipeline.catalogue import Catalogue, CatalogueError, FeedEntry, load_feeds
+from cbi_pipeline.feeds.archive_rows import FEED as ARCHIVE
 from cbi_pipeline.feeds.live import LiveFeed
 from cbi_pipeline.ingest._client import Patience
 from cbi_pipeline.ingest._deliver import deliver
@@ -15,7 +16,7 @@ from cbi_pipeline.ingest._engine import IngestReport
 from cbi_pipeline.ingest._faults import FaultLog
 from cbi_pipeline.ingest._night import Landed, land_night
 from cbi_pipeline.ledger import Ledger
-from cbi_pipeline.settings import Settings
+from cbi_pipeline.settings import Settings, SettingsError
 from cbi_pipeline.warehouse import Warehouse
 
 
@@ -73,6 +74,20 @@ def fault_log(settings: Settings) -> FaultLog:
     return FaultLog(settings.ledger_dir)
 
 
+def require_live_home(settings: Settings) -> None:
+    """Live feeds are asked only in a home that never took the archive.
+
+    Raises:
+        SettingsError: the home holds records of the archive.
+    """
+    if any(entry.feed == ARCHIVE for entry in Ledger(settings.ledger_dir).entries()):
+        raise SettingsError(
+            f"{settings.home} holds the archive's closed records, and what live services have "
+            "said since they end would appear to be known only from now on; set CBI_HOME to "
+            "another folder, or CBI_PROFILE=archive"
+        )
+
+
 def land_live(
     settings: Settings,
     name: str,
@@ -80,7 +95,12 @@ def land_live(
     patience: Patience | None = None,
     transport: httpx.BaseTransport | None = None,
 ) -> Landed:
-    """Ask a live feed what is due tonight and land every answer; see :func:`land_night`."""
+    """Ask a live feed what is due tonight and land every answer; see :func:`land_night`.
+
+    Raises:
+        SettingsError: the home holds records of the archive, or cannot be made.
+    """
+    require_live_home(settings)
     settings.make_home()
     return land_night(
         live_feed(settings, name),

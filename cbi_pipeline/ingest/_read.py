@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import polars as pl
 
@@ -14,11 +14,9 @@ from cbi_pipeline.feeds.live import Answer, LiveFeed
 from cbi_pipeline.ingest._night import AGENCY_ZONE, LandedPull
 from cbi_pipeline.ingest._screen import Screened, SeriesMeta, screen
 from cbi_pipeline.ledger import Ledger, Response
+from data_contracts.decision import decision_at
 from data_contracts.table_rules import QUARANTINE_LIMIT
 
-#: A value seen this soon after its scheduled release was public by then; seen later, only our own
-#: sight of it is sure.
-PUNCTUAL = timedelta(hours=20)
 #: A few rows may be refused whatever their share: windows are short.
 FEW_REFUSED = 2
 
@@ -139,13 +137,15 @@ def _dated(parsed: pl.DataFrame, loaded: Sequence[str], now: datetime) -> pl.Dat
     """Replace each release by rule with what can be claimed of it now.
 
     On the first load of a series the rule is all there is, and the row says ``assumed``. Later a
-    value is dated by its schedule only when it was seen soon after; one that came late, or was
-    missed, is known since it was seen. A period that lies ahead keeps its rule and is refused.
+    value is dated by its schedule only when it was seen by the next decision; one that came late,
+    or was missed, is known since it was seen. A period that lies ahead keeps its rule and is
+    refused.
     """
     instant = pl.lit(now).dt.cast_time_unit("us")
     rule, today = pl.col("available_at"), now.astimezone(AGENCY_ZONE).date()
     loading = ~pl.col("series_id").is_in(loaded) & (rule <= instant)
-    punctual = (rule <= instant) & (instant - rule <= PUNCTUAL)
+    # Dated before a decision that was made without it, it would be claimed to have been known.
+    punctual = (rule <= instant) & (instant <= decision_at(rule))
     seen = pl.col("period") <= today
     return parsed.with_columns(
         available_at=pl.when(loading | punctual | ~seen).then(rule).otherwise(instant),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import duckdb
 import polars as pl
 
 from cbi_pipeline.feeds.live import LiveFeed
@@ -15,7 +16,7 @@ from cbi_pipeline.ingest._held import Held
 from cbi_pipeline.ingest._judge import judge
 from cbi_pipeline.ingest._readmit import PLACE, judge_again, readmit
 from cbi_pipeline.ledger import Entry, Ledger, LedgerDamaged
-from cbi_pipeline.warehouse import Store, Warehouse
+from cbi_pipeline.warehouse import Store, Warehouse, WarehouseError
 from data_contracts import CONTRACTS
 from data_contracts.families import FAMILIES
 
@@ -47,7 +48,8 @@ class Rebuilt:
         state: state of the accepted content.
         changed_from: first transaction whose state differs because contracts have changed since;
             None when every state is the recorded one.
-        carried: rows per table that were copied from the earlier database.
+        carried: rows per table that were copied from the earlier database. Prices, features and
+            targets are not where contracts have changed since: the next night builds them again.
     """
 
     transactions: int
@@ -78,7 +80,10 @@ def rebuild(ledger: Ledger, warehouse: Warehouse, feeds: Mapping[str, LiveFeed])
     entries, source = ledger.entries(), Bytes(ledger, feeds)
     responses = _require_sound(entries, source)
     changed_from: int | None = None
-    with warehouse.recreate(carry=CARRIED, derived=DERIVED) as store:
+    # Rows built from values that are judged otherwise now would stay for ever, and their version
+    # numbers would hide the corrections that come later.
+    derived = DERIVED if _judged_as_today(entries, warehouse) else ()
+    with warehouse.recreate(carry=CARRIED, derived=derived) as store:
         for entry in entries:
             with store.transaction():
                 state = _again(store, entry, entries, source)
@@ -113,6 +118,22 @@ def _require_sound(entries: Sequence[Entry], source: Bytes) -> int:
     for name, entry in used.items():
         source.ledger.body(source.response(entry, name))
     return len(used)
+
+
+def _judged_as_today(entries: Sequence[Entry], warehouse: Warehouse) -> bool:
+    """Whether everything held was judged under the contracts of today."""
+    if any(contracts_today(entry) != dict(entry.contracts) for entry in entries):
+        return False
+    # An earlier rebuild may have judged it all under contracts that were taken back since.
+    try:
+        with warehouse.read() as store:
+            held = store.query("SELECT DISTINCT family, contract_version FROM ref.series")
+    except (WarehouseError, duckdb.Error):
+        # Where no snapshot can be read, the log alone tells.
+        return True
+    return all(
+        name in FAMILIES and FAMILIES[name].version == version for name, version in held.iter_rows()
+    )
 
 
 def _responses(entry: Entry) -> list[str]:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 
 
 def append_line(path: Path, text: str) -> None:
-    """Add a line durably; one that a crash left unfinished before it is dropped first."""
+    """Add a line durably; one that a crash left unfinished before it is dropped first.
+
+    Processes that add to one file take turns.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with path.open("ab+") as file:
+        # A line that another process is writing right now looks like one cut off by a crash. The
+        # system lets the lock go when the file is closed, or with the process.
+        fcntl.flock(file, fcntl.LOCK_EX)
         _drop_torn_line(file.fileno())
         file.write(text.encode() + b"\n")
         file.flush()

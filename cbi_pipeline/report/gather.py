@@ -53,9 +53,7 @@ def gather(
     silent = store.table("issued.abstention", "track = 'live' AND as_of = ?", [as_of])
     scores = store.table("issued.score", "vintage = 'latest'")
     ruled = chronicle(store.table("registry.decision"))
-    reigning = reign(ruled)
-    champion = str(reigning.version) if reigning and reigning.version else None
-    spoken = Spoken(as_of, live, silent, scores, live.clear(), champion)
+    spoken = Spoken(as_of, live, silent, scores, live.clear(), _champion(ruled))
     current = spoken.current
     if current.is_empty() and silent.is_empty():
         raise ValueError(f"nothing was issued as of {as_of}; run `cbi run` first")
@@ -89,6 +87,11 @@ def gather(
         evaluation_id=evaluation_id,
         issued=_ledger_head(store),
     )
+
+
+def _champion(ruled: pl.DataFrame) -> str | None:
+    reigning = reign(ruled)
+    return str(reigning.version) if reigning and reigning.version else None
 
 
 def _newest_as_of(store: Store) -> datetime:

@@ -11,6 +11,7 @@ from cbi_pipeline.defs.ingest.assets import archive_records
 from cbi_pipeline.defs.ingest.live import live_records
 from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.ingest import fault_log
+from cbi_pipeline.ledger import Entry
 from cbi_pipeline.settings import Settings
 from tests.defs.trees import footprint
 from tests.feed_servers.cftc_server import CftcServer, report_row
@@ -139,6 +140,20 @@ def test_embedded_records_are_not_mixed_into_a_live_warehouse(tmp_path, eia):
     result = ingest(archive_records, one)
     assert result.success
     assert "CBI_PROFILE=live" in shown(result, "raw", "archive")["asked"]
+    assert footprint(one.settings.home) == before
+
+
+def test_a_home_that_took_the_archive_never_asks_a_service(tmp_path, eia):
+    one = with_key(tmp_path, eia)
+    one.ledger.log(Entry(1, "archive", datetime(2026, 1, 5, tzinfo=UTC), {"kind": "files"}, {}))
+    before = footprint(one.settings.home)
+    result = ingest(live_records("eia", "Prices"), one)
+    assert not result.success
+    (failed,) = (event for event in result.all_events if event.is_step_failure)
+    said = failed.step_failure_data.error.message
+    assert "holds the archive's closed records" in said
+    assert "set CBI_HOME to another folder" in said
+    assert eia.requests == []
     assert footprint(one.settings.home) == before
 
 

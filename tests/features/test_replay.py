@@ -20,12 +20,14 @@ from tests.features.worlds import MONTHLY, START, world
 from tests.warehouse.frames import reference
 
 LOADED = START + timedelta(days=320)
+#: An ingestion claims the schedule only up to the next decision, which leaves a night little that
+#: was public but not yet heard; claiming it longer leaves more.
 PUNCTUAL = timedelta(hours=20)
 NEWEST = pl.col("version") == pl.col("version").max().over("series_id", "period")
 
 
 def told(record: pl.DataFrame, t: datetime, silent: set[str], *, loading: bool) -> pl.DataFrame:
-    """What the publishers say at ``t``, dated as an ingestion dates it."""
+    """What the publishers say at ``t``, dated by its schedule or when it was heard."""
     public = record.filter(pl.col("available_at") <= t, ~pl.col("series_id").is_in(silent))
     first = pl.col("version") == 1
     punctual = pl.lit(t, pl.Datetime("us", "UTC")) - pl.col("available_at") <= PUNCTUAL

@@ -270,13 +270,14 @@ def test_a_hole_left_long_ago_is_healed_by_the_rotating_deep_re_read(tmp_path):
 def test_a_value_published_on_time_is_dated_by_the_calendar_and_a_late_one_by_our_sight(
     installed, server
 ):
-    punctual, late = date(2020, 6, 1), date(2020, 5, 29)
-    wednesday = datetime(2020, 6, 4, 1, 30, tzinfo=UTC)
+    punctual, late = date(2020, 6, 8), date(2020, 5, 29)
+    wednesday = datetime(2020, 6, 11, 1, 30, tzinfo=UTC)
     server.publisher.publish(wednesday, "RWTC", punctual, "35.50")
-    thursday_week = datetime(2020, 6, 12, 3, 0, tzinfo=UTC)
+    thursday_week = datetime(2020, 6, 12, 1, 0, tzinfo=UTC)
     server.publisher.publish(thursday_week, "RWTC", late, "35.10")
-    for night in range(8):
-        server.publisher.now = FIRST_NIGHT + timedelta(days=night, hours=1)
+    for night in range(1, 9):
+        # 22:00 in New York, an hour before the decision.
+        server.publisher.now = FIRST_NIGHT + timedelta(days=night, hours=-1)
         installed.night(server.publisher.now)
     rows = {row["period"]: row for row in installed.table("raw.observation").to_dicts()}
     assert rows[punctual]["available_basis"] == "calendar"
@@ -284,6 +285,46 @@ def test_a_value_published_on_time_is_dated_by_the_calendar_and_a_late_one_by_ou
     if late in rows:
         assert rows[late]["available_basis"] == "first_seen"
         assert rows[late]["available_at"] >= thursday_week - timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("seen", "basis"),
+    [
+        (datetime(2020, 6, 11, 2, 0, tzinfo=UTC), "calendar"),
+        (datetime(2020, 6, 11, 3, 0, tzinfo=UTC), "calendar"),
+        (datetime(2020, 6, 11, 3, 0, 1, tzinfo=UTC), "first_seen"),
+        (datetime(2020, 6, 11, 15, 30, tzinfo=UTC), "first_seen"),
+    ],
+)
+def test_a_value_first_seen_after_a_decision_is_not_claimed_to_have_been_known_at_it(
+    installed, server, seen, basis
+):
+    period, rule = date(2020, 6, 8), datetime(2020, 6, 11, 1, 30, tzinfo=UTC)
+    decision = datetime(2020, 6, 11, 3, 0, tzinfo=UTC)
+    if seen > decision:
+        # The last answer before the decision was whole and lacked it.
+        server.publisher.now = decision - timedelta(hours=1)
+        installed.night(server.publisher.now)
+        assert period not in installed.values()
+    server.publisher.publish(rule, "RWTC", period, "35.50")
+    server.publisher.now = seen
+    installed.night(seen)
+    (row,) = installed.table("raw.observation").filter(period=period).to_dicts()
+    assert row["available_basis"] == basis
+    assert row["available_at"] == (rule if basis == "calendar" else seen)
+    with installed.warehouse.read() as store:
+        known = store.as_of(decision)
+    assert (period in known["period"]) == (basis == "calendar")
+
+
+def test_a_first_load_between_two_decisions_assumes_the_rule_for_every_period(tmp_path, server):
+    morning = datetime(2020, 6, 4, 15, 30, tzinfo=UTC)
+    server.publisher.now = morning
+    one = eia_installation(tmp_path / "home", server)
+    one.night(morning)
+    rows = one.table("raw.observation")
+    assert set(rows["available_basis"]) == {"assumed"}
+    assert rows["available_at"].max() < morning
 
 
 def test_a_night_with_nothing_new_asks_each_group_once_and_writes_nothing(installed, server):

@@ -9,9 +9,10 @@ import pytest
 
 from cbi_pipeline import ingest
 from cbi_pipeline.catalogue import load_catalogue
-from cbi_pipeline.feeds import FeedUnavailable, UnexpectedShape, archive, eia
+from cbi_pipeline.feeds import FeedUnavailable, IncompleteResponse, UnexpectedShape, archive, eia
 from cbi_pipeline.ingest import Fault, FaultLog
-from cbi_pipeline.settings import Settings
+from cbi_pipeline.ledger import Ledger
+from cbi_pipeline.settings import Settings, SettingsError
 from cbi_pipeline.warehouse import Warehouse
 from data_contracts.families import family
 from tests.feed_servers.cftc_server import CftcServer, report_row
@@ -70,6 +71,17 @@ def test_a_service_that_is_down_is_a_problem_in_words_and_no_exception(tmp_path,
         tmp_path, feed_urls={"eia": "http://127.0.0.1:9/v2", "cftc": "http://127.0.0.1:9"}
     )
     assert all(one.broken for one in health(settings).values())
+
+
+def test_no_service_is_asked_in_a_home_that_took_the_archive(ingested, servers):
+    server = servers[0]
+    settings = Settings(
+        _env_file=None, home=ingested, profile="live", feed_urls={"eia": server.url}
+    )
+    asked = len(server.requests)
+    with pytest.raises(SettingsError, match=r"closed records.*CBI_PROFILE=archive"):
+        ingest.land_live(settings, "eia")
+    assert len(server.requests) == asked
 
 
 def test_one_night_through_the_settings_fills_the_warehouse_and_health_shows_its_age(
@@ -214,6 +226,75 @@ def test_a_bad_row_of_an_import_is_set_aside_and_a_bad_file_refused(own):
     assert ingest.import_csv(settings, file, **given).quarantined == 1
     file.write_text("day;price\n2019-12-24;1\n")
     with pytest.raises(UnexpectedShape, match="period and value"):
+        ingest.import_csv(settings, file, **given)
+
+
+def history(days: int) -> str:
+    lines = (f"{date(2019, 1, 1) + timedelta(days=n)},{n}.5\n" for n in range(days))
+    return f"period,value\n{''.join(lines)}"
+
+
+def observed(settings):
+    with Warehouse(settings.warehouse_dir).read() as store:
+        return store.table("raw.observation")
+
+
+@pytest.mark.parametrize("line", ["2019-12-24,80,25", "2019-12-24", '2019-12-24,"80,25"'])
+def test_a_line_that_is_not_as_wide_as_its_header_is_set_aside_with_its_text(own, line):
+    settings, file, given = own
+    file.write_text(f"{history(60)}{line}\n")
+    report = ingest.import_csv(settings, file, **given)
+    assert (report.accepted, report.quarantined) == (60, 1)
+    assert date(2019, 12, 24) not in observed(settings)["period"]
+    with Warehouse(settings.warehouse_dir).read() as store:
+        (refused,) = store.table("quarantine.row").to_dicts()
+    assert refused["rule"] == "value_readable"
+    assert "2019-12-24" in refused["row"]
+    assert ("80" in refused["row"]) == ("80" in line)
+    assert ("25" in refused["row"]) == ("25" in line)
+
+
+def test_a_history_of_decimal_commas_is_refused_and_nothing_of_it_used(own):
+    settings, file, given = own
+    file.write_text("period,value\n2020-01-01,80,25\n2020-01-02,80,5\n")
+    with pytest.raises(ingest.TableRuleBroken, match=r"DESK\.CPO"):
+        ingest.import_csv(settings, file, **given)
+    assert not (settings.home / "warehouse" / "cbi.duckdb").exists()
+
+
+@pytest.mark.parametrize("kept", [47, 5])
+def test_a_file_cut_at_the_end_of_a_line_is_doubted_and_withdraws_nothing(own, kept):
+    settings, file, given = own
+    file.write_text(history(60))
+    ingest.import_csv(settings, file, **given)
+    before, landed = observed(settings), len(list(Ledger(settings.ledger_dir).responses()))
+    file.write_text(history(kept))
+    with pytest.raises(IncompleteResponse, match=rf"{60 - kept} of 60 periods .* DESK\.CPO"):
+        ingest.import_csv(settings, file, **given)
+    assert observed(settings).equals(before)
+    with Warehouse(settings.warehouse_dir).read() as store:
+        assert len(store.table("ledger.txn")) == 1
+    assert len(list(Ledger(settings.ledger_dir).responses())) == landed + 1
+    file.write_text(history(61))
+    assert ingest.import_csv(settings, file, **given).added == 1
+
+
+def test_a_file_of_other_periods_alone_is_doubted_however_short_the_history(own):
+    settings, file, given = own
+    ingest.import_csv(settings, file, **given)
+    file.write_text("period,value\n2020-02-04,800\n")
+    with pytest.raises(IncompleteResponse, match="3 of 3 periods"):
+        ingest.import_csv(settings, file, **given)
+
+
+def test_a_few_periods_gone_are_withdrawn_and_do_not_count_as_held_again(own):
+    settings, file, given = own
+    for days in (60, 48, 39):
+        file.write_text(history(days))
+        ingest.import_csv(settings, file, **given)
+    assert observed(settings).filter(status="withdrawn").height == 21
+    file.write_text(history(31))
+    with pytest.raises(IncompleteResponse, match="8 of 39 periods"):
         ingest.import_csv(settings, file, **given)
 
 

@@ -9,7 +9,9 @@ import polars as pl
 import pytest
 
 from cbi_pipeline import ingest
+from cbi_pipeline.catalogue import load_catalogue
 from cbi_pipeline.ledger import LedgerDamaged
+from cbi_pipeline.market import build_prices
 from cbi_pipeline.warehouse import Store, Warehouse
 from data_contracts import contract
 from data_contracts.eia_spot import EIA_SPOT_DAILY
@@ -19,6 +21,9 @@ from tests.feed_servers.night import eia_installation
 from tests.feed_servers.test_nights import BEGIN, kill_once, publish_year
 from tests.ingest.mixed_home import BRENT, Home, assert_same, mixed_home
 from tests.warehouse.frames import rows_for
+
+STRICTER = replace(EIA_SPOT_DAILY, version="9.0.0", bounds={"USD/bbl": (-500.0, 55.0)})
+BUILT = ("market.price", "features.row", "features.target")
 
 
 @pytest.fixture(scope="module")
@@ -116,8 +121,7 @@ def test_another_state_under_the_same_contracts_leaves_the_old_warehouse(home, m
 
 @pytest.mark.slow
 def test_a_stricter_contract_sets_more_aside_and_says_from_where(home, monkeypatch):
-    stricter = replace(EIA_SPOT_DAILY, version="9.0.0", bounds={"USD/bbl": (-500.0, 55.0)})
-    monkeypatch.setitem(FAMILIES, "eia_spot_daily", stricter)
+    monkeypatch.setitem(FAMILIES, "eia_spot_daily", STRICTER)
     dear = pl.col("value") > 55.0
     count = home.table("raw.observation").filter(series_id=BRENT).filter(dear).height
     assert count
@@ -125,6 +129,54 @@ def test_a_stricter_contract_sets_more_aside_and_says_from_where(home, monkeypat
     assert home.table("raw.observation").filter(series_id=BRENT).filter(dear).is_empty()
     aside = home.table("quarantine.row").filter(series_id=BRENT)
     assert aside.filter(contract_version="9.0.0").height == count
+
+
+def fill(home: Home, *names: str) -> None:
+    with home.warehouse.write() as store:
+        for name in names:
+            store.append(name, rows_for(contract(name), 4))
+    home.warehouse.publish()
+
+
+def test_what_was_built_under_other_contracts_is_left_to_the_next_night(home, monkeypatch):
+    fill(home, *BUILT, "issued.forecast")
+    monkeypatch.setitem(FAMILIES, "eia_spot_daily", STRICTER)
+    done = home.rebuild()
+    assert {name: done.carried[name] for name in BUILT} == dict.fromkeys(BUILT, 0)
+    assert all(home.table(name).is_empty() for name in BUILT)
+    assert len(home.table("issued.forecast")) == 4
+
+
+@pytest.mark.slow
+def test_what_was_built_under_contracts_since_taken_back_is_left_too(home, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setitem(FAMILIES, "eia_spot_daily", STRICTER)
+        home.rebuild()
+    fill(home, *BUILT)
+    done = home.rebuild()
+    assert done.changed_from is None
+    assert {name: done.carried[name] for name in BUILT} == dict.fromkeys(BUILT, 0)
+
+
+def test_prices_after_a_stricter_contract_are_those_of_the_values_that_are_left(home, monkeypatch):
+    live = load_catalogue(profile="live").commodities
+    brent = next(one for one in live if one.price_series == BRENT)
+
+    def night() -> pl.DataFrame:
+        built = build_prices(home.table("raw.observation"), brent)
+        with home.warehouse.write() as store:
+            held = store.table("market.price")
+            keys = contract("market.price").key
+            store.append("market.price", built.join(held, on=keys, how="anti"))
+        home.warehouse.publish()
+        return built.sort(keys)
+
+    assert (night()["price"] > 55.0).any()
+    monkeypatch.setitem(FAMILIES, "eia_spot_daily", STRICTER)
+    home.rebuild()
+    left = night()
+    assert not (left["price"] > 55.0).any()
+    assert home.table("market.price").equals(left)
 
 
 def test_a_looser_contract_does_not_make_known_then_what_was_refused_then(home, monkeypatch):

@@ -21,7 +21,7 @@ from cbi_pipeline.ingest import (
     note_staleness,
     why_not_asked,
 )
-from cbi_pipeline.settings import load_settings
+from cbi_pipeline.settings import Settings, SettingsError, load_settings
 from cbi_pipeline.warehouse import NothingPublished
 
 
@@ -63,13 +63,21 @@ def live_records(name: str, says: str) -> dg.AssetsDefinition:
         if idle is not None:
             yield from unasked(landing, raw, _checks(raw), idle)
             return
-        landed = land_live(pipeline.settings, name)
+        landed = _landed(pipeline.settings, name)
         yield arrived(landing, landed)
         report = deliver_live(pipeline.settings, landed)
         yield from found(raw, name, pipeline)
         yield committed(raw, report)
 
     return records
+
+
+def _landed(settings: Settings, name: str) -> Landed:
+    try:
+        return land_live(settings, name)
+    except SettingsError as error:
+        # Asking again would come to the same.
+        raise dg.Failure(str(error), allow_retries=False) from error
 
 
 def _checks(raw: dg.AssetKey) -> list[dg.AssetCheckSpec]:
