@@ -156,7 +156,7 @@ def band(q, scale, past):
 
 
 @given(seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=25)
+@settings(max_examples=12)
 def test_bands_are_those_worked_out_anew_from_the_versions_public_at_each_origin(seed):
     raw, targets = market(seed)
     moved = 0
@@ -171,7 +171,7 @@ def test_bands_are_those_worked_out_anew_from_the_versions_public_at_each_origin
 
 
 @given(seed=st.integers(0, 2**32 - 1), week=st.integers(5, WEEKS - 1))
-@settings(max_examples=40)
+@settings(max_examples=12)
 def test_no_later_version_changes_what_was_said_by_an_instant(seed, week):
     raw, targets = market(seed)
     instant = worlds.midnight(worlds.session(week))
@@ -182,7 +182,7 @@ def test_no_later_version_changes_what_was_said_by_an_instant(seed, week):
 
 
 @given(seed=st.integers(0, 2**32 - 1), week=st.integers(12, WEEKS - 1))
-@settings(max_examples=25)
+@settings(max_examples=8)
 def test_a_band_made_on_the_day_is_the_one_replayed_later(seed, week):
     raw, targets = market(seed)
     instant = worlds.midnight(worlds.session(week))
