@@ -58,14 +58,14 @@ lint: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Three workers on two cores: many tests wait for processes and for the disk.
 test: lint
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" -n 3 --dist loadfile
 
-# The longest files first: one of them begun last would keep a worker waiting. Three workers on two
-# cores, as many tests wait for the processes they start.
+# The longest files first: one of them begun last would keep a worker waiting.
 test-all: lint $(NEXT_DUCKDB)
-	$(BIN)/python -m pytest tests/system tests/feed_servers tests \
-	  -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest tests/system/test_interruptions.py tests/feed_servers/test_nights.py \
+	  tests/system tests/feed_servers tests -n 3 --dist loadfile --no-loadscope-reorder
 	PYTHONPATH=$(NEXT_DUCKDB) $(BIN)/python -m pytest tests/warehouse -m "not slow" \
 	  -n 2 --dist loadfile
 

@@ -70,7 +70,7 @@ REVISED = {
 
 @pytest.mark.parametrize("study", STUDIES)
 @given(**REVISED)
-@settings(max_examples=3, deadline=None, phases=NO_SHRINKING)
+@settings(max_examples=2, deadline=None, phases=NO_SHRINKING)
 def test_nothing_decided_on_a_revised_record_depends_on_what_came_later(
     study, record, days, seed, series
 ):

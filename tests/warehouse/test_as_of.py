@@ -42,7 +42,7 @@ def oracle(rows, t, knew, series):
     )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(HISTORIES, st.sampled_from([None, ["S.A"], ["S.B", "S.A"], ["S.C"], []]))
 def test_reads_equal_a_slow_oracle_at_and_around_every_instant(undone, history, series):
     rows = numbered(history)

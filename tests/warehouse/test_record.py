@@ -172,7 +172,7 @@ def present(content):
     return {number: value for number, value in sorted(content.items()) if value is not None}
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.lists(VINTAGE, min_size=1, max_size=5), st.data())
 def test_dated_vintages_are_known_from_their_date_to_the_next(undone, vintages, data):
     with undone() as store:
@@ -189,7 +189,7 @@ def test_dated_vintages_are_known_from_their_date_to_the_next(undone, vintages, 
         assert values(store.as_of(at(-0.1))) == {}
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.lists(CONTENT, min_size=1, max_size=6), st.sampled_from(["calendar", "assumed"]))
 def test_repeated_downloads_are_what_we_knew_from_one_to_the_next(undone, downloads, basis):
     # Each period has a release instant of its own, long before the first download.

@@ -48,7 +48,7 @@ def oracle(rows, t, unit="USD/bbl"):
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(HISTORIES, st.randoms(use_true_random=False))
 def test_it_equals_the_definition_whatever_the_order_of_rows_and_the_steps(undone, history, random):
     rows = numbered(history)
