@@ -1,11 +1,13 @@
 """When the gate has looked at a recipe already."""
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
-from cbi_pipeline.defs.evaluation.trial import judged_in_week
+from cbi_pipeline.defs.evaluation.trial import Trial, judged_in_week
 from tests.registry import world
+from tests.report.warehouses import CATALOGUE, publish
 
 MONDAY = world.AS_OF.replace(day=10, hour=4)
 
@@ -22,3 +24,20 @@ def test_a_week_runs_from_monday_to_sunday(days, judged):
 @pytest.mark.parametrize("verdict", ["first", "refresh", "hold"])
 def test_founding_or_refreshing_a_recipe_is_no_look_at_it(verdict):
     assert not judged_in_week(decided(verdict), "gru", MONDAY)
+
+
+@pytest.mark.parametrize(
+    ("horizons", "answered"), [({}, True), ({"1w": 10, "1m": 21, "1q": 63}, False)]
+)
+def test_evidence_of_other_horizons_does_not_answer_for_the_week(tmp_path, horizons, answered):
+    asked = CATALOGUE.model_copy(
+        update={
+            "commodities": tuple(
+                one.model_copy(update={"horizons": horizons} if horizons else {})
+                for one in CATALOGUE.commodities
+            )
+        }
+    )
+    trial = Trial(SimpleNamespace(catalogue=asked), pipeline=None)
+    with publish(tmp_path).read() as store:
+        assert trial.is_answered(store, store.table("registry.decision")) is answered
