@@ -59,6 +59,7 @@ def expected_errors() -> tuple[type[Exception], ...]:
         "cbi_pipeline.ledger": ("LedgerDamaged",),
         "cbi_pipeline.ingest": ("RebuildRefused",),
         "cbi_pipeline.issued": ("LedgerBroken",),
+        "data_contracts.rights": ("TrainingForbidden",),
     }
     return tuple(
         getattr(sys.modules[module], name)

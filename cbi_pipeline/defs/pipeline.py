@@ -15,13 +15,14 @@ from cbi_pipeline.ledger import Ledger
 from cbi_pipeline.settings import Settings, load_settings
 from cbi_pipeline.warehouse import Store, Warehouse
 from data_contracts import contract
+from data_contracts.decision import DECISION_HOUR, DECISION_ZONE
 
 if TYPE_CHECKING:
     from cbi_pipeline.registry import Registry
 
 #: The desk's zone and the hour by which a day's knowledge is complete.
-ZONE = ZoneInfo("America/New_York")
-DAY_ENDS = time(23, 0)
+ZONE = ZoneInfo(DECISION_ZONE)
+DAY_ENDS = time(DECISION_HOUR)
 FEW_ORIGINS = EvaluationPlan(years=2, origins=30, refits="yearly", garch=False)
 
 

@@ -9,8 +9,8 @@ coverage         expected sessions against those that have a price, by year
 
 from cbi_pipeline.market.calendars import Calendar, calendar, next_sessions, sessions
 from cbi_pipeline.market.coverage import coverage, coverage_rule
-from cbi_pipeline.market.decisions import DECISION_HOUR, DECISION_ZONE, decision_at
 from cbi_pipeline.market.prices import build_prices, latest_prices
+from data_contracts.decision import DECISION_HOUR, DECISION_ZONE, decision_at
 
 __all__ = [
     "DECISION_HOUR",

@@ -15,6 +15,7 @@ from cbi_pipeline.registry.aliases import (
     derive,
     following,
     later,
+    newest_evidence,
     reign,
 )
 from cbi_pipeline.registry.errors import (
@@ -48,5 +49,6 @@ __all__ = [
     "following",
     "later",
     "model_input",
+    "newest_evidence",
     "reign",
 ]

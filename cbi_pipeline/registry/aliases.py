@@ -44,6 +44,12 @@ def chronicle(decisions: pl.DataFrame) -> pl.DataFrame:
     return decisions.sort("decided_at", rank, "version", maintain_order=True)
 
 
+def newest_evidence(decisions: pl.DataFrame) -> str:
+    """The evaluation that the gate saw last; empty before it saw one."""
+    seen = chronicle(decisions).filter(pl.col("who") == "gate")
+    return "".join(seen["evaluation_id"].tail(1))
+
+
 def following(decisions: pl.DataFrame, ruling: pl.DataFrame) -> pl.DataFrame:
     """A decision as the next row of the record; no row when its decider's last word says the same.
 

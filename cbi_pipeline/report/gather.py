@@ -9,7 +9,7 @@ from datetime import datetime
 import polars as pl
 
 from cbi_pipeline.catalogue import Catalogue
-from cbi_pipeline.registry import chronicle, reign
+from cbi_pipeline.registry import chronicle, newest_evidence, reign
 from cbi_pipeline.report.morning import (
     DataDate,
     Gate,
@@ -64,8 +64,7 @@ def gather(
     refreshed = ruled.filter(
         pl.col("who") == "refresh", pl.col("recipe") == (model.recipe if model else "")
     )
-    gate = ruled.filter(pl.col("who") == "gate")
-    evaluation_id = "".join(gate["evaluation_id"].tail(1))
+    evaluation_id = newest_evidence(ruled)
     return Morning(
         as_of=as_of,
         demonstration=settings.profile != "live",
@@ -75,7 +74,9 @@ def gather(
         modified=tuple(modified),
         replayed=replayed,
         scores=_scores(store, evaluation_id),
-        gates=_gates(gate),
+        gates=_gates(
+            ruled.filter(pl.col("who") == "gate", pl.col("evaluation_id") == evaluation_id)
+        ),
         refresh=next(iter(_told(refreshed.tail(1))), None),
         by_hand=_told(by_hand.head(_DECISIONS_BY_HAND)),
         quarantined=_quarantined(store),
@@ -141,9 +142,8 @@ def _replay(
 
 def _gates(rows: pl.DataFrame) -> tuple[Gate, ...]:
     """Decisions on the newest evidence; making the first version is none beside a real one."""
-    newest = rows.filter(pl.col("evaluation_id") == pl.col("evaluation_id").last())
-    real = newest.filter(pl.col("verdict") != "first")
-    shown = real if real.height else newest
+    real = rows.filter(pl.col("verdict") != "first")
+    shown = real if real.height else rows
     return _told(shown.unique("recipe", keep="last", maintain_order=True))
 
 

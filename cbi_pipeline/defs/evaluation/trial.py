@@ -12,7 +12,7 @@ import polars as pl
 
 from cbi_pipeline.defs.knowledge import Knowledge, feature_set
 from cbi_pipeline.defs.pipeline import Pipeline
-from cbi_pipeline.registry import chronicle
+from cbi_pipeline.registry import newest_evidence
 from data_contracts.evaluation import LOOKS
 
 if TYPE_CHECKING:
@@ -99,11 +99,9 @@ class Trial:
 
     def is_answered(self, store: Store, decisions: pl.DataFrame) -> bool:
         """True when the evaluation the gate saw last asked for today's horizons."""
-        seen = chronicle(decisions).filter(pl.col("who") == "gate")["evaluation_id"].tail(1)
         asked = store.query(
-            "SELECT DISTINCT commodity, horizon FROM evaluation.forecast "
-            "WHERE evaluation_id = ANY(?)",
-            [seen.to_list()],
+            "SELECT DISTINCT commodity, horizon FROM evaluation.forecast WHERE evaluation_id = ?",
+            [newest_evidence(decisions)],
         )
         steps = {one.id: set(one.steps) for one in self.known.catalogue.commodities}
         return all(

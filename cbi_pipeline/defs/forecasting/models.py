@@ -12,7 +12,7 @@ from cbi_pipeline.defs import metadata, progress
 from cbi_pipeline.defs.evaluation.figures import reliability_of, skill_of
 from cbi_pipeline.defs.knowledge import Knowledge
 from cbi_pipeline.defs.pipeline import Pipeline
-from cbi_pipeline.registry import chronicle
+from cbi_pipeline.registry import chronicle, newest_evidence
 from cbi_pipeline.settings import PROJECT_ROOT
 
 if TYPE_CHECKING:
@@ -109,11 +109,11 @@ def entered(
     from cbi_pipeline.features import panel_frame, panel_spec
     from cbi_pipeline.registry import Provenance
 
-    seen = chronicle(decisions).filter(pl.col("who") == "gate")
-    judged = seen.filter(pl.col("recipe") == recipe.name).tail(1)
+    mine = (pl.col("recipe") == recipe.name) & (pl.col("who") == "gate")
+    judged = chronicle(decisions).filter(mine).tail(1)
     spec = panel_spec(known.catalogue, known.feature_set)
     with pipeline.warehouse.read() as store:
-        evaluation = [*seen["evaluation_id"].tail(1), recipe.name]
+        evaluation = [newest_evidence(decisions), recipe.name]
         scores = store.table("evaluation.score", "evaluation_id = ?", evaluation[:1])
         said = store.table("evaluation.forecast", "evaluation_id = ? AND recipe = ?", evaluation)
     return pipeline.registry.register(

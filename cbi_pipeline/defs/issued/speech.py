@@ -11,7 +11,7 @@ import polars as pl
 from cbi_pipeline.catalogue import Catalogue
 from cbi_pipeline.defs.knowledge import Knowledge, followed_series, knowledge
 from cbi_pipeline.defs.pipeline import ZONE, Pipeline
-from cbi_pipeline.registry import chronicle, reign
+from cbi_pipeline.registry import newest_evidence, reign
 from cbi_pipeline.warehouse import Store
 from data_contracts.evaluation import CALIBRATED
 
@@ -102,11 +102,8 @@ def calibrated(said: pl.DataFrame, past: pl.DataFrame, known: Knowledge) -> pl.D
 
 def evidence(store: Store, recipe: str) -> pl.DataFrame:
     """A recipe's walk-forward forecasts in the evaluation that the gate saw last."""
-    seen = chronicle(store.table("registry.decision")).filter(pl.col("who") == "gate")
-    newest = seen["evaluation_id"].tail(1).to_list()
-    return store.table(
-        "evaluation.forecast", "evaluation_id = ANY(?) AND recipe = ?", [newest, recipe]
-    )
+    newest = newest_evidence(store.table("registry.decision"))
+    return store.table("evaluation.forecast", "evaluation_id = ? AND recipe = ?", [newest, recipe])
 
 
 def replays(pipeline: Pipeline, chosen: pl.Expr | None = None) -> pl.DataFrame:
