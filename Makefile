@@ -58,11 +58,12 @@ lint: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Three workers on two cores: many tests wait for processes and for the disk.
+# Three workers on two cores: many tests wait for processes and for the disk. Here and below the
+# longest files come first: one of them begun last would keep a worker waiting.
 test: lint
-	$(BIN)/python -m pytest -m "not slow" -n 3 --dist loadfile
+	$(BIN)/python -m pytest tests/cli tests/feed_servers tests/ingest tests -m "not slow" \
+	  -n 3 --dist loadfile --no-loadscope-reorder
 
-# The longest files first: one of them begun last would keep a worker waiting.
 test-all: lint $(NEXT_DUCKDB)
 	$(BIN)/python -m pytest tests/system/test_interruptions.py tests/feed_servers/test_nights.py \
 	  tests/system tests/feed_servers tests -n 3 --dist loadfile --no-loadscope-reorder

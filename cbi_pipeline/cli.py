@@ -6,6 +6,7 @@ user can mend ends in one line and exit code 2; a job that failed ends in exit c
 
 from __future__ import annotations
 
+import gc
 import sys
 
 import click
@@ -47,6 +48,9 @@ INTERRUPTED = 130  # what a shell reports for a program that SIGINT ended
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
+    # The libraries are a million objects that never go: at Python's default each sweep over them
+    # all costs a quarter of a second, a twelfth of a whole run.
+    gc.set_threshold(50_000, 20, 20)
     sys.exit(invoke(sys.argv[1:]))
 
 

@@ -39,6 +39,7 @@ ANNUAL_TOTAL = "annual total (month 13), not a month"
 # file carries each survey under the Friday before it: PROVENANCE.toml gives the evidence.
 SURVEY_AFTER_LABEL = timedelta(days=3)
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False)  # json.dumps would make one per row
 _MER_FILE = re.compile(r"eia-mer-([0-9]{4}-[0-9]{2}-[0-9]{2})\.csv\.gz")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _ISO = re.compile(r"(?P<year>[0-9]{4})-(?P<month>[0-9]{2})-(?P<day>[0-9]{2})")
@@ -68,7 +69,7 @@ class Line:
         """The row as JSON, cells beyond the header under ``extra cells``."""
         surplus = list(self.cells[len(self.by_name) :])
         extra = {"extra cells": surplus} if surplus else {}
-        return json.dumps({**self.by_name, **extra}, ensure_ascii=False)
+        return _ENCODER.encode({**self.by_name, **extra})
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +213,7 @@ def number(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
+@lru_cache(maxsize=65536)
 def _date(pattern: re.Pattern[str], text: str) -> date | None:
     match = pattern.fullmatch(text)
     if match is None:

@@ -153,6 +153,7 @@ def test_doctor_says_what_is_missing_and_fails(cbi, home):
     assert "GiB free" in done.stdout
 
 
+@pytest.mark.slow
 def test_doctor_never_shows_a_key(cbi, home):
     key = "sentinel0123456789abcdef0123456789abcdef"
     done = cbi("doctor", home=home, EIA_API_KEY=key)

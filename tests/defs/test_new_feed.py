@@ -34,6 +34,7 @@ def catalogue(tmp_path, name):
     return file
 
 
+@pytest.mark.slow
 def test_dagster_has_a_new_feed_by_its_entry(tmp_path):
     file = catalogue(tmp_path, "river")
     done = subprocess.run(

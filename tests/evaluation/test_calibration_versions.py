@@ -157,6 +157,7 @@ def band(q, scale, past):
 
 @given(seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=12)
+@pytest.mark.slow
 def test_bands_are_those_worked_out_anew_from_the_versions_public_at_each_origin(seed):
     raw, targets = market(seed)
     moved = 0

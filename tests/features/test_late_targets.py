@@ -162,6 +162,7 @@ def heard(draw) -> pl.DataFrame:
 
 @given(heard())
 @settings(max_examples=8, deadline=None)
+@pytest.mark.slow
 def test_night_after_night_comes_to_what_is_built_at_once(record):
     stored = TARGET.empty()
     for night in range(2, NIGHTS + 1, 2):

@@ -21,6 +21,8 @@ from tests.features.records import observations
 from tests.features.worlds import MONTHLY, RETAIL, START, WEEKLY, WTI, positions, world
 
 SCRAMBLED = st.sampled_from([(), (WTI,), (RETAIL,), WEEKLY, MONTHLY])
+LONG = ("outcomes_as_restated_later", "outcomes_but_those_withdrawn_later")
+PLANTED = [pytest.param(x, marks=pytest.mark.slow) if x in LONG else x for x in LEAKS]
 NO_SHRINKING = [Phase.explicit, Phase.reuse, Phase.generate]
 INSTANTS = [
     datetime(2017, 7, 19, 14, tzinfo=UTC),
@@ -96,11 +98,12 @@ def test_no_forecast_depends_on_what_came_later(recent):
     assert not notices(forecasts_study, recent, INSTANTS[4], seed=4)
 
 
+@pytest.mark.slow
 def test_no_calibrated_band_depends_on_what_came_later(recent):
     assert not any(notices(bands_study, recent, at, seed) for seed, at in enumerate(INSTANTS))
 
 
-@pytest.mark.parametrize("leak", LEAKS)
+@pytest.mark.parametrize("leak", PLANTED)
 def test_a_planted_leak_is_caught(leak, recent, power):
     caught = sum(notices(LEAKS[leak], recent, at, seed) for seed, at in enumerate(INSTANTS))
     power[leak] = f"{caught}/{len(INSTANTS)}"

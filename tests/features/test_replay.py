@@ -92,6 +92,7 @@ def replayed(folder, seed: int, count: int) -> None:
     assert public != again
 
 
+@pytest.mark.slow
 def test_nights_lived_again_from_what_we_knew_come_to_the_same(tmp_path):
     replayed(tmp_path, seed=1, count=6)
 

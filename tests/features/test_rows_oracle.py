@@ -64,6 +64,7 @@ def test_every_priced_session_of_the_shipped_record_has_its_row(archive_rows, ar
 
 @given(seed=st.integers(0, 10_000), revisions=st.integers(0, 120))
 @settings(max_examples=6, deadline=None)
+@pytest.mark.slow
 def test_rows_of_a_revised_record_equal_the_obvious_construction(seed, revisions):
     observed = world(seed, revisions=revisions)
     rows, oracle = rows_of(observed), Oracle(observed, CATALOGUE)

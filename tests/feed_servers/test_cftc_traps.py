@@ -46,6 +46,10 @@ def installed(tmp_path, server):
     return one
 
 
+def slow(*values):
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 def bring_news(server, cells=None):
     row = cells or report_row("legacy", 123_456)
     server.publisher.publish(published(NEWEST), MARKET, NEWEST, json.dumps(row))
@@ -72,11 +76,11 @@ def test_a_week_is_public_on_its_friday_not_on_its_tuesday(installed, server):
     ("trap", "error", "words"),
     [
         ("cap", "IncompleteResponse", "the service counts"),
-        ("empty", "IncompleteResponse", "the service counts"),
+        slow("empty", "IncompleteResponse", "the service counts"),
         ("filter_ignored", "UnexpectedShape", "not asked for"),
-        ("column_removed", "UnexpectedShape", "No such column"),
-        ("not_ready", "IncompleteResponse", "still preparing"),
-        ("html_200", "FeedUnavailable", "text/html"),
+        slow("column_removed", "UnexpectedShape", "No such column"),
+        slow("not_ready", "IncompleteResponse", "still preparing"),
+        slow("html_200", "FeedUnavailable", "text/html"),
         ("error_500", "FeedUnavailable", "500"),
     ],
 )

@@ -56,6 +56,7 @@ HARMLESS = [
 ]
 ALIKE = {
     *("error_503", "html_200", "truncated", "hangup", "error_429_late", "huge", "warning"),
+    *("elsewhere", "moved", "frequency_error", "empty", "retyped"),
     *("bounds_ignored", "weekly", "old_500", "numbers"),
 }
 
@@ -63,6 +64,10 @@ ALIKE = {
 def restate(server):
     server.publisher.publish(NEXT, "RWTC", RESTATED, "99.99")
     server.publisher.now = NEXT
+
+
+def slow(*values):
+    return pytest.param(*values, marks=pytest.mark.slow)
 
 
 def cases(listed):
@@ -208,6 +213,7 @@ def test_a_publisher_that_starts_to_round_is_not_used(installed, server):
     assert "different values among the 40" in installed.problem()
 
 
+@pytest.mark.slow
 def test_a_row_refused_night_after_night_is_one_quarantined_row_until_it_is_right(
     installed, server
 ):
@@ -240,6 +246,7 @@ def test_a_withdrawn_value_becomes_a_row_known_since_it_was_seen(installed, serv
     assert installed.values()[gone] == 22.76
 
 
+@pytest.mark.slow
 def test_a_hole_left_long_ago_is_healed_by_the_rotating_deep_re_read(tmp_path):
     with EiaServer() as server:
         day = date(2018, 1, 2)
@@ -267,6 +274,7 @@ def test_a_hole_left_long_ago_is_healed_by_the_rotating_deep_re_read(tmp_path):
         assert healed["available_basis"] == "first_seen"
 
 
+@pytest.mark.slow
 def test_a_value_published_on_time_is_dated_by_the_calendar_and_a_late_one_by_our_sight(
     installed, server
 ):
@@ -290,10 +298,10 @@ def test_a_value_published_on_time_is_dated_by_the_calendar_and_a_late_one_by_ou
 @pytest.mark.parametrize(
     ("seen", "basis"),
     [
-        (datetime(2020, 6, 11, 2, 0, tzinfo=UTC), "calendar"),
+        slow(datetime(2020, 6, 11, 2, 0, tzinfo=UTC), "calendar"),
         (datetime(2020, 6, 11, 3, 0, tzinfo=UTC), "calendar"),
         (datetime(2020, 6, 11, 3, 0, 1, tzinfo=UTC), "first_seen"),
-        (datetime(2020, 6, 11, 15, 30, tzinfo=UTC), "first_seen"),
+        slow(datetime(2020, 6, 11, 15, 30, tzinfo=UTC), "first_seen"),
     ],
 )
 def test_a_value_first_seen_after_a_decision_is_not_claimed_to_have_been_known_at_it(

@@ -3,9 +3,12 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 def test_it_imports_and_trains_with_torch_numpy_and_safetensors_alone(tmp_path):
     """Runs a training in a process that refuses every package outside an allowed few.
 

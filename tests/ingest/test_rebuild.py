@@ -138,6 +138,7 @@ def fill(home: Home, *names: str) -> None:
     home.warehouse.publish()
 
 
+@pytest.mark.slow
 def test_what_was_built_under_other_contracts_is_left_to_the_next_night(home, monkeypatch):
     fill(home, *BUILT, "issued.forecast")
     monkeypatch.setitem(FAMILIES, "eia_spot_daily", STRICTER)
@@ -158,6 +159,7 @@ def test_what_was_built_under_contracts_since_taken_back_is_left_too(home, monke
     assert {name: done.carried[name] for name in BUILT} == dict.fromkeys(BUILT, 0)
 
 
+@pytest.mark.slow
 def test_prices_after_a_stricter_contract_are_those_of_the_values_that_are_left(home, monkeypatch):
     live = load_catalogue(profile="live").commodities
     brent = next(one for one in live if one.price_series == BRENT)
@@ -179,6 +181,7 @@ def test_prices_after_a_stricter_contract_are_those_of_the_values_that_are_left(
     assert home.table("market.price").equals(left)
 
 
+@pytest.mark.slow
 def test_a_looser_contract_does_not_make_known_then_what_was_refused_then(home, monkeypatch):
     before = home.content()
     looser = replace(EIA_SPOT_DAILY, version="9.0.0", bounds={"USD/bbl": (-500.0, 9000.0)})
@@ -200,8 +203,8 @@ def at_slow(owner, step, survive):
 @pytest.mark.parametrize(
     ("owner", "step", "survive"),
     [
-        (Store, "append", 5),
-        at_slow(Store, "record", 0),
+        at_slow(Store, "append", 5),
+        (Store, "record", 0),
         at_slow(Store, "record", 4),
         at_slow(Store, "replace", 11),
         at_slow(Store, "state", 7),

@@ -143,6 +143,7 @@ def server_of_spot():
         yield eia, NIGHT
 
 
+@pytest.mark.slow
 def test_a_row_of_the_archive_enters_with_the_date_of_its_release_rule(fresh, looser):
     edit(fresh.archive_dir, WTI_FILE, "1/2/2019,46.31", "1/2/2019,4631.0")
     fresh.run()
@@ -165,7 +166,12 @@ def test_a_row_of_the_archive_enters_with_the_date_of_its_release_rule(fresh, lo
     ("old", "new", "rule"),
     [
         ("1/3/2019,46.92\n", "1/3/2019,46.92\n1/14/2019,90.00\n", "within_the_record"),
-        ("1/2/2019,46.31\n1/3/2019,46.92\n", "1/3/2019,46.92\n1/2/2019,46.31\n", "in_order"),
+        pytest.param(
+            "1/2/2019,46.31\n1/3/2019,46.92\n",
+            "1/3/2019,46.92\n1/2/2019,46.31\n",
+            "in_order",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_row_out_of_its_record_or_order_stays_out_in_a_retry_and_in_a_rebuild(

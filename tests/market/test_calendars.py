@@ -19,6 +19,7 @@ def recorded(series: str) -> set[date]:
     )
 
 
+@pytest.mark.slow
 def test_the_spot_calendar_agrees_with_the_record_as_its_docstring_says():
     have = recorded("EIA.RWTC")
     due = set(sessions("eia_spot_daily", min(have), max(have)))

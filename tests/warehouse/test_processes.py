@@ -96,6 +96,7 @@ def survive_kills_at_random_moments(root, kills, seed):
         assert published in (written - 1, written) or published == public
 
 
+@pytest.mark.slow
 def test_a_writer_killed_at_random_moments_leaves_whole_batches(root):
     survive_kills_at_random_moments(root, kills=4, seed=1)
 
@@ -105,7 +106,7 @@ def test_a_writer_killed_at_many_random_moments_leaves_whole_batches(root):
     survive_kills_at_random_moments(root, kills=40, seed=2)
 
 
-@pytest.mark.parametrize("room", [4_000, 3_000_000])
+@pytest.mark.parametrize("room", [4_000, pytest.param(3_000_000, marks=pytest.mark.slow)])
 def test_a_write_without_room_changes_nothing(root, room):
     process = start(processes.write_with_room_for, root, room, "write")
     assert finish(process) == 0

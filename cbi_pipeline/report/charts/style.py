@@ -132,12 +132,20 @@ def end_labels(axes: Axes, x: float, labels: Mapping[str, tuple[float, str]]) ->
         )
 
 
+def _settle(figure: Figure) -> None:
+    """Lay the figure out once; saving would do it twice, a third of the time a chart takes."""
+    if (engine := figure.get_layout_engine()) is not None:
+        engine.execute(figure)
+        figure.set_layout_engine("none")
+
+
 @styled
 def png(figure: Figure, title: str = "") -> bytes:
     """A chart as PNG on white, at twice its size, with its title drawn in."""
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
     buffer = io.BytesIO()
+    _settle(figure)
     figure.savefig(buffer, format="png", dpi=2 * _POINTS, facecolor="white")
     return buffer.getvalue()
 
@@ -156,6 +164,7 @@ def svg(figure: Figure, *, key: str, title: str, description: str) -> str:
         description: what it shows, read out after the title.
     """
     buffer = io.StringIO()
+    _settle(figure)
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     raw = buffer.getvalue()
     view = re.search(r'viewBox="([^"]+)"', raw)
