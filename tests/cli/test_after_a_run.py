@@ -38,13 +38,13 @@ def test_the_forecast_as_json_has_every_commodity_horizon_and_rising_quantiles(c
 
 
 @pytest.mark.slow
-def test_the_forecast_of_one_commodity_leaves_the_others_out(cbi, finished):
-    told = json.loads(cbi("forecast", "--commodity", "wti", "--json", home=finished).stdout)
+def test_the_forecast_of_one_commodity_leaves_the_others_out(cbi_here, finished):
+    told = json.loads(cbi_here("forecast", "--commodity", "wti", "--json", home=finished).stdout)
     assert [one["commodity"] for one in told["commodities"]] == ["wti"]
 
 
-def test_an_unknown_commodity_is_refused_with_those_there_are(cbi, finished):
-    done = cbi("forecast", "--commodity", "gold", home=finished)
+def test_an_unknown_commodity_is_refused_with_those_there_are(cbi_here, finished):
+    done = cbi_here("forecast", "--commodity", "gold", home=finished)
     assert done.returncode == 2
     assert "wti, gasoline_mn" in done.stderr
 
@@ -68,8 +68,8 @@ def test_the_printed_uri_loads_in_a_program_that_knows_nothing_else(cbi, finishe
     assert "'quantile', 'price'" in done.stdout
 
 
-def test_the_first_version_is_champion_and_says_that_it_has_no_learned_skill(cbi, finished):
-    listed = cbi("models", "list", home=finished).stdout
+def test_the_first_version_is_champion_and_says_that_it_has_no_learned_skill(cbi_here, finished):
+    listed = cbi_here("models", "list", home=finished).stdout
     first = next(line for line in listed.splitlines() if line.startswith("1 "))
     assert "champion" in first
     assert "no learned" in listed
@@ -96,16 +96,16 @@ def test_ledger_verify_passes_and_names_a_changed_forecast(cbi, finished, tmp_pa
 
 
 @pytest.mark.slow
-def test_doctor_is_content(cbi, finished):
-    assert cbi("doctor", home=finished).returncode == 0
+def test_doctor_is_content(cbi_here, finished):
+    assert cbi_here("doctor", home=finished).returncode == 0
 
 
 @pytest.mark.slow
-def test_the_exported_panel_has_one_line_per_commodity_and_session(cbi, finished, tmp_path):
+def test_the_exported_panel_has_one_line_per_commodity_and_session(cbi_here, finished, tmp_path):
     import polars as pl
 
     target = tmp_path / "panel.parquet"
-    assert cbi("panel", "export", str(target), home=finished).returncode == 0
+    assert cbi_here("panel", "export", str(target), home=finished).returncode == 0
     frame = pl.read_parquet(target)
     assert frame.select("commodity", "session").is_unique().all()
     assert {"price", "variance_ewma", "age_weekly"} <= set(frame.columns)

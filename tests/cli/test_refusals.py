@@ -46,17 +46,17 @@ def test_before_any_run_a_command_says_to_run_first(cbi, home, arguments):
         (["ui", "--dagster-port", "99999"], "99999"),
     ],
 )
-def test_wrong_arguments_are_named_in_one_line(cbi, home, arguments, named):
-    done = cbi(*arguments, home=home)
+def test_wrong_arguments_are_named_in_one_line(cbi_here, home, arguments, named):
+    done = cbi_here(*arguments, home=home)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert named in done.stderr
 
 
-def test_a_broken_catalogue_is_named(cbi, home, tmp_path):
+def test_a_broken_catalogue_is_named(cbi_here, home, tmp_path):
     broken = tmp_path / "catalogue.toml"
     broken.write_text("commodity = [")
-    done = cbi("forecast", home=home, CBI_CATALOGUE_FILE=str(broken))
+    done = cbi_here("forecast", home=home, CBI_CATALOGUE_FILE=str(broken))
     assert done.returncode == 2
     assert str(broken) in done.stderr
 
@@ -139,30 +139,29 @@ def test_only_a_file_is_parsed(cbi_here, home, tmp_path, name):
     assert str(tmp_path / name) in done.stderr
 
 
-def test_the_live_profile_without_a_key_says_which_and_where_to_get_it(cbi, home):
-    done = cbi("run", home=home, CBI_PROFILE="live", EIA_API_KEY="")
+def test_the_live_profile_without_a_key_says_which_and_where_to_get_it(cbi_here, home):
+    done = cbi_here("run", home=home, CBI_PROFILE="live", EIA_API_KEY="")
     assert done.returncode == 2
     assert "EIA_API_KEY is not set" in done.stderr
     assert "eia.gov/opendata" in done.stderr
 
 
-def test_doctor_says_what_is_missing_and_fails(cbi, home):
-    done = cbi("doctor", home=home / "whose" / "parents" / "are" / "missing")
+def test_doctor_says_what_is_missing_and_fails(cbi_here, home):
+    done = cbi_here("doctor", home=home / "whose" / "parents" / "are" / "missing")
     assert done.returncode == 1
     assert "cbi run" in done.stdout
     assert "GiB free" in done.stdout
 
 
-@pytest.mark.slow
-def test_doctor_never_shows_a_key(cbi, home):
+def test_doctor_never_shows_a_key(cbi_here, home):
     key = "sentinel0123456789abcdef0123456789abcdef"
-    done = cbi("doctor", home=home, EIA_API_KEY=key)
+    done = cbi_here("doctor", home=home, EIA_API_KEY=key)
     assert "EIA_API_KEY  set" in done.stdout
     assert key not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("command", ["run", "forecast", "models", "feeds", "quarantine", "report"])
-def test_help_explains_every_command(cbi, home, command):
-    done = cbi(command, "--help", home=home)
+def test_help_explains_every_command(cbi_here, home, command):
+    done = cbi_here(command, "--help", home=home)
     assert done.returncode == 0
     assert "Usage" in done.stdout

@@ -67,6 +67,7 @@ def after_its_record(fresh: Pipe, series: str) -> list[tuple[str, str]]:
     return rows.filter(series_id=series).select("column_name", "value").rows()
 
 
+@pytest.mark.slow
 def test_a_row_re_dated_past_the_end_of_its_record_is_set_aside_and_the_rest_goes_through(fresh):
     edit(fresh.archive_dir, WTI, "6/15/2018,65.01", "12/31/2019,65.01")
     report = fresh.run()
@@ -117,7 +118,9 @@ def add(fresh: Pipe, name: str, line: str) -> None:
     archive.seal(fresh.archive_dir)
 
 
-@pytest.mark.parametrize("where", ["7/2/2018,73.89\n", "1/3/2019,46.92\n"])
+@pytest.mark.parametrize(
+    "where", [pytest.param("7/2/2018,73.89\n", marks=pytest.mark.slow), "1/3/2019,46.92\n"]
+)
 def test_a_line_out_of_its_place_is_set_aside_and_the_rest_goes_through(fresh, where):
     edit(fresh.archive_dir, WTI, "6/15/2018,65.01\n", "", seal=False)
     edit(fresh.archive_dir, WTI, where, f"{where}6/15/2018,65.01\n")
@@ -198,6 +201,7 @@ def test_a_kill_between_landing_and_commit_leaves_nothing_and_a_rerun_gives_the_
     assert fresh.table("raw.observation").equals(pipe.table("raw.observation"))
 
 
+@pytest.mark.slow
 def test_a_crash_after_the_commit_and_before_the_publication_is_healed_by_the_rerun(
     fresh, pipe, monkeypatch
 ):
@@ -215,6 +219,7 @@ def test_a_crash_after_the_commit_and_before_the_publication_is_healed_by_the_re
     assert fresh.table("raw.observation").equals(pipe.table("raw.observation"))
 
 
+@pytest.mark.slow
 def test_a_new_contract_version_screens_the_same_bytes_again(pipe, monkeypatch):
     stricter = replace(
         EIA_SPOT_DAILY, version="2.0.0", bounds={"USD/bbl": (-500.0, 77.0)}, release=None
@@ -260,6 +265,7 @@ def test_a_unit_that_changed_within_its_bounds_blocks_the_delivery(fresh):
         fresh.run()
 
 
+@pytest.mark.slow
 def test_rows_that_a_later_delivery_no_longer_contains_are_superseded_in_quarantine(fresh):
     edit(fresh.archive_dir, WTI, "1/2/2019,46.31", "1/2/2019,cheap")
     fresh.run()

@@ -104,6 +104,7 @@ def test_one_night_through_the_settings_fills_the_warehouse_and_health_shows_its
     assert any("nothing of eia_gas_storage is held" in problem for problem in found.problems)
 
 
+@pytest.mark.slow
 def test_a_frozen_feed_is_stale_although_every_request_succeeds(tmp_path, servers, monkeypatch):
     server = servers[0]
     monkeypatch.setenv("EIA_API_KEY", server.key)
@@ -262,7 +263,7 @@ def test_a_history_of_decimal_commas_is_refused_and_nothing_of_it_used(own):
     assert not (settings.home / "warehouse" / "cbi.duckdb").exists()
 
 
-@pytest.mark.parametrize("kept", [47, 5])
+@pytest.mark.parametrize("kept", [47, pytest.param(5, marks=pytest.mark.slow)])
 def test_a_file_cut_at_the_end_of_a_line_is_doubted_and_withdraws_nothing(own, kept):
     settings, file, given = own
     file.write_text(history(60))
@@ -287,6 +288,7 @@ def test_a_file_of_other_periods_alone_is_doubted_however_short_the_history(own)
         ingest.import_csv(settings, file, **given)
 
 
+@pytest.mark.slow
 def test_a_few_periods_gone_are_withdrawn_and_do_not_count_as_held_again(own):
     settings, file, given = own
     for days in (60, 48, 39):

@@ -97,7 +97,9 @@ def test_folder_and_file_are_private(warehouse, folder):
     assert (folder / "forecasts.jsonl").stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("kept", [0, 1, 300, 777, 0.4, 0.7, -2, -1])
+@pytest.mark.parametrize(
+    "kept", [0, 0.4, -1, *(pytest.param(k, marks=pytest.mark.slow) for k in (1, 300, 777, 0.7, -2))]
+)
 def test_append_after_a_crash_that_cut_the_file_completes_it(warehouse, folder, tmp_path, kept):
     issue(warehouse, folder, FIRST, SECOND)
     file = folder / "forecasts.jsonl"

@@ -203,6 +203,7 @@ def test_a_champion_that_came_back_speaks_though_another_spoke_last(issued):
     assert set(last_spoken(both, "3")["model_version"]) == {"2"}
 
 
+@pytest.mark.slow
 def test_a_gathered_morning_renders(morning):
     assert "WTI crude oil, Cushing spot" in render(morning)
 
