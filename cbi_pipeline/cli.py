@@ -6,6 +6,7 @@ user can mend ends in one line and exit code 2; a job that failed ends in exit c
 
 from __future__ import annotations
 
+import errno
 import gc
 import sys
 
@@ -43,6 +44,8 @@ app.add_typer(ledger.app, name="ledger")
 app.add_typer(panel.app, name="panel")
 app.add_typer(contracts.app, name="contracts")
 
+#: What the system refuses a program for reasons that its user can mend.
+MACHINE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
 INTERRUPTED = 130  # what a shell reports for a program that SIGINT ended
 
 
@@ -74,6 +77,13 @@ def invoke(arguments: list[str]) -> int:
     except Exception as error:
         if isinstance(error, (Refusal, *expected_errors())):
             return explain(str(error), code=2)
+        if isinstance(error, OSError) and error.errno in MACHINE:
+            where = f"{error.filename}: " if error.filename else ""
+            return explain(
+                f"{where}{error.strerror}; mend that, or set CBI_HOME to another folder, and run "
+                "the same command again",
+                code=2,
+            )
         raise
     if outcome == INTERRUPTED:  # Typer turns Ctrl-C into this exit code without a word
         return explain("interrupted; run the same command again to go on", code=INTERRUPTED)

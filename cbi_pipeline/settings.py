@@ -184,7 +184,12 @@ def load_settings() -> Settings:
     Raises:
         SettingsError: a setting cannot be used.
     """
-    lines = dotenv_values(ENV_FILE)
+    try:
+        lines = dotenv_values(ENV_FILE)
+    except (OSError, UnicodeDecodeError) as error:
+        # Not chained, as below: a decoding error holds the whole text.
+        why = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+        raise SettingsError(f"{ENV_FILE} cannot be read: {why}") from None
     # Which of these a feed asks for, only the feed knows.
     keys = {name: text for name, text in lines.items() if text and not name.startswith("CBI_")}
     try:

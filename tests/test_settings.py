@@ -40,3 +40,13 @@ def test_a_home_in_a_circle_of_links_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("CBI_HOME", str(tmp_path / "home"))
     with pytest.raises(SettingsError, match="CBI_HOME"):
         load_settings()
+
+
+def test_an_env_file_that_is_not_text_is_named_without_its_bytes(tmp_path, monkeypatch):
+    written = tmp_path / ".env"
+    written.write_bytes(f"EIA_API_KEY={KEY}\n# caf\xe9\n".encode("latin-1"))
+    monkeypatch.setattr("cbi_pipeline.settings.ENV_FILE", written)
+    with pytest.raises(SettingsError, match="not text in UTF-8") as caught:
+        load_settings()
+    assert str(written) in str(caught.value)
+    assert caught.value.__suppress_context__

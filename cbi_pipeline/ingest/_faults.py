@@ -74,15 +74,27 @@ class FaultLog:
 
     def settle(self, feed: str, faults: Sequence[Fault], at: datetime) -> FaultEvent | None:
         """Note the outcome of a run; None when it is what was known already."""
+        event = self._news(feed, faults, at)
+        if event is None:
+            return None
+
+        def still() -> str | None:
+            # Two runs that looked before either wrote would both tell of one fault.
+            nonlocal event
+            event = self._news(feed, faults, at)
+            return json.dumps(asdict(event) | {"at": at.isoformat()}) if event else None
+
+        append_line(self._path, still)
+        return event
+
+    def _news(self, feed: str, faults: Sequence[Fault], at: datetime) -> FaultEvent | None:
         known, now = self.open(feed), tuple(faults)
         if _alike(known) == _alike(now):
             return None
         kind: Literal["opened", "changed", "closed"] = (
             "changed" if known and now else "opened" if now else "closed"
         )
-        event = FaultEvent(at, feed, kind, now)
-        self._append(event)
-        return event
+        return FaultEvent(at, feed, kind, now)
 
     def open(self, feed: str) -> tuple[Fault, ...]:
         """What is wrong with a feed as of its last run."""
@@ -100,9 +112,6 @@ class FaultLog:
     def events(self) -> list[FaultEvent]:
         """Every line, oldest first."""
         return [_event(line) for line in whole_lines(self._path)]
-
-    def _append(self, event: FaultEvent) -> None:
-        append_line(self._path, json.dumps(asdict(event) | {"at": event.at.isoformat()}))
 
 
 def _alike(faults: Sequence[Fault]) -> list[tuple[str, str, tuple[str, ...]]]:

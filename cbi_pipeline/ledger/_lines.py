@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 
-def append_line(path: Path, text: str) -> None:
+def append_line(path: Path, text: str | Callable[[], str | None]) -> None:
     """Add a line durably; one that a crash left unfinished before it is dropped first.
 
     Processes that add to one file take turns.
+
+    Args:
+        path: the file, made when it is missing.
+        text: the line; or what says it, or that there is none, once no one else adds any.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with path.open("ab+") as file:
@@ -18,7 +23,10 @@ def append_line(path: Path, text: str) -> None:
         # system lets the lock go when the file is closed, or with the process.
         fcntl.flock(file, fcntl.LOCK_EX)
         _drop_torn_line(file.fileno())
-        file.write(text.encode() + b"\n")
+        line = text if isinstance(text, str) else text()
+        if line is None:
+            return
+        file.write(line.encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
 

@@ -1,6 +1,7 @@
 """After one run every command answers from what the run left."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -84,6 +85,23 @@ def test_the_report_is_written_again(cbi, finished):
 
 
 @pytest.mark.slow
+def test_a_folder_that_may_only_be_read_is_named(finished):
+    reports = finished / "reports"
+    reports.chmod(0o500)
+    # Root may write anywhere, unless it gives that right away.
+    bound = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+    done = subprocess.run(
+        [*bound, sys.executable, "-m", "cbi_pipeline.cli", "report"],
+        env={**os.environ, "CBI_HOME": str(finished), "CBI_PROFILE": "tiny"},
+        capture_output=True,
+        text=True,
+    )
+    reports.chmod(0o700)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert f"{reports}/" in done.stderr
+    assert "Permission denied" in done.stderr
+
+
 def test_ledger_verify_passes_and_names_a_changed_forecast(cbi, finished, tmp_path):
     assert cbi("ledger", "verify", home=finished).returncode == 0
     copy = tmp_path / "home"
