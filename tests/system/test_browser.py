@@ -169,7 +169,7 @@ def test_the_pages_show_the_plots_checks_and_schedules_of_the_night(pages, brows
     seen(browser, "coverage")
     picture(browser, "asset-checks")
     browser.get(f"{pages.address}/automation")
-    seen(browser, "nightly_schedule")
+    seen(browser, "At 11:15 PM")
     picture(browser, "schedules")
 
 
