@@ -1,4 +1,4 @@
-"""Contracts of the reference tables: what a series is, and when its periods were released."""
+"""Contracts of the reference tables: what a series or instrument is, and when it was released."""
 
 import polars as pl
 
@@ -21,6 +21,17 @@ class Series(Table):
     contract_version: str = column("Version of the family's contract")
 
 
+class Instrument(Table):
+    """One dated contract of an exchange."""
+
+    dataset: str = column("Venue and feed, as the vendor names them, e.g. GLBX.MDP3")
+    instrument: str = column("Name of the contract within the dataset, e.g. CLH6")
+    product: str = column("Product it belongs to, e.g. CL")
+    expiry: pl.Date = column("Last day of trading")
+    multiplier: float = column("Price units in one contract", gt=0)
+    calendar: str = column("Calendar of its sessions")
+
+
 class Release(Table):
     """When a period of a family was released, and on what belief."""
 
@@ -33,4 +44,7 @@ class Release(Table):
 
 
 SERIES = Contract(table="ref.series", model=Series, key=("series_id",), append_only=False)
+INSTRUMENT = Contract(
+    table="ref.instrument", model=Instrument, key=("dataset", "instrument"), append_only=False
+)
 RELEASE = Contract(table="ref.release", model=Release, key=("family", "period"), append_only=False)

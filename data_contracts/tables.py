@@ -1,6 +1,15 @@
 """Every table of the warehouse, by name."""
 
-from data_contracts import evaluation, features, issued, ledger, market, observation, reference
+from data_contracts import (
+    evaluation,
+    exchange,
+    features,
+    issued,
+    ledger,
+    market,
+    observation,
+    reference,
+)
 from data_contracts.core import Contract
 
 CONTRACTS: dict[str, Contract] = {
@@ -9,8 +18,11 @@ CONTRACTS: dict[str, Contract] = {
         ledger.RESPONSE,
         ledger.TRANSACTION,
         reference.SERIES,
+        reference.INSTRUMENT,
         reference.RELEASE,
         observation.OBSERVATION,
+        exchange.BAR,
+        exchange.STATISTIC,
         observation.QUARANTINE,
         market.PRICE,
         features.ROW,

@@ -68,8 +68,8 @@ def pull(
     landed = land_live(settings, feed)
     report = deliver_live(settings, landed)
     console.print(
-        f"{feed}: {landed.requests} requests, {report.parsed:,} rows in, {report.added:,} new, "
-        f"{report.quarantined:,} quarantined"
+        f"{feed}: {landed.requests} requests, {report.parsed:,} rows in, "
+        f"{report.added:,} versions added, {report.quarantined:,} quarantined"
     )
     for line in (*landed.faults, *landed.notices):
         errors.print(str(line))
@@ -113,8 +113,8 @@ def import_csv(
     except (ValueError, FileNotFoundError, TableRuleBroken) as error:
         raise Refusal(str(error)) from error
     console.print(
-        f"{series}: {report.parsed:,} rows in, {report.accepted:,} accepted, {report.added:,} new, "
-        f"{report.quarantined:,} quarantined"
+        f"{series}: {report.parsed:,} rows in, {report.accepted:,} accepted, "
+        f"{report.added:,} versions added, {report.quarantined:,} quarantined"
     )
 
 

@@ -38,6 +38,8 @@ def rebuild() -> None:
     kept = {name: rows for name, rows in done.carried.items() if rows}
     told = ", ".join(f"{name} {rows:,}" for name, rows in kept.items()) or "nothing"
     console.print(f"carried   {told}", soft_wrap=True)
+    if not done.carried["market.price"]:
+        console.print("to build  prices, features and targets, by the next `cbi run`")
     with warehouse.write() as store:
         issued = IssuedLedger(store, settings.issued_dir)
         known = issued.head().sequence

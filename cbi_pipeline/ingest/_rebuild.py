@@ -25,8 +25,11 @@ REPLAYED = (
     "ledger.response",
     "ledger.txn",
     "ref.series",
+    "ref.instrument",
     "ref.release",
     "raw.observation",
+    "raw.bar",
+    "raw.statistic",
     "quarantine.row",
 )
 DERIVED = ("market.price", "features.row", "features.target")

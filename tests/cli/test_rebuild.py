@@ -14,6 +14,7 @@ def test_a_lost_warehouse_comes_back_with_the_forecasts_that_were_issued(cbi, fi
     assert done.returncode == 0, done.stderr
     assert "the same as recorded" in done.stdout
     assert "restored  issued.forecast" in done.stdout
+    assert "to build  prices, features and targets" in done.stdout
     assert cbi("ledger", "verify", home=home).returncode == 0
 
 

@@ -9,7 +9,7 @@ from cbi_pipeline.defs.evaluation.trial import Trial, judged_in_week
 from tests.registry import world
 from tests.report.warehouses import CATALOGUE, publish
 
-MONDAY = world.AS_OF.replace(day=10, hour=4)
+MONDAY = world.AS_OF.replace(day=11, hour=4)  # 23:00 in New York; in UTC it is Tuesday
 
 
 def decided(verdict: str) -> object:
@@ -17,7 +17,7 @@ def decided(verdict: str) -> object:
 
 
 @pytest.mark.parametrize(("days", "judged"), [(0, True), (6, True), (7, False), (-1, False)])
-def test_a_week_runs_from_monday_to_sunday(days, judged):
+def test_a_week_runs_from_monday_to_sunday_at_the_desk(days, judged):
     assert judged_in_week(decided("no_skill"), "gru", MONDAY + timedelta(days=days)) is judged
 
 

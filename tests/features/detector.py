@@ -143,7 +143,7 @@ def training_parts(known: Panel, instant: datetime) -> list[str]:
     except ValueError as too_little_history:
         return [str(too_little_history)]
     # A row's place in the panel moves with the rows that other commodities get later.
-    names = np.stack([known.commodity_R.numpy(), known.decision_at_R.numpy()])
+    names = np.stack([known.commodity_R.numpy(), known.session_R.numpy()])
     arrays = [names[:, rows] for rows in (fold.train_rows, fold.validation_rows, fold.test_rows)]
     arrays += [moment.numpy() for moment in moments]
     return [hashlib.sha256(array.tobytes()).hexdigest() for array in arrays]

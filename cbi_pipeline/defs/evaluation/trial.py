@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cbi_pipeline.defs.knowledge import Knowledge, feature_set
-from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.defs.pipeline import ZONE, Pipeline
 from cbi_pipeline.registry import newest_evidence
 from data_contracts.evaluation import LOOKS
 
@@ -111,7 +111,11 @@ class Trial:
 
 
 def judged_in_week(decisions: pl.DataFrame, recipe: str, now: datetime) -> bool:
-    """True when the gate has looked at ``recipe`` in the week of ``now`` already."""
-    week = now.isocalendar()[:2]
+    """True when the gate has looked at ``recipe`` in the desk's week of ``now`` already."""
     looks = decisions.filter(pl.col("recipe") == recipe, pl.col("verdict").is_in(LOOKS))
-    return any(instant.isocalendar()[:2] == week for instant in looks["decided_at"])
+    return any(_week(instant) == _week(now) for instant in looks["decided_at"])
+
+
+def _week(instant: datetime) -> tuple[int, int]:
+    day = instant.astimezone(ZONE).isocalendar()  # a Sunday night at the desk is Monday in UTC
+    return day.year, day.week

@@ -1,0 +1,61 @@
+"""Contracts of what an exchange publishes of its dated contracts: bars, and daily statistics."""
+
+from data_contracts.core import Contract, Instant, Table, column
+from data_contracts.observation import BASES
+
+NANO = "1e-9 of the instrument's price unit"
+
+
+class Bar(Table):
+    """One version of one bar of one instrument. Prices are whole numbers, never rounded."""
+
+    dataset: str = column("Venue and feed, as the vendor names them, e.g. GLBX.MDP3")
+    instrument: str = column("Instrument")
+    width: str = column("Length of the bar", isin=["1m", "1h", "1d"])
+    ts_event: Instant = column("Start of the bar")
+    version: int = column("1 for the first bar known, then counting", ge=1)
+    open: int = column("First price", unit=NANO)
+    high: int = column("Highest price", unit=NANO)
+    low: int = column("Lowest price", unit=NANO)
+    close: int = column("Last price", unit=NANO)
+    volume: int = column("Contracts traded", unit="contract", ge=0)
+    available_at: Instant = column("When the public could know this version")
+    available_basis: str = column("Belief behind available_at", isin=BASES)
+    seen_at: Instant = column("When we knew this version")
+    txn_id: int = column("Transaction that wrote it", ge=1)
+    response_id: str = column("Response that carried it")
+    locator: str = column("Where in the response it stands")
+
+
+class Statistic(Table):
+    """One version of one figure the exchange gives for a session of one instrument."""
+
+    dataset: str = column("Venue and feed, as the vendor names them, e.g. GLBX.MDP3")
+    instrument: str = column("Instrument")
+    ts_event: Instant = column("When the exchange stated it")
+    kind: str = column("Which figure", isin=["settlement", "open_interest"])
+    version: int = column("1 for the first figure known, then counting", ge=1)
+    price: int = column("Settlement price; null for open interest", unit=NANO, nullable=True)
+    quantity: int = column(
+        "Open contracts; null for a settlement", unit="contract", nullable=True, ge=0
+    )
+    available_at: Instant = column("When the public could know this version")
+    available_basis: str = column("Belief behind available_at", isin=BASES)
+    seen_at: Instant = column("When we knew this version")
+    txn_id: int = column("Transaction that wrote it", ge=1)
+    response_id: str = column("Response that carried it")
+    locator: str = column("Where in the response it stands")
+
+
+BAR = Contract(
+    table="raw.bar",
+    model=Bar,
+    key=("dataset", "instrument", "width", "ts_event", "version"),
+    indexed=False,
+)
+STATISTIC = Contract(
+    table="raw.statistic",
+    model=Statistic,
+    key=("dataset", "instrument", "ts_event", "kind", "version"),
+    indexed=False,
+)
