@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import sys
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 ARCHIVE = "ingest_archive"
 NIGHT = "nightly"
 
+_OWN_NAME = re.compile(r"^(cbi_pipeline|data_contracts)\.[\w.]+: ")
 # Dagster keeps every event for its pages; the console shows stages, bars and what failed.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 PROCESS_TAG = "cbi/pid"
@@ -201,7 +203,8 @@ def _interrupted(result: ExecuteInProcessResult) -> bool:
 
 def _cause(event: DagsterEvent) -> str:
     root = _root(event)
-    return root.message.strip() if root else "failed without an error"
+    # Our own errors say in words what to do; of any other its name is half of what it says.
+    return _OWN_NAME.sub("", root.message.strip()) if root else "failed without an error"
 
 
 def _root(event: DagsterEvent) -> SerializableErrorInfo | None:
