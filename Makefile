@@ -23,7 +23,8 @@ help:
 
 setup: $(STAMP)
 
-# pip would compile on one core. What a package holds for a later Python stays as it is.
+# pip would compile on one core, and the packages' own tests, a fifth of them, which nothing here
+# runs. What a package holds for a later Python stays as it is.
 $(STAMP):
 	@set -e; python=; \
 	for name in python3.11 python3.12 python3; do \
@@ -41,7 +42,7 @@ $(STAMP):
 	  exit 2; }; \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
 	  -r requirements.lock; \
-	$(BIN)/python -m compileall -qq -j 0 .venv/lib || :; \
+	$(BIN)/python -m compileall -qq -j 0 -x '/tests/' .venv/lib || :; \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
 	  --no-build-isolation -e .; \
 	rm -f .venv/.installed-*; touch $@
@@ -58,15 +59,13 @@ lint: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Three workers on two cores: many tests wait for processes and for the disk. Here and below the
-# longest files come first: one of them begun last would keep a worker waiting.
+# Three workers on two cores: many tests wait for processes and for the disk. They take the files
+# in the order that tests/conftest.py gives them, the longest first.
 test: lint
-	$(BIN)/python -m pytest tests/cli tests/feed_servers tests/ingest tests -m "not slow" \
-	  -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -m "not slow" -n 3 --dist loadfile --no-loadscope-reorder
 
 test-all: lint $(NEXT_DUCKDB)
-	$(BIN)/python -m pytest tests/system/test_interruptions.py tests/feed_servers/test_nights.py \
-	  tests/system tests/feed_servers tests -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 	PYTHONPATH=$(NEXT_DUCKDB) $(BIN)/python -m pytest tests/warehouse -m "not slow" \
 	  -n 2 --dist loadfile
 

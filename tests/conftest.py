@@ -1,5 +1,6 @@
 """Every test writes into a folder of its own: nothing here touches the checkout's .cbi."""
 
+import fcntl
 import gc
 import io
 import logging
@@ -14,6 +15,20 @@ from tests.system.homes import Home
 # A busy machine is no finding: properties have no deadline of their own.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+#: Files and folders that take longest: one of them begun last would keep a worker waiting.
+FIRST = (
+    *("tests/system/test_interruptions.py", "tests/feed_servers/test_nights.py"),
+    *("tests/system/", "tests/feed_servers/", "tests/cli/", "tests/ingest/"),
+)
+
+
+def pytest_collection_modifyitems(items):
+    def rank(item):
+        return next((n for n, place in enumerate(FIRST) if item.nodeid.startswith(place)), 99)
+
+    items.sort(key=rank)
 
 
 def pytest_configure(config):
@@ -33,9 +48,19 @@ def _home_apart(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def one_night(tmp_path_factory) -> Path:
-    """A home in which the whole pipeline has run once; to be copied, never to be written to."""
-    home = Home(tmp_path_factory.mktemp("one_night") / ".cbi")
-    home.run()
+    """A home in which the whole pipeline has run once; to be copied, never to be written to.
+
+    Workers share it: the first that wants it makes it.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    home, done = Home(shared / "one_night" / ".cbi"), shared / "one_night.done"
+    with (shared / "one_night.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            home.run()
+            done.touch()
     return home.path
 
 
