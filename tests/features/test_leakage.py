@@ -82,7 +82,7 @@ def test_nothing_decided_on_a_revised_record_depends_on_what_came_later(
 @pytest.mark.slow
 @pytest.mark.parametrize("study", STUDIES)
 @given(**REVISED)
-@settings(max_examples=15, deadline=None, phases=NO_SHRINKING)
+@settings(max_examples=8, deadline=None, phases=NO_SHRINKING)
 def test_nothing_decided_on_many_revised_records_depends_on_what_came_later(
     study, record, days, seed, series
 ):

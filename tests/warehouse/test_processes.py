@@ -103,7 +103,7 @@ def test_a_writer_killed_at_random_moments_leaves_whole_batches(root):
 
 @pytest.mark.slow
 def test_a_writer_killed_at_many_random_moments_leaves_whole_batches(root):
-    survive_kills_at_random_moments(root, kills=40, seed=2)
+    survive_kills_at_random_moments(root, kills=20, seed=2)
 
 
 @pytest.mark.parametrize("room", [4_000, pytest.param(3_000_000, marks=pytest.mark.slow)])
