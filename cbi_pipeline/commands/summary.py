@@ -46,7 +46,7 @@ def print_summary(pipeline: Pipeline) -> None:
 
 
 def _records(morning: Morning) -> None:
-    table = _table("feed", "rows in", "accepted", "new", "quarantined", "repeats", "other rows")
+    table = _table("feed", "rows in", "accepted", "added", "quarantined", "repeats", "other rows")
     for one in morning.ingestions:
         counts = (
             one.parsed, one.accepted, one.added, one.quarantined, one.duplicates, one.ignored
