@@ -1,13 +1,13 @@
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from cbi_pipeline.cli import invoke
+from tests import commands
 
 Cbi = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -17,14 +17,8 @@ def cbi() -> Cbi:
     """Runs the command line as a user would: a process of its own, told its home and profile."""
 
     def run(*arguments: str, home: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "CBI_HOME": str(home), "CBI_PROFILE": "tiny", **variables}
-        return subprocess.run(
-            [sys.executable, "-m", "cbi_pipeline.cli", *arguments],
-            capture_output=True,
-            text=True,
-            timeout=300,
-            env=environment,
-        )
+        own = {"CBI_HOME": str(home), "CBI_PROFILE": "tiny"}
+        return commands.cbi(arguments, {**os.environ, **own, **variables}).wait()
 
     return run
 

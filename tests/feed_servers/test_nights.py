@@ -158,14 +158,18 @@ def kills(tmp_path, monkeypatch, count: int, nights: int, seed: int) -> None:
         while died < count or night < nights:
             now = BEGIN + timedelta(days=min(night, nights - 1))
             server.publisher.now = now
-            if died < count and kill_once(rough, now, chance, monkeypatch):
-                died += 1
+            whole = False
+            if died < count:
+                whole = not kill_once(rough, now, chance, monkeypatch)
+                died += not whole
                 assert rough.ledger.damage() == []
-                if chance.random() < 0.5:
-                    continue
-            rough.night(now)
+                if not whole and chance.random() < 0.5:
+                    continue  # into the next kill
+            if not whole:
+                rough.night(now)
             night += 1
             if night >= nights and died < count:
+                assert rough.content() == calm.content()
                 shutil.rmtree(rough.home)
                 night = 0
         rough.night(now)

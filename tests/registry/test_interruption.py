@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
 from cbi_pipeline.registry import Registry
+from tests.commands import Program
 from tests.registry import world
 
 QUICK = ("create_model_version",)
@@ -101,13 +100,7 @@ def test_a_registration_killed_after_a_step_is_completed_by_the_next(
     tmp_path: Path, step: str
 ) -> None:
     address = f"sqlite:///{tmp_path}/mlflow.db", str(tmp_path / "artifacts")
-    root = Path(__file__).parents[2]
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED, step, *address],
-        cwd=tmp_path / "cwd",
-        env=os.environ | {"PYTHONPATH": str(root)},
-        check=False,
-    )
+    killed = Program(KILLED, (step, *address), os.environ, tmp_path / "cwd").wait()
     assert killed.returncode == -signal.SIGKILL
     registry = Registry(address[0], Path(address[1]), step.replace("_", "-"))
     before = [found.version for found in registry.versions()]
@@ -119,13 +112,7 @@ def test_a_registration_killed_after_a_step_is_completed_by_the_next(
 @pytest.mark.slow
 def test_a_registration_prints_nothing_and_writes_only_where_told(tmp_path: Path) -> None:
     code = KILLED.replace("os.kill(os.getpid(), signal.SIGKILL)", "pass")
-    done = subprocess.run(
-        [sys.executable, "-c", code, "set_terminated", f"sqlite:///{tmp_path}/mlflow.db", "../art"],
-        cwd=tmp_path / "cwd",
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    arguments = ("set_terminated", f"sqlite:///{tmp_path}/mlflow.db", "../art")
+    done = Program(code, arguments, os.environ, tmp_path / "cwd").wait()
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert not list((tmp_path / "cwd").iterdir())

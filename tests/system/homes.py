@@ -5,15 +5,15 @@ import os
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
 
-from cbi_pipeline.settings import PROJECT_ROOT, Settings
+from cbi_pipeline.settings import Settings
 from cbi_pipeline.warehouse import Warehouse
+from tests.commands import PATIENCE_S, cbi
 
 STEPS = (
     "archive",
@@ -27,7 +27,6 @@ STEPS = (
     "issued__score",
     "report__morning",
 )
-PATIENCE_S = 600
 
 
 @dataclass(frozen=True)
@@ -45,15 +44,7 @@ class Home:
         return {**os.environ, **own, **self.variables}
 
     def cbi(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "cbi_pipeline.cli", *arguments],
-            cwd=PROJECT_ROOT,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-        )
+        return cbi(arguments, self.environment).wait()
 
     def run(self) -> subprocess.CompletedProcess[str]:
         done = self.cbi("run")
@@ -63,27 +54,15 @@ class Home:
     def stop_run(self, step: str, delay_s: float, number: signal.Signals) -> tuple[int, str]:
         """Start a run and send a signal when ``step`` has begun; exit code and what was said."""
         before = self._runs()
-        running = subprocess.Popen(
-            [sys.executable, "-m", "cbi_pipeline.cli", "run"],
-            cwd=PROJECT_ROOT,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+        run = cbi(("run",), self.environment)
         deadline = time.monotonic() + PATIENCE_S
-        while not self._began(step, before) and running.poll() is None:
+        while not self._began(step, before) and run.running():
             assert time.monotonic() < deadline, f"{step} never began"
             time.sleep(0.05)
         time.sleep(delay_s)
-        if number is signal.SIGKILL and running.poll() is None:
-            os.killpg(running.pid, number)
-        elif running.poll() is None:
-            running.send_signal(number)
-        said, _ = running.communicate(timeout=PATIENCE_S)
-        return running.returncode, said
+        run.signal(number)
+        done = run.wait()
+        return done.returncode, done.stdout + done.stderr
 
     def contents(self) -> dict[str, str]:
         """Hashes of everything that must not depend on how often the work was interrupted."""

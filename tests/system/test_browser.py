@@ -187,10 +187,18 @@ def test_the_report_opens_from_its_file(undisturbed, browser):
     picture(browser, "report")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_no_server_outlives_the_command(undisturbed, number):
     pages = Pages(undisturbed)
     pages.await_open()
+    close_and_look(pages, number)
+
+
+def test_ctrl_c_ends_the_pages_that_all_this_was_seen_on(pages):
+    close_and_look(pages, signal.SIGINT)
+
+
+def close_and_look(pages: Pages, number: signal.Signals) -> None:
     assert pages.close(number) == 0
     for port in (pages.port, pages.mlflow_port):
         with socket.socket() as probe:
