@@ -97,6 +97,7 @@ def test_the_prior_uses_half_of_each_variance(panel):
     assert forecasts.q_NHQ[0, 0, 6] == 0.0
 
 
+@pytest.mark.slow
 def test_a_rolling_recipe_is_trained_on_its_newest_years_alone(panel):
     given = Fold(
         "f", int(panel.decision_at_R[700]), np.arange(300, 600), np.arange(600, 700), [750]

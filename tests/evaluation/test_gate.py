@@ -94,7 +94,8 @@ def test_a_recipe_equal_to_a_naive_forecast_says_so():
     assert "exactly what prior does" in made.reason
 
 
-@pytest.mark.parametrize("clustering", [pytest.param(0.0, marks=pytest.mark.slow), 0.4])
+@pytest.mark.slow
+@pytest.mark.parametrize("clustering", [0.0, 0.4])
 def test_equally_good_candidates_are_promoted_no_more_often_than_the_level(clustering):
     rng = np.random.default_rng(4)
     trials = 30

@@ -160,6 +160,7 @@ def test_the_gate_and_the_scores_give_the_same_numbers_to_the_last_digit(scene):
         )
 
 
+@pytest.mark.slow
 def test_the_size_of_a_planted_volatility_signal_lies_within_its_interval_as_often_as_stated():
     rng = np.random.default_rng(9)
     flat = 0.02 * np.sqrt(np.array([5.0, 20.0]))

@@ -41,6 +41,7 @@ def test_nightly_runs_on_a_growing_record_equal_one_run_over_the_final_record(se
     assert fingerprint(built.sort(ORDER)) == fingerprint(build(observed).sort(ORDER))
 
 
+@pytest.mark.slow
 def test_a_second_run_on_the_same_night_adds_nothing(shipped):
     again = build_rows(
         shipped.prices, shipped.observations, CATALOGUE, CORE_1, END, existing=shipped.rows

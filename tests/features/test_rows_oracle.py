@@ -43,7 +43,7 @@ def archive_oracle() -> Oracle:
     return Oracle(observations(), CATALOGUE)
 
 
-@pytest.mark.parametrize("commodity", ["wti", "gasoline_mn"])
+@pytest.mark.parametrize("commodity", [pytest.param("wti", marks=pytest.mark.slow), "gasoline_mn"])
 def test_rows_of_the_shipped_record_equal_the_obvious_construction(
     commodity, archive_rows, archive_oracle
 ):

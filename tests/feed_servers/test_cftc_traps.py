@@ -77,7 +77,7 @@ def test_a_week_is_public_on_its_friday_not_on_its_tuesday(installed, server):
     [
         ("cap", "IncompleteResponse", "the service counts"),
         slow("empty", "IncompleteResponse", "the service counts"),
-        ("filter_ignored", "UnexpectedShape", "not asked for"),
+        slow("filter_ignored", "UnexpectedShape", "not asked for"),
         slow("column_removed", "UnexpectedShape", "No such column"),
         slow("not_ready", "IncompleteResponse", "still preparing"),
         slow("html_200", "FeedUnavailable", "text/html"),

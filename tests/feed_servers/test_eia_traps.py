@@ -57,7 +57,7 @@ HARMLESS = [
 ALIKE = {
     *("error_503", "html_200", "truncated", "hangup", "error_429_late", "huge", "warning"),
     *("elsewhere", "moved", "frequency_error", "empty", "retyped"),
-    *("bounds_ignored", "weekly", "old_500", "numbers"),
+    *("bounds_ignored", "weekly", "old_500", "numbers", "error_500", "column_removed"),
 }
 
 

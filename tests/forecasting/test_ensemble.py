@@ -24,7 +24,7 @@ def recipe(network, **training):
     return base.with_training(**{"batch_size": 64, "max_epochs": 3, "patience": 1, **training})
 
 
-QUICK = ("mlp", "tcn")
+QUICK = ("mlp",)
 SOME = [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in STACKABLE]
 
 

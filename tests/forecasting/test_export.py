@@ -61,6 +61,7 @@ def test_the_exported_program_answers_like_the_model_at_any_batch_size(name, pan
             torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_a_saved_program_needs_no_class_of_ours(panel, tmp_path):
     model = forecaster("mlp", panel)
     save_program(model, panel, ROWS, tmp_path / "model.pt2")

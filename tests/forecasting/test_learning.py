@@ -109,9 +109,8 @@ def test_on_noise_no_network_leaves_the_prior_or_shows_skill(name, noise, make_p
     assert losses[0] > 0.99 * losses[1]
 
 
-@pytest.mark.parametrize(
-    "loss", [x if x == "sharpe" else pytest.param(x, marks=pytest.mark.slow) for x in POINT]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("loss", POINT)
 def test_every_loss_of_the_point_learns_a_planted_signal(loss, planted, split):
     train, validation = split(planted)
     config = recipe(NETWORKS["mlp"], ObjectiveConfig((Term(loss),)))
@@ -130,9 +129,10 @@ def test_the_direction_head_learns_a_planted_signal(planted, split):
     assert abs(rose[sure].mean() - up[sure].mean()) < 0.12
 
 
-SCALE = ["qlike", *(pytest.param(x, marks=pytest.mark.slow) for x in ("gaussian", "student_t"))]
+SCALE = ["qlike", "gaussian", "student_t"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", SCALE)
 def test_every_loss_of_the_scale_learns_a_planted_scale(loss, make_panel, split):
     panel = make_panel({"daily": 1500, "weekly": 400}, scale_signal=0.7, missing=0.0)
@@ -159,6 +159,7 @@ def test_quantiles_learn_a_planted_scale_and_stay_calibrated(make_panel, split):
     assert 0.85 < inside.mean() < 0.95
 
 
+@pytest.mark.slow
 def test_a_free_form_network_learns_a_planted_signal(planted, split):
     train, validation = split(planted)
     base = recipe(NETWORKS["mlp"])

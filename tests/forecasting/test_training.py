@@ -150,6 +150,7 @@ def test_the_untrained_recipe_returns_the_prior_at_once(panel, split):
     assert same.fingerprint() == result.forecaster.fingerprint()
 
 
+@pytest.mark.slow
 def test_a_planted_signal_is_learnt(make_panel, split):
     panel = make_panel(signal=0.8, missing=0.0, rows={"daily": 1200, "weekly": 300})
     recipe = tiny("test-1").with_training(batch_size=64, max_epochs=12)

@@ -88,11 +88,12 @@ def test_a_row_added_after_the_end_of_its_record_is_no_price(fresh):
     ("name", "line", "series", "period"),
     [
         (WTI, "1/2/1985,20.00", SPOT, "1985-01-02"),
-        (
+        pytest.param(
             "eia-mer-2019-03-26.csv.gz",
             "CLTCBUS,201901,1.2,1,Coal Consumption,Quadrillion Btu,consumption",
             "EIA.MER.CLTCBUS",
             "2019-01-01",
+            marks=pytest.mark.slow,
         ),
     ],
 )

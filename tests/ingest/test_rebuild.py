@@ -196,19 +196,16 @@ class Killed(BaseException):
     """Stands for a process that died; nothing may catch it."""
 
 
-def at_slow(owner, step, survive):
-    return pytest.param(owner, step, survive, marks=pytest.mark.slow)
-
-
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("owner", "step", "survive"),
     [
-        at_slow(Store, "append", 5),
+        (Store, "append", 5),
         (Store, "record", 0),
-        at_slow(Store, "record", 4),
-        at_slow(Store, "replace", 11),
-        at_slow(Store, "state", 7),
-        at_slow(Warehouse, "publish", 0),
+        (Store, "record", 4),
+        (Store, "replace", 11),
+        (Store, "state", 7),
+        (Warehouse, "publish", 0),
     ],
 )
 def test_a_rebuild_killed_anywhere_leaves_what_was_and_the_next_one_goes_through(

@@ -162,15 +162,15 @@ def test_a_row_of_the_archive_enters_with_the_date_of_its_release_rule(fresh, lo
     assert home.rebuild().state == state
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new", "rule"),
     [
         ("1/3/2019,46.92\n", "1/3/2019,46.92\n1/14/2019,90.00\n", "within_the_record"),
-        pytest.param(
+        (
             "1/2/2019,46.31\n1/3/2019,46.92\n",
             "1/3/2019,46.92\n1/2/2019,46.31\n",
             "in_order",
-            marks=pytest.mark.slow,
         ),
     ],
 )

@@ -108,6 +108,7 @@ def test_every_chart_is_named_or_hidden_from_screen_readers(page):
     assert all(("aria-labelledby" in a) != (a.get("aria-hidden") == "true") for a in svgs)
 
 
+@pytest.mark.slow
 def test_same_morning_gives_the_same_bytes(given, page):
     assert render(given) == page
 
