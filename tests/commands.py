@@ -18,10 +18,13 @@ from cbi_pipeline.settings import PROJECT_ROOT
 
 PATIENCE_S = 600
 LIBRARIES = (
-    *("arch.bootstrap", "dagster", "duckdb", "httpx", "jinja2", "matplotlib.figure"),
-    *("mlflow.pyfunc", "pandas", "pandas_market_calendars", "pandera.polars", "polars", "pyarrow"),
-    *("pydantic_settings", "pyrate_limiter", "rich.progress", "scipy.stats", "sqlalchemy.orm"),
-    *("stamina", "torch", "torch._dynamo", "typer"),
+    *("alembic.command", "arch.bootstrap", "dagster", "duckdb", "httpx", "hypothesis", "jinja2"),
+    *("matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg", "matplotlib.figure"),
+    *("mlflow.pyfunc", "mlflow.store.model_registry.sqlalchemy_store"),
+    *("mlflow.store.tracking.sqlalchemy_store", "pandas", "pandas_market_calendars"),
+    *("pandera.polars", "polars", "pyarrow", "pydantic_settings", "pyrate_limiter"),
+    *("rich.progress", "scipy.stats", "sqlalchemy.orm", "stamina", "torch", "torch._dynamo"),
+    "typer",
 )
 CBI = "from cbi_pipeline.cli import main; main()"
 _context = multiprocessing.get_context("forkserver")
