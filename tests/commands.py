@@ -1,6 +1,6 @@
 """Programs in processes of their own, each a copy of one that has the libraries loaded.
 
-Loading them is a quarter of a small night, and the tests start a hundred commands. The product
+Loading them is a quarter of a small night, and the tests start dozens of commands. The product
 itself each process loads anew. The copies share the seed of Python's hashes; that runs are alike
 is shown with a process that is no copy.
 """
