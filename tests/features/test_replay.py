@@ -98,6 +98,5 @@ def test_nights_lived_again_from_what_we_knew_come_to_the_same(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [2])
-def test_many_nights_lived_again_from_what_we_knew_come_to_the_same(tmp_path, seed):
-    replayed(tmp_path, seed=seed, count=25)
+def test_many_nights_lived_again_from_what_we_knew_come_to_the_same(tmp_path):
+    replayed(tmp_path, seed=2, count=25)

@@ -129,11 +129,8 @@ def test_the_direction_head_learns_a_planted_signal(planted, split):
     assert abs(rose[sure].mean() - up[sure].mean()) < 0.12
 
 
-SCALE = ["qlike", "gaussian", "student_t"]
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("loss", SCALE)
+@pytest.mark.parametrize("loss", ["qlike", "gaussian", "student_t"])
 def test_every_loss_of_the_scale_learns_a_planted_scale(loss, make_panel, split):
     panel = make_panel({"daily": 1500, "weekly": 400}, scale_signal=0.7, missing=0.0)
     train, validation = split(panel)

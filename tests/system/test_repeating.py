@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from tests.commands import PATIENCE_S
 from tests.defs.trees import footprint
 from tests.system.homes import Home
 
@@ -24,7 +25,11 @@ def test_two_runs_from_scratch_give_the_same_models_and_forecasts_to_the_bit(und
     again = Home(tmp_path / ".cbi")
     # A process that shares nothing with the first, not even the seed of its hashes.
     subprocess.run(
-        [sys.executable, "-m", "cbi_pipeline.cli", "run"], env=again.environment, check=True
+        [sys.executable, "-m", "cbi_pipeline.cli", "run"],
+        env=again.environment,
+        stdin=subprocess.DEVNULL,
+        timeout=PATIENCE_S,
+        check=True,
     )
     assert again.contents() == undisturbed.contents()
 
