@@ -5,11 +5,13 @@ import gc
 import io
 import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from tests.records import recent
 from tests.system.homes import Home
 
 # A busy machine is no finding: properties have no deadline of their own.
@@ -44,6 +46,15 @@ def _home_apart(tmp_path_factory):
     os.environ["CBI_HOME"] = str(tmp_path_factory.mktemp("home") / ".cbi")
     yield
     del os.environ["CBI_HOME"]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def records(tmp_path_factory) -> Iterator[Path]:
+    """The archive of every test that names no other: the shipped one's records from 2010 on."""
+    folder = recent(tmp_path_factory.mktemp("records") / "archive")
+    os.environ["CBI_ARCHIVE_DIR"] = str(folder)
+    yield folder
+    del os.environ["CBI_ARCHIVE_DIR"]
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from tests.defs.trees import footprint
 def test_the_summary_names_rows_state_version_verdict_and_report(cbi, finished):
     done = cbi("run", home=finished)
     assert done.returncode == 0, done.stderr
-    for word in ("82,463", "quarantined", "state", "version 1", "gate", "wti 1w", "gasoline_mn 1q"):
+    for word in ("18,422", "quarantined", "state", "version 1", "gate", "wti 1w", "gasoline_mn 1q"):
         assert word in done.stdout
     assert str(finished / "reports" / "morning-2020-02-12.html") in done.stdout.replace("\n", "")
 

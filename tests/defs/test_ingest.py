@@ -62,7 +62,7 @@ def shown(result: dg.ExecuteInProcessResult) -> dict[str, object]:
 
 @pytest.mark.slow
 def test_the_shipped_archive_passes_every_check_and_shows_its_counts(tmp_path):
-    result = ingest(Pipeline(Settings(home=tmp_path / ".cbi")))
+    result = ingest(Pipeline(Settings(home=tmp_path / ".cbi", archive_dir=archive.PACKAGED)))
     assert result.success
     assert all(check.passed for check in checks(result).values())
     told = shown(result)

@@ -10,7 +10,8 @@ from cbi_pipeline import ingest
 from cbi_pipeline.feeds import ArchiveChecksumMismatch, ArchiveFileMissing, archive
 from data_contracts.eia_spot import EIA_SPOT_DAILY
 from data_contracts.families import FAMILIES
-from tests.ingest.archive_copy import WTI, Pipe, edit, footprint, write
+from tests.ingest.archive_copy import WTI, Pipe, edit, footprint
+from tests.records import write
 
 SPOT = "EIA.RWTC"
 WEEKLY = "eia-petroleum-weekly.csv.gz"

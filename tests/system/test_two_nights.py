@@ -11,7 +11,7 @@ import pytest
 from cbi_pipeline.feeds import archive
 from cbi_pipeline.registry import chronicle
 from cbi_pipeline.warehouse import Warehouse
-from tests.ingest.archive_copy import write
+from tests.records import write
 from tests.system.homes import Home
 
 pytestmark = pytest.mark.slow
@@ -20,9 +20,9 @@ WEEKLY = "eia-petroleum-weekly.csv.gz"
 DATED = re.compile(r"20\d\d-\d\d-\d\d")
 
 
-def earlier(folder: Path) -> Path:
-    """The shipped archive as it stood on 4 December 2019."""
-    shutil.copytree(archive.PACKAGED, folder)
+def earlier(records: Path, folder: Path) -> Path:
+    """The records as they stood on 4 December 2019."""
+    shutil.copytree(records, folder)
     header, *lines = gzip.decompress((folder / WEEKLY).read_bytes()).decode().splitlines(True)
     kept = [line for line in lines if DATED.findall(line)[0] <= "2019-11-29"]
     write(folder / WEEKLY, header + "".join(kept))
@@ -38,8 +38,9 @@ def decisions(home: Home) -> pl.DataFrame:
         return chronicle(store.table("registry.decision"))
 
 
-def test_the_version_in_use_follows_refreshes_and_people_and_nothing_else(tmp_path):
-    first = Home(tmp_path / ".cbi", {"CBI_ARCHIVE_DIR": str(earlier(tmp_path / "archive"))})
+def test_the_version_in_use_follows_refreshes_and_people_and_nothing_else(tmp_path, records):
+    then = earlier(records, tmp_path / "archive")
+    first = Home(tmp_path / ".cbi", {"CBI_ARCHIVE_DIR": str(then)})
     first.run()
     assert first.cbi("models", "promote", "2", "--reason", "learned tails").returncode == 0
     second = Home(tmp_path / ".cbi")
