@@ -28,28 +28,32 @@ _ROWS = f"SELECT {', '.join(STATE_COLUMNS)} FROM raw.observation"
 _YEAR = pl.col("period").dt.year().alias("year")
 
 
-def state(connection: duckdb.DuckDBPyConnection, as_of: datetime, series: Collection[str]) -> str:
-    """The state of ``series`` at an instant.
+def states(
+    connection: duckdb.DuckDBPyConnection, instants: Collection[datetime], series: Collection[str]
+) -> dict[datetime, str]:
+    """The state of ``series`` at each instant.
 
     Raises:
         ValueError: a series with observations has no row in ``ref.series``.
     """
-    names = list(series)
-    whole = fetch(
+    if not instants:
+        return {}
+    stored = fetch(
         connection,
-        "SELECT series_id, year, digest FROM meta.state_block "
-        "WHERE newest <= ? AND series_id = ANY(?)",
-        [as_of, names],
+        "SELECT series_id, year, digest, newest FROM meta.state_block WHERE series_id = ANY(?)",
+        [list(series)],
     )
-    partly = fetch(
-        connection,
-        "SELECT series_id, year FROM meta.state_block WHERE newest > ? AND series_id = ANY(?)",
-        [as_of, names],
-    )
-    known = _rows_of(connection, partly, "AND available_at <= ?", [as_of])
+    cut = stored.filter(pl.col("newest") > min(instants)).select(*BLOCK)
+    rows = _rows_of(connection, cut, "AND available_at <= ?", [max(instants)]).with_columns(_YEAR)
     units = dict(connection.execute("SELECT series_id, unit FROM ref.series").fetchall())
-    blocks = [whole, hash_blocks(known).select(whole.columns).cast(whole.schema)]
-    return digest(pl.concat(blocks), units)
+    found = {}
+    for instant in instants:
+        whole = stored.filter(pl.col("newest") <= instant).drop("newest")
+        known = rows.filter(pl.col("available_at") <= instant)
+        partly = hash_blocks(known.join(whole, on=list(BLOCK), how="anti").drop("year"))
+        blocks = [whole, partly.select(whole.columns).cast(whole.schema)]
+        found[instant] = digest(pl.concat(blocks), units)
+    return found
 
 
 def known_series(connection: duckdb.DuckDBPyConnection) -> set[str]:

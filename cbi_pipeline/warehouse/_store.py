@@ -14,7 +14,7 @@ from cbi_pipeline.warehouse._commits import mark_commit, read_commit, snapshot_n
 from cbi_pipeline.warehouse._connection import AMONG, among, as_view, fetch, insert
 from cbi_pipeline.warehouse._errors import DuplicateKey, ReadOnlyStore
 from cbi_pipeline.warehouse._observations import CELL, STORED_COLUMNS, Recorded, checked, revise
-from cbi_pipeline.warehouse._state_blocks import known_series, refresh_blocks, state
+from cbi_pipeline.warehouse._state_blocks import known_series, refresh_blocks, states
 from data_contracts import Contract, contract
 from data_contracts.keys import keys_are_unique
 from data_contracts.observation import OBSERVATION
@@ -115,7 +115,13 @@ class Store:
             ValueError: ``as_of`` has no time zone, or a series with observations has no row in
                 ``ref.series``.
         """
-        return state(self._connection, _instant(as_of), series)
+        return self.states([as_of], series)[as_of]
+
+    def states(
+        self, instants: Collection[datetime], series: Collection[str]
+    ) -> dict[datetime, str]:
+        """:meth:`state` at many instants; the rows are read once for all of them."""
+        return states(self._connection, [_instant(one) for one in instants], series)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

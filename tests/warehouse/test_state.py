@@ -61,8 +61,10 @@ def test_it_equals_the_definition_whatever_the_order_of_rows_and_the_steps(undon
         for first, end in pairwise([0, *cut, len(rows)]):
             store.append("raw.observation", observations(shuffled[first:end]))
             assert store.state(at(2), SERIES) == oracle(shuffled[:end], 2)
-        for t in (-1, 0, 1, 3, 4, 9):
-            assert store.state(at(t), SERIES) == oracle(rows, t)
+        instants = (-1, 0, 1, 3, 4, 9)
+        told = {at(t): oracle(rows, t) for t in instants}
+        assert {at(t): store.state(at(t), SERIES) for t in instants} == told
+        assert store.states(list(told), SERIES) == told
 
 
 def state_after(undone, steps, as_of=1000, series=SERIES, unit="USD/bbl"):

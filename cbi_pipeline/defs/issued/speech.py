@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 import polars as pl
 
@@ -120,7 +119,8 @@ def replays(pipeline: Pipeline, chosen: pl.Expr | None = None) -> pl.DataFrame:
         key = [name for name in FORECAST.key if name != "track"]
         said = said.join(previous.filter(pl.col("track") == "replay"), on=key, how="anti")
         said = said if chosen is None else said.filter(chosen)
-        states = {as_of: state(store, as_of, pipeline) for as_of in said["as_of"].unique()}
+        # What each replay rests on.
+        states = store.states(said["as_of"].unique().to_list(), followed_series(pipeline.catalogue))
     return rows(
         said,
         track="replay",
@@ -129,8 +129,3 @@ def replays(pipeline: Pipeline, chosen: pl.Expr | None = None) -> pl.DataFrame:
         target_session=calendar_target(pipeline.catalogue),
         previous=previous,
     )
-
-
-def state(store: Store, as_of: datetime, pipeline: Pipeline) -> str:
-    """State of the data that a replay rests on."""
-    return store.state(as_of, followed_series(pipeline.catalogue))
