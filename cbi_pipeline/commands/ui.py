@@ -38,23 +38,26 @@ def ui(
         if _answers(port):
             raise Refusal(f"port {port} is taken; choose another, see `cbi ui --help`")
     prepare_home(settings)
+    # Only noted: an exception could come between a server's start and its place in the list.
+    asked: list[int] = []
     for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, signal.default_int_handler)
-    children = [
-        _start(command, settings) for command in _commands(settings, dagster_port, mlflow_port)
-    ]
+        signal.signal(ending, lambda number, _: asked.append(number))
+    children: list[subprocess.Popen[bytes]] = []
     try:
-        _await(dagster_port, children)
-        _await(mlflow_port, children)
+        commands = _commands(settings, dagster_port, mlflow_port)
+        children.extend(_start(command, settings) for command in commands)
+        for port in (dagster_port, mlflow_port):
+            if not _opened(port, children, asked):
+                return 0
         console.print(f"Dagster  http://{HOST}:{dagster_port}")
         console.print(f"MLflow   http://{HOST}:{mlflow_port}")
         console.print(f"report   {settings.reports_dir / 'latest.html'}", soft_wrap=True)
         console.print("Ctrl-C stops them.")
-        while all(child.poll() is None for child in children):
-            time.sleep(0.5)
-        console.print("one of the servers has ended; stopping the others")
-        return 1
-    except KeyboardInterrupt:
+        while not asked:
+            if any(child.poll() is not None for child in children):
+                console.print("one of the servers has ended; stopping the others")
+                return 1
+            time.sleep(0.25)
         return 0
     finally:
         _stop(children)
@@ -93,9 +96,12 @@ def _start(command: list[str], settings: Settings) -> subprocess.Popen[bytes]:
         )
 
 
-def _await(port: int, children: list[subprocess.Popen[bytes]]) -> None:
+def _opened(port: int, children: list[subprocess.Popen[bytes]], asked: list[int]) -> bool:
+    """Wait until a port answers; False when the user asked for the end before."""
     deadline = time.monotonic() + _PATIENCE_S
     while not _answers(port):
+        if asked:
+            return False
         if any(child.poll() is not None for child in children):
             raise Refusal(
                 "a server ended while starting; its log is in the logs folder of CBI_HOME"
@@ -103,6 +109,7 @@ def _await(port: int, children: list[subprocess.Popen[bytes]]) -> None:
         if time.monotonic() > deadline:
             raise Refusal(f"nothing answers on port {port} after {_PATIENCE_S:.0f} s; see the logs")
         time.sleep(0.25)
+    return True
 
 
 def _answers(port: int) -> bool:
