@@ -11,7 +11,7 @@ NEXT_DUCKDB := .venv/duckdb-2.0.0
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run ui test test-all lint clean
+.PHONY: help setup run ui test test-all lint style types layers clean
 
 help:
 	@echo "make run       set up, then the whole pipeline on the embedded records"
@@ -53,10 +53,17 @@ run: $(STAMP)
 ui: $(STAMP)
 	@$(BIN)/cbi ui
 
-lint: $(STAMP)
+# Apart, so that make -j runs them side by side.
+lint: types layers style
+
+style: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(STAMP)
 	$(BIN)/mypy
+
+layers: $(STAMP)
 	$(BIN)/lint-imports
 
 # Three workers on two cores: many tests wait for processes and for the disk. They take the files

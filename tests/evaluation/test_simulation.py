@@ -29,7 +29,7 @@ def test_the_quick_benchmark_prints_one_line_with_a_rate_below_its_level():
 @pytest.mark.slow
 @pytest.mark.parametrize("design", gate.DESIGNS[3:], ids=lambda design: design.name)
 def test_useless_candidates_in_a_row_are_promoted_no_more_often_than_the_level(design):
-    trials = 40
+    trials = 25
     assert gate.false_promotions(design, trials).happened <= binom.ppf(0.999, trials, gate.LEVEL)
 
 
