@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 import duckdb
@@ -295,7 +295,7 @@ def _names(columns: Collection[str]) -> str:
 def _instant(t: datetime) -> datetime:
     if t.tzinfo is None:
         raise ValueError(f"{t} has no time zone; say which instant is meant, e.g. with tzinfo=UTC")
-    return t
+    return t.astimezone(UTC)
 
 
 def _require_unique(frame: pl.DataFrame, known: Contract) -> None:

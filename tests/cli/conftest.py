@@ -1,5 +1,4 @@
 import os
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +7,7 @@ import pytest
 
 from cbi_pipeline.cli import invoke
 from tests import commands
+from tests.system.homes import copied
 
 Cbi = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -47,4 +47,4 @@ def home(tmp_path_factory) -> Path:
 def finished(one_night, tmp_path_factory) -> Path:
     """A home in which the whole pipeline has run once."""
     folder = tmp_path_factory.mktemp("finished") / "home"
-    return shutil.copytree(one_night, folder, symlinks=True)
+    return copied(one_night, folder)

@@ -1,13 +1,11 @@
 """One undisturbed night, shared by the tests that only look at it."""
 
-import shutil
-
 import pytest
 
-from tests.system.homes import Home
+from tests.system.homes import Home, copied
 
 
 @pytest.fixture(scope="session")
 def undisturbed(one_night, tmp_path_factory) -> Home:
     folder = tmp_path_factory.mktemp("undisturbed") / ".cbi"
-    return Home(shutil.copytree(one_night, folder, symlinks=True))
+    return Home(copied(one_night, folder))

@@ -1,7 +1,6 @@
 """A catalogue that was changed after a night: all that depends on it is made again, and agrees."""
 
 import json
-import shutil
 from dataclasses import replace
 
 import polars as pl
@@ -10,14 +9,14 @@ import pytest
 from cbi_pipeline.catalogue import PACKAGED
 from cbi_pipeline.registry import chronicle
 from cbi_pipeline.warehouse import Warehouse
-from tests.system.homes import Home
+from tests.system.homes import Home, copied
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
 def finished(one_night, tmp_path) -> Home:
-    return Home(shutil.copytree(one_night, tmp_path / ".cbi", symlinks=True))
+    return Home(copied(one_night, tmp_path / ".cbi"))
 
 
 def changed(home: Home, before: str, after: str) -> Home:

@@ -1,19 +1,17 @@
 """A past day asked for again: replayed, never trained, never aliased, never reported."""
 
-import shutil
-
 import dagster as dg
 import pytest
 
 from cbi_pipeline.definitions import defs
 from cbi_pipeline.defs.pipeline import Pipeline
-from tests.system.homes import Home
+from tests.system.homes import Home, copied
 
 pytestmark = pytest.mark.slow
 
 
 def test_a_past_day_changes_no_model_no_alias_and_no_report(undisturbed, tmp_path):
-    home = Home(shutil.copytree(undisturbed.path, tmp_path / ".cbi", symlinks=True))
+    home = Home(copied(undisturbed.path, tmp_path / ".cbi"))
     reports = sorted(home.settings.reports_dir.iterdir())
     result = defs.resolve_job_def("nightly").execute_in_process(
         partition_key="2019-06-10",

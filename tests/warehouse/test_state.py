@@ -3,6 +3,7 @@
 import hashlib
 import struct
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import duckdb
 import polars as pl
@@ -124,6 +125,16 @@ def test_what_becomes_known_later_does_not_touch_the_state_of_before(undone):
         alone = state_after(undone, [(A, 1)], as_of)
         followed = state_after(undone, [(A, 1), (later, 60)], as_of)
         assert (alone == followed) is same
+
+
+def test_an_instant_may_be_told_in_any_zone(undone):
+    there = at(50).astimezone(ZoneInfo("America/New_York"))
+    with undone() as store:
+        store.replace("ref.series", reference(*SERIES))
+        store.record(A, seen_at=at(1), txn_id=1)
+        store.record(parsed({300: 1.0}, series="S.A", available=at(50)), seen_at=at(50), txn_id=2)
+        assert store.state(there, SERIES) == store.state(at(50), SERIES)
+        assert store.state(there, SERIES) != store.state(at(49), SERIES)
 
 
 def test_a_rolled_back_write_leaves_no_trace(tmp_path):
