@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -72,8 +72,8 @@ class Pipeline:
         return Registry(self.settings.mlflow_uri, self.settings.mlflow_dir / "artifacts")
 
     def now(self) -> datetime:
-        """The instant that counts as now."""
-        return self.instant or self.settings.clock.now()
+        """The instant that counts as now, UTC."""
+        return (self.instant or self.settings.clock.now()).astimezone(UTC)
 
     def today(self) -> date:
         """The desk's day on the profile's clock."""
@@ -100,9 +100,9 @@ class Pipeline:
         return later.is_empty()
 
     def as_of(self, day: str) -> datetime:
-        """What day ``day`` (ISO) knew: everything until 23:00 at the desk, or until now."""
+        """What day ``day`` (ISO) knew, UTC: everything until 23:00 at the desk, or until now."""
         closes = datetime.combine(date.fromisoformat(day), DAY_ENDS, ZONE)
-        return min(closes, self.now())
+        return min(closes, self.now()).astimezone(UTC)
 
     def add(self, tables: dict[str, pl.DataFrame]) -> dict[str, int]:
         """Append the rows whose keys are not stored yet, in one transaction, and publish.

@@ -9,13 +9,33 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from cbi_pipeline.defs.pipeline import ZONE
 from cbi_pipeline.ingest import FaultLog
 from cbi_pipeline.warehouse import Warehouse
+from tests.commands import Program
 from tests.feed_servers.sentinel import SENTINEL, search
 from tests.feed_servers.world import world
 from tests.system.homes import Home
 
 pytestmark = pytest.mark.slow
+
+
+#: A job of the day and instant given, as a schedule's tick would start it.
+JOB = """
+import sys
+from datetime import datetime
+import dagster as dg
+from cbi_pipeline.definitions import defs
+from cbi_pipeline.defs.pipeline import Pipeline
+job, instant = sys.argv[1:]
+instant = datetime.fromisoformat(instant)
+job = defs.resolve_job_def(job)
+job.execute_in_process(
+    partition_key=instant.date().isoformat() if job.partitions_def else None,
+    resources={"pipeline": Pipeline(Pipeline.from_environment().settings, instant)},
+    instance=dg.DagsterInstance.ephemeral(),
+)
+"""
 
 
 @dataclass
@@ -96,3 +116,18 @@ def test_the_key_stands_nowhere_in_what_was_written_or_said(morning):
     assert search(morning.home.path, texts) == []
     assert (morning.home.path / "mlflow" / "mlflow.db").is_file()
     assert list((morning.home.path / "dagster").rglob("*.db"))
+
+
+def test_the_night_at_its_hour_speaks_for_the_desks_whole_day(tmp_path):
+    desk = datetime.now(ZONE) - timedelta(days=1)
+    tick = desk.replace(hour=23, minute=15, second=0, microsecond=0)
+    with world() as services:
+        variables = services.variables(tmp_path, wti=("USD/bbl", "EIA.RWTC"))
+        home = Home(tmp_path / ".cbi", variables)
+        for job in ("ingest_eia", "nightly"):
+            done = Program(JOB, (job, tick.isoformat()), home.environment).wait()
+            assert done.returncode == 0, done.stderr
+    with Warehouse(home.settings.warehouse_dir).read() as store:
+        (spoken,) = store.table("issued.forecast", "track = 'live'")["as_of"].unique()
+    assert spoken == tick.replace(hour=23, minute=0)
+    assert (home.settings.reports_dir / f"morning-{tick:%Y-%m-%d}.html").is_file()
