@@ -18,8 +18,13 @@ def part(folder: Path, kept: Callable[[str, int], bool]) -> Path:
     """The lines whose file name and year ``kept`` wants, recorded as if shipped so."""
     shutil.copytree(archive.PACKAGED, folder)
     for path in folder.glob("*.csv.gz"):
-        header, *lines = gzip.decompress(path.read_bytes()).decode().splitlines(keepends=True)
-        write(path, "".join([header, *(line for line in lines if kept(path.name, _year(line)))]))
+        rewrite(
+            path,
+            lambda lines, name=path.name: [
+                lines[0],
+                *(line for line in lines[1:] if kept(name, _year(line))),
+            ],
+        )
     archive.seal(folder)
     record = folder / archive.RECORD
     document = tomlkit.parse(record.read_text())
@@ -32,6 +37,12 @@ def part(folder: Path, kept: Callable[[str, int], bool]) -> Path:
 def recent(folder: Path) -> Path:
     """Everything from 2010 on: what the stages after the ingestion need, a fifth of the rows."""
     return part(folder, lambda _, year: year >= 2010)
+
+
+def rewrite(path: Path, change: Callable[[list[str]], list[str]]) -> None:
+    """Put what ``change`` makes of the file's lines, the header among them, in their place."""
+    lines = gzip.decompress(path.read_bytes()).decode().splitlines(keepends=True)
+    write(path, "".join(change(lines)))
 
 
 def write(path: Path, text: str) -> None:

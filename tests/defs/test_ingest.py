@@ -1,6 +1,5 @@
 """The archive asset on real archives: sound, damaged and edited ones."""
 
-import gzip
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -12,6 +11,7 @@ from cbi_pipeline.feeds import archive
 from cbi_pipeline.settings import Settings
 from tests.defs.trees import footprint
 from tests.ingest.archive_copy import small_archive
+from tests.records import rewrite
 
 WTI = "eia-wti-daily.csv.gz"
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -31,12 +31,6 @@ def ingest(pipeline: Pipeline) -> dg.ExecuteInProcessResult:
         instance=dg.DagsterInstance.ephemeral(),
         raise_on_error=False,
     )
-
-
-def rewrite(pipeline: Pipeline, change) -> None:
-    path = pipeline.settings.archive_dir / WTI
-    lines = gzip.decompress(path.read_bytes()).decode().splitlines(keepends=True)
-    path.write_bytes(gzip.compress("".join(change(lines)).encode(), mtime=0))
 
 
 def checks(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:
@@ -98,7 +92,10 @@ def test_a_flipped_byte_is_named_and_nothing_is_written(pipeline):
 
 
 def test_a_bad_row_warns_and_the_rest_goes_through(pipeline):
-    rewrite(pipeline, lambda lines: [*lines[:-1], lines[-1].rsplit(",", 1)[0] + ",oops\n"])
+    rewrite(
+        pipeline.settings.archive_dir / WTI,
+        lambda lines: [*lines[:-1], lines[-1].rsplit(",", 1)[0] + ",oops\n"],
+    )
     archive.seal(pipeline.settings.archive_dir)
     result = ingest(pipeline)
     assert result.success
@@ -113,7 +110,7 @@ def test_too_many_bad_rows_block_and_nothing_is_committed(pipeline):
     def spoil(lines: list[str]) -> list[str]:
         return [lines[0], *(line.rsplit(",", 1)[0] + ",oops\n" for line in lines[1:])]
 
-    rewrite(pipeline, spoil)
+    rewrite(pipeline.settings.archive_dir / WTI, spoil)
     archive.seal(pipeline.settings.archive_dir)
     result = ingest(pipeline)
     assert not result.success

@@ -34,6 +34,8 @@ FLAGS = (
     "--disable-background-networking --disable-component-update --disable-sync "
     "--window-size=1600,1200"
 )
+#: Every process that the command begins, or that one of those does, carries this variable.
+MARK = "PAGES_OF_THE_TESTS"
 RUNS = "{runsOrError{...on Runs{results{runId status jobName}}}}"
 
 
@@ -52,7 +54,7 @@ class Pages:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "cbi_pipeline.cli", "ui", *ports],
             cwd=PROJECT_ROOT,
-            env=home.environment,
+            env={**home.environment, MARK: str(self.port)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -209,15 +211,20 @@ def close_and_look(pages: Pages, number: signal.Signals) -> None:
     for port in (pages.port, pages.mlflow_port):
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", port)) != 0
-    assert servers(pages) == []
+    # What the servers themselves started ends a little after them.
+    deadline = time.monotonic() + 30
+    while left := servers(pages):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.25)
 
 
 def servers(pages: Pages) -> list[str]:
-    """Processes of the Dagster pages, other than the command itself."""
+    """Every process of the pages, theirs and their servers' own, other than the command itself."""
+    mark = f"{MARK}={pages.port}\0".encode()
     return [
-        path.parent.name
-        for path in Path("/proc").glob("[0-9]*/cmdline")
-        if f"\0-p\0{pages.port}\0".encode() in read(path)
+        read(folder / "cmdline").replace(b"\0", b" ").decode()
+        for folder in Path("/proc").glob("[0-9]*")
+        if mark in read(folder / "environ") and folder.name != str(pages.process.pid)
     ]
 
 

@@ -1,6 +1,5 @@
 """An archive that lost, changed or gained something, as its user meets it."""
 
-import gzip
 import shutil
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 from cbi_pipeline.feeds import archive
 from cbi_pipeline.warehouse import Warehouse
 from tests.defs.trees import footprint
+from tests.records import rewrite
 from tests.system.homes import Home
 
 pytestmark = pytest.mark.slow
@@ -24,11 +24,6 @@ def folder(tmp_path) -> Path:
 @pytest.fixture
 def home(tmp_path, folder) -> Home:
     return Home(tmp_path / ".cbi", {"CBI_ARCHIVE_DIR": str(folder)})
-
-
-def rewrite(path: Path, change) -> None:
-    lines = gzip.decompress(path.read_bytes()).decode().splitlines(keepends=True)
-    path.write_bytes(gzip.compress("".join(change(lines)).encode(), mtime=0))
 
 
 def nothing_was_invented(home: Home) -> bool:
