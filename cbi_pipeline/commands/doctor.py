@@ -109,7 +109,13 @@ def _registry(settings: Settings) -> Finding:
     from cbi_pipeline.registry import Registry, RegistryError
 
     try:
-        champion = Registry(settings.mlflow_uri, settings.mlflow_dir / "artifacts").champion()
+        registry = Registry(settings.mlflow_uri, settings.mlflow_dir / "artifacts")
+        champion = registry.champion()
+        registry.load(champion.version)
     except RegistryError as error:
         return Finding("registry", fine=False, detail=str(error))
-    return Finding("registry", fine=True, detail=f"champion is version {champion.version}")
+    return Finding(
+        "registry",
+        fine=True,
+        detail=f"champion is version {champion.version}, its files as registered",
+    )

@@ -62,6 +62,18 @@ def uri(
     console.print(f"version {found.version}, {found.recipe}: {found.note}", style="dim")
 
 
+@app.command()
+def relocate() -> None:
+    """Find the model files again after this home, or the checkout around it, was moved."""
+    registry = _registry()
+    count = registry.relocate()
+    if count:
+        console.print(f"{count} versions verified; their files are now those in", end=" ")
+    else:
+        console.print("nothing to do: the models are recorded where they lie,", end=" ")
+    console.print(str(registry.artifacts_dir), soft_wrap=True)
+
+
 def _registry() -> Registry:
     from cbi_pipeline.registry import Registry
 

@@ -23,6 +23,7 @@ from cbi_pipeline.registry.errors import (
     RegistryEmpty,
     RegistryError,
     RegistryMismatch,
+    RegistryMoved,
 )
 from cbi_pipeline.registry.frame import model_input
 from cbi_pipeline.registry.provenance import Provenance
@@ -40,6 +41,7 @@ __all__ = [
     "RegistryEmpty",
     "RegistryError",
     "RegistryMismatch",
+    "RegistryMoved",
     "Reign",
     "Trace",
     "axes",

@@ -32,8 +32,8 @@ def prepare() -> None:
 
 def exists(tracking_uri: str) -> bool:
     """False when the address is a SQLite file that is not there yet."""
-    database = _database(tracking_uri)
-    return database is None or database.is_file()
+    file = database(tracking_uri)
+    return file is None or file.is_file()
 
 
 def connect(tracking_uri: str) -> MlflowClient:
@@ -50,19 +50,20 @@ def create(tracking_uri: str) -> None:
     MLflow builds its tables in many steps and cannot go on from a half-built file, so they are
     built beside the final place and moved there at once.
     """
-    database = _database(tracking_uri)
-    if database is None or database.is_file():
+    file = database(tracking_uri)
+    if file is None or file.is_file():
         return
-    database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for leftover in database.parent.glob(f"{_BUILDING}*"):
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for leftover in file.parent.glob(f"{_BUILDING}*"):
         leftover.unlink()
     # A name of its own each time: MLflow keeps connections by name for as long as it lives.
-    building = database.with_name(f"{_BUILDING}{uuid4().hex}.db")
+    building = file.with_name(f"{_BUILDING}{uuid4().hex}.db")
     connect(f"{_SQLITE}{building}").search_experiments(max_results=1)
-    building.replace(database)
+    building.replace(file)
 
 
-def _database(tracking_uri: str) -> Path | None:
+def database(tracking_uri: str) -> Path | None:
+    """The file of a SQLite store; None for a store of another kind."""
     if not tracking_uri.startswith(_SQLITE):
         return None
     return Path(tracking_uri.removeprefix(_SQLITE))

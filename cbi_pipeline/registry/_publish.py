@@ -15,10 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
-from urllib.parse import urlparse
-from urllib.request import url2pathname
 
-from cbi_pipeline.registry import _package, _record, _seal, frame
+from cbi_pipeline.registry import _package, _place, _record, _seal, frame
 from cbi_pipeline.registry.errors import RegistryDamaged
 from cbi_pipeline.registry.versions import MODEL_TAG, SEAL_TAG, tag
 
@@ -181,9 +179,8 @@ def stored(client: MlflowClient, location: str, digest: str) -> Iterator[Path]:
     Raises:
         RegistryDamaged: the folder is gone, incomplete, or changed since it was sealed.
     """
-    place = urlparse(location)
-    if place.scheme == "file":
-        folder = Path(url2pathname(place.path))
+    folder = _place.folder(location)
+    if folder is not None:
         _seal.verify(folder, digest)
         yield folder
         return

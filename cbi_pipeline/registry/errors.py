@@ -3,6 +3,7 @@
 RegistryError
 ├── RegistryEmpty       nothing registered yet, or no such version or alias
 ├── RegistryDamaged     what is stored is not what was registered
+├── RegistryMoved       the model files are said to lie elsewhere than in this home
 └── RegistryMismatch    the warehouse names versions that the registry does not hold
 """
 
@@ -17,6 +18,10 @@ class RegistryEmpty(RegistryError):
 
 class RegistryDamaged(RegistryError):
     """A stored model is incomplete, or its bytes are not those that were registered."""
+
+
+class RegistryMoved(RegistryError):
+    """The folder was moved or copied: its store still names the old place of its files."""
 
 
 class RegistryMismatch(RegistryError):

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cbi_pipeline.registry import _mlflow, _publish, _record
+from cbi_pipeline.registry import _mlflow, _place, _publish, _record
 from cbi_pipeline.registry._package import Calendar
 from cbi_pipeline.registry._record import Candidate
 from cbi_pipeline.registry.aliases import DERIVED, derive
@@ -106,7 +106,7 @@ class Registry:
 
     def _register(self, candidate: Candidate) -> RegisteredVersion:
         _mlflow.create(self.tracking_uri)
-        client = _mlflow.connect(self.tracking_uri)
+        client = self._client()
         shelf = _publish.Shelf(client, self.name, self.artifacts_dir.resolve())
         shelf.sweep()
         conditions = [f"tags.{tag} = '{value}'" for tag, value in candidate.key.items()]
@@ -115,6 +115,37 @@ class Registry:
             with self._stored(client, same[0]):  # raises when the version has been damaged since
                 return self._version(client, same[0])
         return self._version(client, shelf.publish(candidate))
+
+    def relocate(self) -> int:
+        """Let the store name this home as the place of its files, after the home was moved.
+
+        Every version's files must be here, unchanged, before anything is written.
+
+        Returns:
+            Versions whose files are named anew; 0 when they are named rightly already.
+
+        Raises:
+            RegistryEmpty: no store here, or it is none of this home's own.
+            RegistryDamaged: a version's files are missing here, or changed.
+        """
+        database = _mlflow.database(self.tracking_uri)
+        if database is None or not database.is_file():
+            raise RegistryEmpty(
+                f"no models of this home at {self.tracking_uri}; nothing can be relocated"
+            )
+        with _publish.exclusive(self.artifacts_dir):
+            client = _mlflow.connect(self.tracking_uri)
+            old = _place.recorded(client, self.name)
+            new = (self.artifacts_dir.resolve() / self.name).as_uri()
+            if old is None or old == new:
+                return 0
+            versions = list(self._search(client))
+            for found in versions:
+                place = new + self._address(client, found).removeprefix(old)
+                with _publish.stored(client, place, tag(found, SEAL_TAG)):
+                    pass  # to enter is to verify
+            _place.rewrite(database, old, new)
+            return len(versions)
 
     def versions(self) -> list[RegisteredVersion]:
         """Every version, oldest first; empty when nothing is registered."""
@@ -259,7 +290,9 @@ class Registry:
             raise RegistryEmpty(
                 f"no model registered yet at {self.tracking_uri}; run `cbi run` first"
             )
-        return _mlflow.connect(self.tracking_uri)
+        client = _mlflow.connect(self.tracking_uri)
+        _place.require_here(client, self.name, self.artifacts_dir)
+        return client
 
     def _find(self, client: MlflowClient, version: int | str) -> ModelVersion:
         from mlflow.exceptions import MlflowException
@@ -299,11 +332,14 @@ class Registry:
 
     @contextmanager
     def _stored(self, client: MlflowClient, found: ModelVersion) -> Iterator[Path]:
+        address = self._address(client, found)
+        with _publish.stored(client, address, tag(found, SEAL_TAG)) as folder:
+            yield folder
+
+    def _address(self, client: MlflowClient, found: ModelVersion) -> str:
         from mlflow.exceptions import MlflowException
 
         try:
-            model = client.get_logged_model(tag(found, MODEL_TAG))
+            return str(client.get_logged_model(tag(found, MODEL_TAG)).artifact_location)
         except MlflowException as error:
             raise RegistryDamaged(f"version {found.version} has lost its model: {error}") from error
-        with _publish.stored(client, model.artifact_location, tag(found, SEAL_TAG)) as folder:
-            yield folder

@@ -119,6 +119,19 @@ def test_doctor_is_content(cbi_here, finished):
 
 
 @pytest.mark.slow
+def test_after_a_move_doctor_says_how_the_models_are_found_again(cbi_here, finished, tmp_path):
+    home = tmp_path / "home"
+    subprocess.run(["cp", "-a", str(finished), str(home)], check=True)
+    lost = cbi_here("doctor", home=home)
+    assert lost.returncode == 1
+    assert "`cbi models relocate`" in lost.stdout
+    assert cbi_here("models", "uri", home=home).returncode == 2
+    assert "2 versions verified" in cbi_here("models", "relocate", home=home).stdout
+    assert "nothing to do" in cbi_here("models", "relocate", home=home).stdout
+    assert cbi_here("doctor", home=home).returncode == 0
+
+
+@pytest.mark.slow
 def test_the_exported_panel_has_one_line_per_commodity_and_session(cbi_here, finished, tmp_path):
     import polars as pl
 

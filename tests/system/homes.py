@@ -7,12 +7,12 @@ import signal
 import sqlite3
 import subprocess
 import time
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
 
+from cbi_pipeline.registry import Registry
 from cbi_pipeline.settings import Settings
 from cbi_pipeline.warehouse import Warehouse
 from tests.commands import PATIENCE_S, cbi
@@ -31,24 +31,11 @@ STEPS = (
 )
 
 
-#: Where MLflow keeps addresses of its files, whole ones, so that a copy alone would share them.
-ADDRESSES = (
-    ("experiments", "artifact_location"),
-    ("runs", "artifact_uri"),
-    ("logged_models", "artifact_location"),
-    ("model_versions", "source"),
-    ("model_versions", "storage_location"),
-)
-
-
 def copied(home: Path, to: Path) -> Path:
     """A copy of a home that reads and writes nothing outside itself."""
     shutil.copytree(home, to, symlinks=True)
-    with closing(sqlite3.connect(to / "mlflow" / "mlflow.db")) as registry, registry:
-        for table, column in ADDRESSES:
-            registry.execute(
-                f"UPDATE {table} SET {column} = replace({column}, ?, ?)", [str(home), str(to)]
-            )
+    settings = Settings(home=to)
+    Registry(settings.mlflow_uri, settings.mlflow_dir / "artifacts").relocate()
     return to
 
 

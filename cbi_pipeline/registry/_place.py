@@ -1,0 +1,64 @@
+"""Where a store says its files lie: whole addresses, which stay behind when the folder moves."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlparse
+from urllib.request import url2pathname
+
+from cbi_pipeline.registry.errors import RegistryMoved
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_ADDRESSES = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+)
+
+
+def folder(address: str) -> Path | None:
+    """The folder of a ``file:`` address; None for one on another machine."""
+    place = urlparse(address)
+    return Path(url2pathname(place.path)) if place.scheme == "file" else None
+
+
+def recorded(client: MlflowClient, name: str) -> str | None:
+    """Where the files of model ``name`` were put; None when there are none, or elsewhere."""
+    found = client.get_experiment_by_name(name)
+    return str(found.artifact_location) if found and folder(found.artifact_location) else None
+
+
+def require_here(client: MlflowClient, name: str, artifacts: Path) -> None:
+    """Refuse a store whose files were put anywhere but below ``artifacts``.
+
+    Raises:
+        RegistryMoved: names both places.
+    """
+    address = recorded(client, name)
+    if address is None or (stood := folder(address)) is None:
+        return
+    here = artifacts.resolve() / name
+    if stood.resolve() != here:
+        raise RegistryMoved(
+            f"the models were stored in {stood}, but this home keeps them in {here}; "
+            f"if the folder was moved or copied, run `cbi models relocate`"
+        )
+
+
+def rewrite(database: Path, old: str, new: str) -> None:
+    """Let every address at or below ``old`` lie at ``new``, all of them or none."""
+    with closing(sqlite3.connect(database, timeout=30)) as store, store:
+        for table, column in _ADDRESSES:
+            # Names of our own list, values bound: nothing in this text comes from outside.
+            store.execute(
+                f"UPDATE {table} SET {column} = :new || substr({column}, length(:old) + 1) "
+                f"WHERE substr({column} || '/', 1, length(:old) + 1) = :old || '/'",
+                {"old": old, "new": new},
+            )
