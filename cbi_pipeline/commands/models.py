@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cbi_pipeline.commands import succession
-from cbi_pipeline.commands.console import console
+from cbi_pipeline.commands.console import console, writing
 from cbi_pipeline.settings import load_settings
 
 if TYPE_CHECKING:
@@ -63,15 +63,16 @@ def uri(
 
 
 @app.command()
-def relocate() -> None:
+def relocate() -> int:
     """Find the model files again after this home, or the checkout around it, was moved."""
     registry = _registry()
-    count = registry.relocate()
-    if count:
-        console.print(f"{count} versions verified; their files are now those in", end=" ")
-    else:
-        console.print("nothing to do: the models are recorded where they lie,", end=" ")
-    console.print(str(registry.artifacts_dir), soft_wrap=True)
+    with writing(registry.artifacts_dir.parent):
+        found = registry.relocate()
+    if not found:
+        console.print("nothing to do: the models are recorded where they lie")
+    for number, fault in sorted(found.items()):
+        console.print(f"version {number}  {fault or 'found, as registered'}", soft_wrap=True)
+    return 1 if any(found.values()) else 0
 
 
 def _registry() -> Registry:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
-from cbi_pipeline.registry.errors import RegistryMoved
+from cbi_pipeline.registry.errors import RegistryError, RegistryMoved
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -41,11 +41,9 @@ def require_here(client: MlflowClient, name: str, artifacts: Path) -> None:
     Raises:
         RegistryMoved: names both places.
     """
-    address = recorded(client, name)
-    if address is None or (stood := folder(address)) is None:
-        return
-    here = artifacts.resolve() / name
-    if stood.resolve() != here:
+    address, here = recorded(client, name), artifacts.resolve() / name
+    stood = folder(address) if address else None
+    if stood is not None and stood.resolve() != here:
         raise RegistryMoved(
             f"the models were stored in {stood}, but this home keeps them in {here}; "
             f"if the folder was moved or copied, run `cbi models relocate`"
@@ -53,12 +51,19 @@ def require_here(client: MlflowClient, name: str, artifacts: Path) -> None:
 
 
 def rewrite(database: Path, old: str, new: str) -> None:
-    """Let every address at or below ``old`` lie at ``new``, all of them or none."""
-    with closing(sqlite3.connect(database, timeout=30)) as store, store:
-        for table, column in _ADDRESSES:
-            # Names of our own list, values bound: nothing in this text comes from outside.
-            store.execute(
-                f"UPDATE {table} SET {column} = :new || substr({column}, length(:old) + 1) "
-                f"WHERE substr({column} || '/', 1, length(:old) + 1) = :old || '/'",
-                {"old": old, "new": new},
-            )
+    """Let every address at or below ``old`` lie at ``new``, all of them or none.
+
+    Raises:
+        RegistryError: the store cannot be written.
+    """
+    try:
+        with closing(sqlite3.connect(database, timeout=30)) as store, store:
+            for table, column in _ADDRESSES:
+                # Names of our own list, values bound: nothing here comes from outside.
+                store.execute(
+                    f"UPDATE {table} SET {column} = :new || substr({column}, length(:old) + 1) "
+                    f"WHERE substr({column} || '/', 1, length(:old) + 1) = :old || '/'",
+                    {"old": old, "new": new},
+                )
+    except sqlite3.Error as error:
+        raise RegistryError(f"cannot write {database}: {error}; nothing was changed") from error

@@ -116,17 +116,19 @@ class Registry:
                 return self._version(client, same[0])
         return self._version(client, shelf.publish(candidate))
 
-    def relocate(self) -> int:
+    def relocate(self) -> dict[int, str | None]:
         """Let the store name this home as the place of its files, after the home was moved.
 
-        Every version's files must be here, unchanged, before anything is written.
+        A version that is not whole here stays refused by `load`, and keeps no other from use.
 
         Returns:
-            Versions whose files are named anew; 0 when they are named rightly already.
+            Per version whose files are named anew, what is wrong with them, None when they are
+            those registered; empty when all are named rightly already.
 
         Raises:
             RegistryEmpty: no store here, or it is none of this home's own.
-            RegistryDamaged: a version's files are missing here, or changed.
+            RegistryDamaged: no version is whole here, so the files did not come along; nothing is
+                changed.
         """
         database = _mlflow.database(self.tracking_uri)
         if database is None or not database.is_file():
@@ -138,14 +140,26 @@ class Registry:
             old = _place.recorded(client, self.name)
             new = (self.artifacts_dir.resolve() / self.name).as_uri()
             if old is None or old == new:
-                return 0
-            versions = list(self._search(client))
-            for found in versions:
-                place = new + self._address(client, found).removeprefix(old)
-                with _publish.stored(client, place, tag(found, SEAL_TAG)):
-                    pass  # to enter is to verify
+                return {}
+            found = {
+                int(version.version): self._fault(client, version, old, new)
+                for version in self._search(client)
+            }
+            if found and all(found.values()):
+                raise RegistryDamaged(
+                    f"the model files are not in this home; move them here from "
+                    f"{_place.folder(old)} as well: {next(iter(found.values()))}"
+                )
             _place.rewrite(database, old, new)
-            return len(versions)
+            return found
+
+    def _fault(self, client: MlflowClient, version: ModelVersion, old: str, new: str) -> str | None:
+        try:
+            place = new + self._address(client, version).removeprefix(old)
+            with _publish.stored(client, place, tag(version, SEAL_TAG)):
+                return None
+        except RegistryDamaged as error:
+            return str(error)
 
     def versions(self) -> list[RegisteredVersion]:
         """Every version, oldest first; empty when nothing is registered."""

@@ -12,7 +12,13 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from cbi_pipeline.registry import Registry, RegistryDamaged, RegistryEmpty, RegistryMoved
+from cbi_pipeline.registry import (
+    Registry,
+    RegistryDamaged,
+    RegistryEmpty,
+    RegistryError,
+    RegistryMoved,
+)
 from tests.registry import world
 from tests.registry.conftest import House
 
@@ -63,7 +69,7 @@ def test_nothing_of_the_old_place_is_read_or_written(moved: Registry, use: str) 
 
 
 def test_a_relocated_store_loads_what_was_registered(moved: Registry, house: House) -> None:
-    assert moved.relocate() == 2
+    assert moved.relocate() == {1: None, 2: None}
     assert [moved.load(n).fingerprint() for n in (1, 2)] == [
         model.fingerprint() for model in house.models
     ]
@@ -85,8 +91,8 @@ def test_a_program_that_knows_only_the_store_loads_from_the_new_place(moved: Reg
 
 def test_a_second_time_there_is_nothing_to_do(moved: Registry, house: House) -> None:
     moved.relocate()
-    assert moved.relocate() == 0
-    assert house.registry.relocate() == 0
+    assert moved.relocate() == {}
+    assert house.registry.relocate() == {}
 
 
 def test_other_models_of_the_store_keep_their_addresses(moved: Registry) -> None:
@@ -98,11 +104,42 @@ def test_other_models_of_the_store_keep_their_addresses(moved: Registry) -> None
         assert store.execute(other, [moved.name]).fetchall() == before
 
 
-def test_files_that_did_not_come_along_are_named_and_nothing_is_changed(moved: Registry) -> None:
+def weights(registry: Registry) -> list[Path]:
+    return sorted(registry.artifacts_dir.glob(f"{registry.name}/**/weights.safetensors"))
+
+
+def test_files_that_did_not_come_along_are_asked_for_and_nothing_is_changed(
+    moved: Registry,
+) -> None:
     before = addresses(moved)
-    weights = next(moved.artifacts_dir.glob(f"{moved.name}/**/weights.safetensors"))
-    weights.unlink()
+    for path in weights(moved):
+        path.unlink()
+    with pytest.raises(
+        RegistryDamaged, match=r"move them here from .*weights\.safetensors is miss"
+    ):
+        moved.relocate()
+    assert addresses(moved) == before
+
+
+def test_a_version_that_is_not_whole_is_named_and_keeps_no_other_from_use(moved: Registry) -> None:
+    weights(moved)[0].unlink()
+    found = moved.relocate()
+    (lost,) = (number for number, fault in found.items() if fault)
+    assert "weights.safetensors is missing" in str(found[lost])
+    assert moved.load(3 - lost)
     with pytest.raises(RegistryDamaged, match=r"weights\.safetensors is missing"):
+        moved.load(lost)
+
+
+def test_a_store_that_cannot_be_written_is_left_as_it_was(moved: Registry) -> None:
+    before = addresses(moved)
+    database = moved.tracking_uri.removeprefix("sqlite:///")
+    with closing(sqlite3.connect(database)) as other, other:
+        other.execute(
+            "CREATE TRIGGER full BEFORE UPDATE ON model_versions "
+            "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+        )
+    with pytest.raises(RegistryError, match=r"disk is full; nothing was changed$"):
         moved.relocate()
     assert addresses(moved) == before
 
