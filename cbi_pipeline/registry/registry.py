@@ -129,6 +129,7 @@ class Registry:
             RegistryEmpty: no store here, or it is none of this home's own.
             RegistryDamaged: no version is whole here, so the files did not come along; nothing is
                 changed.
+            RegistryError: the store cannot be written; nothing is changed.
         """
         database = _mlflow.database(self.tracking_uri)
         if database is None or not database.is_file():

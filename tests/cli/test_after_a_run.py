@@ -9,6 +9,7 @@ import pytest
 
 from cbi_pipeline.cli import invoke
 from tests.defs.trees import footprint
+from tests.system.homes import copied
 
 
 def test_the_summary_names_rows_state_version_verdict_and_report(cbi, finished):
@@ -116,6 +117,16 @@ def test_ledger_verify_passes_and_names_a_changed_forecast(cbi, finished, tmp_pa
 @pytest.mark.slow
 def test_doctor_is_content(cbi_here, finished):
     assert cbi_here("doctor", home=finished).returncode == 0
+
+
+@pytest.mark.slow
+def test_doctor_names_a_file_that_the_champion_lost(cbi_here, finished, tmp_path):
+    home = copied(finished, tmp_path / "home")
+    for weights in (home / "mlflow").rglob("weights.safetensors"):
+        weights.unlink()
+    done = cbi_here("doctor", home=home)
+    assert done.returncode == 1
+    assert "weights.safetensors is missing" in done.stdout
 
 
 @pytest.mark.slow

@@ -95,13 +95,12 @@ def test_a_second_time_there_is_nothing_to_do(moved: Registry, house: House) -> 
     assert house.registry.relocate() == {}
 
 
-def test_other_models_of_the_store_keep_their_addresses(moved: Registry) -> None:
-    database = moved.tracking_uri.removeprefix("sqlite:///")
-    other = "SELECT artifact_location FROM experiments WHERE name != ? ORDER BY 1"
-    with closing(sqlite3.connect(database)) as store:
-        before = store.execute(other, [moved.name]).fetchall()
-        moved.relocate()
-        assert store.execute(other, [moved.name]).fetchall() == before
+def test_another_model_of_the_store_keeps_its_addresses(moved: Registry) -> None:
+    client = MlflowClient(moved.tracking_uri)
+    place = f"{client.get_experiment_by_name(moved.name).artifact_location}-of-another"
+    client.create_experiment("another", artifact_location=place)
+    moved.relocate()
+    assert client.get_experiment_by_name("another").artifact_location == place
 
 
 def weights(registry: Registry) -> list[Path]:
