@@ -138,6 +138,6 @@ def able(catalogue: Catalogue, rows: pl.DataFrame) -> Catalogue:
     A series that never came must not stop the others. When no commodity is left the catalogue
     stays whole, and whatever is built on it says what is missing.
     """
-    ready = set(rows.filter("ready")["commodity"])
+    ready = set(rows.filter(pl.col("ready"), pl.col("price") > 0)["commodity"])
     kept = tuple(one for one in catalogue.commodities if one.id in ready)
     return catalogue.model_copy(update={"commodities": kept}) if kept else catalogue

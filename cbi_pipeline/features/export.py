@@ -46,7 +46,8 @@ def panel_frame(rows: pl.DataFrame, spec: PanelSpec, as_of: datetime | None = No
 
     Returns:
         commodity, session (Date), decision_at (UTC), price, variance_ewma and variance_long
-        (float64, null where the history is too short), one float32 column per feature (null where
+        (float64, null where the row can be no origin: too little history, or a price at or below
+        zero), one float32 column per feature (null where
         absent) and one ``age_<group>`` column (days) per release group.
     """
     kept = rows.filter(
@@ -54,7 +55,8 @@ def panel_frame(rows: pl.DataFrame, spec: PanelSpec, as_of: datetime | None = No
     )
     if as_of is not None:
         kept = kept.filter(pl.col("decision_at") <= as_of)
-    ready = pl.col("ready")
+    # No log return starts from a price at or below zero, so no forecast and no lesson does.
+    ready = pl.col("ready") & (pl.col("price") > 0)
     return _in_order(kept, spec).select(
         "commodity",
         "session",
@@ -99,7 +101,8 @@ def panel_arrays(frame: pl.DataFrame, spec: PanelSpec) -> dict[str, npt.NDArray[
     )
     mask = ~np.isnan(values)
     variance = frame.select("variance_ewma", "variance_long").cast(pl.Float32).to_numpy()
-    ready = ~np.isnan(variance).any(axis=1)
+    # A variance too small for these numbers is none: such a row can be no origin.
+    ready = (np.nan_to_num(variance) > 0).all(axis=1)
     commodity = _codes(frame, spec)
     session = frame.get_column("session").cast(pl.Date).to_physical().to_numpy()
     decision = frame.get_column("decision_at").dt.epoch("us").to_numpy()

@@ -95,14 +95,15 @@ def _nothing() -> pl.DataFrame:
 def from_walk_forward(forecasts: pl.DataFrame, recipe: str) -> pl.DataFrame:
     """Long frame of one recipe's walk-forward forecasts, for the replay track.
 
-    The speaker is the fold model, ``<recipe>@<fold>``.
+    The speaker is the fold model, ``<recipe>@<fold>``. From a price at or below zero no log return
+    starts, so such an origin has no forecast.
 
     Args:
         forecasts: rows of evaluation.forecast.
         recipe: recipe to replay.
     """
     return (
-        forecasts.filter(pl.col("recipe") == recipe)
+        forecasts.filter(pl.col("recipe") == recipe, pl.col("origin_price") > 0)
         .with_columns(model_version=pl.format("{}@{}", "recipe", "fold"))
         .select(_SPOKEN)
     )

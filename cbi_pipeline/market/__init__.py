@@ -5,10 +5,11 @@ latest_prices    one price per session as known at an instant
 decision_at      the first 23:00 in New York at or after an instant
 sessions         sessions of a calendar, past or future
 coverage         expected sessions against those that have a price, by year
+years_read       how far back a record must be whole
 """
 
 from cbi_pipeline.market.calendars import Calendar, calendar, next_sessions, sessions
-from cbi_pipeline.market.coverage import coverage, coverage_rule
+from cbi_pipeline.market.coverage import coverage, coverage_rule, years_read
 from cbi_pipeline.market.prices import build_prices, latest_prices
 from data_contracts.decision import DECISION_HOUR, DECISION_ZONE, decision_at
 
@@ -24,4 +25,5 @@ __all__ = [
     "latest_prices",
     "next_sessions",
     "sessions",
+    "years_read",
 ]

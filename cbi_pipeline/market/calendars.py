@@ -70,9 +70,9 @@ def next_sessions(name: str, after: date, count: int) -> list[date]:
 
 
 @cache
-def _exchange_holidays(century: int) -> frozenset[date]:
+def _exchange_holidays(exchange: str, century: int) -> frozenset[date]:
     # Asking for a hundred years takes as long as asking for one.
-    rules = pandas_market_calendars.get_calendar("NYSE").regular_holidays
+    rules = pandas_market_calendars.get_calendar(exchange).regular_holidays
     days = rules.holidays(f"{century}00-01-01", f"{century}99-12-31")
     return frozenset(day.date() for day in days)
 
@@ -84,9 +84,24 @@ def _is_spot_session(day: date) -> bool:
     agree on 99.41 % of the 8,611 weekdays (30 expected days without a price, 21 prices on a
     holiday), since 2007 on 99.87 %. With the exchange's extraordinary closures, which nobody
     knows ahead, it is 99.31 %; the CME crude calendar, which is open on Thanksgiving and the
-    like, agrees on 97.58 %, the bond market's on 98.58 %.
+    like, agrees on 97.58 %, the bond market's on 98.58 %. The 7,436 Henry Hub prices from
+    1997-01-07 to 2026-08-18 agree with it on 99.15 %, since 2018 on 99.33 %: no other calendar of
+    an exchange fits them as well.
     """
-    return day.weekday() < 5 and day not in _exchange_holidays(day.year // 100)
+    return day.weekday() < 5 and day not in _exchange_holidays("NYSE", day.year // 100)
+
+
+def _is_london_session(day: date) -> bool:
+    """A weekday that is no holiday by the London Stock Exchange's standing rules.
+
+    Measured against the 9,958 Brent prices from 1987-05-20 to 2026-08-18: since 2018 the rule and
+    the record agree on 99.42 % of the weekdays (6 expected days without a price, 7 prices on a
+    holiday); the New York rule agrees on 96.27 %, the bond markets' of London on 96.49 %, ICE
+    Europe's futures, which trade on British bank holidays, on 98.09 %. From 2007 to 2014 the
+    record kept New York's holidays beside some of London's: over all years the London rule agrees
+    on 98.38 %, and no year since 1998 lacks more than 2.8 % of its expected days.
+    """
+    return day.weekday() < 5 and day not in _exchange_holidays("LSE", day.year // 100)
 
 
 def _is_monday(day: date) -> bool:
@@ -100,6 +115,12 @@ CALENDARS: dict[str, Calendar] = {
             name="eia_spot_daily",
             words="Weekdays that are no holiday of the New York Stock Exchange.",
             is_session=_is_spot_session,
+            ready_after=260,
+        ),
+        Calendar(
+            name="london_spot_daily",
+            words="Weekdays that are no holiday of the London Stock Exchange.",
+            is_session=_is_london_session,
             ready_after=260,
         ),
         Calendar(

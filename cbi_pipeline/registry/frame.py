@@ -79,9 +79,10 @@ def model_input(panel_frame: pl.DataFrame, spec: PanelSpec) -> pd.DataFrame:
 
 
 def example(panel_frame: pl.DataFrame, spec: PanelSpec, recipe: Recipe) -> pl.DataFrame:
-    """The rows that a forecast from the newest session of each commodity reads, in panel order.
+    """The rows that a forecast from the newest origin of each commodity reads, in panel order.
 
-    That is the newest ``window`` rows of each commodity; for a joint model, which looks at all
+    That is the newest ``window`` rows of each commodity up to its newest row that can be an
+    origin, with known variances and a positive price; for a joint model, which looks at all
     commodities side by side at each decision, the window before the earliest of these sessions
     as well.
 
@@ -90,7 +91,9 @@ def example(panel_frame: pl.DataFrame, spec: PanelSpec, recipe: Recipe) -> pl.Da
             rows than the window.
     """
     _check_columns(panel_frame, spec)
-    ordered = panel_frame.sort(
+    usable = pl.all_horizontal(pl.col("variance_ewma", "variance_long", "price") > 0)
+    newest = pl.col("session").filter(usable.fill_null(value=False)).max().over("commodity")
+    ordered = panel_frame.filter(pl.col("session") <= newest).sort(
         pl.col("commodity").replace_strict(spec.commodities, range(len(spec.commodities))),
         "session",
     )

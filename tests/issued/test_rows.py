@@ -142,6 +142,19 @@ def test_replay_keeps_each_origins_own_instant_and_names_the_fold_model():
     assert set(replayed["as_of"]) == {MONDAY}
 
 
+@pytest.mark.parametrize("price", [-36.98, 0.0])
+def test_an_origin_at_or_below_zero_is_not_replayed_and_the_others_are(price):
+    fallen = pl.when(pl.col("commodity") == "wti").then(price).otherwise("origin_price")
+    walked = spoken(MONDAY).with_columns(
+        evaluation_id=pl.lit("e"),
+        recipe=pl.lit("prior"),
+        fold=pl.lit("2019Q1"),
+        origin_price=fallen,
+    )
+    replayed = from_walk_forward(walked.select(list(WALK_FORWARD.dtypes)), "prior")
+    assert replayed["commodity"].unique().to_list() == ["gasoline_mn"]
+
+
 def test_state_can_differ_by_instant():
     later = datetime(2019, 3, 5, 4, tzinfo=UTC)
     issued = rows(

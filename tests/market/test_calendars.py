@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from cbi_pipeline.market import calendar, next_sessions, sessions
 from tests.features.records import observations
 
-NAMES = ["eia_spot_daily", "eia_retail_weekly"]
+NAMES = ["eia_spot_daily", "london_spot_daily", "eia_retail_weekly"]
 
 
 def recorded(series: str) -> set[date]:
@@ -45,6 +45,22 @@ def test_spot_is_not_expected_on_future_holidays(holiday):
     assert sessions("eia_spot_daily", holiday, holiday) == []
 
 
+@pytest.mark.parametrize(
+    ("day", "london", "new_york"),
+    [
+        (date(2026, 8, 31), False, True),  # the summer bank holiday
+        (date(2026, 11, 26), True, False),  # Thanksgiving
+        (date(2027, 3, 29), False, True),  # Easter Monday
+        (date(2026, 12, 28), False, True),  # Boxing Day, which falls on a Saturday
+        (date(2026, 12, 25), False, False),
+        (date(2026, 8, 18), True, True),
+    ],
+)
+def test_each_city_keeps_its_own_holidays(day, london, new_york):
+    assert (sessions("london_spot_daily", day, day) == [day]) is london
+    assert (sessions("eia_spot_daily", day, day) == [day]) is new_york
+
+
 @settings(deadline=None)
 @given(
     name=st.sampled_from(NAMES),
@@ -57,5 +73,5 @@ def test_the_next_sessions_are_the_first_of_those_that_follow(name, after, count
 
 
 def test_an_unknown_calendar_is_refused_with_the_ones_there_are():
-    with pytest.raises(ValueError, match="eia_spot_daily, eia_retail_weekly"):
+    with pytest.raises(ValueError, match="eia_spot_daily, london_spot_daily, eia_retail_weekly"):
         calendar("lunar")

@@ -1,9 +1,12 @@
 """Holes in a price record are counted by year and block when there are too many."""
 
+from datetime import date
+
 import polars as pl
 import pytest
 
-from cbi_pipeline.market import coverage, coverage_rule
+from cbi_pipeline.catalogue import EvaluationPlan, load_catalogue
+from cbi_pipeline.market import coverage, coverage_rule, sessions, years_read
 from tests.features.records import CATALOGUE, observations, prices
 
 
@@ -41,3 +44,50 @@ def test_a_whole_missing_year_is_seen(shipped):
 
 def test_a_record_without_prices_does_not_pass(shipped):
     assert not coverage_rule(shipped.clear(), CATALOGUE.commodity("wti")).passed
+
+
+HELD = date(2010, 1, 1), date(2020, 12, 31)
+WTI = CATALOGUE.commodity("wti")
+
+
+def held(calendar: str, *, without=(), weekday: int | None = None) -> pl.DataFrame:
+    days = [day for day in sessions(calendar, *HELD) if day not in without]
+    kept = [day for day in days if weekday in (None, day.weekday())]
+    return pl.DataFrame({"commodity": ["wti"] * len(kept), "session": kept})
+
+
+def test_years_that_nothing_reads_are_not_judged():
+    hole = sessions("eia_spot_daily", date(2012, 3, 1), date(2012, 5, 31))
+    prices = held("eia_spot_daily", without=hole)
+    assert not coverage_rule(prices, WTI).passed
+    assert not coverage_rule(prices, WTI, years=9).passed
+    assert coverage_rule(prices, WTI, years=8).passed
+
+
+@pytest.mark.parametrize(("rolling", "years"), [(8, 10), (15, 17), (None, 10)])
+def test_the_years_read_are_those_trained_on_and_those_evaluated(rolling, years):
+    asked = EvaluationPlan(years=2, origins=100, refits="yearly", rolling_years=rolling)
+    assert years_read(asked) == years
+
+
+def test_two_weeks_in_which_the_market_was_shut_refuse_no_history():
+    # As Henry Hub was in 2005, by two hurricanes.
+    shut = sessions("eia_spot_daily", date(2015, 9, 22), date(2015, 10, 6))
+    assert coverage_rule(held("eia_spot_daily", without=shut), WTI).passed
+
+
+@pytest.mark.parametrize("name", ["eia_spot_daily", "london_spot_daily"])
+def test_prices_on_another_rhythm_are_told_as_a_calendar_that_does_not_fit(name):
+    daily = WTI.model_copy(update={"calendar": name})
+    weekly = WTI.model_copy(update={"calendar": "eia_retail_weekly"})
+    for record, asked in ((held(name, weekday=2), daily), (held(name), weekly)):
+        outcome = coverage_rule(record, asked)
+        assert not outcome.passed
+        assert f"the calendar {asked.calendar} does not fit" in outcome.detail
+
+
+def test_every_price_of_the_live_profile_has_the_calendar_of_its_own_market():
+    calendars = {one.id: one.calendar for one in load_catalogue(profile="live").commodities}
+    assert calendars.pop("brent") == "london_spot_daily"
+    assert len(calendars) == 7
+    assert set(calendars.values()) == {"eia_spot_daily"}

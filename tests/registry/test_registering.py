@@ -162,3 +162,15 @@ def test_an_as_of_without_zone_is_refused(registry: Registry) -> None:
     naive = world.AS_OF.replace(tzinfo=None)
     with pytest.raises(ValueError, match="zone"):
         registry.register(world.forecaster(), **world.candidate(as_of=naive))
+
+
+@pytest.mark.parametrize("price", [-37.63, 0.0])
+def test_a_newest_price_without_a_log_return_keeps_no_model_from_being_registered(
+    registry: Registry, price: float
+) -> None:
+    frame = world.panel_frame()
+    newest = frame.filter(commodity="wti")["session"].max()
+    fallen = (pl.col("commodity") == "wti") & (pl.col("session") == newest)
+    below = frame.with_columns(price=pl.when(fallen).then(price).otherwise("price"))
+    version = registry.register(world.forecaster(7), **world.candidate(panel_frame=below))
+    assert registry.load(version.version).fingerprint() == world.forecaster(7).fingerprint()

@@ -56,13 +56,13 @@ def train(recipe: Recipe, known: Knowledge, pipeline: Pipeline) -> FitResult:
 
 
 def calendars(known: Knowledge) -> dict[str, list[date]]:
-    """Sessions of each commodity from its newest row to past its longest horizon."""
+    """Sessions of each commodity from its newest origin to past its longest horizon."""
     from cbi_pipeline.market import next_sessions
 
     dated = {}
     for commodity in known.catalogue.commodities:
-        own = known.rows.filter(known.rows["commodity"] == commodity.id)
-        newest = own["session"].max()
+        own = pl.col("commodity") == commodity.id, pl.col("ready"), pl.col("price") > 0
+        newest = known.rows.filter(own)["session"].max()
         assert isinstance(newest, date)
         ahead = max(commodity.steps) + YEARS_AHEAD * commodity.sessions_per_year
         dated[commodity.id] = [newest, *next_sessions(commodity.calendar, newest, ahead)]
