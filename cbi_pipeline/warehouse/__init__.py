@@ -8,6 +8,7 @@ under them.
 from cbi_pipeline.warehouse._errors import (
     DuplicateKey,
     LayoutChanged,
+    LayoutTooNew,
     NothingPublished,
     ReadOnlyStore,
     WarehouseBusy,
@@ -22,6 +23,7 @@ from cbi_pipeline.warehouse._warehouse import Warehouse
 __all__ = [
     "DuplicateKey",
     "LayoutChanged",
+    "LayoutTooNew",
     "NothingPublished",
     "ReadOnlyStore",
     "Recorded",

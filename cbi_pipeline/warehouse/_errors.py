@@ -4,6 +4,7 @@
     * NothingPublished
     * WarehouseBusy
     * LayoutChanged
+    * LayoutTooNew
     * ReadOnlyStore
     * DuplicateKey (also a ValueError)
 """
@@ -23,6 +24,10 @@ class WarehouseBusy(WarehouseError):
 
 class LayoutChanged(WarehouseError):
     """The stored tables do not have the columns of today's contracts."""
+
+
+class LayoutTooNew(WarehouseError):
+    """A newer version of the program wrote the stored tables."""
 
 
 class ReadOnlyStore(WarehouseError):

@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 
 from cbi_pipeline.settings import load_settings
-from cbi_pipeline.warehouse._connection import open_snapshot
+from cbi_pipeline.warehouse._warehouse import Warehouse
 
 
 def connect(home: Path | None = None) -> duckdb.DuckDBPyConnection:
@@ -25,8 +25,10 @@ def connect(home: Path | None = None) -> duckdb.DuckDBPyConnection:
 
     Raises:
         NothingPublished: nothing was published there yet.
+        LayoutChanged: an earlier version wrote it, and it cannot be migrated here.
+        LayoutTooNew: a newer version wrote it.
     """
     folder = load_settings().home if home is None else home
-    connection = open_snapshot(folder / "warehouse" / "published" / "current")
+    connection = Warehouse(folder / "warehouse").open_published()
     connection.execute("SET schema = 'pub'")
     return connection

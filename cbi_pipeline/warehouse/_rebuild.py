@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import duckdb
 
+from cbi_pipeline.warehouse._columns import columns_of
 from cbi_pipeline.warehouse._errors import LayoutChanged, WarehouseError
-from cbi_pipeline.warehouse._layout import columns_of
+from cbi_pipeline.warehouse._migrations import migrate, pending_migrations
 from cbi_pipeline.warehouse._publication import sync
 from cbi_pipeline.warehouse._state_blocks import refresh_all_blocks
 
@@ -30,12 +32,52 @@ def copy_tables(
 
     Raises:
         LayoutChanged: a table that must not be lost has other columns than its contract.
+        LayoutTooNew: a newer version of the program wrote the database.
         WarehouseError: databases exist and none can be read.
     """
-    found = [path for path in databases if path.exists()]
-    if not found or not (tables or derived):
+    present = [path for path in databases if path.exists()]
+    if not present or not (tables or derived):
         return
-    _attach_first(connection, found)
+    problems = []
+    for path in present:
+        copy = path.with_name(f"{path.name}.migrating")
+        try:
+            _copy_from(connection, _migrated(path, copy), tables, derived)
+            break
+        except duckdb.Error as error:
+            problems.append(f"{path}: {str(error).splitlines()[0]}")
+        finally:
+            remove_database(copy)
+    else:
+        raise WarehouseError(
+            f"no earlier database can be read ({'; '.join(problems)}), and what was issued and "
+            "decided lies only there. Restore one of them, or move them away to rebuild without"
+        )
+    refresh_all_blocks(connection)
+
+
+def _copy_from(
+    connection: duckdb.DuckDBPyConnection,
+    database: Path,
+    tables: Collection[str],
+    derived: Collection[str],
+) -> None:
+    """Copy all of the tables, or none."""
+    connection.execute(f"ATTACH {_quoted(database)} AS old (READ_ONLY)")
+    try:
+        connection.execute("BEGIN TRANSACTION")
+        _copy(connection, tables, derived)
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    finally:
+        connection.execute("DETACH old")
+
+
+def _copy(
+    connection: duckdb.DuckDBPyConnection, tables: Collection[str], derived: Collection[str]
+) -> None:
     stored, ours = columns_of(connection, "old"), columns_of(connection)
     for table in (*tables, *derived):
         if table not in stored:
@@ -48,22 +90,25 @@ def copy_tables(
                 "the old database. Nothing was changed; restore the version of this program that "
                 "wrote them"
             )
-    connection.execute("DETACH old")
-    refresh_all_blocks(connection)
 
 
-def _attach_first(connection: duckdb.DuckDBPyConnection, databases: Sequence[Path]) -> None:
-    problems = []
-    for path in databases:
+def _migrated(database: Path, copy: Path) -> Path:
+    """The database, or a migrated copy of one of an earlier version."""
+    with duckdb.connect(str(database), read_only=True) as stored:
+        if not pending_migrations(stored):
+            return database
+    for of, to in ((database, copy), (_log(database), _log(copy))):
+        if of.exists():
+            shutil.copyfile(of, to)
+    with duckdb.connect(str(copy)) as connection:
+        connection.execute("BEGIN TRANSACTION")
         try:
-            connection.execute(f"ATTACH {_quoted(path)} AS old (READ_ONLY)")
-            return
-        except duckdb.Error as error:
-            problems.append(f"{path}: {str(error).splitlines()[0]}")
-    raise WarehouseError(
-        f"no earlier database can be read ({'; '.join(problems)}), and what was issued and decided "
-        "lies only there. Restore one of them, or move them away to rebuild without"
-    )
+            migrate(connection)
+        except LayoutChanged:
+            # What stands in its tables decides which of them can be carried as they are.
+            return database
+        connection.execute("COMMIT")
+    return copy
 
 
 def swap_database(fresh: Path, database: Path) -> None:

@@ -6,9 +6,12 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import duckdb
+
 from cbi_pipeline.warehouse._commits import read_commit, renumber, snapshot_name
 from cbi_pipeline.warehouse._connection import open_snapshot, open_writable
-from cbi_pipeline.warehouse._layout import lay_out, require_layout
+from cbi_pipeline.warehouse._errors import LayoutChanged, WarehouseBusy
+from cbi_pipeline.warehouse._layout import is_todays, lay_out, require_readable
 from cbi_pipeline.warehouse._lock import writer_lock
 from cbi_pipeline.warehouse._publication import (
     current_snapshot,
@@ -39,7 +42,7 @@ class Warehouse:
 
     @contextmanager
     def write(self, *, memory: str | None = None) -> Iterator[Store]:
-        """Open the database for writing, made from the contracts when it is new.
+        """Open the database for writing; a new one is made, an older one migrated.
 
         Compute outside, write briefly: every other writer waits.
 
@@ -50,6 +53,7 @@ class Warehouse:
         Raises:
             WarehouseBusy: another writer did not finish in time; says who.
             LayoutChanged: the stored tables are not those of today's contracts.
+            LayoutTooNew: a newer version of the program wrote them.
         """
         with self._locked(), open_writable(self._database, self._wait_s, memory) as connection:
             lay_out(connection)
@@ -84,13 +88,53 @@ class Warehouse:
         Raises:
             NothingPublished: nothing was published yet.
             LayoutChanged: the snapshot's tables are not those of today's contracts.
+            LayoutTooNew: a newer version of the program wrote them.
+            WarehouseBusy: a home of an earlier version could not be migrated in time.
         """
-        connection = open_snapshot(self.published / "current")
+        connection = self.open_published()
         try:
-            require_layout(connection)
             yield Store(connection, writable=False)
         finally:
             connection.close()
+
+    def open_published(self) -> duckdb.DuckDBPyConnection:
+        """A read-only connection to the newest snapshot, for the caller to close.
+
+        A home of an earlier version is migrated and published first.
+
+        Raises:
+            NothingPublished, LayoutChanged, LayoutTooNew, WarehouseBusy: as :meth:`read`.
+        """
+        connection = open_snapshot(self.published / "current")
+        try:
+            if is_todays(connection):
+                return connection
+            return self._open_migrated(connection)
+        except BaseException:
+            connection.close()
+            raise
+
+    def _open_migrated(self, older: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+        try:
+            self._migrate()
+        except (OSError, WarehouseBusy) as error:
+            # Its tables may serve all the same: only views or tables that nobody reads are older.
+            try:
+                require_readable(older)
+            except LayoutChanged:
+                raise _not_migrated(self._root, error) from error
+            return older
+        older.close()
+        return open_snapshot(self.published / "current")
+
+    def _migrate(self) -> None:
+        if not self._database.exists():
+            raise LayoutChanged(
+                f"{self.published} was written by an earlier version of the program, and "
+                f"{self._database}, from which it would be brought up to date, is missing: run "
+                "`cbi rebuild`"
+            )
+        self.publish()
 
     @contextmanager
     def recreate(
@@ -149,3 +193,12 @@ class Warehouse:
             lay_out(connection)
             connection.execute("CHECKPOINT")
             return snapshot_name(*read_commit(connection))
+
+
+def _not_migrated(root: Path, error: OSError | WarehouseBusy) -> LayoutChanged:
+    why = error.strerror if isinstance(error, OSError) else str(error)
+    return LayoutChanged(
+        f"{root} was written by an earlier version of the program and could not be brought up to "
+        f"date ({why}). Make it writable, or let the other program finish, and run the same "
+        "command again"
+    )

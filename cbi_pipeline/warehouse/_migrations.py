@@ -1,0 +1,155 @@
+"""Homes of earlier versions, brought up to date where they lie.
+
+To add a column: declare it in its contract, anywhere among the others, and add one line at the end
+of ``MIGRATIONS`` that says what the table's rows are now, from what they were:
+
+    Migration(
+        "decisions name the instant they were made at",
+        "registry.decision",
+        "SELECT *, decided_at AS made_at FROM registry.decision",
+    ),
+
+The first writer, or the first reader, of an older home runs what is missing in one transaction and
+publishes the outcome; every later one finds it done. A new table needs no line: it is made empty.
+
+* The SELECT takes every row. A new value is NULL (``NULL::TIMESTAMPTZ AS made_at``, the column
+  nullable in its contract) or follows from stored values. It is never invented.
+* Its order and its constraints do not matter: a migrated table is made again from its contract, and
+  a row that breaks a constraint stops the migration with the old home unchanged.
+* A line is never edited, moved or removed once it was released. The names run so far are stored,
+  and a home with a name that is not in the list is of a newer version and refused.
+* Rows that are hashed or live outside the database have no migration: ``issued.forecast`` (its
+  chain and its plain-file copy cover the columns) keeps its columns, and so does the ledger's log,
+  whose entries get new fields with a default.
+* The ``pub`` views only ever gain columns, at their end.
+
+A change with no such line, or one that no SELECT can make, is refused as ``LayoutChanged``:
+`cbi rebuild` makes the tables again from the ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import metadata
+
+import duckdb
+
+from cbi_pipeline.warehouse._columns import columns_of
+from cbi_pipeline.warehouse._errors import LayoutChanged, LayoutTooNew
+from data_contracts import contract
+
+MIGRATIONS_DDL = (
+    "CREATE TABLE IF NOT EXISTS meta.migration (name VARCHAR NOT NULL, program VARCHAR NOT NULL)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One change of one table.
+
+    Attributes:
+        name: what is true afterwards, in words; identifies the migration for ever.
+        table: table of a contract.
+        rows: SELECT of the table's rows as they are now, from the table as it was.
+    """
+
+    name: str
+    table: str
+    rows: str
+
+
+#: In the order they are run; see the module's text for how to add one.
+MIGRATIONS: tuple[Migration, ...] = ()
+
+
+def migrate(connection: duckdb.DuckDBPyConnection) -> None:
+    """Run what is missing, inside the running transaction.
+
+    Raises:
+        LayoutTooNew: a newer version wrote the database.
+        LayoutChanged: stored rows do not allow a migration.
+    """
+    stored = columns_of(connection)
+    pending = [step for step in pending_migrations(connection) if step.table in stored]
+    for step in pending:
+        _change(connection, step)
+    for table in dict.fromkeys(step.table for step in pending):
+        _make_again(connection, table)
+
+
+def note_migrations(connection: duckdb.DuckDBPyConnection) -> None:
+    """Store that every migration was run, inside the running transaction."""
+    program = metadata.version("cbi-pipeline")
+    done = _done(connection)
+    rows = [(step.name, program) for step in MIGRATIONS if step.name not in done]
+    if rows:
+        connection.executemany("INSERT INTO meta.migration VALUES (?, ?)", rows)
+
+
+def pending_migrations(connection: duckdb.DuckDBPyConnection) -> list[Migration]:
+    """Migrations that a database has not seen, in order.
+
+    Raises:
+        LayoutTooNew: a newer version wrote the database; names it.
+    """
+    done = _done(connection)
+    _require_listed(done)
+    return [step for step in MIGRATIONS if step.name not in done]
+
+
+def _done(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Name of each migration that was run, and the version of the program that ran it."""
+    noted = connection.execute(
+        "SELECT 1 FROM duckdb_tables() WHERE schema_name = 'meta' AND table_name = 'migration' "
+        "AND database_name = current_database()"
+    ).fetchall()
+    if not noted:
+        return {}
+    return dict(connection.execute("SELECT name, program FROM meta.migration").fetchall())
+
+
+def _require_listed(done: dict[str, str]) -> None:
+    listed = {step.name for step in MIGRATIONS}
+    newer = {name: program for name, program in done.items() if name not in listed}
+    if not newer:
+        return
+    raise LayoutTooNew(
+        f"this home was written by a newer version of the program ({_programs(newer.values())}: "
+        f"{'; '.join(newer)}), this one is {metadata.version('cbi-pipeline')}. Nothing was "
+        "changed; install that version or a newer one"
+    )
+
+
+def _programs(programs: Iterable[str]) -> str:
+    return ", ".join(sorted(set(programs)))
+
+
+def _change(connection: duckdb.DuckDBPyConnection, step: Migration) -> None:
+    try:
+        connection.execute(f"CREATE OR REPLACE TABLE {step.table} AS {step.rows}")
+    except (duckdb.BinderException, duckdb.ConversionException) as error:
+        raise _unsuited(step.table, error) from error
+
+
+def _make_again(connection: duckdb.DuckDBPyConnection, table: str) -> None:
+    connection.execute(f"CREATE TABLE meta.migrating AS FROM {table}")
+    connection.execute(f"DROP TABLE {table}")
+    connection.execute(contract(table).ddl())
+    try:
+        connection.execute(f"INSERT INTO {table} BY NAME FROM meta.migrating")
+    except (
+        duckdb.BinderException,
+        duckdb.ConversionException,
+        duckdb.ConstraintException,
+    ) as error:
+        raise _unsuited(table, error) from error
+    connection.execute("DROP TABLE meta.migrating")
+
+
+def _unsuited(table: str, error: duckdb.Error) -> LayoutChanged:
+    why = str(error).splitlines()[0]
+    return LayoutChanged(
+        f"{table} of an earlier version cannot be brought up to date ({why}); nothing was changed: "
+        "run `cbi rebuild`"
+    )
