@@ -40,6 +40,21 @@ def edited(tmp_path):
         ('{ "1w" = 5, "1m" = 21, "1q" = 63 }', "{}", "wti: horizons: give at least one"),
         ('id = "gasoline_mn"', 'id = "wti"', "unique, got ['wti', 'wti']"),
         ("origins = 100", "", "[evaluation]: origins is missing"),
+        ("rolling_years", "roling_years", "roling_years is no field of it; nearest: rolling_years"),
+        ("[evaluation]", "[evalution]", "evaluation"),
+        ("[evaluation]", "[extra]\n[evaluation]", "extra is no table of it; there are: commodity"),
+        ("[profile.archive.record_ends]", "[profile.archiv.record_ends]", "nearest: archive"),
+        (
+            "[profile.archive.record_ends]",
+            "[profile.archive.record_end]",
+            "[profile.archive]: record_end is no table of it; there are: commodity, record_ends",
+        ),
+        ("wti = 2019-01-03", "wty = 2019-01-03", "wty is no commodity of the profile archive"),
+        ("wti = 2019-01-03", 'wti = "2019"', "[[commodity]] wti: record_ends"),
+        ('"EIA.EMM_EPMMU_PTE_SMN_DPG"', '"EIA.RWTC"', "wti: price_series EIA.RWTC prices more"),
+        ("sessions_per_year = 252", 'sessions_per_year = "252"', "wti: sessions_per_year"),
+        ('"1w" = 5', '"1w" = true', "wti: horizons.1w"),
+        ("liquid = true", 'liquid = "yes"', "wti: liquid"),
         ("[profile.archive.record_ends]", "[profile.archive]\nrecord_ends = 3\n[x]", "record_ends"),
     ],
 )
@@ -69,6 +84,38 @@ def test_a_wrong_entry_of_a_profile_is_named_with_it(edited):
 def test_a_wrong_feed_is_named_with_its_field(edited):
     with pytest.raises(CatalogueError, match=r"\[feed\.eia\]: hours is missing; when is no field"):
         load_feeds(edited("hours =", "when ="))
+
+
+def test_what_is_wrong_with_another_profile_is_told_in_every_profile(edited):
+    file = edited('id = "brent"\nname', 'id = "brent"\nnam')
+    with pytest.raises(CatalogueError, match=r"\[\[profile\.live\.commodity\]\] brent"):
+        load_catalogue(file, profile="archive")
+
+
+@pytest.mark.parametrize("zone", ["America/NewYork", "../etc/passwd", ""])
+def test_a_feeds_zone_that_is_none_is_named(edited, zone):
+    file = edited('zone = "America/New_York"', f'zone = "{zone}"')
+    with pytest.raises(CatalogueError, match=r"\[feed\.eia\]: zone: .*no time zone"):
+        load_feeds(file)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("0 22 * *", "60 22 * * *", "0 24 * * *", "0 22 0 * *", "0 22 * 13 *", "0 22 * * 8"),
+        *("0 22 * * mo", "5-1 22 * * *", "*/0 22 * * *", "a 22 * * *", "0 22 * * 1-", "@nightly"),
+    ],
+)
+def test_a_feeds_hours_that_no_clock_shows_are_named(edited, line):
+    file = edited('"0 22 * * *"', f'"{line}"')
+    with pytest.raises(CatalogueError, match=r"\[feed\.eia\]: cron: .*") as caught:
+        load_feeds(file)
+    assert repr(line) in str(caught.value)
+
+
+@pytest.mark.parametrize("line", ["0 22 * * 1-5", "*/15 6,18 1-7/2 jan-mar MON", "0 0 31 12 7"])
+def test_every_way_to_write_hours_is_taken(edited, line):
+    assert load_feeds(edited('"0 22 * * *"', f'"{line}"'))[0].cron[1] == line
 
 
 def test_a_commodity_may_say_itself_when_its_record_ends(edited):

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from rich.text import Text
 
 from cbi_pipeline.commands.console import console
 from cbi_pipeline.settings import Settings, load_settings
 
+if TYPE_CHECKING:
+    from cbi_pipeline.catalogue import Catalogue
+    from cbi_pipeline.feeds.live import LiveFeed
+
 _FREE_BYTES = 2 * 1024**3
+
+State = Literal["ok", "wait", "fix"]
+_COLOURS = {"ok": "green", "wait": "yellow", "fix": "red"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,33 +29,40 @@ class Finding:
 
     Attributes:
         subject: what was looked at.
-        fine: False when the pipeline cannot work with it.
+        state: ``fix`` when the pipeline cannot work with it, ``wait`` when something is left out
+            until the user brings it and all else works.
         detail: what was found, or what to do.
     """
 
     subject: str
-    fine: bool
+    state: State
     detail: str
+
+    @classmethod
+    def of(cls, subject: str, *, fine: bool, detail: str) -> Finding:
+        """One that is in order or is not."""
+        return cls(subject, "ok" if fine else "fix", detail)
 
 
 def doctor() -> int:
-    """Check the environment, the records, the store and the registry."""
+    """Check the environment, the catalogue, the records, the keys, the store and the registry."""
     findings = list(examine(load_settings()))
     for one in findings:
-        mark = ("ok  ", "green") if one.fine else ("fix ", "red")
+        mark = (f"{one.state:<4}", _COLOURS[one.state])
         console.print(Text.assemble(mark, f" {one.subject:<12} {one.detail}"), soft_wrap=True)
-    return 0 if all(one.fine for one in findings) else 1
+    return 1 if any(one.state == "fix" for one in findings) else 0
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
     """Every finding, in the order a run would meet it."""
     version = ".".join(map(str, sys.version_info[:3]))
     fine = (3, 11) <= sys.version_info[:2] < (3, 13)
-    yield Finding("python", fine, version if fine else f"{version}; use Python 3.11 or 3.12")
+    detail = version if fine else f"{version}; use Python 3.11 or 3.12"
+    yield Finding.of("python", fine=fine, detail=detail)
     yield _torch()
     yield _disk(settings)
     yield _archive(settings)
-    yield from _keys(settings)
+    yield from _catalogue(settings)
     yield _warehouse(settings)
     yield _registry(settings)
 
@@ -56,7 +71,7 @@ def _torch() -> Finding:
     import torch
 
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "processor"
-    return Finding("torch", fine=True, detail=f"{torch.__version__} on the {device}")
+    return Finding("torch", "ok", f"{torch.__version__} on the {device}")
 
 
 def _disk(settings: Settings) -> Finding:
@@ -64,7 +79,8 @@ def _disk(settings: Settings) -> Finding:
     free = shutil.disk_usage(folder).free
     found = f"{free / 1024**3:.1f} GiB free for {settings.home}"
     fine = free >= _FREE_BYTES
-    return Finding("disk", fine, found if fine else f"{found}; 2 GiB are needed, free some")
+    detail = found if fine else f"{found}; 2 GiB are needed, free some"
+    return Finding.of("disk", fine=fine, detail=detail)
 
 
 def _archive(settings: Settings) -> Finding:
@@ -73,25 +89,78 @@ def _archive(settings: Settings) -> Finding:
     try:
         files = archive.verify(settings.archive_dir)
     except FeedError as error:
-        return Finding("archive", fine=False, detail=str(error))
+        return Finding("archive", "fix", str(error))
     modified = [file.name for file in files if file.modified]
     detail = f"{len(files)} files match their record"
-    return Finding(
-        "archive", fine=True, detail=detail + (f"; modified: {modified}" if modified else "")
-    )
+    return Finding("archive", "ok", detail + (f"; modified: {modified}" if modified else ""))
 
 
-def _keys(settings: Settings) -> Iterator[Finding]:
-    from cbi_pipeline.ingest import live_feeds
+def _catalogue(settings: Settings) -> Iterator[Finding]:
+    """What is wrong with the catalogue, what in it waits for a file, and the keys of its feeds."""
+    from cbi_pipeline.catalogue import CatalogueError, load_catalogue
+    from cbi_pipeline.feeds import FeedError
+    from cbi_pipeline.operations import awaited_files, check_catalogue
+    from cbi_pipeline.warehouse import WarehouseError
 
-    for feed in live_feeds(settings).values():
+    try:
+        catalogue = load_catalogue(settings.catalogue_file, profile=settings.profile)
+        check_catalogue(catalogue, settings)
+        files = awaited_files(catalogue, settings)
+    except CatalogueError as error:
+        yield Finding("catalogue", "fix", str(error))
+        return
+    except (FeedError, WarehouseError) as error:
+        yield Finding("catalogue", "fix", f"its series cannot be looked up: {error}")
+        return
+    count = len(catalogue.commodities)
+    yield Finding("catalogue", "ok", f"{count} commodities; every name in it was looked up")
+    for commodity, words in files.items():
+        yield Finding(commodity, "wait", words)
+    yield from _keys(settings, catalogue, files)
+
+
+def _keys(settings: Settings, catalogue: Catalogue, files: Mapping[str, str]) -> Iterator[Finding]:
+    from cbi_pipeline.ingest import live_feeds, why_not_asked
+    from cbi_pipeline.operations import awaited_keys
+
+    feeds = live_feeds(settings)
+    idle = {name: why_not_asked(settings, name) for name in feeds}
+    waiting = files.keys() | awaited_keys(catalogue, settings).keys()
+    works = [one.id for one in catalogue.commodities if one.id not in waiting]
+    works += [f"the feed {name}" for name, why in idle.items() if why is None]
+    for feed in feeds.values():
         if feed.credential is None:
             continue
-        key = settings.secret(feed.credential.setting)
-        # Only whether a key is there is ever said, never the key.
-        found = key is not None and key.get_secret_value().strip()
-        detail = "set" if found else "not set (only the live profile uses it)"
-        yield Finding(feed.credential.setting, fine=True, detail=detail)
+        state, detail = _key(settings, feed, idle[feed.name])
+        priced = _priced_by(feed, catalogue)
+        if state == "wait" and priced:
+            state = "fix" if len(waiting) == len(catalogue.commodities) else "wait"
+            detail += (
+                f"; until then no forecast of {', '.join(priced)}. Without it work: "
+                f"{', '.join([*works, 'CBI_PROFILE=archive, on embedded records'])}"
+            )
+        yield Finding(feed.credential.setting, state, detail)
+
+
+def _priced_by(feed: LiveFeed, catalogue: Catalogue) -> list[str]:
+    series = {one.id for one in feed.series}
+    return [one.id for one in catalogue.commodities if one.price_series in series]
+
+
+def _key(settings: Settings, feed: LiveFeed, idle: str | None) -> tuple[State, str]:
+    """Only whether a key is there is ever said, never the key."""
+    assert feed.credential is not None
+    setting = feed.credential.setting
+    key = settings.secret(setting)
+    if key is not None and key.get_secret_value().strip():
+        return "ok", "set"
+    if settings.profile != "live":
+        return "ok", "not set (only the live profile uses it)"
+    if not feed.credential.required:
+        return "ok", f"not set, and not needed: {feed.name} answers without it"
+    if idle is None:
+        return "fix", f"not set, though {feed.name} was asked with it; put it back into .env"
+    return "wait", idle
 
 
 def _warehouse(settings: Settings) -> Finding:
@@ -101,8 +170,8 @@ def _warehouse(settings: Settings) -> Finding:
         with Warehouse(settings.warehouse_dir).read() as store:
             count = store.query("SELECT count(*) AS n FROM raw.observation")["n"][0]
     except WarehouseError as error:
-        return Finding("warehouse", fine=False, detail=str(error))
-    return Finding("warehouse", fine=True, detail=f"{count:,} observed values published")
+        return Finding("warehouse", "fix", str(error))
+    return Finding("warehouse", "ok", f"{count:,} observed values published")
 
 
 def _registry(settings: Settings) -> Finding:
@@ -113,9 +182,6 @@ def _registry(settings: Settings) -> Finding:
         champion = registry.champion()
         registry.load(champion.version)
     except RegistryError as error:
-        return Finding("registry", fine=False, detail=str(error))
-    return Finding(
-        "registry",
-        fine=True,
-        detail=f"champion is version {champion.version}, its files as registered",
-    )
+        return Finding("registry", "fix", str(error))
+    words = f"champion is version {champion.version}, its files as registered"
+    return Finding("registry", "ok", words)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import socket
 import sys
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 ARCHIVE = "ingest_archive"
 NIGHT = "nightly"
 
-_OWN_NAME = re.compile(r"^(cbi_pipeline|data_contracts)\.[\w.]+: ")
 # Dagster keeps every event for its pages; the console shows stages, bars and what failed.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 PROCESS_TAG = "cbi/pid"
@@ -43,13 +41,14 @@ def run() -> int:
     from cbi_pipeline.ingest import require_live_home
 
     pipeline = Pipeline.from_environment()
+    pipeline.require_catalogue()
     live = pipeline.settings.profile == "live"
     if live:
         require_live_home(pipeline.settings)
-        _require_prices(pipeline)
     else:
         # The clock of the archive stands in its record, and without a clock no job can be loaded.
         archive.read_record(pipeline.settings.archive_dir)
+    _require_prices(pipeline)
     # What a service has to say is not known before it is asked.
     if not live and nothing_to_do(pipeline):
         why = ": records, configuration and code are unchanged.\n"
@@ -65,14 +64,13 @@ def run() -> int:
 
 
 def _require_prices(pipeline: Pipeline) -> None:
-    from cbi_pipeline.ingest import pricing_feeds, why_not_asked
+    from cbi_pipeline.operations import awaited_files, awaited_keys
 
-    feeds = pricing_feeds(pipeline.settings, pipeline.catalogue)
-    if not feeds:
-        raise Refusal("no feed follows any commodity's price_series; correct the catalogue")
-    idle = [why_not_asked(pipeline.settings, name) for name in feeds]
-    if all(idle):
-        raise Refusal(f"without prices there is nothing to forecast: {'; '.join(map(str, idle))}")
+    files = awaited_files(pipeline.catalogue, pipeline.settings)
+    waiting = awaited_keys(pipeline.catalogue, pipeline.settings) | files
+    if len(waiting) == len(pipeline.catalogue.commodities):
+        why = "; ".join(dict.fromkeys(waiting.values()))
+        raise Refusal(f"without prices there is nothing to forecast: {why}")
 
 
 def _tell_faults(settings: Settings) -> int:
@@ -190,21 +188,17 @@ def _stages(screen: Console) -> Callable[[EventLogEntry], None]:
 
 
 def _report_failures(result: ExecuteInProcessResult) -> None:
+    from cbi_pipeline.defs.failures import cause_of
+
     for event in result.all_events:
         if event.is_step_failure:
-            errors.print(f"cbi: {event.step_key}: {_cause(event)}")
+            errors.print(f"cbi: {event.step_key}: {cause_of(event.step_failure_data.error)}")
 
 
 def _interrupted(result: ExecuteInProcessResult) -> bool:
     # Dagster turns Ctrl-C inside a step into a failure of that step.
     roots = (_root(event) for event in result.all_events if event.is_step_failure)
     return any(root and root.cls_name == "DagsterExecutionInterruptedError" for root in roots)
-
-
-def _cause(event: DagsterEvent) -> str:
-    root = _root(event)
-    # Our own errors say in words what to do; of any other its name is half of what it says.
-    return _OWN_NAME.sub("", root.message.strip()) if root else "failed without an error"
 
 
 def _root(event: DagsterEvent) -> SerializableErrorInfo | None:

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from cbi_pipeline.commands.console import Refusal, console
+from cbi_pipeline.commands.console import Refusal, console, errors
 from cbi_pipeline.commands.instance import prepare_home
 from cbi_pipeline.settings import PROJECT_ROOT, Settings, load_settings
 
@@ -38,6 +38,7 @@ def ui(
         if _answers(port):
             raise Refusal(f"port {port} is taken; choose another, see `cbi ui --help`")
     prepare_home(settings)
+    _tell_catalogue()
     # Only noted: an exception could come between a server's start and its place in the list.
     asked: list[int] = []
     for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -61,6 +62,17 @@ def ui(
         return 0
     finally:
         _stop(children)
+
+
+def _tell_catalogue() -> None:
+    """Say what is wrong with the catalogue; the pages open all the same, and show it."""
+    from cbi_pipeline.catalogue import CatalogueError
+    from cbi_pipeline.defs.pipeline import Pipeline
+
+    try:
+        Pipeline.from_environment().require_catalogue()
+    except CatalogueError as error:
+        errors.print(f"cbi: {error}. Until it is corrected every run fails with these words.")
 
 
 def _commands(settings: Settings, dagster_port: int, mlflow_port: int) -> list[list[str]]:

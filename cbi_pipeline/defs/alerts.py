@@ -15,17 +15,17 @@ from typing import Literal, Self
 
 import dagster as dg
 
-from cbi_pipeline.catalogue import load_feeds
+from cbi_pipeline.defs.failures import cause_of
+from cbi_pipeline.defs.feed_entries import feed_entries
 from cbi_pipeline.defs.jobs import IN_PROCESS
 from cbi_pipeline.defs.pipeline import ZONE, Pipeline
 from cbi_pipeline.ingest import FaultEvent, fault_log
-from cbi_pipeline.settings import load_settings
 
 Kind = Literal["opened", "closed"]
 
 WATCHED = (
     "ingest_archive",
-    *(f"ingest_{feed.name}" for feed in load_feeds(load_settings().catalogue_file)),
+    *(f"ingest_{feed.name}" for feed in feed_entries()),
     "nightly",
     "weekly",
 )
@@ -199,15 +199,23 @@ def cause(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
     """Why a run failed, by the words of the first step that did."""
     for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
         return f"{run.job_name}: {entry.step_key}: {words(entry.get_dagster_event())}"
+    for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.RUN_FAILURE):
+        said = ended(entry.get_dagster_event())
+        if said:
+            return f"{run.job_name}: {said}"
     return f"{run.job_name}: its run ended without finishing. Look at run {run.run_id}."
 
 
+def ended(event: dg.DagsterEvent) -> str:
+    """Why a run ended in which no step failed: it could not begin, or its process is gone."""
+    failure = event.job_failure_data
+    error = failure.error if failure is not None else None
+    return cause_of(error) if error is not None else (event.message or "")
+
+
 def words(event: dg.DagsterEvent) -> str:
-    """What a failed step said: its own words, or those of the first of its chained errors."""
+    """What a failed step said."""
     failure = event.step_failure_data
     if failure.user_failure_data is not None and failure.user_failure_data.description:
         return str(failure.user_failure_data.description)
-    error = failure.error
-    while error is not None and error.cause is not None:
-        error = error.cause
-    return error.message.strip() if error is not None else "failed without an error"
+    return cause_of(failure.error)

@@ -12,6 +12,7 @@ import polars as pl
 
 from cbi_pipeline.catalogue import Catalogue, EvaluationPlan, load_catalogue
 from cbi_pipeline.ledger import Ledger
+from cbi_pipeline.operations import check_catalogue
 from cbi_pipeline.settings import Settings, load_settings
 from cbi_pipeline.warehouse import Store, Warehouse
 from data_contracts import contract
@@ -45,10 +46,24 @@ class Pipeline:
 
     @cached_property
     def catalogue(self) -> Catalogue:
-        """What is forecast; the tiny profile evaluates fewer origins with fewer refits."""
-        chosen = load_catalogue(self.settings.catalogue_file, profile=self.settings.profile)
+        """What is forecast, every name looked up; the tiny profile evaluates fewer origins.
+
+        Raises:
+            CatalogueError: something in it is wrong; all of it is said, in one line.
+        """
+        chosen = self.require_catalogue()
         if self.settings.profile == "tiny":
             return chosen.model_copy(update={"evaluation": FEW_ORIGINS})
+        return chosen
+
+    def require_catalogue(self) -> Catalogue:
+        """The catalogue as written, once every name in it was looked up.
+
+        Raises:
+            CatalogueError: as for :attr:`catalogue`.
+        """
+        chosen = load_catalogue(self.settings.catalogue_file, profile=self.settings.profile)
+        check_catalogue(chosen, self.settings)
         return chosen
 
     @cached_property

@@ -14,6 +14,13 @@ def resources() -> dg.Definitions:
 
 
 def stopped(context: dg.InitResourceContext) -> Pipeline:
-    """The pipeline with its clock stopped, so that all steps of a run agree on what now is."""
+    """The pipeline with its clock stopped, so that all steps of a run agree on what now is.
+
+    Raises:
+        CatalogueError: the catalogue names something that is not there. A run fails with it before
+            its first step; a sensor, which has no run, goes on telling.
+    """
     running = Pipeline.from_environment()
+    if context.run is not None:
+        running.require_catalogue()
     return replace(running, instant=running.now())

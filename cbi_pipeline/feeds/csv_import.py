@@ -26,13 +26,18 @@ _SERIES = re.compile(r"[A-Z][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)+")
 _MISSING = ("", "NA", "null")
 
 
+def is_series_id(text: str) -> bool:
+    """Whether text can be a series id: an owner and a name, e.g. ``DESK.CPO_FOB``."""
+    return _SERIES.fullmatch(text) is not None
+
+
 def address(name: str, series: str, unit: str, source: str) -> str:
     """Address under which a file's bytes are kept.
 
     Raises:
         ValueError: the series id is none, or no source is named.
     """
-    if not _SERIES.fullmatch(series):
+    if not is_series_id(series):
         raise ValueError(f"{series!r} is no series id; use an owner and a name, e.g. DESK.CPO_FOB")
     if not source.strip():
         raise ValueError("name the source of the file with --source: who measured or published it")

@@ -7,7 +7,7 @@ from importlib import import_module
 import httpx
 from pydantic import SecretStr
 
-from cbi_pipeline.catalogue import Catalogue, CatalogueError, FeedEntry, load_feeds
+from cbi_pipeline.catalogue import PACKAGED, Catalogue, CatalogueError, FeedEntry, load_feeds
 from cbi_pipeline.feeds.archive_rows import FEED as ARCHIVE
 from cbi_pipeline.feeds.live import LiveFeed
 from cbi_pipeline.ingest._client import Patience
@@ -24,20 +24,26 @@ def live_feeds(settings: Settings) -> dict[str, LiveFeed]:
     """The live feeds by name, at the addresses the settings give.
 
     Raises:
-        CatalogueError: a module of the catalogue is not there or describes no feed of that name.
+        CatalogueError: a module of the catalogue is not there, fails, or describes no feed of that
+            name.
     """
     return {entry.name: _feed(entry, settings) for entry in load_feeds(settings.catalogue_file)}
 
 
 def _feed(entry: FeedEntry, settings: Settings) -> LiveFeed:
+    where = f"{settings.catalogue_file or PACKAGED}, [feed.{entry.name}]"
     given = [settings.feed_urls[entry.name]] if entry.name in settings.feed_urls else []
     try:
-        module = import_module(entry.module)
-    except ModuleNotFoundError as error:
-        raise CatalogueError(f"[feed.{entry.name}] names {entry.module}: {error}") from error
-    feed = module.feed(*given)
+        feed = import_module(entry.module).feed(*given)
+    except Exception as error:
+        # The module may be a user's own: whatever it fails with, the entry that names it is said.
+        raise CatalogueError(
+            f"{where}: module = {entry.module!r} cannot be used: {type(error).__name__}: {error}"
+        ) from error
     if not isinstance(feed, LiveFeed) or feed.name != entry.name:
-        raise CatalogueError(f"{entry.module}.feed() describes no live feed named {entry.name}")
+        raise CatalogueError(
+            f"{where}: {entry.module}.feed() describes no live feed named {entry.name}"
+        )
     return feed
 
 

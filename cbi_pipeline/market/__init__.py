@@ -8,7 +8,13 @@ coverage         expected sessions against those that have a price, by year
 years_read       how far back a record must be whole
 """
 
-from cbi_pipeline.market.calendars import Calendar, calendar, next_sessions, sessions
+from cbi_pipeline.market.calendars import (
+    Calendar,
+    calendar,
+    calendar_names,
+    next_sessions,
+    sessions,
+)
 from cbi_pipeline.market.coverage import coverage, coverage_rule, years_read
 from cbi_pipeline.market.prices import build_prices, latest_prices
 from data_contracts.decision import DECISION_HOUR, DECISION_ZONE, decision_at
@@ -19,6 +25,7 @@ __all__ = [
     "Calendar",
     "build_prices",
     "calendar",
+    "calendar_names",
     "coverage",
     "coverage_rule",
     "decision_at",

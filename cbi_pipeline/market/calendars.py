@@ -31,6 +31,11 @@ class Calendar:
     ready_after: int
 
 
+def calendar_names() -> tuple[str, ...]:
+    """Every calendar there is."""
+    return tuple(CALENDARS)
+
+
 def calendar(name: str) -> Calendar:
     """The calendar of that name.
 

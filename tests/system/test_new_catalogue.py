@@ -19,17 +19,19 @@ def finished(one_night, tmp_path) -> Home:
     return Home(copied(one_night, tmp_path / ".cbi"))
 
 
-def changed(home: Home, before: str, after: str) -> Home:
-    """The home with a catalogue in which a line was edited."""
+def changed(home: Home, *edits: tuple[str, str]) -> Home:
+    """The home with a catalogue in which lines were edited."""
     file = home.path.with_name("catalogue.toml")
     text = PACKAGED.read_text()
-    assert before in text
-    file.write_text(text.replace(before, after))
+    for before, after in edits:
+        assert before in text
+        text = text.replace(before, after)
+    file.write_text(text)
     return replace(home, variables={"CBI_CATALOGUE_FILE": str(file)})
 
 
 def test_other_horizons_are_judged_trained_and_forecast_beside_the_old_ones(finished):
-    home = changed(finished, '{ "1w" = 5,', '{ "1w" = 10,')
+    home = changed(finished, ('{ "1w" = 5,', '{ "1w" = 10,'))
     home.run()
     with Warehouse(home.settings.warehouse_dir).read() as store:
         ruled = chronicle(store.table("registry.decision"))
@@ -52,7 +54,7 @@ def test_other_horizons_are_judged_trained_and_forecast_beside_the_old_ones(fini
 
 
 def test_a_commodity_never_changes_its_series_unseen(finished):
-    home = changed(finished, '"EIA.RWTC"', '"EIA.WCRFPUS2"')
+    home = changed(finished, ('"EIA.RWTC"', '"EIA.WCRFPUS2"'), ('"USD/bbl"', '"kb/d"'))
     done = home.cbi("run")
     assert done.returncode == 1
     assert "wti has been forecast from EIA.RWTC here" in done.stderr

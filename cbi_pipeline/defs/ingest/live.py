@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import dagster as dg
 import polars as pl
 
-from cbi_pipeline.catalogue import FeedEntry, load_feeds
+from cbi_pipeline.catalogue import FeedEntry
 from cbi_pipeline.defs import metadata
+from cbi_pipeline.defs.feed_entries import feed_entries
 from cbi_pipeline.defs.ingest.assets import Event, committed, unasked
 from cbi_pipeline.defs.jobs import IN_PROCESS, STATUS
 from cbi_pipeline.defs.pipeline import Pipeline
@@ -21,7 +22,7 @@ from cbi_pipeline.ingest import (
     note_staleness,
     why_not_asked,
 )
-from cbi_pipeline.settings import Settings, SettingsError, load_settings
+from cbi_pipeline.settings import Settings, SettingsError
 from cbi_pipeline.warehouse import NothingPublished
 
 
@@ -203,7 +204,7 @@ def live_schedule(entry: FeedEntry, job: dg.UnresolvedAssetJobDefinition) -> dg.
 @dg.definitions
 def live() -> dg.Definitions:
     """Assets, job and schedule of every feed of the catalogue."""
-    entries = load_feeds(load_settings().catalogue_file)
+    entries = feed_entries()
     jobs = [live_job(entry) for entry in entries]
     return dg.Definitions(
         assets=[live_records(entry.name, entry.brings) for entry in entries],

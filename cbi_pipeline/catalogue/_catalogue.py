@@ -1,4 +1,8 @@
-"""The catalogue: commodities, the series they are priced by, their horizons and calendars."""
+"""The catalogue: commodities, the series they are priced by, their horizons and calendars.
+
+Its shape is checked here: every table, field and type, of every profile. Whether the names in it
+mean something on this machine is for ``operations.check_catalogue`` to say.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,11 @@ import hashlib
 import tomllib
 from collections.abc import Iterable, Mapping
 from datetime import date
+from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
     BaseModel,
@@ -20,7 +26,13 @@ from pydantic import (
     model_validator,
 )
 
-PACKAGED = Path(__file__).with_name("catalogue.toml")
+from cbi_pipeline.catalogue._cron import require_cron
+
+PACKAGED = Path(__file__).parent.with_name("catalogue.toml")
+#: Profiles that may have commodities of their own; tiny reads the archive's.
+PROFILES = ("archive", "live")
+_TABLES = ("commodity", "feed", "evaluation", "profile")
+_SECTION = ("commodity", "record_ends")
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -44,7 +56,7 @@ class Commodity(BaseModel):
         record_ends: last period of a closed historical record; a closed record is not stale.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     id: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     name: str
@@ -84,7 +96,7 @@ class EvaluationPlan(BaseModel):
             known, to show whether older data help; None leaves that out.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     years: int = Field(gt=0)
     origins: int = Field(gt=0)
@@ -115,6 +127,24 @@ class FeedEntry(BaseModel):
     zone: str
     hours: str
 
+    @field_validator("cron")
+    @classmethod
+    def _is_cron(cls, lines: tuple[str, ...]) -> tuple[str, ...]:
+        for line in lines:
+            require_cron(line)
+        return lines
+
+    @field_validator("zone")
+    @classmethod
+    def _is_zone(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (KeyError, OSError, ValueError) as error:
+            raise ValueError(
+                f"no time zone {zone!r}{nearest(zone, available_timezones())}"
+            ) from error
+        return zone
+
 
 class Catalogue(BaseModel):
     """Everything that is followed."""
@@ -129,7 +159,13 @@ class Catalogue(BaseModel):
         ids = [commodity.id for commodity in self.commodities]
         if not ids or len(set(ids)) != len(ids):
             raise ValueError(f"commodity ids must be given and unique, got {ids}")
+        series = [commodity.price_series for commodity in self.commodities]
         for commodity in self.commodities:
+            if series.count(commodity.price_series) > 1:
+                raise ValueError(
+                    f"{commodity.id}: price_series {commodity.price_series} prices more than one "
+                    "commodity; give each its own"
+                )
             if tuple(commodity.horizons) != self.horizons:
                 raise ValueError(
                     f"{commodity.id} has the horizons {_listed(commodity.horizons)}, "
@@ -162,7 +198,7 @@ class Catalogue(BaseModel):
 
 
 def load_catalogue(path: Path | None = None, *, profile: str = "archive") -> Catalogue:
-    """Read a catalogue file for a profile.
+    """Read a catalogue file for a profile; what it says for the other profiles is read too.
 
     Raises:
         CatalogueError: the file is missing or no TOML, an entry is wrong, or they contradict each
@@ -170,23 +206,74 @@ def load_catalogue(path: Path | None = None, *, profile: str = "archive") -> Cat
     """
     source = path or PACKAGED
     document = _document(source)
-    # The tiny profile reads the same closed records as the archive profile.
-    name = "archive" if profile == "tiny" else profile
-    section = _table(_table(document, "profile", source), name, source)
-    ends = _table(section, "record_ends", source)
-    given, where = document, "commodity"
-    if where in section:
-        given, where = section, f"profile.{name}.commodity"
-    commodities = tuple(
+    commodities = {name: _commodities(document, name, source) for name in PROFILES}
+    plan = _made(EvaluationPlan, document.get("evaluation", {}), f"{source}, [evaluation]")
+    chosen = _section_of(profile)
+    catalogues = {
+        name: _made(Catalogue, {"commodities": entries, "evaluation": plan}, str(source))
+        for name, entries in commodities.items()
+        if entries or name == chosen
+    }
+    for name, catalogue in catalogues.items():
+        _require_ends(document, name, catalogue, source)
+    _require_tables(document, source)
+    return catalogues[chosen]
+
+
+def commodity_table(path: Path | None = None, *, profile: str = "archive") -> str:
+    """The file and the table that a profile's commodities are entries of, for messages."""
+    source = path or PACKAGED
+    return f"{source}, [[{_entries(_document(source), _section_of(profile), source)[1]}]]"
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """The names most like a wrong one, as the end of a sentence; empty where none is."""
+    close = get_close_matches(name, sorted(names), n=3)
+    return f"; nearest: {', '.join(close)}" if close else ""
+
+
+def _commodities(document: Mapping[str, Any], name: str, source: Path) -> tuple[Commodity, ...]:
+    ends = _record_ends(document, name, source)
+    entries, where = _entries(document, name, source)
+    return tuple(
         _made(
             Commodity,
             {"record_ends": ends.get(str(entry.get("id"))), **entry},
             f"{source}, [[{where}]] {entry.get('id', f'number {number}')}",
         )
-        for number, entry in enumerate(_tables(given.get("commodity", []), where, source), start=1)
+        for number, entry in enumerate(entries, start=1)
     )
-    plan = _made(EvaluationPlan, document.get("evaluation", {}), f"{source}, [evaluation]")
-    return _made(Catalogue, {"commodities": commodities, "evaluation": plan}, str(source))
+
+
+def _require_ends(
+    document: Mapping[str, Any], name: str, catalogue: Catalogue, source: Path
+) -> None:
+    ids = [one.id for one in catalogue.commodities]
+    for ended in _record_ends(document, name, source):
+        if ended not in ids:
+            raise CatalogueError(
+                f"{source}, [profile.{name}.record_ends]: {ended} is no commodity of the profile "
+                f"{name}{nearest(ended, ids)}"
+            )
+
+
+def _record_ends(document: Mapping[str, Any], name: str, source: Path) -> dict[str, Any]:
+    section = _table(_table(document, "profile", source), name, source)
+    return _table(section, "record_ends", source)
+
+
+def _entries(
+    document: Mapping[str, Any], name: str, source: Path
+) -> tuple[list[dict[str, Any]], str]:
+    section = _table(_table(document, "profile", source), name, source)
+    where = f"profile.{name}.commodity" if "commodity" in section else "commodity"
+    given = section if "commodity" in section else document
+    return _tables(given.get("commodity", []), where, source), where
+
+
+def _section_of(profile: str) -> str:
+    # The tiny profile reads the same closed records as the archive profile.
+    return "archive" if profile == "tiny" else profile
 
 
 def load_feeds(path: Path | None = None) -> tuple[FeedEntry, ...]:
@@ -198,7 +285,9 @@ def load_feeds(path: Path | None = None) -> tuple[FeedEntry, ...]:
     source = path or PACKAGED
     found = _table(_document(PACKAGED), "feed", PACKAGED)
     if path is not None:
-        found = found | _table(_document(path), "feed", path)
+        document = _document(path)
+        _require_tables(document, path)
+        found = found | _table(document, "feed", path)
     return tuple(
         _made(FeedEntry, {**_table(found, name, source), "name": name}, f"{source}, [feed.{name}]")
         for name in found
@@ -211,11 +300,29 @@ def _document(source: Path) -> dict[str, Any]:
             f"no catalogue at {source}; give another file or remove CBI_CATALOGUE_FILE"
         )
     try:
-        return tomllib.loads(source.read_text())
+        document = tomllib.loads(source.read_text())
     except (OSError, UnicodeDecodeError) as error:
         raise CatalogueError(f"{source} cannot be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise CatalogueError(f"{source} is not valid TOML: {error}") from error
+    return document
+
+
+def _require_tables(document: Mapping[str, Any], source: Path) -> None:
+    profiles = _table(document, "profile", source)
+    for name in profiles:
+        _require_names(_table(profiles, name, source), _SECTION, f"{source}, [profile.{name}]")
+    _require_names(profiles, PROFILES, f"{source}, [profile]")
+    _require_names(document, _TABLES, str(source))
+
+
+def _require_names(table: Mapping[str, Any], names: tuple[str, ...], where: str) -> None:
+    for name in table:
+        if name not in names:
+            raise CatalogueError(
+                f"{where}: {name} is no table of it; there are: {', '.join(names)}"
+                f"{nearest(name, names)}"
+            )
 
 
 def _table(within: Mapping[str, Any], name: str, source: Path) -> dict[str, Any]:
@@ -235,16 +342,16 @@ def _made(kind: type[Model], given: object, where: str) -> Model:
     try:
         return kind.model_validate(given)
     except ValidationError as error:
-        faults = (_fault(one["type"], one["loc"], one["msg"]) for one in error.errors())
+        faults = (_fault(kind, one["type"], one["loc"], one["msg"]) for one in error.errors())
         raise CatalogueError(f"{where}: {'; '.join(faults)}") from error
 
 
-def _fault(kind: str, place: tuple[int | str, ...], message: str) -> str:
-    field, words = ".".join(map(str, place)), message.removeprefix("Value error, ")
+def _fault(model: type[BaseModel], kind: str, path: tuple[int | str, ...], message: str) -> str:
+    field, words = ".".join(map(str, path)), message.removeprefix("Value error, ")
     if kind == "missing":
         return f"{field} is missing"
     if kind == "extra_forbidden":
-        return f"{field} is no field of it"
+        return f"{field} is no field of it{nearest(field, model.model_fields)}"
     return f"{field}: {words}" if field else words
 
 

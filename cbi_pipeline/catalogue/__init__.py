@@ -1,0 +1,27 @@
+"""The catalogue: commodities, the series they are priced by, their horizons and calendars."""
+
+from cbi_pipeline.catalogue._catalogue import (
+    PACKAGED,
+    Catalogue,
+    CatalogueError,
+    Commodity,
+    EvaluationPlan,
+    FeedEntry,
+    commodity_table,
+    load_catalogue,
+    load_feeds,
+    nearest,
+)
+
+__all__ = [
+    "PACKAGED",
+    "Catalogue",
+    "CatalogueError",
+    "Commodity",
+    "EvaluationPlan",
+    "FeedEntry",
+    "commodity_table",
+    "load_catalogue",
+    "load_feeds",
+    "nearest",
+]

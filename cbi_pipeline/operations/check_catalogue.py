@@ -1,0 +1,166 @@
+"""Whether the names in a catalogue mean something here, before anything runs on them.
+
+The catalogue itself checks its shape: fields, types, horizons, cron lines and zones. What it names
+lies outside it: series that the profile's sources bring or that were imported into this home,
+their units, calendars, the modules of its feeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+from cbi_pipeline.catalogue import (
+    PACKAGED,
+    Catalogue,
+    CatalogueError,
+    Commodity,
+    commodity_table,
+    nearest,
+)
+from cbi_pipeline.feeds import archive, csv_import
+from cbi_pipeline.ingest import live_feeds, why_not_asked
+from cbi_pipeline.market import calendar_names
+from cbi_pipeline.settings import Profile, Settings
+from cbi_pipeline.warehouse import NothingPublished, Warehouse
+from data_contracts.families import FAMILIES
+from data_contracts.own_history import OWN_HISTORY
+
+
+def check_catalogue(catalogue: Catalogue, settings: Settings) -> None:
+    """Look up every name that a catalogue uses.
+
+    Args:
+        catalogue: what the settings' profile follows.
+        settings: which file it came from, which sources the profile has, what this home holds.
+
+    Raises:
+        CatalogueError: names the file, the entry, the field, what is wrong with it and the
+            nearest right names; all that is wrong, in one line.
+        FeedError: the record of the embedded archive is not there.
+        WarehouseError: this home's published tables cannot be read.
+    """
+    units = _units(catalogue, settings)
+    faults = [
+        f"{commodity_table(settings.catalogue_file, profile=settings.profile)} {one.id}: {fault}"
+        for one in catalogue.commodities
+        for fault in _faults(one, units, settings)
+    ]
+    faults += _feed_faults(settings)
+    if catalogue.evaluation.lightgbm and find_spec("lightgbm") is None:
+        faults.append(
+            f"{_file(settings)}, [evaluation]: lightgbm = true needs the extra; "
+            "`pip install 'cbi-pipeline[boost]'`"
+        )
+    if faults:
+        raise CatalogueError("; ".join(faults))
+
+
+def awaited_files(catalogue: Catalogue, settings: Settings) -> dict[str, str]:
+    """Commodities of a checked catalogue whose prices are the user's to import, and how; no fault.
+
+    Raises:
+        FeedError, WarehouseError: as for :func:`check_catalogue`.
+    """
+    units = _units(catalogue, settings)
+    return {
+        one.id: f"waits for a file: `cbi feeds import csv FILE --series {one.price_series} "
+        f"--unit {one.unit} --source ...`"
+        for one in catalogue.commodities
+        if one.price_series not in units
+    }
+
+
+def awaited_keys(catalogue: Catalogue, settings: Settings) -> dict[str, str]:
+    """Commodities whose prices come from a feed that waits for its key, and how to get it."""
+    if settings.profile != "live":
+        return {}
+    feeds = live_feeds(settings)
+    idle = {name: why for name in feeds if (why := why_not_asked(settings, name)) is not None}
+    return {
+        one.id: why
+        for one in catalogue.commodities
+        for name, why in idle.items()
+        if any(series.id == one.price_series for series in feeds[name].series)
+    }
+
+
+def _faults(one: Commodity, units: Mapping[str, str], settings: Settings) -> Iterator[str]:
+    if one.calendar not in calendar_names():
+        yield (
+            f"calendar = {one.calendar!r}: no such calendar; "
+            f"there are: {', '.join(calendar_names())}"
+        )
+    if one.price_series in units:
+        unit = units[one.price_series]
+        if one.unit != unit:
+            yield f"unit = {one.unit!r}, but {one.price_series} is in {unit}"
+    elif _is_own(one.price_series, settings):
+        if one.unit not in OWN_HISTORY.bounds:
+            yield (
+                f"unit = {one.unit!r}: no unit that a file can be imported in"
+                f"{nearest(one.unit, OWN_HISTORY.bounds)}; "
+                f"there are: {', '.join(OWN_HISTORY.bounds)}"
+            )
+    else:
+        yield f"price_series = {one.price_series!r}: {_unbrought(one, units, settings)}"
+
+
+def _unbrought(one: Commodity, units: Mapping[str, str], settings: Settings) -> str:
+    other: Profile = "archive" if settings.profile == "live" else "live"
+    if one.price_series in _brought(settings, other):
+        return (
+            f"only the {other} profile brings it; follow it in [[profile.{other}.commodity]] with "
+            f"CBI_PROFILE={other}"
+        )
+    # What is priced in the same unit is likelier meant than what is spelt alike.
+    alike = [name for name, unit in units.items() if unit == one.unit] or list(units)
+    close = nearest(one.price_series, alike) or f"; in {one.unit}: {', '.join(alike[:5])}"
+    return f"no source of the {settings.profile} profile brings it and nobody imported it{close}"
+
+
+def _is_own(series: str, settings: Settings) -> bool:
+    """Whether a user may import a series of that id: its owner is no agency that a source asks."""
+    agencies = {name.split(".")[0] for name in _brought(settings, "live")}
+    return csv_import.is_series_id(series) and series.split(".")[0] not in agencies
+
+
+def _units(catalogue: Catalogue, settings: Settings) -> dict[str, str]:
+    """Unit of every series that can be a price here."""
+    units = _brought(settings, settings.profile)
+    if any(one.price_series not in units for one in catalogue.commodities):
+        units = _imported(settings) | units
+    return units
+
+
+def _brought(settings: Settings, profile: Profile) -> dict[str, str]:
+    """Unit of every series that a profile's sources bring."""
+    if profile == "live":
+        feeds = live_feeds(settings).values()
+        return {one.id: one.unit for feed in feeds for one in feed.series}
+    return {one.id: one.unit for one in archive.series_of(settings.archive_dir)}
+
+
+def _imported(settings: Settings) -> dict[str, str]:
+    """Unit of every series that was imported into this home."""
+    try:
+        with Warehouse(settings.warehouse_dir).read() as store:
+            own = store.table("ref.series", "family = ?", [OWN_HISTORY.name])
+    except NothingPublished:
+        return {}
+    return dict(own.select("series_id", "unit").iter_rows())
+
+
+def _file(settings: Settings) -> Path:
+    return settings.catalogue_file or PACKAGED
+
+
+def _feed_faults(settings: Settings) -> Iterator[str]:
+    for name, feed in live_feeds(settings).items():
+        families = {one.family for one in feed.series} - FAMILIES.keys()
+        for family in sorted(families):
+            yield (
+                f"{_file(settings)}, [feed.{name}]: no contract describes the family {family!r} "
+                f"of its series{nearest(family, FAMILIES)}; list it in data_contracts/families.py"
+            )
