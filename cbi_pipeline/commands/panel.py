@@ -3,34 +3,91 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
-from cbi_pipeline.commands.console import Refusal, console, writing
+from cbi_pipeline.commands.console import Refusal, console, errors, writing
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from cbi_pipeline.defs.pipeline import Pipeline
+    from cbi_pipeline.forecasting import PanelSpec
 
 app = typer.Typer(help="Feature rows as a model takes them.", no_args_is_help=True)
+
+_READ_WITH = {
+    ".parquet": "read_parquet({file!r})",
+    ".csv": "read_csv({file!r})",
+    # By default pandas turns decision_at into instants and misses last bits of prices.
+    ".json": "read_json({file!r}, dtype=False, precise_float=True)",
+    ".jsonl": "read_json({file!r}, lines=True, dtype=False, precise_float=True)",
+}
 
 
 @app.command()
 def export(
-    file: Annotated[Path, typer.Argument(help="Target, .parquet or .csv.")],
+    file: Annotated[Path, typer.Argument(help="Target: .parquet, .csv, .json or .jsonl.")],
 ) -> None:
-    """Write the long panel frame: one line per commodity and session."""
-    if file.suffix not in (".parquet", ".csv"):
-        raise Refusal(f"{file} must end in .parquet or .csv")
-    from cbi_pipeline.defs.knowledge import feature_set
-    from cbi_pipeline.defs.pipeline import Pipeline
-    from cbi_pipeline.features import panel_frame, panel_spec
+    """Write the long panel frame that the champion reads: one line per commodity and session.
 
-    pipeline = Pipeline.from_environment()
-    chosen = feature_set(pipeline.catalogue)
-    with pipeline.warehouse.read() as store:
-        rows = store.table("features.row", "feature_set = ?", [chosen.name])
-    if rows.is_empty():
-        raise Refusal("no feature row is built yet; run `cbi run` first")
-    frame = panel_frame(rows, panel_spec(pipeline.catalogue, chosen))
-    write = frame.write_parquet if file.suffix == ".parquet" else frame.write_csv
+    Numbers are doubles, session and decision_at are ISO text, alike in every format. A .json file
+    is a list of records, a .jsonl file has a record per line.
+    """
+    if file.suffix not in _READ_WITH:
+        raise Refusal(f"{file} must end in {', '.join(_READ_WITH)}")
+    from cbi_pipeline.defs.pipeline import Pipeline
+
+    frame = _frame(Pipeline.from_environment(), file.suffix)
     with writing(file), file.open("wb") as target:
-        write(target)
-    console.print(f"{len(frame):,} rows, {len(frame.columns)} columns: {file}")
+        _write(frame, file.suffix, target)
+    console.print(f"{len(frame):,} rows, {len(frame.columns)} columns: {file}", soft_wrap=True)
+    call = _READ_WITH[file.suffix].format(file=str(file))
+    console.print(f"read it with pandas.{call}", style="dim", soft_wrap=True)
+
+
+def _frame(pipeline: Pipeline, suffix: str) -> pl.DataFrame:
+    from cbi_pipeline.features import panel_frame
+    from cbi_pipeline.registry import cast_frame, input_types
+
+    spec, types = _wanted(pipeline)
+    with pipeline.warehouse.read() as store:
+        rows = store.table("features.row", "feature_set = ?", [spec.feature_set])
+    if rows.is_empty():
+        raise Refusal(f"no row of {spec.feature_set} is built yet; run `cbi run` first")
+    left_out = sorted(set(rows["commodity"]) - set(spec.commodities))
+    if left_out:
+        errors.print(f"cbi: left out, unknown to the champion: {', '.join(left_out)}")
+    if "datetime" in types.values() and suffix != ".parquet":
+        errors.print(
+            "cbi: the champion was registered by an earlier release and reads the .parquet file "
+            "alone; the next `cbi run` registers it anew"
+        )
+        types = input_types(spec)
+    return cast_frame(panel_frame(rows, spec), types)
+
+
+def _wanted(pipeline: Pipeline) -> tuple[PanelSpec, dict[str, str]]:
+    """Axes and column types of the champion; of today's catalogue while there is none."""
+    from cbi_pipeline.defs.knowledge import feature_set
+    from cbi_pipeline.features import panel_spec
+    from cbi_pipeline.registry import RegistryEmpty, input_types
+
+    try:
+        champion = pipeline.registry.champion().version
+    except RegistryEmpty:
+        spec = panel_spec(pipeline.catalogue, feature_set(pipeline.catalogue))
+        return spec, input_types(spec)
+    return pipeline.registry.load(champion).spec, pipeline.registry.input_types(champion)
+
+
+def _write(frame: pl.DataFrame, suffix: str, target: IO[bytes]) -> None:
+    if suffix == ".parquet":
+        frame.write_parquet(target)
+    elif suffix == ".csv":
+        frame.write_csv(target)
+    elif suffix == ".json":
+        frame.write_json(target)
+    else:
+        frame.write_ndjson(target)

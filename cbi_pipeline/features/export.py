@@ -76,7 +76,8 @@ def panel_from_frame(frame: pl.DataFrame, spec: PanelSpec) -> Panel:
     """A panel of a long frame; its targets are unknown.
 
     Args:
-        frame: columns as ``panel_frame`` returns them, lines in any order.
+        frame: columns as ``panel_frame`` returns them, or with session and decision_at as the ISO
+            text of an exported file; lines in any order.
         spec: axes of the panel.
 
     Raises:
@@ -93,7 +94,7 @@ def panel_arrays(frame: pl.DataFrame, spec: PanelSpec) -> dict[str, npt.NDArray[
         ValueError: a column is missing or a commodity is not in ``spec``.
     """
     _check_columns(frame, spec)
-    frame = _in_order(frame, spec)
+    frame = _in_order(_dated(frame), spec)
     values = (
         frame.select(pl.col(spec.features).cast(pl.Float32))
         .to_numpy()
@@ -121,6 +122,15 @@ def panel_arrays(frame: pl.DataFrame, spec: PanelSpec) -> dict[str, npt.NDArray[
         "target_available_RH": np.full(shape, NEVER),
         "pos_DC": _positions(commodity, session, decision, len(spec.commodities)),
     }
+
+
+def _dated(frame: pl.DataFrame) -> pl.DataFrame:
+    parsed = {
+        "session": pl.col("session").str.to_date("%Y-%m-%d"),
+        "decision_at": pl.col("decision_at").str.to_datetime("%+", time_unit="us"),
+    }
+    texts = [name for name in parsed if frame.schema[name] == pl.String]
+    return frame.with_columns(**{name: parsed[name] for name in texts})
 
 
 def _in_order(frame: pl.DataFrame, spec: PanelSpec) -> pl.DataFrame:

@@ -25,7 +25,7 @@ from cbi_pipeline.registry.errors import (
     RegistryMismatch,
     RegistryMoved,
 )
-from cbi_pipeline.registry.frame import model_input
+from cbi_pipeline.registry.frame import cast_frame, input_types, model_input
 from cbi_pipeline.registry.provenance import Provenance
 from cbi_pipeline.registry.registry import NAME, Registry
 from cbi_pipeline.registry.versions import RegisteredVersion, Trace
@@ -46,9 +46,11 @@ __all__ = [
     "Trace",
     "axes",
     "before",
+    "cast_frame",
     "chronicle",
     "derive",
     "following",
+    "input_types",
     "later",
     "model_input",
     "newest_evidence",

@@ -1,11 +1,12 @@
 """The frame a registered model takes and gives: columns, types, and the example it carries.
 
-In: the long panel frame, one line per commodity and session, as ``cbi_pipeline.features`` exports
-it. Out: one line per commodity, horizon and quantile.
+In: the long panel frame, one line per commodity and session, in types that CSV, JSON and Parquet
+keep alike: text and doubles. Out: one line per commodity, horizon and quantile.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC
 from typing import TYPE_CHECKING
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 # Column, MLflow type, meaning.
 _FIXED = (
     ("commodity", "string", "commodity id"),
-    ("session", "datetime", "session of the price"),
-    ("decision_at", "datetime", "UTC instant at which the row was knowable, without zone"),
+    ("session", "string", "session of the price, an ISO day"),
+    ("decision_at", "string", "instant at which the row was knowable, ISO, UTC where no offset"),
     ("price", "double", "price of the session as known then"),
     ("variance_ewma", "double", "EWMA(0.97) one-session log-return variance, NaN when unknown"),
     ("variance_long", "double", "expanding mean of squared log returns, NaN when unknown"),
@@ -41,9 +42,9 @@ OUTPUT = (
 
 def columns(spec: PanelSpec) -> tuple[tuple[str, str, str], ...]:
     """Name, MLflow type and meaning of each input column, in order."""
-    features = ((name, "float", "feature, NaN where absent") for name in spec.features)
+    features = ((name, "double", "feature, NaN where absent") for name in spec.features)
     ages = (
-        (f"age_{group}", "float", "days since the group's newest value became public")
+        (f"age_{group}", "double", "days since the group's newest value became public")
         for group in spec.groups
     )
     return (*_FIXED, *features, *ages)
@@ -71,11 +72,24 @@ def model_input(panel_frame: pl.DataFrame, spec: PanelSpec) -> pd.DataFrame:
         ValueError: the columns are not those of the model; names each one.
     """
     _check_columns(panel_frame, spec)
-    casts = {"double": pl.Float64, "float": pl.Float32, "string": pl.String}
+    return cast_frame(panel_frame, input_types(spec)).to_pandas()
+
+
+def input_types(spec: PanelSpec) -> dict[str, str]:
+    """MLflow type of each input column that versions registered now take, in order."""
+    return {name: kind for name, kind, _ in columns(spec)}
+
+
+def cast_frame(panel_frame: pl.DataFrame, types: Mapping[str, str]) -> pl.DataFrame:
+    """The columns of a panel frame in the types of a version's signature; no number changes.
+
+    Args:
+        panel_frame: long panel frame; ``decision_at`` carries a zone or is UTC.
+        types: MLflow type of each column, as :func:`input_types` or a stored version gives it.
+    """
     return panel_frame.select(
-        pl.col(name).cast(casts[kind]) if kind in casts else _naive(name, panel_frame.schema[name])
-        for name, kind, _ in columns(spec)
-    ).to_pandas()
+        _cast(name, kind, panel_frame.schema[name]) for name, kind in types.items()
+    )
 
 
 def example(panel_frame: pl.DataFrame, spec: PanelSpec, recipe: Recipe) -> pl.DataFrame:
@@ -135,8 +149,20 @@ def _check_history(taken: pl.DataFrame, spec: PanelSpec, window: int) -> None:
             )
 
 
-def _naive(name: str, dtype: pl.DataType) -> pl.Expr:
-    # MLflow takes no zone in a column of instants.
-    if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
-        return pl.col(name).dt.convert_time_zone(str(UTC)).dt.replace_time_zone(None)
-    return pl.col(name).cast(pl.Datetime("us"))
+def _cast(name: str, kind: str, dtype: pl.DataType) -> pl.Expr:
+    column = pl.col(name)
+    if kind == "datetime":
+        # Versions registered earlier take instants, and MLflow takes those without a zone alone.
+        return (_utc(column, dtype) if _has_zone(dtype) else column).cast(pl.Datetime("us"))
+    if kind == "string" and isinstance(dtype, pl.Datetime):
+        return _utc(column, dtype).dt.strftime("%Y-%m-%dT%H:%M:%S%.fZ")
+    return column.cast({"string": pl.String, "double": pl.Float64, "float": pl.Float32}[kind])
+
+
+def _utc(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    converted = column.dt.convert_time_zone(str(UTC)) if _has_zone(dtype) else column
+    return converted.dt.replace_time_zone(None)
+
+
+def _has_zone(dtype: pl.DataType) -> bool:
+    return isinstance(dtype, pl.Datetime) and dtype.time_zone is not None

@@ -37,7 +37,7 @@ class CommodityForecaster(PythonModel):
         Raises:
             ValueError: the weights are not those that were registered.
         """
-        if importlib.util.find_spec("cbi_pipeline") is None:
+        if not _has_own_code():
             sys.path.append(context.artifacts["code"])
         from cbi_pipeline.forecasting import Forecaster
 
@@ -61,7 +61,8 @@ class CommodityForecaster(PythonModel):
 
         Args:
             context: unused; artifacts are read once on load.
-            model_input: at least ``window`` newest rows of each commodity, in any order.
+            model_input: at least ``window`` newest rows of each commodity, in any order, as
+                ``cbi panel export`` writes them.
             params: the model has none.
 
         Returns:
@@ -73,7 +74,7 @@ class CommodityForecaster(PythonModel):
             ValueError: the frame cannot be forecast from; names the commodity and the remedy.
         """
         spec = self._forecaster.spec
-        frame = _ordered(model_input, spec.commodities)
+        frame = read_frame(model_input, spec)
         _check(frame, self._forecaster.recipe.window)
         panel = panel_of(frame, spec)
         origins = np.flatnonzero(~frame["commodity"].duplicated(keep="last").to_numpy())
@@ -114,6 +115,26 @@ class CommodityForecaster(PythonModel):
                 f"too short for {steps} sessions after {origin}; load the newest version"
             )
         return sessions[place]
+
+
+def read_frame(given: pd.DataFrame, spec: PanelSpec) -> pd.DataFrame:
+    """The given rows in the order of the panel, with days and instants (UTC) in place of text.
+
+    Raises:
+        ValueError: a commodity, day, instant or number cannot be used; names it.
+    """
+    _check_commodities(given, spec.commodities)
+    frame = given.reset_index(drop=True)
+    instants = _parsed(frame, "decision_at", "an ISO instant such as 2020-02-10T04:00:00Z")
+    days = _parsed(frame, "session", "an ISO day such as 2020-02-10")
+    _refuse(
+        frame, days != days.dt.normalize(), "session", "a day without a time such as 2020-02-10"
+    )
+    _check_numbers(frame, spec)
+    frame = frame.assign(session=days, decision_at=instants)
+    order = {commodity: index for index, commodity in enumerate(spec.commodities)}
+    frame["_place"] = frame["commodity"].map(order)
+    return frame.sort_values(["_place", "session"], ignore_index=True)
 
 
 def panel_of(frame: pd.DataFrame, spec: PanelSpec) -> Panel:
@@ -162,15 +183,47 @@ def _positions(
     return np.where(old, np.int32(-1), newest)
 
 
-def _ordered(frame: pd.DataFrame, commodities: tuple[str, ...]) -> pd.DataFrame:
-    unknown = sorted(set(frame["commodity"]) - set(commodities))
+def _has_own_code() -> bool:
+    try:
+        return importlib.util.find_spec("cbi_pipeline.forecasting") is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def _check_commodities(given: pd.DataFrame, commodities: tuple[str, ...]) -> None:
+    unknown = sorted({str(name) for name in given["commodity"]} - set(commodities))
     if unknown:
         raise ValueError(
-            f"commodities {unknown} are unknown to this model, which knows {commodities}"
+            f"commodities {unknown} are unknown to this model, which knows {commodities}; "
+            "leave their lines out"
         )
-    order = {commodity: index for index, commodity in enumerate(commodities)}
-    place = frame["commodity"].map(order)
-    return frame.assign(_place=place).sort_values(["_place", "session"], ignore_index=True)
+
+
+def _parsed(frame: pd.DataFrame, name: str, wanted: str) -> pd.Series[Any]:
+    given = frame[name]
+    if not pd.api.types.is_datetime64_any_dtype(given):
+        # A number would be read as nanoseconds since 1970.
+        given = given.map(lambda value: value if isinstance(value, str | date) else None)
+    parsed = pd.to_datetime(given, utc=True, format="ISO8601", errors="coerce")
+    _refuse(frame, parsed.isna(), name, wanted)
+    return parsed.dt.tz_localize(None).astype("datetime64[ns]")
+
+
+def _check_numbers(frame: pd.DataFrame, spec: PanelSpec) -> None:
+    for name in (*spec.features, *(f"age_{group}" for group in spec.groups)):
+        with np.errstate(over="ignore"):
+            numbers = frame[name].to_numpy(np.float32)
+        _refuse(frame, np.isinf(numbers), name, "a finite number, or absent")
+
+
+def _refuse(frame: pd.DataFrame, wrong: Any, name: str, wanted: str) -> None:  # noqa: ANN401
+    if np.any(wrong):
+        line = frame[np.asarray(wrong)].iloc[0]
+        value = repr(line[name]) if isinstance(line[name], str) else line[name]
+        raise ValueError(
+            f"{line['commodity']}, session {line['session']}: {name} is {value}; "
+            f"the model takes {wanted}"
+        )
 
 
 def _check(frame: pd.DataFrame, window: int) -> None:

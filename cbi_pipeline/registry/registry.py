@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -209,6 +210,18 @@ class Registry:
                 f"register it again"
             )
         return forecaster
+
+    def input_types(self, version: int | str) -> dict[str, str]:
+        """MLflow type of each column that a version or alias takes, in order.
+
+        Raises:
+            RegistryEmpty: no such version or alias.
+            RegistryDamaged: its files are missing or changed.
+        """
+        client = self._client()
+        with self._stored(client, self._find(client, version)) as folder:
+            described = json.loads((folder / "artifacts" / "panel.json").read_text())
+        return {one["column"]: one["type"] for one in described["input"]}
 
     def trace(self, version: int | str) -> Trace:
         """What a version or alias was made from.
