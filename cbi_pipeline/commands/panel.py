@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from io import BufferedWriter
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -82,7 +83,7 @@ def _wanted(pipeline: Pipeline) -> tuple[PanelSpec, dict[str, str]]:
     return pipeline.registry.load(champion).spec, pipeline.registry.input_types(champion)
 
 
-def _write(frame: pl.DataFrame, suffix: str, target: IO[bytes]) -> None:
+def _write(frame: pl.DataFrame, suffix: str, target: BufferedWriter) -> None:
     if suffix == ".parquet":
         frame.write_parquet(target)
     elif suffix == ".csv":

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+import mlflow
+import pandas
 import pytest
 import typer
 
@@ -118,3 +120,25 @@ def test_a_version_of_it_can_be_promoted_and_taken_back(old):
     for line in (["promote", "2"], ["rollback"]):
         done = old.cbi("models", *line, "--reason", "a look at the challenger")
         assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_its_champion_predicts_from_the_frame_exported_for_it(cbi_here, unpacked, tmp_path):
+    file = tmp_path / "frame.parquet"
+    done = cbi_here("panel", "export", str(file), home=unpacked.path, **unpacked.variables)
+    assert done.returncode == 0, done.stderr
+    mlflow.set_tracking_uri(unpacked.settings.mlflow_uri)
+    model = mlflow.pyfunc.load_model("models:/cbi-forecaster@champion")
+    said = model.predict(pandas.read_parquet(file))
+    (issued,) = expected()["forecast"]["commodities"]
+    assert set(said["commodity"]) == {issued["commodity"]}
+    assert set(said["horizon"]) == {one["sessions"] for one in issued["horizons"]}
+    assert {f"{day:%Y-%m-%d}" for day in said["target_session"]} == {
+        one["target_session"] for one in issued["horizons"]
+    }
+
+
+def test_a_text_format_says_that_its_champion_cannot_read_it(cbi_here, unpacked, tmp_path):
+    file = tmp_path / "frame.csv"
+    done = cbi_here("panel", "export", str(file), home=unpacked.path, **unpacked.variables)
+    assert "reads the .parquet file alone; the next `cbi run`" in done.stderr
