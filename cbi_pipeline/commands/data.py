@@ -38,10 +38,11 @@ def as_of(
     instant such as 2016-03-04T10:30, in New York unless it names an offset. What became known at
     the instant itself counts.
     """
-    from cbi_pipeline.warehouse import Warehouse, lineage
+    from cbi_pipeline.ledger import bind_warehouse
+    from cbi_pipeline.warehouse import lineage
 
     instant = _instant(when)
-    with Warehouse(load_settings().warehouse_dir).read() as store:
+    with bind_warehouse(load_settings()).read() as store:
         _require_series(store.table("ref.series")["series_id"].to_list(), series)
         known = lineage(store, instant, series, last)
     if as_json:

@@ -24,12 +24,13 @@ app.add_typer(imports, name="import")
 @app.command("list")
 def list_feeds() -> None:
     """List the feeds of this profile with their newest ingestion."""
-    from cbi_pipeline.warehouse import NothingPublished, Warehouse
+    from cbi_pipeline.ledger import bind_warehouse
+    from cbi_pipeline.warehouse import NothingPublished
 
     settings = load_settings()
     last: dict[str, tuple[str, ...]] = {}
     try:
-        with Warehouse(settings.warehouse_dir).read() as store:
+        with bind_warehouse(settings).read() as store:
             for row in store.table("ledger.txn").sort("txn_id").iter_rows(named=True):
                 seen = f"{row['seen_at']:%Y-%m-%d %H:%M} UTC"
                 last[row["feed"]] = (seen, f"{row['accepted']:,}", f"{row['quarantined']:,}")

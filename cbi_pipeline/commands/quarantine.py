@@ -20,9 +20,9 @@ def list_rows(
     """List open rows: rule, offending value, where the row stands."""
     from rich.table import Table
 
-    from cbi_pipeline.warehouse import Warehouse
+    from cbi_pipeline.ledger import bind_warehouse
 
-    with Warehouse(load_settings().warehouse_dir).read() as store:
+    with bind_warehouse(load_settings()).read() as store:
         rows = store.table("quarantine.row", "fate = 'open'")
     if rule is not None:
         rows = rows.filter(rows["rule"] == rule)

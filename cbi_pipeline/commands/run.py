@@ -41,6 +41,7 @@ def run() -> int:
     from cbi_pipeline.ingest import require_live_home
 
     pipeline = Pipeline.from_environment()
+    pipeline.warehouse.check()
     pipeline.require_catalogue()
     live = pipeline.settings.profile == "live"
     if live:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from cbi_pipeline.catalogue import Catalogue, EvaluationPlan, load_catalogue
-from cbi_pipeline.ledger import Ledger
+from cbi_pipeline.ledger import Ledger, bind_warehouse
 from cbi_pipeline.operations import check_catalogue
 from cbi_pipeline.settings import Settings, load_settings
 from cbi_pipeline.warehouse import Store, Warehouse
@@ -70,7 +70,7 @@ class Pipeline:
     def warehouse(self) -> Warehouse:
         """The tables."""
         self.settings.make_home()
-        return Warehouse(self.settings.warehouse_dir)
+        return bind_warehouse(self.settings)
 
     @cached_property
     def ledger(self) -> Ledger:

@@ -49,7 +49,7 @@ class Bytes:
         if response_id not in self._responses:
             raise LedgerDamaged(
                 f"transaction {entry.txn_id} ({entry.feed}) used response {response_id}, which the "
-                "manifest lacks; restore the ledger folder from a copy"
+                f"manifest lacks; restore {self.ledger.root} from a copy"
             )
         return self._responses[response_id]
 

@@ -13,7 +13,6 @@ from cbi_pipeline.ingest._engine import (
     END_OF_TIME,
     IngestReport,
     as_refusals,
-    next_txn,
     versions_of,
 )
 from cbi_pipeline.ingest._faults import FaultLog
@@ -82,12 +81,12 @@ def _judged(
             return judged, IngestReport(
                 feed.name, changed=False, txn_id=0, added=0, state="", newest={}, **judged.counts
             )
-    with warehouse.write(memory=_MEMORY) as store, store.transaction():
+    with warehouse.write(memory=_MEMORY) as store, ledger.transaction(store) as txn_id:
         written = Held.read(store, feed)
         if written.sizes != held.sizes:
             # A run killed between commit and publication left rows that no snapshot shows.
             judged = judge(feed, landed, ledger, written)
-        report = write_night(store, feed, landed, judged, ledger)
+        report = write_night(store, feed, landed, judged, ledger, txn_id)
         ledger.log(_entry(feed, landed, judged, report))
     warehouse.publish()
     return judged, report
@@ -137,13 +136,12 @@ def _report(
 
 
 def write_night(
-    store: Store, feed: LiveFeed, landed: Landed, judged: Judged, ledger: Ledger
+    store: Store, feed: LiveFeed, landed: Landed, judged: Judged, ledger: Ledger, txn_id: int
 ) -> IngestReport:
-    """Write a judged night inside the running transaction."""
+    """Write a judged night inside the running transaction, which the ledger numbered."""
     store.replace("ref.series", live_series(feed))
     followed = store.table("ref.series")["series_id"].to_list()
     txns = store.table("ledger.txn")
-    txn_id = next_txn(store)
     before = txns["state_after"][-1] if len(txns) else store.state(END_OF_TIME, followed)
     used = ledger.frame({one.response_id: one for one in judged.used}.values())
     known = store.query("SELECT response_id FROM ledger.response")

@@ -186,14 +186,17 @@ def commit(
     """Write a prepared delivery in one transaction and publish it; nothing when nothing is new.
 
     ``believable`` raises when what is held makes the delivery hard to believe.
+
+    Raises:
+        BehindLedger, AheadOfLedger, LedgerDamaged: warehouse and ledger do not belong together.
     """
     standing = _standing(warehouse, feed, prepared, series)
     if standing is not None:
         return standing
-    with warehouse.write() as store, store.transaction():
+    with warehouse.write() as store, ledger.transaction(store) as txn_id:
         if believable is not None:
             believable(store)
-        report = write_files(store, feed.name, prepared, ledger, series, seen_at)
+        report = write_files(store, feed.name, prepared, ledger, series, seen_at, txn_id)
         ledger.log(_entry(feed, report, prepared, series, seen_at))
     warehouse.publish()
     return report
@@ -228,12 +231,12 @@ def write_files(
     ledger: Ledger,
     series: pl.DataFrame,
     seen_at: datetime,
+    txn_id: int,
 ) -> IngestReport:
-    """Write a prepared delivery inside the running transaction."""
+    """Write a prepared delivery inside the running transaction, which the ledger numbered."""
     store.replace("ref.series", series)
     followed = store.table("ref.series")["series_id"].to_list()
     before = store.state(END_OF_TIME, followed)
-    txn_id = next_txn(store)
     known = store.table("ledger.response")["response_id"].implode()
     used = ledger.frame(response for response, _, _ in prepared.parts)
     store.append("ledger.response", used.filter(~pl.col("response_id").is_in(known)))
@@ -285,12 +288,6 @@ def _entry(
 def versions_of(series: pl.DataFrame) -> dict[str, str]:
     """Contract version of each family of some rows of ``ref.series``."""
     return dict(series.select("family", "contract_version").unique().sort("family").iter_rows())
-
-
-def next_txn(store: Store) -> int:
-    """Number of the transaction to come."""
-    number: int = store.query("SELECT coalesce(max(txn_id), 0) + 1 FROM ledger.txn").item()
-    return number
 
 
 def _record(

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+from pydantic import AwareDatetime, TypeAdapter
+
 from cbi_pipeline.feeds import FeedError
-from cbi_pipeline.ledger import append_line, whole_lines
+from cbi_pipeline.ledger import append_line, read_documents
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +62,13 @@ class FaultEvent:
         faults: what is wrong now; empty when closed.
     """
 
-    at: datetime
+    at: AwareDatetime
     feed: str
     kind: Literal["opened", "changed", "closed"]
     faults: tuple[Fault, ...]
+
+
+_EVENT = TypeAdapter(FaultEvent)
 
 
 class FaultLog:
@@ -110,21 +115,14 @@ class FaultLog:
         return opened
 
     def events(self) -> list[FaultEvent]:
-        """Every line, oldest first."""
-        return [_event(line) for line in whole_lines(self._path)]
+        """Every line, oldest first.
+
+        Raises:
+            LedgerDamaged: a line cannot be read; names file and line.
+        """
+        return read_documents(self._path, _EVENT)
 
 
 def _alike(faults: Sequence[Fault]) -> list[tuple[str, str, tuple[str, ...]]]:
     # The same failure in other words is no news; other answers that must not be used are.
     return sorted({(fault.scope, fault.error, fault.response_ids) for fault in faults})
-
-
-def _event(line: str) -> FaultEvent:
-    entry = json.loads(line)
-    faults = tuple(_fault(fault) for fault in entry["faults"])
-    return FaultEvent(datetime.fromisoformat(entry["at"]), entry["feed"], entry["kind"], faults)
-
-
-def _fault(entry: dict[str, object]) -> Fault:
-    fault = Fault(**entry)  # type: ignore[arg-type]
-    return replace(fault, response_ids=tuple(fault.response_ids))

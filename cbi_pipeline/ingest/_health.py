@@ -19,8 +19,9 @@ from cbi_pipeline.feeds.live import LiveFeed
 from cbi_pipeline.ingest._client import Client, Patience
 from cbi_pipeline.ingest._faults import Fault
 from cbi_pipeline.ingest._live import fault_log, live_feed, live_feeds, secret_of
+from cbi_pipeline.ledger import bind_warehouse
 from cbi_pipeline.settings import Settings
-from cbi_pipeline.warehouse import NothingPublished, Warehouse
+from cbi_pipeline.warehouse import NothingPublished
 from data_contracts.families import family
 
 KeyState = Literal["not needed", "missing", "not set", "set", "accepted", "refused"]
@@ -242,7 +243,7 @@ def _age(name: str, newest: date | None, today: date) -> FamilyAge:
 
 def _newest(settings: Settings, feed: LiveFeed | archive.Record) -> dict[str, date]:
     try:
-        with Warehouse(settings.warehouse_dir).read() as store:
+        with bind_warehouse(settings).read() as store:
             rows = store.query(
                 """
                 SELECT series_id, max(period) FROM raw.observation

@@ -19,7 +19,7 @@ from cbi_pipeline.ingest._engine import (
 )
 from cbi_pipeline.ingest._files import read_file
 from cbi_pipeline.ingest._judge import FEW_GONE, GONE_LIMIT
-from cbi_pipeline.ledger import Ledger
+from cbi_pipeline.ledger import Ledger, bind_warehouse
 from cbi_pipeline.settings import Settings
 from cbi_pipeline.warehouse import NothingPublished, Store, Warehouse
 from data_contracts.own_history import OWN_HISTORY
@@ -57,6 +57,7 @@ def import_csv(
         UnexpectedShape: the file is no such CSV.
         IncompleteResponse: too many periods that are held are not in the file.
         TableRuleBroken: too many rows break the contract, or none keeps it.
+        WarehouseError, LedgerDamaged: nothing can be written; says what to run first.
     """
     if not file.is_file():
         raise FileNotFoundError(f"{file} is no file")
@@ -64,7 +65,8 @@ def import_csv(
         raise ValueError(f"unit {unit!r} is not known; units: {', '.join(OWN_HISTORY.bounds)}")
     url = csv_import.address(file.name, series, unit, source)
     settings.make_home()
-    warehouse, ledger = Warehouse(settings.warehouse_dir), Ledger(settings.ledger_dir)
+    warehouse, ledger = bind_warehouse(settings), Ledger(settings.ledger_dir)
+    warehouse.check()
     _require_own(warehouse, series, unit)
     known = _series(series, unit, source, name or series)
     now = settings.clock.now()

@@ -15,9 +15,8 @@ from cbi_pipeline.ingest._deliver import deliver
 from cbi_pipeline.ingest._engine import IngestReport
 from cbi_pipeline.ingest._faults import FaultLog
 from cbi_pipeline.ingest._night import Landed, land_night
-from cbi_pipeline.ledger import Ledger
+from cbi_pipeline.ledger import Ledger, bind_warehouse
 from cbi_pipeline.settings import Settings, SettingsError
-from cbi_pipeline.warehouse import Warehouse
 
 
 def live_feeds(settings: Settings) -> dict[str, LiveFeed]:
@@ -105,14 +104,17 @@ def land_live(
 
     Raises:
         SettingsError: the home holds records of the archive, or cannot be made.
+        WarehouseError, LedgerDamaged: nothing can be written; says what to run first.
     """
     require_live_home(settings)
     settings.make_home()
+    warehouse = bind_warehouse(settings)
+    warehouse.check()
     return land_night(
         live_feed(settings, name),
         secret_of(settings, name),
         Ledger(settings.ledger_dir),
-        Warehouse(settings.warehouse_dir),
+        warehouse,
         settings.clock.now(),
         patience=patience,
         transport=transport,
@@ -125,6 +127,6 @@ def deliver_live(settings: Settings, landed: Landed) -> IngestReport:
         live_feed(settings, landed.feed),
         landed,
         Ledger(settings.ledger_dir),
-        Warehouse(settings.warehouse_dir),
+        bind_warehouse(settings),
         fault_log(settings),
     )

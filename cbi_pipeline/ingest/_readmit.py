@@ -10,7 +10,7 @@ import polars as pl
 
 from cbi_pipeline.ingest._again import Bytes, delivery, night, pulls_of
 from cbi_pipeline.ingest._deliver import add_releases, releases_of
-from cbi_pipeline.ingest._engine import END_OF_TIME, next_txn
+from cbi_pipeline.ingest._engine import END_OF_TIME
 from cbi_pipeline.ingest._held import CELL
 from cbi_pipeline.ingest._read import ReadSeries, read_pull
 from cbi_pipeline.ledger import Entry
@@ -93,7 +93,9 @@ def _good(
     return pl.concat(rows), {name for some in read(before) for name in some.doubted}
 
 
-def readmit(store: Store, entry: Entry, passing: Passing, now: datetime, asked: int) -> str:
+def readmit(
+    store: Store, entry: Entry, passing: Passing, now: datetime, asked: int, txn_id: int
+) -> str:
     """Record passing rows and settle their quarantine, inside the running transaction.
 
     A row known only by our own sight of it is known from ``now`` on: until then nobody here
@@ -105,12 +107,13 @@ def readmit(store: Store, entry: Entry, passing: Passing, now: datetime, asked: 
         passing: what :func:`judge_again` found.
         now: when they became known to us.
         asked: rows that were judged again.
+        txn_id: number of the running transaction, from the ledger.
 
     Returns:
         The state afterwards.
     """
     followed = store.table("ref.series")["series_id"].to_list()
-    before, txn_id = store.state(END_OF_TIME, followed), next_txn(store)
+    before = store.state(END_OF_TIME, followed)
     rows = _dated(passing.rows, now)
     added = 0
     for (_,), part in rows.group_by(["response_id"], maintain_order=True):

@@ -75,13 +75,17 @@ def rebuild(ledger: Ledger, warehouse: Warehouse, feeds: Mapping[str, LiveFeed])
         feeds: live feeds by name.
 
     Raises:
-        LedgerDamaged: bytes that an ingestion used are missing or changed; names the file.
+        LedgerDamaged: bytes that an ingestion used are missing or changed, or lines are; names the
+            file.
+        AheadOfLedger: the warehouse holds ingestions that the ledger lacks.
         RebuildRefused: there is nothing to rebuild from, or the state differs from the recorded
             one although no contract has changed.
         LayoutChanged, WarehouseError, WarehouseBusy: as ``Warehouse.recreate``.
     """
+    ledger.require_ingestions(warehouse.newest_transaction())
     entries, source = ledger.entries(), Bytes(ledger, feeds)
     responses = _require_sound(entries, source)
+    ledger.require_whole()
     changed_from: int | None = None
     # Rows built from values that are judged otherwise now would stay for ever, and their version
     # numbers would hide the corrections that come later.
@@ -115,7 +119,7 @@ def _require_sound(entries: Sequence[Entry], source: Bytes) -> int:
     if numbers != list(range(1, len(entries) + 1)):
         raise LedgerDamaged(
             f"the transaction log should run from 1 to {numbers[-1]} and has {len(numbers)} "
-            "entries; restore the ledger folder from a copy"
+            "entries; `cbi ledger verify` names the lines, restore the ledger folder from a copy"
         )
     used = {name: entry for entry in entries for name in _responses(entry)}
     for name, entry in used.items():
@@ -151,17 +155,20 @@ def _responses(entry: Entry) -> list[str]:
 def _again(store: Store, entry: Entry, entries: Sequence[Entry], source: Bytes) -> str:
     if entry.question["kind"] == "files":
         series, prepared = delivery(entry, source, source.refused(entry))
-        return write_files(store, entry.feed, prepared, source.ledger, series, entry.seen_at).state
+        return write_files(
+            store, entry.feed, prepared, source.ledger, series, entry.seen_at, entry.txn_id
+        ).state
     if entry.question["kind"] == "night":
         feed, landed = night(entry, source)
         held = Held.read(store, feed)
         judged = judge(feed, landed, source.ledger, held, source.refused(entry))
-        return write_night(store, feed, landed, judged, source.ledger).state
+        return write_night(store, feed, landed, judged, source.ledger, entry.txn_id).state
     first = entries[entry.question["of"] - 1]
     told = entry.question["places"]
     places = pl.DataFrame(told, schema=dict.fromkeys(PLACE, pl.String), orient="row")
     passing = judge_again(store, first, places, source)
-    return readmit(store, first, passing, entry.seen_at, entry.question["asked"])
+    asked = entry.question["asked"]
+    return readmit(store, first, passing, entry.seen_at, asked, entry.txn_id)
 
 
 def _require_other_contracts(entry: Entry, state: str) -> None:

@@ -11,11 +11,10 @@ import polars as pl
 from cbi_pipeline.feeds.archive_rows import FEED as ARCHIVE
 from cbi_pipeline.feeds.live import LiveFeed
 from cbi_pipeline.ingest._again import Bytes
-from cbi_pipeline.ingest._engine import next_txn
 from cbi_pipeline.ingest._live import live_feeds
 from cbi_pipeline.ingest._readmit import PLACE, Passing, judge_again, readmit
 from cbi_pipeline.ingest._rebuild import contracts_today
-from cbi_pipeline.ledger import Entry, Ledger
+from cbi_pipeline.ledger import Entry, Ledger, bind_warehouse
 from cbi_pipeline.settings import Settings
 from cbi_pipeline.warehouse import Warehouse
 
@@ -64,6 +63,7 @@ def retry(
 
     Raises:
         LedgerDamaged: the bytes of a row are missing or changed.
+        BehindLedger, AheadOfLedger: warehouse and ledger do not belong together.
         NothingPublished: nothing was ever ingested.
     """
     with warehouse.read() as store:
@@ -90,7 +90,7 @@ def retry_quarantined(settings: Settings, rule: str, feed: str | None = None) ->
 
     return retry(
         Ledger(settings.ledger_dir),
-        Warehouse(settings.warehouse_dir),
+        bind_warehouse(settings),
         live_feeds(settings),
         rule,
         now,
@@ -109,11 +109,11 @@ def _one(
         passing = judge_again(store, entry, places, source)
     if passing.places.is_empty():
         return Retried(entry.feed, None, len(places), 0, 0, len(places))
-    with warehouse.write() as store, store.transaction():
+    with warehouse.write() as store, source.ledger.transaction(store) as txn_id:
         # Judged anew: another writer may have been here in between.
         passing = judge_again(store, entry, places, source)
-        txn_id, instant = next_txn(store), now(entry.feed)
-        state = readmit(store, entry, passing, instant, len(places))
+        instant = now(entry.feed)
+        state = readmit(store, entry, passing, instant, len(places), txn_id)
         source.ledger.log(_entry(txn_id, entry, passing, instant, len(places), state))
     late = len(passing.overtaken)
     return Retried(

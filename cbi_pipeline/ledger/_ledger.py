@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
+from pydantic import AwareDatetime, TypeAdapter
 
-from cbi_pipeline.ledger._blobs import BlobStore, LedgerDamaged
-from cbi_pipeline.ledger._lines import append_line, whole_lines
+from cbi_pipeline.ledger._blobs import BlobStore
+from cbi_pipeline.ledger._committed import describe_losses, read_committed, write_committed
+from cbi_pipeline.ledger._errors import LedgerDamaged
+from cbi_pipeline.ledger._level import next_number, require_ingestions
+from cbi_pipeline.ledger._lines import append_line, read_document, read_documents
 from cbi_pipeline.ledger._masking import mask
-from cbi_pipeline.ledger._transactions import Entry, append_entry, standing_entries
+from cbi_pipeline.ledger._transactions import (
+    Entry,
+    append_entry,
+    last_entry,
+    read_entries,
+    standing_entries,
+)
+from cbi_pipeline.warehouse import Store
 from data_contracts.ledger import RESPONSE
 
 
@@ -27,19 +39,23 @@ class Response:
     url: str
     status: int
     headers: str
-    fetched_at: datetime
+    fetched_at: AwareDatetime
     bytes: int
     sha256: str
     blob: str
     masked: str
 
 
+_RESPONSE = TypeAdapter(Response)
+
+
 class Ledger:
     """Response bytes under ``blobs/`` and one line per response in ``manifest.jsonl``.
 
     Both are fsynced before :meth:`land` returns, bytes first, so a manifest line always has
-    its bytes. ``transactions.jsonl`` says which responses each ingestion used. The folder is the
-    truth that the warehouse can be rebuilt from.
+    its bytes. ``transactions.jsonl`` says which responses each ingestion used, and
+    ``committed.json`` which of them is known to have come to be. The folder is the truth that the
+    warehouse can be rebuilt from.
 
     Attributes:
         root: the folder.
@@ -50,8 +66,9 @@ class Ledger:
         self._blobs = BlobStore(root)
         self._manifest = root / "manifest.jsonl"
         self._transactions = root / "transactions.jsonl"
+        self._mark = root / "committed.json"
         self._known: dict[str, Response] = {}
-        self._read = 0
+        self._read = self._lines = 0
 
     def land(
         self,
@@ -76,7 +93,7 @@ class Ledger:
         self._read_on()
         if identity in self._known:
             return self._known[identity]
-        self._blobs.put(digest, safe.body)
+        self._blobs.stage(digest, safe.body)
         response = Response(
             response_id=identity,
             feed=feed,
@@ -92,6 +109,7 @@ class Ledger:
             masked=json.dumps(safe.spans),
         )
         self._append(response)
+        self._blobs.settle(digest)
         return response
 
     def body(self, response: Response) -> bytes:
@@ -103,8 +121,12 @@ class Ledger:
         return self._blobs.get(response.sha256)
 
     def responses(self, feed: str | None = None) -> list[Response]:
-        """Responses in the order they were landed, of one feed or all."""
-        every = [_from_line(line) for line in whole_lines(self._manifest)]
+        """Responses in the order they were landed, of one feed or all.
+
+        Raises:
+            LedgerDamaged: a line of the manifest cannot be read; names file and line.
+        """
+        every = map(_in_utc, read_documents(self._manifest, _RESPONSE))
         return [response for response in every if feed in (None, response.feed)]
 
     def frame(self, responses: Iterable[Response]) -> pl.DataFrame:
@@ -126,21 +148,89 @@ class Ledger:
         append_entry(self._transactions, entry)
 
     def entries(self) -> list[Entry]:
-        """The ingestions that came to be, in order."""
-        return standing_entries(self._transactions)
+        """The ingestions that came to be, in order.
+
+        Raises:
+            LedgerDamaged: a line of the log cannot be read; names file and line.
+        """
+        return standing_entries(read_entries(self._transactions))
+
+    @property
+    def has_entries(self) -> bool:
+        """Whether anything was ever ingested."""
+        return last_entry(self._transactions) is not None
+
+    @contextmanager
+    def transaction(self, store: Store) -> Iterator[int]:
+        """A transaction of the warehouse that is an ingestion; gives its number.
+
+        :meth:`log` is called inside, as the last thing.
+
+        Raises:
+            BehindLedger, AheadOfLedger, LedgerDamaged: as :meth:`require_level`.
+        """
+        number = self._next_number(store)
+        with store.transaction():
+            yield number
+        self._commit(number)
+
+    def require_level(self, store: Store) -> None:
+        """Refuse to write into a warehouse that does not hold what this ledger says.
+
+        Args:
+            store: the warehouse as it is written, open.
+
+        Raises:
+            BehindLedger: it was lost or is an older copy: `cbi rebuild` makes it again.
+            AheadOfLedger: the ledger was lost or is an older copy.
+            LedgerDamaged: a file of the ledger lost lines, or a line cannot be read.
+        """
+        held = self._next_number(store) - 1
+        if held > read_committed(self._mark).txn_id:
+            self._commit(held)
+
+    def require_ingestions(self, held: int) -> None:
+        """Refuse to make a warehouse again from less than was ingested.
+
+        Args:
+            held: number of the newest ingestion that a warehouse is seen to hold; 0 without one.
+
+        Raises:
+            AheadOfLedger: ingestions are gone from the end of the log.
+            LedgerDamaged: a line cannot be read.
+        """
+        require_ingestions(self._transactions, max(held, read_committed(self._mark).txn_id))
+
+    def require_whole(self) -> None:
+        """Refuse files that are shorter than they were.
+
+        Raises:
+            LedgerDamaged: one is; names it.
+        """
+        for loss in describe_losses(self.root, read_committed(self._mark)):
+            raise LedgerDamaged(loss)
+
+    def _next_number(self, store: Store) -> int:
+        number = next_number(self._transactions, read_committed(self._mark), store)
+        self.require_whole()
+        return number
+
+    def _commit(self, number: int) -> None:
+        write_committed(self._mark, number, (self._manifest, self._transactions))
 
     def _read_on(self) -> None:
         """Learn what was landed since the last look, by whomever."""
         size = self._manifest.stat().st_size if self._manifest.exists() else 0
         if size < self._read:
-            self._known, self._read = {}, 0
+            self._known, self._read, self._lines = {}, 0, 0
         if size == self._read:
             return
         with self._manifest.open("rb") as file:
             file.seek(self._read)
             whole = file.read().rpartition(b"\n")[0]
-        for line in whole.decode().splitlines():
-            response = _from_line(line)
+        for line in whole.decode(errors="surrogateescape").split("\n") if whole else ():
+            self._lines += 1
+            response = _in_utc(read_document(self._manifest, self._lines, line, _RESPONSE))
             self._known[response.response_id] = response
         self._read += len(whole) + 1 if whole else 0
 
@@ -149,6 +239,5 @@ class Ledger:
         append_line(self._manifest, json.dumps(entry, sort_keys=True))
 
 
-def _from_line(line: str) -> Response:
-    entry = json.loads(line)
-    return Response(**entry | {"fetched_at": datetime.fromisoformat(entry["fetched_at"])})
+def _in_utc(response: Response) -> Response:
+    return replace(response, fetched_at=response.fetched_at.astimezone(UTC))

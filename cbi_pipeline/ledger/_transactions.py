@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
-from cbi_pipeline.ledger._lines import append_line, whole_lines
+from pydantic import AwareDatetime, TypeAdapter
+
+from cbi_pipeline.ledger._lines import append_line, read_document, read_documents, tail
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +32,14 @@ class Entry:
 
     txn_id: int
     feed: str
-    seen_at: datetime
+    seen_at: AwareDatetime
     question: Mapping[str, Any]
     contracts: Mapping[str, str]
     refused: list[dict[str, Any]] = field(default_factory=list)
     state: str = ""
+
+
+_ENTRY = TypeAdapter(Entry)
 
 
 def append_entry(path: Path, entry: Entry) -> None:
@@ -43,20 +48,35 @@ def append_entry(path: Path, entry: Entry) -> None:
     append_line(path, json.dumps(document, sort_keys=True))
 
 
-def standing_entries(path: Path) -> list[Entry]:
+def read_entries(path: Path) -> list[Entry]:
+    """Every entry, those that never came to be included, in the order of the lines."""
+    return [_in_utc(entry) for entry in read_documents(path, _ENTRY)]
+
+
+def parse_entry(path: Path, number: int, line: str) -> Entry:
+    """The entry of one line."""
+    return _in_utc(read_document(path, number, line, _ENTRY))
+
+
+def last_entry(path: Path) -> Entry | None:
+    """The newest entry, which always counts; None without one."""
+    end = tail(path)
+    return parse_entry(path, end.number, end.line) if end.number else None
+
+
+def standing_entries(entries: Sequence[Entry]) -> list[Entry]:
     """The entries that count, by number.
 
     An entry is written just before its transaction is committed. Numbers are given out in turn,
-    so one that repeats means that the transaction before it, and any after that, never came to be.
+    so one that repeats means that the transaction before it never came to be.
     """
     standing: list[Entry] = []
-    for line in whole_lines(path):
-        entry = _entry(json.loads(line))
+    for entry in entries:
         while standing and standing[-1].txn_id >= entry.txn_id:
             standing.pop()
         standing.append(entry)
     return standing
 
 
-def _entry(document: dict[str, Any]) -> Entry:
-    return Entry(**document | {"seen_at": datetime.fromisoformat(document["seen_at"])})
+def _in_utc(entry: Entry) -> Entry:
+    return replace(entry, seen_at=entry.seen_at.astimezone(UTC))

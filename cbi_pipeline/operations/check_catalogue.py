@@ -21,9 +21,10 @@ from cbi_pipeline.catalogue import (
 )
 from cbi_pipeline.feeds import archive, csv_import
 from cbi_pipeline.ingest import live_feeds, why_not_asked
+from cbi_pipeline.ledger import bind_warehouse
 from cbi_pipeline.market import calendar_names
 from cbi_pipeline.settings import Profile, Settings
-from cbi_pipeline.warehouse import NothingPublished, Warehouse
+from cbi_pipeline.warehouse import NothingPublished
 from data_contracts.families import FAMILIES
 from data_contracts.own_history import OWN_HISTORY
 
@@ -145,7 +146,7 @@ def _brought(settings: Settings, profile: Profile) -> dict[str, str]:
 def _imported(settings: Settings) -> dict[str, str]:
     """Unit of every series that was imported into this home."""
     try:
-        with Warehouse(settings.warehouse_dir).read() as store:
+        with bind_warehouse(settings).read() as store:
             own = store.table("ref.series", "family = ?", [OWN_HISTORY.name])
     except NothingPublished:
         return {}

@@ -6,6 +6,8 @@ under them.
 """
 
 from cbi_pipeline.warehouse._errors import (
+    AheadOfLedger,
+    BehindLedger,
     DuplicateKey,
     LayoutChanged,
     LayoutTooNew,
@@ -21,6 +23,8 @@ from cbi_pipeline.warehouse._store import Store
 from cbi_pipeline.warehouse._warehouse import Warehouse
 
 __all__ = [
+    "AheadOfLedger",
+    "BehindLedger",
     "DuplicateKey",
     "LayoutChanged",
     "LayoutTooNew",

@@ -5,6 +5,8 @@
     * WarehouseBusy
     * LayoutChanged
     * LayoutTooNew
+    * BehindLedger
+    * AheadOfLedger
     * ReadOnlyStore
     * DuplicateKey (also a ValueError)
 """
@@ -28,6 +30,14 @@ class LayoutChanged(WarehouseError):
 
 class LayoutTooNew(WarehouseError):
     """A newer version of the program wrote the stored tables."""
+
+
+class BehindLedger(WarehouseError):
+    """The warehouse lacks ingestions that the ledger holds: it was lost, or is an older copy."""
+
+
+class AheadOfLedger(WarehouseError):
+    """The ledger lacks ingestions that the warehouse holds: it was lost, or is an older copy."""
 
 
 class ReadOnlyStore(WarehouseError):

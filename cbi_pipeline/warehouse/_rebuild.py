@@ -56,6 +56,16 @@ def copy_tables(
     refresh_all_blocks(connection)
 
 
+def newest_transaction(databases: Sequence[Path]) -> int:
+    """Highest number of an ingestion in those of some databases that can be read; 0 without one."""
+    newest = 0
+    for path in filter(Path.exists, databases):
+        with suppress(duckdb.Error), duckdb.connect(str(path), read_only=True) as connection:
+            rows = connection.execute("SELECT max(txn_id) FROM ledger.txn").fetchall()
+            newest = max(newest, rows[0][0] or 0)
+    return newest
+
+
 def _copy_from(
     connection: duckdb.DuckDBPyConnection,
     database: Path,

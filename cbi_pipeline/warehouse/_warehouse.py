@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import duckdb
 
 from cbi_pipeline.warehouse._commits import read_commit, renumber, snapshot_name
 from cbi_pipeline.warehouse._connection import open_snapshot, open_writable
-from cbi_pipeline.warehouse._errors import LayoutChanged, WarehouseBusy
+from cbi_pipeline.warehouse._errors import (
+    BehindLedger,
+    LayoutChanged,
+    NothingPublished,
+    WarehouseError,
+)
 from cbi_pipeline.warehouse._layout import is_todays, lay_out, require_readable
 from cbi_pipeline.warehouse._lock import writer_lock
 from cbi_pipeline.warehouse._publication import (
@@ -19,8 +25,26 @@ from cbi_pipeline.warehouse._publication import (
     prune,
     put_snapshot,
 )
-from cbi_pipeline.warehouse._rebuild import copy_tables, remove_database, swap_database
+from cbi_pipeline.warehouse._rebuild import (
+    copy_tables,
+    newest_transaction,
+    remove_database,
+    swap_database,
+)
 from cbi_pipeline.warehouse._store import Store
+
+
+class Log(Protocol):
+    """What the warehouse was filled from, as far as it must know."""
+
+    @property
+    def has_entries(self) -> bool:
+        """Whether anything was ever ingested."""
+        ...
+
+    def require_level(self, store: Store) -> None:
+        """Raise where an open warehouse does not hold what was ingested."""
+        ...
 
 
 class Warehouse:
@@ -29,11 +53,13 @@ class Warehouse:
     Args:
         root: folder that holds ``cbi.duckdb``, ``published/`` and the writer lock.
         wait_s: seconds a writer waits for another one before it gives up.
+        ledger: where given, nothing is written that would not follow from all of it.
     """
 
-    def __init__(self, root: Path, *, wait_s: float = 60.0) -> None:
+    def __init__(self, root: Path, *, wait_s: float = 60.0, ledger: Log | None = None) -> None:
         self._root = root
         self._wait_s = wait_s
+        self._ledger = ledger
 
     @property
     def published(self) -> Path:
@@ -54,10 +80,23 @@ class Warehouse:
             WarehouseBusy: another writer did not finish in time; says who.
             LayoutChanged: the stored tables are not those of today's contracts.
             LayoutTooNew: a newer version of the program wrote them.
+            BehindLedger, AheadOfLedger: warehouse and ledger do not belong together.
         """
-        with self._locked(), open_writable(self._database, self._wait_s, memory) as connection:
-            lay_out(connection)
-            yield Store(connection, writable=True)
+        with self._locked(), self._open(memory) as connection:
+            store = Store(connection, writable=True)
+            if self._ledger is not None:
+                self._ledger.require_level(store)
+            yield store
+
+    def check(self) -> None:
+        """Meet everything that a write would meet, before any work is done for it.
+
+        Raises:
+            WarehouseError: as :meth:`write`.
+        """
+        if self._root.exists() or self._holds_content():
+            with self.write():
+                pass
 
     def publish(self, *, keep: Collection[str] = ()) -> Path:
         """Publish the written content as a new snapshot; nothing when it is published already.
@@ -70,6 +109,7 @@ class Warehouse:
 
         Raises:
             WarehouseBusy: another writer did not finish in time; says who.
+            BehindLedger: there is no written content, and there was some.
             OSError: no room for the copy; readers keep the snapshot they had.
         """
         with self._locked():
@@ -87,11 +127,17 @@ class Warehouse:
 
         Raises:
             NothingPublished: nothing was published yet.
+            BehindLedger: something was, by what the ledger says, and it is gone.
             LayoutChanged: the snapshot's tables are not those of today's contracts.
             LayoutTooNew: a newer version of the program wrote them.
             WarehouseBusy: a home of an earlier version could not be migrated in time.
         """
-        connection = self.open_published()
+        try:
+            connection = self.open_published()
+        except NothingPublished:
+            if not _is_filled(self._database) and self._holds_content():
+                raise BehindLedger(self._lost()) from None
+            raise
         try:
             yield Store(connection, writable=False)
         finally:
@@ -116,8 +162,8 @@ class Warehouse:
 
     def _open_migrated(self, older: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
         try:
-            self._migrate()
-        except (OSError, WarehouseBusy) as error:
+            self.publish()
+        except (OSError, WarehouseError) as error:
             # Its tables may serve all the same: only views or tables that nobody reads are older.
             try:
                 require_readable(older)
@@ -126,15 +172,6 @@ class Warehouse:
             return older
         older.close()
         return open_snapshot(self.published / "current")
-
-    def _migrate(self) -> None:
-        if not self._database.exists():
-            raise LayoutChanged(
-                f"{self.published} was written by an earlier version of the program, and "
-                f"{self._database}, from which it would be brought up to date, is missing: run "
-                "`cbi rebuild`"
-            )
-        self.publish()
 
     @contextmanager
     def recreate(
@@ -171,6 +208,15 @@ class Warehouse:
             finally:
                 remove_database(fresh)
 
+    def newest_transaction(self) -> int:
+        """Number of the newest ingestion in what can be read of the database and its snapshot.
+
+        Raises:
+            WarehouseBusy: another writer did not finish in time; says who.
+        """
+        with self._locked():
+            return newest_transaction(self._earlier())
+
     @property
     def _database(self) -> Path:
         return self._root / "cbi.duckdb"
@@ -186,19 +232,41 @@ class Warehouse:
         with writer_lock(self._root / "writer.lock", self._wait_s):
             yield
 
+    @contextmanager
+    def _open(self, memory: str | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+        if not _is_filled(self._database) and self._holds_content():
+            raise BehindLedger(self._lost())
+        with open_writable(self._database, self._wait_s, memory) as connection:
+            lay_out(connection)
+            yield connection
+
+    def _holds_content(self) -> bool:
+        """Whether something was ever written, by what lies beside the database."""
+        published = current_snapshot(self.published) is not None
+        return published or (self._ledger is not None and self._ledger.has_entries)
+
+    def _lost(self) -> str:
+        return (
+            f"{self._database} was lost, and what was ingested lies in the ledger: nothing was "
+            "written; run `cbi rebuild`, then the same command again"
+        )
+
     def _settle(self) -> str:
         # The copy is taken from a closed file: closing a second descriptor of an open one would
         # drop DuckDB's own lock on it.
-        with open_writable(self._database, self._wait_s) as connection:
-            lay_out(connection)
+        with self._open() as connection:
             connection.execute("CHECKPOINT")
             return snapshot_name(*read_commit(connection))
 
 
-def _not_migrated(root: Path, error: OSError | WarehouseBusy) -> LayoutChanged:
-    why = error.strerror if isinstance(error, OSError) else str(error)
+def _is_filled(database: Path) -> bool:
+    return database.exists() and database.stat().st_size > 0
+
+
+def _not_migrated(root: Path, error: OSError | WarehouseError) -> WarehouseError:
+    if isinstance(error, WarehouseError):
+        return error
     return LayoutChanged(
         f"{root} was written by an earlier version of the program and could not be brought up to "
-        f"date ({why}). Make it writable, or let the other program finish, and run the same "
-        "command again"
+        f"date ({error.strerror}): make it writable and run the same command again"
     )

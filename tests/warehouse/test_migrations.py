@@ -7,7 +7,14 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from cbi_pipeline.warehouse import LayoutChanged, LayoutTooNew, Warehouse, _migrations, connect
+from cbi_pipeline.warehouse import (
+    BehindLedger,
+    LayoutChanged,
+    LayoutTooNew,
+    Warehouse,
+    _migrations,
+    connect,
+)
 from cbi_pipeline.warehouse._migrations import Migration
 from data_contracts import CONTRACTS, contract
 from tests.warehouse.frames import rows_for
@@ -137,7 +144,7 @@ def test_a_migration_that_the_rows_do_not_allow_changes_nothing_and_says_what_to
 
 def test_an_older_home_without_its_written_database_says_what_to_do(home):
     (home / "warehouse" / "cbi.duckdb").unlink()
-    with pytest.raises(LayoutChanged, match=r"cbi\.duckdb.*cbi rebuild"), connect(home):
+    with pytest.raises(BehindLedger, match=r"cbi\.duckdb.*cbi rebuild"), connect(home):
         pass
     assert not (home / "warehouse" / "cbi.duckdb").exists()
 

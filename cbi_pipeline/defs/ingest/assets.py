@@ -72,6 +72,7 @@ def archive_records(pipeline: dg.ResourceParam[Pipeline]) -> Iterator[Event]:
         )
         return
     _refuse_a_live_home(pipeline)
+    pipeline.warehouse.check()
     folder = pipeline.settings.archive_dir
     feed, series = archive.feed(folder), archive_series(folder)
     # When we saw the bytes is a fact of this machine, whatever instant the profile stands at.
