@@ -191,7 +191,7 @@ def by_person(
 
 
 def refreshed(
-    judged: Refresh | None,
+    judged: Refresh | str | None,
     recipe: str,
     version: int,
     standing: int | None,
@@ -202,7 +202,7 @@ def refreshed(
     """The row on tonight's version of the champion recipe: in use from now on, or held back.
 
     Args:
-        judged: outcome of the comparison; None when there was nothing to compare with.
+        judged: outcome of the comparison, or why there is none; None when nothing stood before.
         recipe: champion recipe.
         version: tonight's.
         standing: version in use until now, if any.
@@ -212,15 +212,15 @@ def refreshed(
     reason = f"Version {version} of {recipe} is the first one in use; nothing stood before it."
     if standing is not None:
         reason = f"Version {version} against version {standing}. "
-        reason += judged.reason if judged else "The standing one cannot read today's panel."
+        reason += judged.reason if isinstance(judged, Refresh) else str(judged)
     return decision(
         f"refresh {version} over {standing} on {state}",
         recipe,
         recipe,
-        "refresh" if judged is None or judged.accepted else "hold",
+        "hold" if isinstance(judged, Refresh) and not judged.accepted else "refresh",
         reason,
         decided_at=decided_at,
-        figures=asdict(judged) if judged else None,
+        figures=asdict(judged) if isinstance(judged, Refresh) else None,
         who="refresh",
         version=version,
     )

@@ -96,7 +96,7 @@ def evaluation_id(
     """Name of an evaluation: data, knowledge instant, recipes, plan, axes, and the code."""
     identities = sorted((c.name, c.identity()) for c in contenders)
     instant = as_of.astimezone(UTC).isoformat()
-    return _hash([state, instant, identities, plan.identity(), repr(axes), code_identity()])
+    return _hash([state, instant, identities, plan.identity(), axes.identity(), code_identity()])
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import io
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,12 +15,15 @@ import polars as pl
 
 from cbi_pipeline.evaluation.baselines import Contender, Learned
 from cbi_pipeline.evaluation.plan import Plan, code_identity
-from cbi_pipeline.forecasting import folds
+from cbi_pipeline.forecasting import devices, folds, storage
 from cbi_pipeline.forecasting.folds import Fold
 from cbi_pipeline.forecasting.forecaster import Forecaster, Forecasts
 from cbi_pipeline.forecasting.panel import NEVER, Panel
 from cbi_pipeline.forecasting.recipe import Recipe
+from cbi_pipeline.forecasting.version import writer
 from data_contracts.evaluation import FORECAST
+
+_FORECASTS, _NOTE = "forecasts.parquet", "finished.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +58,14 @@ def walk_forward(
 ) -> pl.DataFrame:
     """Rows of ``evaluation.forecast`` of every recipe and baseline at every origin of the plan.
 
-    With ``cache_dir``, each finished fold is kept in a file named by everything that decided it
-    (recipe, code, rows known to it), written whole or not at all; a later call reads it instead of
-    computing it, and training cut off in the middle of a fold continues at its checkpoint.
+    With ``cache_dir``, each finished fold is kept in a folder named by everything that decided it
+    (recipe, code, device, rows known to it), written whole or not at all and proved by its
+    checksum when read; a later call reads it instead of computing it, and training cut off in the
+    middle of a fold continues at its checkpoint.
 
     Raises:
-        ValueError: two contenders share a name, a fold has nothing to train on, or a forecast
-            is not finite or has crossing quantiles.
+        ValueError: two contenders share a name, a fold has nothing to train on, a forecast is
+            not finite or has crossing quantiles, or a file of a finished fold is damaged.
     """
     contenders = [as_contender(recipe) for recipe in recipes]
     names = [contender.name for contender in contenders]
@@ -119,14 +123,14 @@ def _folds(panel: Panel, plan: Plan) -> list[Fold]:
 def _one_fold(
     panel: Panel, contender: Contender, fold: Fold, plan: Plan, folder: Path | None
 ) -> tuple[pl.DataFrame, bool]:
-    file = folder / "forecasts.parquet" if folder else None
-    if file is not None and file.is_file():
-        return pl.read_parquet(file), True
+    finished = _finished(folder) if folder else None
+    if finished is not None:
+        return finished, True
     forecasts = contender.forecast(panel, fold, folder)
     _sound(forecasts, contender, fold)
     frame = _long(panel, contender, fold, plan, forecasts)
-    if file is not None:
-        _write_whole(frame, file)
+    if folder is not None:
+        _keep(frame, folder)
     return frame, False
 
 
@@ -175,8 +179,10 @@ def _finish(frames: list[pl.DataFrame], evaluation_id: str) -> pl.DataFrame:
 def _folder(cache_dir: Path | None, contender: Contender, fold: Fold, key: str) -> Path | None:
     if cache_dir is None:
         return None
-    parts = (contender.name, contender.identity(), str(contender.levels), code_identity(), key)
-    return cache_dir / contender.name / f"{fold.name}-{_hash(*parts)[:24]}"
+    # Bits repeat on one device alone.
+    place = devices.describe_device(devices.choose_device())
+    decided = (contender.identity(), str(contender.levels), code_identity(), place, key)
+    return cache_dir / contender.name / f"{fold.name}-{_hash(contender.name, *decided)[:24]}"
 
 
 def _fold_identity(panel: Panel, fold: Fold) -> str:
@@ -187,7 +193,7 @@ def _fold_identity(panel: Panel, fold: Fold) -> str:
     decision = panel.decision_at_R.cpu().numpy()
     last = decision[fold.test_rows].max()
     kept = np.flatnonzero(decision <= last)
-    digest = hashlib.sha256(repr(panel.spec).encode())
+    digest = hashlib.sha256(panel.spec.identity().encode())
     for name in ("commodity_R", "session_R", "decision_at_R", "values_RF", "mask_RF", "age_RG"):
         digest.update(np.ascontiguousarray(getattr(panel, name).cpu().numpy()[kept]).data)
     for name in ("variance_R2", "ready_R"):
@@ -201,14 +207,33 @@ def _fold_identity(panel: Panel, fold: Fold) -> str:
     return digest.hexdigest()
 
 
-def _write_whole(frame: pl.DataFrame, file: Path) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_suffix(f".{os.getpid()}.partial")
-    with partial.open("wb") as stream:
-        frame.write_parquet(stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(file)
+def _keep(frame: pl.DataFrame, folder: Path) -> None:
+    """Write the fold's forecasts, and after them the note that makes the fold a finished one."""
+    stream = io.BytesIO()
+    frame.write_parquet(stream)
+    data = stream.getvalue()
+    place = devices.describe_device(devices.choose_device())
+    note = {"forecasts_sha256": storage.sha256(data), "device": place, "written_by": writer()}
+    storage.write_atomic(folder / _FORECASTS, data)
+    storage.write_atomic(folder / _NOTE, storage.seal(note))
+
+
+def _finished(folder: Path) -> pl.DataFrame | None:
+    """The forecasts of a finished fold, as they were written; None for one not finished.
+
+    Raises:
+        ValueError: a file is damaged; names it and says what to do.
+    """
+    file, note = folder / _FORECASTS, folder / _NOTE
+    if not note.is_file():
+        return None
+    stated = storage.read_sealed(note)["forecasts_sha256"]
+    data = file.read_bytes() if file.is_file() else b""
+    if storage.sha256(data) != stated:
+        raise storage.Damaged(
+            f"{file} is missing or damaged; delete {folder}, and its forecasts are made anew"
+        )
+    return pl.read_parquet(io.BytesIO(data))
 
 
 def _hash(*parts: str) -> str:

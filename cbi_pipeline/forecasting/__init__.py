@@ -9,6 +9,7 @@ Needs torch, numpy and safetensors, nothing else.
 """
 
 from cbi_pipeline.forecasting.checkpoint import Keep, load_checkpoint
+from cbi_pipeline.forecasting.devices import describe_device
 from cbi_pipeline.forecasting.ensemble import Ensemble, EnsembleForecasts
 from cbi_pipeline.forecasting.folds import Fold, latest, walk_forward
 from cbi_pipeline.forecasting.forecaster import Forecaster, Forecasts
@@ -27,6 +28,7 @@ from cbi_pipeline.forecasting.records import EpochRecord, FitResult
 from cbi_pipeline.forecasting.stacked import fit_ensemble
 from cbi_pipeline.forecasting.stopping import TrainingFailed
 from cbi_pipeline.forecasting.train import fit, untrained
+from cbi_pipeline.forecasting.version import product
 
 __all__ = [
     "DEFAULT_LEVELS",
@@ -49,10 +51,12 @@ __all__ = [
     "TrainingFailed",
     "anchored_gru",
     "anchored_untrained",
+    "describe_device",
     "fit",
     "fit_ensemble",
     "latest",
     "load_checkpoint",
+    "product",
     "recipe_network",
     "tiny",
     "untrained",

@@ -5,15 +5,18 @@ the losses of both targets, each with its weight. Random numbers come from an ow
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
+from cbi_pipeline.forecasting.config import Config
+from cbi_pipeline.forecasting.declarations import Items, Label, Natural, NotNegative, Share
 from cbi_pipeline.forecasting.windows import Batch, Feed, Inputs
 
 
 @dataclass(frozen=True)
-class AugmentConfig:
+class AugmentConfig(Config):
     """What may be done to a sample; zeros leave a technique out.
 
     Attributes:
@@ -29,22 +32,18 @@ class AugmentConfig:
         mixup: parameter of the symmetric Beta weight for blending two samples of one commodity.
     """
 
-    probability: float = 0.5
-    features: tuple[str, ...] = ()
-    jitter: float = 0.0
-    scaling: float = 0.0
-    time_mask: int = 0
-    feature_mask: float = 0.0
-    slice: float = 0.0
-    shift: int = 0
-    mixup: float = 0.0
+    probability: Share = 0.5
+    features: Annotated[tuple[Label, ...], Items(order="distinct")] = ()
+    jitter: NotNegative = 0.0
+    scaling: Share = 0.0
+    time_mask: Natural = 0
+    feature_mask: Share = 0.0
+    slice: Share = 0.0
+    shift: Natural = 0
+    mixup: NotNegative = 0.0
 
-    def __post_init__(self) -> None:
-        shares = (self.probability, self.scaling, self.feature_mask, self.slice)
-        if not all(0.0 <= share <= 1.0 for share in shares):
-            raise ValueError("AugmentConfig: probability, scaling, feature_mask, slice in [0, 1]")
-        if min(self.jitter, self.time_mask, self.shift, self.mixup) < 0:
-            raise ValueError("AugmentConfig: jitter, time_mask, shift, mixup not negative")
+    def check(self) -> None:
+        """Jitter and scaling need features that they may touch."""
         if (self.jitter or self.scaling) and not self.features:
             raise ValueError("AugmentConfig.features: name what jitter and scaling may touch")
 

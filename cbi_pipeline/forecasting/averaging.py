@@ -6,11 +6,13 @@ from typing import Literal
 
 import torch
 
+from cbi_pipeline.forecasting.config import Config
+from cbi_pipeline.forecasting.declarations import InsideUnit, ShareBelowOne
 from cbi_pipeline.forecasting.networks.network import Network
 
 
 @dataclass(frozen=True)
-class AveragingConfig:
+class AveragingConfig(Config):
     """Weight averaging; the averaged network is the one validated and kept.
 
     Attributes:
@@ -20,12 +22,8 @@ class AveragingConfig:
     """
 
     method: Literal["ema", "swa"] = "ema"
-    decay: float = 0.99
-    start: float = 0.75
-
-    def __post_init__(self) -> None:
-        if not 0.0 < self.decay < 1.0 or not 0.0 <= self.start < 1.0:
-            raise ValueError("AveragingConfig: decay in (0, 1), start in [0, 1)")
+    decay: InsideUnit = 0.99
+    start: ShareBelowOne = 0.75
 
     def share(self, step: int, total: int) -> float:
         """The new weights' share in the average after `step` (from 0) of `total` steps."""

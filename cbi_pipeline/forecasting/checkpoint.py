@@ -1,27 +1,30 @@
 """Checkpoints of a run: whole, flushed to disk, and only ever resumed by the same run."""
 
-import json
 import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from cbi_pipeline.forecasting import storage
-from cbi_pipeline.forecasting.config import canonical, decode, encode
+from cbi_pipeline.forecasting import devices, storage
+from cbi_pipeline.forecasting.config import Config, canonical, decode, encode
+from cbi_pipeline.forecasting.declarations import Natural
 from cbi_pipeline.forecasting.forecaster import Forecaster
 from cbi_pipeline.forecasting.panel import Panel, PanelSpec
 from cbi_pipeline.forecasting.recipe import Recipe
 from cbi_pipeline.forecasting.records import EpochRecord
+from cbi_pipeline.forecasting.version import writer
 
-FORMAT = 1
+FORMAT = 2
 _LAST, _INDEX = "last.safetensors", "best.json"
 
 
 @dataclass(frozen=True)
-class Keep:
+class Keep(Config):
     """Which checkpoints stay beside the last one; changes no bits of a run.
 
     Attributes:
@@ -29,18 +32,15 @@ class Keep:
         every: also each epoch divisible by this; 0 for none.
     """
 
-    best: int = 1
-    every: int = 0
-
-    def __post_init__(self) -> None:
-        if self.best < 0 or self.every < 0:
-            raise ValueError("Keep: best and every must not be negative")
+    best: Natural = 1
+    every: Natural = 0
 
 
 def run_identity(recipe: Recipe, panel: Panel, train_N: Tensor, validation_M: Tensor) -> str:
-    """The sha256 of recipe, data, rows and torch version: what a run's bits depend on."""
+    """The sha256 of recipe, data, rows, torch version and device: what a run's bits depend on."""
     rows = [storage.sha256(r.cpu().numpy().tobytes()) for r in (train_N, validation_M)]
-    parts = [FORMAT, recipe.identity(), panel.identity(), *rows, torch.__version__]
+    place = devices.describe_device(panel.device)
+    parts = [FORMAT, recipe.identity(), panel.identity(), *rows, torch.__version__, place]
     return storage.sha256(canonical(parts).encode())
 
 
@@ -55,6 +55,7 @@ class Checkpoints:
         recipe: so that a checkpoint rebuilds its network from itself.
         spec: the panel's axes, for the same reason.
         keep: what stays.
+        device: where the run computes, in words.
     """
 
     folder: Path
@@ -62,6 +63,7 @@ class Checkpoints:
     recipe: Recipe
     spec: PanelSpec
     keep: Keep
+    device: str = "cpu"
 
     def save(self, record: EpochRecord, state: Mapping[str, object]) -> None:
         """Writes what the policy keeps, and the last checkpoint after it."""
@@ -74,11 +76,18 @@ class Checkpoints:
     def last(self) -> dict[str, object] | None:
         """The state to resume from, or none when there is no checkpoint of this run.
 
+        A checkpoint without a checksum, from a version that kept none, is not resumed: a warning
+        says that the run starts over.
+
         Raises:
-            ValueError: the checkpoint is damaged.
+            ValueError: the checkpoint is damaged; names it and says to delete it.
         """
         path = self.folder / _LAST
-        tree = storage.unpack(path.read_bytes()) if path.exists() else {}
+        try:
+            tree = storage.read_tree(path) if path.exists() else {}
+        except storage.Unsealed as error:
+            warnings.warn(f"{error}; training starts over", stacklevel=2)
+            return None
         if tree.get("identity") != self.identity:
             return None
         state = tree["state"]
@@ -86,9 +95,16 @@ class Checkpoints:
         return state
 
     def best(self) -> list[tuple[float, int]]:
-        """(validation loss, epoch) of the kept epochs, best first."""
+        """(validation loss, epoch) of the kept epochs, best first.
+
+        Raises:
+            ValueError: the index is damaged; names it and says to delete it.
+        """
         path = self.folder / _INDEX
-        index = json.loads(path.read_bytes()) if path.exists() else {}
+        try:
+            index: Any = storage.read_sealed(path) if path.exists() else {}
+        except storage.Unsealed:  # the checkpoint beside it is as old, and `last` has said so
+            return []
         if index.get("identity") != self.identity:
             return []
         return [(float(loss), int(epoch)) for loss, epoch in index["epochs"]]
@@ -102,7 +118,7 @@ class Checkpoints:
         if (loss, epoch) in after:
             storage.write_atomic(self._best_path(epoch), self._pack({"scored": weights}))
         index = {"identity": self.identity, "epochs": after}
-        storage.write_atomic(self.folder / _INDEX, canonical(index).encode())
+        storage.write_atomic(self.folder / _INDEX, storage.seal(index))
         for _, gone in set(before) - set(after):
             self._best_path(gone).unlink(missing_ok=True)
 
@@ -110,7 +126,13 @@ class Checkpoints:
         return self.folder / f"best-{epoch:04d}.safetensors"
 
     def _pack(self, state: Mapping[str, object]) -> bytes:
-        head = {"identity": self.identity, "recipe": encode(self.recipe), "spec": encode(self.spec)}
+        head = {
+            "identity": self.identity,
+            "recipe": encode(self.recipe),
+            "spec": encode(self.spec),
+            "device": self.device,
+            "written_by": writer(),
+        }
         return storage.pack({**head, "state": state})
 
 
@@ -118,10 +140,15 @@ def load_checkpoint(path: Path) -> Forecaster:
     """The forecaster of any checkpoint file, rebuilt from the file alone.
 
     Raises:
-        ValueError: the file is damaged.
+        ValueError: the file is damaged, carries no checksum, or was written with options that
+            this version lacks; names the file.
     """
-    tree = storage.unpack(path.read_bytes())
-    recipe, spec = Recipe.from_json(tree["recipe"]), decode(PanelSpec, tree["spec"])
+    tree = storage.read_tree(path)
+    try:
+        recipe = Recipe.from_json(tree["recipe"], tree["written_by"])
+        spec = decode(PanelSpec, tree["spec"], tree["written_by"])
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
     state = tree["state"]
     assert isinstance(state, dict)
     network = recipe.build(spec)

@@ -7,9 +7,12 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from cbi_pipeline.forecasting.config import Config
+from cbi_pipeline.forecasting.declarations import Positive
+
 
 @dataclass(frozen=True)
-class ClipConfig:
+class ClipConfig(Config):
     """Gradient clipping.
 
     Attributes:
@@ -19,11 +22,7 @@ class ClipConfig:
     """
 
     method: Literal["norm", "value", "adaptive"] = "norm"
-    limit: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not self.limit > 0:
-            raise ValueError("ClipConfig: limit must be positive")
+    limit: Positive = 1.0
 
 
 UNIT_NORM_FLOOR = 1e-3

@@ -16,6 +16,17 @@ def choose_device(wanted: str | torch.device | None = None) -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
+def describe_device(device: torch.device) -> str:
+    """The device in words: its kind, and its model where bits depend on that.
+
+    Bits repeat on one device, so this belongs to caches, checkpoints and provenance; a recipe is
+    the same on every device.
+    """
+    if device.type == "cuda":
+        return f"cuda, {torch.cuda.get_device_name(device)}"
+    return device.type
+
+
 @contextmanager
 def reproducible(seed: int, device: torch.device) -> Iterator[None]:
     """Seeds every generator and asks for deterministic kernels; leaves both as they were.

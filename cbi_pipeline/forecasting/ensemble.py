@@ -4,18 +4,18 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from cbi_pipeline.forecasting import storage
-from cbi_pipeline.forecasting.config import canonical
 from cbi_pipeline.forecasting.forecaster import FloatArray, Forecaster, Forecasts
 from cbi_pipeline.forecasting.panel import Panel
+from cbi_pipeline.forecasting.version import describe_writer, writer
 
-FORMAT = 1
+FORMAT = 2
 _FILE = "ensemble.json"
 
 
@@ -47,7 +47,7 @@ class Ensemble:
     def __post_init__(self) -> None:
         if not self.members or len(self.weights) != len(self.members):
             raise ValueError("Ensemble: give one weight per member, at least one member")
-        if min(self.weights) < 0 or abs(sum(self.weights) - 1.0) > 1e-6:
+        if not (min(self.weights) >= 0 and abs(sum(self.weights) - 1.0) <= 1e-6):
             raise ValueError(f"Ensemble: weights {self.weights} must be positive and sum to 1")
         axes = {(m.recipe.levels, m.spec) for m in self.members}
         if len(axes) != 1:
@@ -87,8 +87,9 @@ class Ensemble:
             "format": FORMAT,
             "weights": list(self.weights),
             "fingerprints": [member.fingerprint() for member in self.members],
+            "written_by": writer(),
         }
-        storage.write_atomic(folder / _FILE, canonical(tree).encode())
+        storage.write_atomic(folder / _FILE, storage.seal(tree))
 
     @classmethod
     def load(cls, folder: Path, device: str | torch.device = "cpu") -> Self:
@@ -97,10 +98,7 @@ class Ensemble:
         Raises:
             ValueError: it is missing, damaged, or a member was exchanged.
         """
-        try:
-            tree = json.loads((folder / _FILE).read_bytes())
-        except (FileNotFoundError, json.JSONDecodeError) as error:
-            raise ValueError(f"{folder} holds no saved ensemble: {error}") from error
+        tree = _description(folder)
         count = len(tree["weights"])
         members = tuple(Forecaster.load(folder / f"member-{i:02d}", device) for i in range(count))
         if [member.fingerprint() for member in members] != tree["fingerprints"]:
@@ -110,3 +108,26 @@ class Ensemble:
     def _mean(self, stacked: FloatArray) -> FloatArray:
         mean: FloatArray = np.tensordot(np.array(self.weights), stacked, axes=1)
         return mean
+
+
+def _description(folder: Path) -> dict[str, Any]:
+    """Weights and fingerprints of the members.
+
+    Raises:
+        ValueError: nothing is saved there, it is damaged, or a later version wrote it.
+    """
+    path = folder / _FILE
+    try:
+        tree: dict[str, Any] = storage.read_sealed(path)
+    except FileNotFoundError as error:
+        raise ValueError(f"{folder} holds no saved ensemble: {error}") from error
+    except storage.Unsealed:  # the first format had no checksum; the members prove themselves
+        tree = json.loads(path.read_bytes())
+        if tree.get("format") == 1:
+            return tree
+    if tree.get("format") != FORMAT:
+        raise ValueError(
+            f"{folder}: format {tree.get('format')} cannot be read here; load it with the version "
+            f"that wrote it ({describe_writer(tree.get('written_by'))}) or a later one"
+        )
+    return tree

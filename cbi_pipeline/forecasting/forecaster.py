@@ -1,9 +1,10 @@
 """A trained model: predicts from a panel, saves to two plain files, loads without pickle."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import safetensors.torch
@@ -12,13 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cbi_pipeline.forecasting import devices, storage, windows
-from cbi_pipeline.forecasting.config import canonical, decode, encode
+from cbi_pipeline.forecasting.config import Json, canonical, decode, differences, encode
 from cbi_pipeline.forecasting.networks.network import Network
 from cbi_pipeline.forecasting.networks.output import Output
 from cbi_pipeline.forecasting.panel import Panel, PanelSpec
 from cbi_pipeline.forecasting.recipe import Recipe
+from cbi_pipeline.forecasting.version import describe_writer, writer
 
-FORMAT = 1
+FORMAT = 2
 _WEIGHTS, _DESCRIPTION = "weights.safetensors", "forecaster.json"
 _CHUNK = 512
 
@@ -41,11 +43,25 @@ class Forecasts(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Forecaster:
-    """A recipe, the axes it was made for, and a network with its scaler."""
+    """A recipe, the axes it was made for, and a network with its scaler.
+
+    Attributes:
+        recipe: what it was trained by.
+        spec: axes.
+        network: weights and scaler.
+        named: what its fingerprint covers besides the weights, as it was first written; derived
+            from recipe and spec for a new one. So a fingerprint outlives options added since.
+    """
 
     recipe: Recipe
     spec: PanelSpec
     network: Network
+    named: Mapping[str, Json] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.named:
+            named = {"recipe": differences(self.recipe), "spec": differences(self.spec)}
+            object.__setattr__(self, "named", named)
 
     def predict(self, panel: Panel, rows_N: NDArray[np.int64] | Tensor) -> Forecasts:
         """Forecasts from the given origin rows, on the network's device.
@@ -65,48 +81,68 @@ class Forecaster:
         _, sample_N = torch.unique(windows.first_dates(panel, rows), return_inverse=True)
         return _collect(self._forward(feed), sample_N, panel.commodity_R[rows])
 
-    def save(self, folder: Path) -> None:
-        """Writes weights.safetensors, then forecaster.json, each whole or not at all."""
-        weights = self._weights()
-        storage.write_atomic(folder / _WEIGHTS, weights)
-        storage.write_atomic(folder / _DESCRIPTION, self._description(weights))
+    def save(self, folder: Path, *, commit: str | None = None) -> None:
+        """Writes weights.safetensors, then forecaster.json, each whole or not at all.
 
-    @classmethod
-    def load(cls, folder: Path, device: str | torch.device = "cpu") -> Self:
-        """The forecaster saved in `folder`.
-
-        Raises:
-            ValueError: the files are missing, damaged, or do not belong together.
+        Args:
+            folder: where to.
+            commit: git commit of the code that writes, where that is known.
         """
-        try:
-            weights = (folder / _WEIGHTS).read_bytes()
-            tree = json.loads((folder / _DESCRIPTION).read_bytes())
-        except (FileNotFoundError, json.JSONDecodeError) as error:
-            raise ValueError(f"{folder} holds no saved forecaster: {error}") from error
-        if tree.get("format") != FORMAT or tree["weights_sha256"] != storage.sha256(weights):
-            raise ValueError(f"{folder}: weights and description do not match; save it again")
-        recipe, spec = Recipe.from_json(tree["recipe"]), decode(PanelSpec, tree["spec"])
-        network = recipe.build(spec)
-        network.load_state_dict(safetensors.torch.load(weights))
-        return cls(recipe, spec, network.to(device).eval())
-
-    def fingerprint(self) -> str:
-        """The sha256 of what `save` writes: equal for equal models."""
         weights = self._weights()
-        return storage.sha256(weights + self._description(weights))
-
-    def _weights(self) -> bytes:
-        state = {k: v.detach().cpu().contiguous() for k, v in self.network.state_dict().items()}
-        return safetensors.torch.save(state)
-
-    def _description(self, weights: bytes) -> bytes:
         tree = {
             "format": FORMAT,
             "recipe": encode(self.recipe),
             "spec": encode(self.spec),
+            "named": self.named,
             "weights_sha256": storage.sha256(weights),
+            "written_by": writer(commit),
         }
-        return canonical(tree).encode()
+        storage.write_atomic(folder / _WEIGHTS, weights)
+        storage.write_atomic(folder / _DESCRIPTION, storage.seal(tree))
+
+    @classmethod
+    def load(
+        cls, folder: Path, device: str | torch.device = "cpu", *, written_by: object = None
+    ) -> Self:
+        """The forecaster saved in `folder`.
+
+        Args:
+            folder: where `save` wrote.
+            device: where it shall compute.
+            written_by: what else is known of the version that wrote it, for files that do not say.
+
+        Raises:
+            ValueError: the files are missing, damaged, do not belong together, or were written
+                with options that this version lacks; names the folder and the writing version.
+        """
+        tree = _description(folder)
+        weights = (folder / _WEIGHTS).read_bytes()
+        if tree["weights_sha256"] != storage.sha256(weights):
+            raise ValueError(f"{folder}: weights and description do not match; save it again")
+        written_by = tree.get("written_by", written_by)
+        try:
+            recipe = Recipe.from_json(tree["recipe"], written_by)
+            spec = decode(PanelSpec, tree["spec"], written_by)
+            network = recipe.build(spec)
+            network.load_state_dict(safetensors.torch.load(weights))
+        except ValueError as error:
+            raise ValueError(f"{folder}: {error}") from error
+        except RuntimeError as error:
+            raise ValueError(
+                f"{folder}: the weights are not those of the recipe beside them (written by "
+                f"{describe_writer(written_by)}): {' '.join(str(error).split())}"
+            ) from error
+        return cls(recipe, spec, network.to(device).eval(), tree["named"])
+
+    def fingerprint(self) -> str:
+        """The sha256 of weights, recipe and axes: equal for equal models."""
+        weights = self._weights()
+        covered = {**self.named, "weights_sha256": storage.sha256(weights)}
+        return storage.sha256(weights + canonical(covered).encode())
+
+    def _weights(self) -> bytes:
+        state = {k: v.detach().cpu().contiguous() for k, v in self.network.state_dict().items()}
+        return safetensors.torch.save(state)
 
     def _check(self, spec: PanelSpec) -> None:
         for name, mine in vars(self.spec).items():
@@ -123,6 +159,30 @@ class Forecaster:
         with devices.cpu_threads(self.recipe.training.threads), torch.inference_mode():
             parts = [self.network(feed.inputs(index)) for index in every.split(_CHUNK)]
         return Output(*(torch.cat(column) for column in zip(*parts, strict=True)))
+
+
+def _description(folder: Path) -> dict[str, Any]:
+    """What is saved beside the weights, in the form of today.
+
+    Raises:
+        ValueError: nothing is saved there, it is damaged, or a later version wrote it.
+    """
+    path = folder / _DESCRIPTION
+    try:
+        tree: dict[str, Any] = storage.read_sealed(path)
+    except FileNotFoundError as error:
+        raise ValueError(f"{folder} holds no saved forecaster: {error}") from error
+    except storage.Unsealed:
+        # The first format had no checksum of its own; its fingerprint covered the whole file.
+        tree = json.loads(path.read_bytes())
+        if tree.get("format") == 1:
+            return {**tree, "named": {k: tree[k] for k in ("format", "recipe", "spec")}}
+    if tree.get("format") != FORMAT:
+        raise ValueError(
+            f"{folder}: format {tree.get('format')} cannot be read here; load it with the version "
+            f"that wrote it ({describe_writer(tree.get('written_by'))}) or a later one"
+        )
+    return tree
 
 
 def _collect(output: Output, sample_N: Tensor, column_N: Tensor) -> Forecasts:

@@ -8,9 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from cbi_pipeline.forecasting.config import Config
+from cbi_pipeline.forecasting.declarations import NotNegative, Positive, ShareBelowOne
 
-@dataclass(frozen=True)
-class OptimiserConfig:
+
+@dataclass(frozen=True, kw_only=True)
+class OptimiserConfig(Config, kind="optimiser"):
     """An optimiser.
 
     Attributes:
@@ -22,16 +25,11 @@ class OptimiserConfig:
         betas: for "adam" and "adamw".
     """
 
-    kind: Literal["optimiser"] = "optimiser"
     name: Literal["adamw", "adam", "sgd", "rmsprop"] = "adamw"
-    rate: float = 1e-3
-    decay: float = 0.01
-    momentum: float = 0.9
-    betas: tuple[float, float] = (0.9, 0.999)
-
-    def __post_init__(self) -> None:
-        if not self.rate > 0 or self.decay < 0:
-            raise ValueError("OptimiserConfig: rate must be positive, decay not negative")
+    rate: Positive = 1e-3
+    decay: NotNegative = 0.01
+    momentum: ShareBelowOne = 0.9
+    betas: tuple[ShareBelowOne, ShareBelowOne] = (0.9, 0.999)
 
     def build(self, modules: Iterable[nn.Module]) -> Optimizer:
         """The optimiser over every trainable parameter of the modules."""

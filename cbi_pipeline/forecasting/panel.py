@@ -2,14 +2,15 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Self
+from typing import Annotated, Self, TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from cbi_pipeline.forecasting.config import canonical, encode
+from cbi_pipeline.forecasting.config import Config, changed
+from cbi_pipeline.forecasting.declarations import Count, Items, Label
 
 NEVER = np.iinfo(np.int64).max
 """`target_available_RH` where the target price is not public yet."""
@@ -30,9 +31,11 @@ _DTYPES: dict[str, tuple[np.dtype, str]] = {
 }
 _CHUNK = 1 << 20
 
+Names: TypeAlias = Annotated[tuple[Label, ...], Items(at_least=1, order="distinct")]
+
 
 @dataclass(frozen=True)
-class PanelSpec:
+class PanelSpec(Config):
     """Names of a panel's axes.
 
     Attributes:
@@ -44,25 +47,23 @@ class PanelSpec:
         steps: [C][H] number of the commodity's own sessions from origin to target.
     """
 
-    feature_set: str
-    features: tuple[str, ...]
-    groups: tuple[str, ...]
-    commodities: tuple[str, ...]
-    horizons: tuple[str, ...]
-    steps: tuple[tuple[int, ...], ...]
+    feature_set: Label
+    features: Names
+    groups: Annotated[tuple[Label, ...], Items(order="distinct")]
+    commodities: Names
+    horizons: Names
+    steps: Annotated[tuple[Annotated[tuple[Count, ...], Items()], ...], Items()]
 
-    def __post_init__(self) -> None:
-        for name in ("features", "groups", "commodities", "horizons"):
-            names = getattr(self, name)
-            if len(set(names)) != len(names):
-                raise ValueError(f"PanelSpec.{name}: names must be distinct, found {names}")
-        if not (self.features and self.commodities and self.horizons):
-            raise ValueError("PanelSpec: features, commodities and horizons must not be empty")
+    def check(self) -> None:
+        """Every commodity states its sessions for every horizon."""
         shape = [len(row) for row in self.steps]
         if shape != [len(self.horizons)] * len(self.commodities):
             raise ValueError("PanelSpec.steps: give one row per commodity, one step per horizon")
-        if min(min(row) for row in self.steps) < 1:
-            raise ValueError("PanelSpec.steps: every horizon needs at least one session")
+
+    def identity(self) -> str:
+        """The sha256 of the names on the axes; a field left at its default adds nothing."""
+        parts = (f"{name}={getattr(self, name)!r}" for name in changed(self))
+        return hashlib.sha256(f"PanelSpec({', '.join(parts)})".encode()).hexdigest()
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +141,7 @@ class Panel:
 
     def identity(self) -> str:
         """The sha256 of the spec and of every tensor's bytes."""
-        digest = hashlib.sha256(canonical(encode(self.spec)).encode())
+        digest = hashlib.sha256(self.spec.identity().encode())
         for name, tensor in self.tensors().items():
             digest.update(name.encode())
             digest.update(tensor.cpu().contiguous().numpy().data)

@@ -2,14 +2,24 @@
 
 import dataclasses
 from dataclasses import dataclass, field
-from itertools import pairwise
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from cbi_pipeline.forecasting import config
 from cbi_pipeline.forecasting.augment import AugmentConfig
 from cbi_pipeline.forecasting.averaging import AveragingConfig
 from cbi_pipeline.forecasting.clipping import ClipConfig
-from cbi_pipeline.forecasting.losses.objective import ObjectiveConfig
+from cbi_pipeline.forecasting.declarations import (
+    Count,
+    FileName,
+    InsideUnit,
+    Items,
+    Label,
+    Natural,
+    NotNegative,
+    Range,
+    Share,
+)
+from cbi_pipeline.forecasting.losses.objective import POINT_LOSSES, ObjectiveConfig
 from cbi_pipeline.forecasting.networks.cross import CrossConfig
 from cbi_pipeline.forecasting.networks.heads import HeadConfig
 from cbi_pipeline.forecasting.networks.network import EncoderConfig, Network
@@ -22,7 +32,7 @@ DEFAULT_LEVELS = (0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9,
 
 
 @dataclass(frozen=True)
-class TrainingConfig:
+class TrainingConfig(config.Config):
     """How a network is trained.
 
     Attributes:
@@ -49,41 +59,36 @@ class TrainingConfig:
             twice as long as float32 and compiling gains nothing.
     """
 
-    seed: int = 0
-    batch_size: int = 256
-    accumulate: int = 1
-    max_epochs: int = 20
-    patience: int = 4
-    minimum_gain: float = 2e-4
-    skip_limit: int = 5
-    threads: int = 1
+    seed: Natural = 0
+    batch_size: Count = 256
+    accumulate: Count = 1
+    max_epochs: Natural = 20
+    patience: Count = 4
+    minimum_gain: NotNegative = 2e-4
+    skip_limit: Natural = 5
+    threads: Annotated[int, Range(at_least=1, at_most=1024)] = 1
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     clip: ClipConfig | None = field(default_factory=ClipConfig)
-    trust: tuple[float, ...] = (1.0,)
+    trust: Annotated[tuple[Share, ...], Items(at_least=1, order="strictly increasing")] = (1.0,)
     averaging: AveragingConfig | None = None
     augment: AugmentConfig | None = None
     precision: Literal["float32", "bfloat16"] = "float32"
     compile: Literal["off", "default", "reduce-overhead"] = "off"
 
-    def __post_init__(self) -> None:
-        if min(self.batch_size, self.accumulate, self.patience, self.threads) < 1:
-            raise ValueError("TrainingConfig: batch_size, accumulate, patience, threads at least 1")
-        if min(self.max_epochs, self.skip_limit) < 0 or self.minimum_gain < 0:
-            raise ValueError("TrainingConfig: max_epochs, skip_limit, minimum_gain not negative")
-        if not self.trust or not all(0.0 <= share <= 1.0 for share in self.trust):
-            raise ValueError("TrainingConfig.trust: give at least one share between 0 and 1")
+    def check(self) -> None:
+        """A step has at least one sample in each piece."""
         if self.accumulate > self.batch_size:
             raise ValueError("TrainingConfig: accumulate cannot exceed batch_size")
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(config.Config):
     """Configuration of one model family member.
 
     Attributes:
-        name: for people; part of the identity.
+        name: for people, tables and folders; part of the identity.
         feature_set: version of the feature code it was made for.
         window: T, rows of history in one sample.
         levels: quantile levels, strictly increasing in (0, 1).
@@ -93,29 +98,35 @@ class Recipe:
         training: how it is trained.
     """
 
-    name: str
-    feature_set: str
-    window: int = 64
-    levels: tuple[float, ...] = DEFAULT_LEVELS
+    name: FileName
+    feature_set: Label
+    window: Count = 64
+    levels: Annotated[tuple[InsideUnit, ...], Items(at_least=1, order="strictly increasing")] = (
+        DEFAULT_LEVELS
+    )
     mode: Literal["pooled", "joint"] = "pooled"
     network: EncoderConfig = field(default_factory=RecurrentConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
-    def __post_init__(self) -> None:
-        inside = all(0.0 < level < 1.0 for level in self.levels)
-        rising = all(a < b for a, b in pairwise(self.levels))
-        if not (self.levels and inside and rising):
-            raise ValueError("Recipe.levels: give strictly increasing levels inside (0, 1)")
-        if self.window < 1:
-            raise ValueError("Recipe.window: at least one row")
+    def check(self) -> None:
+        """The parts suit each other."""
         if not self.head.anchored and self.training.trust != (1.0,):
             raise ValueError("Recipe: a free-form network has no prior to share trust with")
         if isinstance(self.network, CrossConfig) and self.mode != "joint":
             raise ValueError("Recipe.mode: attention across commodities needs mode='joint'")
+        points = [t.loss for t in self.training.objective.terms if t.loss in POINT_LOSSES]
+        if points and 0.5 not in self.levels:
+            raise ValueError(f"Recipe.levels: the loss {points[0]!r} is one of the median; add 0.5")
+        augment = self.training.augment
+        if augment is not None and augment.time_mask > self.window:
+            raise ValueError(
+                f"Recipe: augment.time_mask hides up to {augment.time_mask} rows of a window of "
+                f"{self.window}; make it shorter"
+            )
 
     def identity(self) -> str:
-        """The sha256 of the canonical JSON."""
+        """The sha256 of name, feature set and whatever differs from the defaults."""
         return config.identity(self)
 
     def to_json(self) -> config.Json:
@@ -123,13 +134,17 @@ class Recipe:
         return config.encode(self)
 
     @classmethod
-    def from_json(cls, tree: object) -> Self:
-        """The recipe of a tree.
+    def from_json(cls, tree: object, written_by: object = None) -> Self:
+        """The recipe of a tree; a field that the tree lacks takes its default.
+
+        Args:
+            tree: what `to_json` gave, today or in an earlier version.
+            written_by: what the file says of the version that wrote it.
 
         Raises:
-            ValueError: fields are missing or unknown, or break a rule.
+            ValueError: a field is unknown or breaks a rule; names it and the writing version.
         """
-        return config.decode(cls, tree)
+        return config.decode(cls, tree, written_by)
 
     def build(self, spec: PanelSpec) -> Network:
         """A freshly initialised network for panels of this spec.

@@ -8,9 +8,12 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from cbi_pipeline.forecasting.config import Config
+from cbi_pipeline.forecasting.declarations import Count, PositiveShare, Share, ShareBelowOne
+
 
 @dataclass(frozen=True)
-class ScheduleConfig:
+class ScheduleConfig(Config):
     """A schedule.
 
     Attributes:
@@ -38,18 +41,12 @@ class ScheduleConfig:
         "inverse_sqrt",
         "cyclic",
     ] = "cosine"
-    warmup: float = 0.05
-    warmup_from: float = 0.0
-    floor: float = 0.0
-    cycles: int = 3
-    decay: float = 0.5
-    every: int = 5
-
-    def __post_init__(self) -> None:
-        if not 0.0 <= self.warmup < 1.0 or not 0.0 <= self.floor <= 1.0:
-            raise ValueError("ScheduleConfig: warmup and floor are shares between 0 and 1")
-        if self.cycles < 1 or self.every < 1 or not 0.0 < self.decay <= 1.0:
-            raise ValueError("ScheduleConfig: cycles and every at least 1, decay in (0, 1]")
+    warmup: ShareBelowOne = 0.05
+    warmup_from: Share = 0.0
+    floor: Share = 0.0
+    cycles: Count = 3
+    decay: PositiveShare = 0.5
+    every: Count = 5
 
     def factor(self, step: int, total: int, steps_per_epoch: int, drops: int = 0) -> float:
         """The factor on the peak rate at `step`; `drops` counts plateaus met so far.
@@ -90,7 +87,7 @@ class ScheduleConfig:
                 return math.sqrt(max(warm, 1) / (step + 1))
             case "cyclic":
                 return 1.0 - abs(2.0 * (progress * self.cycles % 1.0) - 1.0)
-            case _:
+            case "constant" | "one_cycle":
                 return 1.0
 
 

@@ -1,9 +1,13 @@
-"""Files that are either whole or not there, and trees of tensors without pickle."""
+"""Files that are either whole or not there, prove it when read, and hold no pickle.
+
+Every file carries the sha256 of all its bytes, the digits of that sum itself read as zeros: one
+flipped bit anywhere is refused. A tensor file is a safetensors file; the sum stands in its header.
+"""
 
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import safetensors.torch
@@ -11,6 +15,16 @@ from torch import Tensor
 
 from cbi_pipeline.forecasting.config import canonical
 
+
+class Damaged(ValueError):
+    """A file is not as it was written; the message names it and says what to do."""
+
+
+class Unsealed(ValueError):
+    """A file carries no checksum: a version that kept none wrote it."""
+
+
+_SUM, _BLANK = "sha256", "0" * 64
 _TENSOR = "$tensor"
 _INT_KEYS = "$int_keys"
 
@@ -42,24 +56,97 @@ def pack(tree: Mapping[str, object]) -> bytes:
     """
     tensors: dict[str, Tensor] = {}
     plain = _split(tree, "", tensors)
-    return safetensors.torch.save(tensors, metadata={"tree": canonical(plain)})
+    whole = canonical({_SUM: _BLANK, "tree": plain})
+    data = safetensors.torch.save(tensors, metadata={"tree": whole})
+    return data.replace(_BLANK.encode(), sha256(data).encode(), 1)
 
 
 def unpack(data: bytes) -> dict[str, object]:
     """The tree that `pack` made; tensors on the CPU.
 
     Raises:
-        ValueError: the bytes are damaged.
+        Damaged: the bytes are not those that `pack` gave.
+        Unsealed: they carry no checksum.
     """
-    try:
-        tensors = safetensors.torch.load(data)
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-        tree = json.loads(header["__metadata__"]["tree"])
-    except (safetensors.SafetensorError, json.JSONDecodeError, KeyError) as error:
-        raise ValueError(f"the checkpoint is damaged: {error}; delete it") from error
-    joined = _join(tree, tensors)
+    whole = _whole(data)
+    if not {_SUM, "tree"} & set(whole):
+        raise Unsealed("it carries no checksum")
+    if set(whole) != {_SUM, "tree"} or _unsummed(data, str(whole[_SUM])) != whole[_SUM]:
+        raise Damaged("its bytes do not match its checksum")
+    joined = _join(whole["tree"], safetensors.torch.load(data))
     assert isinstance(joined, dict)
     return joined
+
+
+def read_tree(path: Path) -> dict[str, object]:
+    """The tree of a file that holds what `pack` made.
+
+    Raises:
+        Damaged: names the file and says to delete it.
+        Unsealed: names the file.
+    """
+    return _named(path, unpack)
+
+
+def seal(tree: Mapping[str, object]) -> bytes:
+    """A plain tree as JSON that carries its own checksum."""
+    blank = canonical({**tree, _SUM: _BLANK}).encode()
+    return canonical({**tree, _SUM: sha256(blank)}).encode()
+
+
+def read_sealed(path: Path) -> dict[str, object]:
+    """The plain tree of a file that holds what `seal` made.
+
+    Raises:
+        Damaged: names the file and says to delete it.
+        Unsealed: names the file.
+        FileNotFoundError: there is none.
+    """
+    return _named(path, _unseal)
+
+
+def _unseal(data: bytes) -> dict[str, object]:
+    try:
+        tree = json.loads(data)
+    except ValueError as error:
+        raise Damaged(str(error)) from error
+    if not isinstance(tree, dict):
+        raise Damaged("it holds no fields")
+    if _SUM not in tree:
+        raise Unsealed("it carries no checksum")
+    del tree[_SUM]
+    if seal(tree) != data:
+        raise Damaged("its bytes do not match its checksum")
+    return tree
+
+
+def _named(path: Path, read: Callable[[bytes], dict[str, object]]) -> dict[str, object]:
+    try:
+        return read(path.read_bytes())
+    except Damaged as error:
+        raise Damaged(
+            f"{path} is damaged: {error}; delete it, and what it held is made anew"
+        ) from error
+    except Unsealed as error:
+        raise Unsealed(f"{path} cannot be proved whole: {error}") from error
+
+
+def _whole(data: bytes) -> dict[str, object]:
+    """The plain part of a tensor file, its checksum included."""
+    try:
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        whole = json.loads(header["__metadata__"]["tree"])
+        safetensors.torch.load(data)
+    except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise Damaged(str(error)) from error
+    if not isinstance(whole, dict):
+        raise Damaged("it holds no tree")
+    return whole
+
+
+def _unsummed(data: bytes, stated: str) -> str:
+    """The checksum of the bytes with the stated one blanked out."""
+    return sha256(data.replace(stated.encode(), _BLANK.encode(), 1))
 
 
 def sha256(data: bytes) -> str:

@@ -51,7 +51,7 @@ def fit(
     and ends with the same bits as an uninterrupted one; `keep` says which epochs stay on disk.
 
     Raises:
-        ValueError: the rows or the panel do not suit the recipe.
+        ValueError: the rows or the panel do not suit the recipe, or the checkpoint is damaged.
         TrainingFailed: losses or too many gradients were not finite.
     """
     place = devices.choose_device(device)
@@ -69,7 +69,14 @@ def fit(
         checkpoints = None
         if checkpoint_dir is not None:
             identity = run_identity(recipe, panel, train_N, validation_M)
-            checkpoints = Checkpoints(checkpoint_dir, identity, recipe, panel.spec, keep or Keep())
+            checkpoints = Checkpoints(
+                checkpoint_dir,
+                identity,
+                recipe,
+                panel.spec,
+                keep or Keep(),
+                devices.describe_device(place),
+            )
             if (state := checkpoints.last()) is not None:
                 run.restore(state)
         while not run.stopped:

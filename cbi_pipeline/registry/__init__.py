@@ -24,8 +24,10 @@ from cbi_pipeline.registry.errors import (
     RegistryError,
     RegistryMismatch,
     RegistryMoved,
+    RegistryUnreadable,
 )
 from cbi_pipeline.registry.frame import cast_frame, input_types, model_input
+from cbi_pipeline.registry.matching import find_version
 from cbi_pipeline.registry.provenance import Provenance
 from cbi_pipeline.registry.registry import NAME, Registry
 from cbi_pipeline.registry.versions import RegisteredVersion, Trace
@@ -42,6 +44,7 @@ __all__ = [
     "RegistryError",
     "RegistryMismatch",
     "RegistryMoved",
+    "RegistryUnreadable",
     "Reign",
     "Trace",
     "axes",
@@ -49,6 +52,7 @@ __all__ = [
     "cast_frame",
     "chronicle",
     "derive",
+    "find_version",
     "following",
     "input_types",
     "later",

@@ -52,6 +52,7 @@ def build(
     example: pd.DataFrame,
     calendar: Calendar,
     identity: Model,
+    revision: str | None,
 ) -> None:
     """Write the model folder as MLflow loads it.
 
@@ -61,6 +62,7 @@ def build(
         example: input example, as :func:`frame.model_input` gives it.
         calendar: sessions of each commodity, past the longest horizon.
         identity: MLflow's own record of the run and model the folder belongs to.
+        revision: commit of the code that writes, where that is known.
     """
     import mlflow.pyfunc
 
@@ -68,7 +70,9 @@ def build(
     mlflow.pyfunc.save_model(
         path=folder,
         python_model=str(_MODEL_CODE),
-        artifacts={name: str(path) for name, path in _parts(parts, forecaster, calendar).items()},
+        artifacts={
+            name: str(path) for name, path in _parts(parts, forecaster, calendar, revision).items()
+        },
         signature=frame.signature(forecaster.spec),
         input_example=example,
         pip_requirements=[_pin(name) for name in _REQUIREMENTS],
@@ -76,8 +80,10 @@ def build(
     )
 
 
-def _parts(folder: Path, forecaster: Forecaster, calendar: Calendar) -> dict[str, Path]:
-    forecaster.save(folder / "forecaster")
+def _parts(
+    folder: Path, forecaster: Forecaster, calendar: Calendar, revision: str | None
+) -> dict[str, Path]:
+    forecaster.save(folder / "forecaster", commit=revision)
     sessions = {name: [day.isoformat() for day in calendar[name]] for name in calendar}
     code = folder / "code" / "cbi_pipeline" / "forecasting"
     shutil.copytree(_FORECASTING, code, ignore=shutil.ignore_patterns("__pycache__"))

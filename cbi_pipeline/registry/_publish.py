@@ -132,7 +132,14 @@ class Shelf:
         folder, files = scratch / "model", scratch / "run"
         files.mkdir()
         _record.log(self.client, run.info.run_id, model.model_id, candidate, files)
-        _package.build(folder, candidate.forecaster, example, candidate.calendar, identity)
+        _package.build(
+            folder,
+            candidate.forecaster,
+            example,
+            candidate.calendar,
+            identity,
+            candidate.provenance.revision,
+        )
         digest = _seal.seal(folder)
         self.client.log_model_artifacts(model.model_id, str(folder))
         self.client.finalize_logged_model(model.model_id, "READY")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping
@@ -66,13 +65,17 @@ class Candidate:
 
     def tags(self) -> dict[str, str]:
         """Tags of the run and of the version."""
-        recipe = self.forecaster.recipe
+        from cbi_pipeline.forecasting import describe_device, product
+
+        recipe, network = self.forecaster.recipe, self.forecaster.network
         return {
             **self.key,
             **self.provenance.tags(),
             **self._decision_tags(),
             "axes": axes(self.forecaster.spec),
             "as_of": self.as_of.astimezone(UTC).isoformat(),
+            "device": describe_device(network.steps_CH.device),
+            "product": product(),
             "feature_set": recipe.feature_set,
             "note": self.note,
             "recipe": recipe.name,
@@ -87,7 +90,7 @@ class Candidate:
 
 def axes(spec: PanelSpec) -> str:
     """Hash of the names on a panel's axes, horizons and their sessions included."""
-    return hashlib.sha256(repr(spec).encode()).hexdigest()
+    return spec.identity()
 
 
 def log(

@@ -3,6 +3,7 @@
 RegistryError
 ├── RegistryEmpty       nothing registered yet, or no such version or alias
 ├── RegistryDamaged     what is stored is not what was registered
+├── RegistryUnreadable  a model was written with options that this version of the code lacks
 ├── RegistryMoved       the model files are said to lie elsewhere than in this home
 └── RegistryMismatch    the warehouse names versions that the registry does not hold
 """
@@ -18,6 +19,10 @@ class RegistryEmpty(RegistryError):
 
 class RegistryDamaged(RegistryError):
     """A stored model is incomplete, or its bytes are not those that were registered."""
+
+
+class RegistryUnreadable(RegistryError):
+    """A stored model is whole, but this version of the code cannot build it."""
 
 
 class RegistryMoved(RegistryError):

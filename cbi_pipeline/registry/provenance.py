@@ -50,6 +50,11 @@ class Provenance:
             lock=hashlib.sha256(lock.read_bytes()).hexdigest() if lock.is_file() else None,
         )
 
+    @property
+    def revision(self) -> str | None:
+        """The commit, and whether files differ from it; None without one."""
+        return f"{self.git_commit} with changes" if self.git_dirty else self.git_commit
+
     def tags(self) -> dict[str, str]:
         """Tags of the run and the version; nothing is said about what is not known."""
         known = {

@@ -7,6 +7,7 @@ used where the project is not installed. See :mod:`cbi_pipeline.registry.frame` 
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import sys
@@ -35,8 +36,9 @@ class CommodityForecaster(PythonModel):
         """Load the forecaster and its calendar.
 
         Raises:
-            ValueError: the weights are not those that were registered.
+            ValueError: a file is not the one that was registered.
         """
+        _check_files(Path(context.artifacts["panel"]).parents[1])
         if not _has_own_code():
             sys.path.append(context.artifacts["code"])
         from cbi_pipeline.forecasting import Forecaster
@@ -135,6 +137,20 @@ def read_frame(given: pd.DataFrame, spec: PanelSpec) -> pd.DataFrame:
     order = {commodity: index for index, commodity in enumerate(spec.commodities)}
     frame["_place"] = frame["commodity"].map(order)
     return frame.sort_values(["_place", "session"], ignore_index=True)
+
+
+def _check_files(folder: Path) -> None:
+    listing = folder / "SHA256SUMS"
+    if not listing.is_file():  # MLflow loads a model once while it is still being built
+        return
+    for line in listing.read_text().splitlines():
+        digest, name = line.split("  ", maxsplit=1)
+        path = folder / name
+        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+            raise ValueError(
+                f"{path} is missing or is not the file that was registered; "
+                "restore it, or register the model again"
+            )
 
 
 def panel_of(frame: pd.DataFrame, spec: PanelSpec) -> Panel:

@@ -14,7 +14,12 @@ from cbi_pipeline.registry import _mlflow, _place, _publish, _record
 from cbi_pipeline.registry._package import Calendar
 from cbi_pipeline.registry._record import Candidate
 from cbi_pipeline.registry.aliases import DERIVED, derive
-from cbi_pipeline.registry.errors import RegistryDamaged, RegistryEmpty, RegistryMismatch
+from cbi_pipeline.registry.errors import (
+    RegistryDamaged,
+    RegistryEmpty,
+    RegistryMismatch,
+    RegistryUnreadable,
+)
 from cbi_pipeline.registry.provenance import Provenance
 from cbi_pipeline.registry.versions import (
     DECIDED_TAG,
@@ -34,6 +39,8 @@ if TYPE_CHECKING:
     from cbi_pipeline.forecasting import EpochRecord, Forecaster
 
 NAME = "cbi-forecaster"
+
+_WRITER_TAGS = {"product": "product", "commit": "git_commit"}
 
 _ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # the latter for an alias
 
@@ -197,13 +204,23 @@ class Registry:
         Raises:
             RegistryEmpty: no such version or alias.
             RegistryDamaged: its files are missing or changed.
+            RegistryUnreadable: it has options that this version of the code lacks; names them and
+                the version that wrote it.
         """
         from cbi_pipeline.forecasting import Forecaster
 
         client = self._client()
         found = self._find(client, version)
+        written_by = {name: found.tags.get(t) for name, t in _WRITER_TAGS.items()}
         with self._stored(client, found) as folder:
-            forecaster = Forecaster.load(folder / "artifacts" / "forecaster")
+            try:
+                forecaster = Forecaster.load(
+                    folder / "artifacts" / "forecaster", written_by=written_by
+                )
+            except ValueError as error:  # whole as registered, so it is the code that differs
+                raise RegistryUnreadable(
+                    f"version {found.version} of {self.name} cannot be read: {error}"
+                ) from error
         if forecaster.fingerprint() != tag(found, "fingerprint"):
             raise RegistryDamaged(
                 f"version {found.version} does not load to the model that was registered; "

@@ -31,7 +31,7 @@ NETWORKS = {
     "tcn": TcnConfig(hidden=4, blocks=2),
     "patch_transformer": PatchTransformerConfig(hidden=8, heads=2, patch=5),
     "nhits": NhitsConfig(hidden=8, state=2, pools=(4, 1)),
-    "cross": CrossConfig(RecurrentConfig(hidden=8), heads=2),
+    "cross": CrossConfig(encoder=RecurrentConfig(hidden=8), heads=2),
 }
 ROWS = np.arange(20, 60)
 QUICK = ("mlp",)

@@ -30,7 +30,7 @@ NETWORKS = {
     "tcn": TcnConfig(hidden=12, blocks=2),
     "patch_transformer": PatchTransformerConfig(hidden=12, heads=2, patch=4, layers=1),
     "nhits": NhitsConfig(hidden=24, state=4, pools=(4, 1)),
-    "cross": CrossConfig(RecurrentConfig(hidden=12), heads=2),
+    "cross": CrossConfig(encoder=RecurrentConfig(hidden=12), heads=2),
 }
 POINT = ("squared", "absolute", "huber", "log_cosh", "directional", "sharpe", "pinball")
 

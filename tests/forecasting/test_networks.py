@@ -26,7 +26,7 @@ ENCODERS = {
     "tcn": TcnConfig(hidden=8, blocks=2),
     "patch_transformer": PatchTransformerConfig(hidden=8, heads=2, patch=5),
     "nhits": NhitsConfig(hidden=12, state=3, pools=(5, 1)),
-    "cross": CrossConfig(RecurrentConfig(hidden=8), heads=2),
+    "cross": CrossConfig(encoder=RecurrentConfig(hidden=8), heads=2),
 }
 MODES = ("pooled", "joint")
 

@@ -83,12 +83,17 @@ def registered(
 ) -> RegisteredVersion:
     """The version of the recipe on this state, these axes and this code: one there is, or anew."""
     from cbi_pipeline.evaluation import code_identity
-    from cbi_pipeline.registry import axes
+    from cbi_pipeline.registry import axes, find_version
 
-    wanted = (recipe.identity(), known.state, axes(known.panel.spec), code_identity())
-    for version in pipeline.registry.versions():
-        if (version.recipe_id, version.state, version.axes, version.code) == wanted:
-            return version
+    there = find_version(
+        pipeline.registry,
+        recipe,
+        state=known.state,
+        axes=axes(known.panel.spec),
+        code=code_identity(),
+    )
+    if there is not None:
+        return there
     result = train(recipe, known, pipeline)
     curve = drawn_curve(result, recipe.name)
     if curve:

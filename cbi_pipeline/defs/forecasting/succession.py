@@ -40,14 +40,19 @@ def succession(
     return following(decisions, ruling.frame())
 
 
-def compared(new: int, standing: int, known: Knowledge, pipeline: Pipeline) -> Refresh | None:
-    """Both versions on rows neither was trained on; None when they do not read the same panel."""
+def compared(new: int, standing: int, known: Knowledge, pipeline: Pipeline) -> Refresh | str:
+    """Both versions on rows neither was trained on, or why the standing one cannot be asked."""
     from cbi_pipeline.defs.forecasting.models import newest_fold
     from cbi_pipeline.evaluation import judge_refresh
+    from cbi_pipeline.registry import RegistryUnreadable
 
-    tonight, before = pipeline.registry.load(new), pipeline.registry.load(standing)
+    tonight = pipeline.registry.load(new)
+    try:
+        before = pipeline.registry.load(standing)
+    except RegistryUnreadable as error:
+        return f"The standing one was not compared: {error}."
     if tonight.spec != before.spec:
-        return None
+        return "The standing one cannot read today's panel."
     return judge_refresh(tonight, before, known.panel, newest_fold(known).validation_rows)
 
 

@@ -1,11 +1,13 @@
 """The training objective: a weighted sum of losses over one network output."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
 
+from cbi_pipeline.forecasting.config import Config
+from cbi_pipeline.forecasting.declarations import Items, Positive
 from cbi_pipeline.forecasting.losses import direction, distribution, point, trading
 from cbi_pipeline.forecasting.networks.output import Output
 
@@ -24,16 +26,23 @@ LossName = Literal[
 ]
 
 
+POINT_LOSSES = frozenset(
+    {"squared", "absolute", "huber", "log_cosh", "directional", "sharpe", "gaussian", "student_t"}
+)
+"""Losses of the median, which the recipe must then forecast."""
+
+
 @dataclass(frozen=True)
-class Term:
-    """One loss and its weight in the sum."""
+class Term(Config):
+    """One loss and its weight in the sum.
+
+    Attributes:
+        loss: which.
+        weight: its share before normalisation; weights need not sum to 1.
+    """
 
     loss: LossName
-    weight: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not self.weight > 0:
-            raise ValueError(f"Term: the weight of {self.loss} must be positive")
+    weight: Positive = 1.0
 
 
 DEFAULT_TERMS = (Term("pinball"), Term("direction", 0.1), Term("qlike", 0.05))
@@ -41,7 +50,7 @@ DEFAULT_TERMS = (Term("pinball"), Term("direction", 0.1), Term("qlike", 0.05))
 
 
 @dataclass(frozen=True)
-class ObjectiveConfig:
+class ObjectiveConfig(Config):
     """A sum of terms.
 
     Attributes:
@@ -50,12 +59,13 @@ class ObjectiveConfig:
             trained s per term (Kendall, Gal and Cipolla, 2018).
     """
 
-    terms: tuple[Term, ...] = DEFAULT_TERMS
+    terms: Annotated[tuple[Term, ...], Items(at_least=1)] = DEFAULT_TERMS
     uncertainty: bool = False
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """No loss counts twice."""
         names = [term.loss for term in self.terms]
-        if not names or len(set(names)) != len(names):
+        if len(set(names)) != len(names):
             raise ValueError("ObjectiveConfig.terms: give at least one loss, each once")
 
     def build(self, levels: tuple[float, ...]) -> "Objective":

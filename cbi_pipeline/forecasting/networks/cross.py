@@ -1,18 +1,19 @@
 """Cross-commodity attention: every commodity's state asks those of all that have a row."""
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from cbi_pipeline.forecasting.config import Config
+from cbi_pipeline.forecasting.declarations import Count, ShareBelowOne
 from cbi_pipeline.forecasting.networks import initialise
 from cbi_pipeline.forecasting.networks.recurrent import RecurrentConfig
 
 
-@dataclass(frozen=True)
-class CrossConfig:
+@dataclass(frozen=True, kw_only=True)
+class CrossConfig(Config, kind="cross"):
     """A shared recurrent encoder per commodity, then attention among commodities (joint mode).
 
     Attributes:
@@ -21,14 +22,14 @@ class CrossConfig:
         dropout: on attention weights.
     """
 
-    kind: Literal["cross"] = "cross"
     encoder: RecurrentConfig = field(default_factory=RecurrentConfig)
-    heads: int = 4
-    dropout: float = 0.1
+    heads: Count = 4
+    dropout: ShareBelowOne = 0.1
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Heads share the width evenly."""
         width = self.encoder.hidden * (2 if self.encoder.cell == "bilstm" else 1)
-        if self.heads < 1 or width % self.heads:
+        if width % self.heads:
             raise ValueError(f"CrossConfig: width {width} is not a multiple of heads {self.heads}")
 
     def build(self, inputs: int, window: int, horizons: int) -> "CrossEncoder":

@@ -6,12 +6,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
+from cbi_pipeline.forecasting.config import Config
+from cbi_pipeline.forecasting.declarations import Count, Natural
 from cbi_pipeline.forecasting.networks import initialise
 from cbi_pipeline.forecasting.networks.output import Raw
 
 
 @dataclass(frozen=True)
-class HeadConfig:
+class HeadConfig(Config):
     """The heads over an encoder.
 
     Attributes:
@@ -22,13 +24,9 @@ class HeadConfig:
     """
 
     anchored: bool = True
-    hidden: int = 32
-    embedding: int = 4
+    hidden: Count = 32
+    embedding: Natural = 4
     newest: bool = True
-
-    def __post_init__(self) -> None:
-        if self.hidden < 1 or self.embedding < 0:
-            raise ValueError("HeadConfig: hidden must be at least 1, embedding at least 0")
 
 
 class Heads(nn.Module):

@@ -1,15 +1,16 @@
 """Multi-layer perceptron over the flattened window."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from torch import Tensor, nn
 
+from cbi_pipeline.forecasting.config import Config
+from cbi_pipeline.forecasting.declarations import Count, ShareBelowOne
 from cbi_pipeline.forecasting.networks import initialise
 
 
-@dataclass(frozen=True)
-class MlpConfig:
+@dataclass(frozen=True, kw_only=True)
+class MlpConfig(Config, kind="mlp"):
     """A plain perceptron.
 
     Attributes:
@@ -18,14 +19,9 @@ class MlpConfig:
         dropout: after every layer.
     """
 
-    kind: Literal["mlp"] = "mlp"
-    hidden: int = 64
-    layers: int = 2
-    dropout: float = 0.1
-
-    def __post_init__(self) -> None:
-        if self.hidden < 1 or self.layers < 1:
-            raise ValueError("MlpConfig: hidden and layers must be at least 1")
+    hidden: Count = 64
+    layers: Count = 2
+    dropout: ShareBelowOne = 0.1
 
     def build(self, inputs: int, window: int, horizons: int) -> "MlpEncoder":
         """The encoder for windows of exactly `window` rows."""

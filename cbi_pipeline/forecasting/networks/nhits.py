@@ -6,17 +6,19 @@ distances, because their number of sessions differs between commodities.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import max_pool1d, pad
 
+from cbi_pipeline.forecasting.config import Config
+from cbi_pipeline.forecasting.declarations import Count, Items, ShareBelowOne
 from cbi_pipeline.forecasting.networks import initialise
 
 
-@dataclass(frozen=True)
-class NhitsConfig:
+@dataclass(frozen=True, kw_only=True)
+class NhitsConfig(Config, kind="nhits"):
     """One block per pooling width, coarse to fine.
 
     Attributes:
@@ -26,15 +28,10 @@ class NhitsConfig:
         dropout: in the perceptrons.
     """
 
-    kind: Literal["nhits"] = "nhits"
-    hidden: int = 64
-    state: int = 8
-    pools: tuple[int, ...] = (8, 4, 1)
-    dropout: float = 0.1
-
-    def __post_init__(self) -> None:
-        if not self.pools or min(self.hidden, self.state, *self.pools) < 1:
-            raise ValueError("NhitsConfig: hidden, state and every pool must be at least 1")
+    hidden: Count = 64
+    state: Count = 8
+    pools: Annotated[tuple[Count, ...], Items(at_least=1, order="never increasing")] = (8, 4, 1)
+    dropout: ShareBelowOne = 0.1
 
     def build(self, inputs: int, window: int, horizons: int) -> "NhitsEncoder":
         """The encoder for windows of exactly `window` rows."""

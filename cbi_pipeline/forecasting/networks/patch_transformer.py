@@ -1,16 +1,17 @@
 """Transformer encoder over patches of the window (after Nie et al., 2023), fused attention."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from torch import Tensor, nn
 from torch.nn.functional import gelu, pad, scaled_dot_product_attention
 
+from cbi_pipeline.forecasting.config import Config
+from cbi_pipeline.forecasting.declarations import Count, ShareBelowOne
 from cbi_pipeline.forecasting.networks import initialise
 
 
-@dataclass(frozen=True)
-class PatchTransformerConfig:
+@dataclass(frozen=True, kw_only=True)
+class PatchTransformerConfig(Config, kind="patch_transformer"):
     """A pre-norm Transformer encoder whose tokens are patches of all channels together.
 
     Attributes:
@@ -21,17 +22,18 @@ class PatchTransformerConfig:
         dropout: in attention and after each sub-layer.
     """
 
-    kind: Literal["patch_transformer"] = "patch_transformer"
-    hidden: int = 32
-    heads: int = 4
-    layers: int = 2
-    patch: int = 8
-    dropout: float = 0.1
+    hidden: Count = 32
+    heads: Count = 4
+    layers: Count = 2
+    patch: Count = 8
+    dropout: ShareBelowOne = 0.1
 
-    def __post_init__(self) -> None:
-        if min(self.hidden, self.heads, self.layers, self.patch) < 1 or self.hidden % self.heads:
+    def check(self) -> None:
+        """Heads share the width evenly."""
+        if self.hidden % self.heads:
             raise ValueError(
-                "PatchTransformerConfig: everything at least 1, hidden a multiple of heads"
+                f"PatchTransformerConfig: hidden {self.hidden} is not a multiple of heads "
+                f"{self.heads}"
             )
 
     def build(self, inputs: int, window: int, horizons: int) -> "PatchTransformerEncoder":

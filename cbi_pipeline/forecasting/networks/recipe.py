@@ -1,17 +1,19 @@
 """The recipe network: point-wise extractor, LSTM, self-attention, last-step readout, own heads."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
+from cbi_pipeline.forecasting.config import Config
+from cbi_pipeline.forecasting.declarations import Count, Range, ShareBelowOne
 from cbi_pipeline.forecasting.networks import initialise
 from cbi_pipeline.forecasting.networks.output import Raw
 
 
-@dataclass(frozen=True)
-class RecipeConfig:
+@dataclass(frozen=True, kw_only=True)
+class RecipeConfig(Config, kind="recipe"):
     """The recipe's network; the defaults are the recipe's values.
 
     Attributes:
@@ -26,24 +28,22 @@ class RecipeConfig:
         head_dropout: in the horizon heads.
     """
 
-    kind: Literal["recipe"] = "recipe"
-    extractor: int = 128
-    extractor_dropout: float = 0.1
-    hidden: int = 256
-    layers: int = 3
-    dropout: float = 0.2
+    extractor: Count = 128
+    extractor_dropout: ShareBelowOne = 0.1
+    hidden: Annotated[int, Range(at_least=2)] = 256
+    layers: Count = 3
+    dropout: ShareBelowOne = 0.2
     attention: bool = True
-    heads: int = 8
-    attention_dropout: float = 0.1
-    head_dropout: float = 0.1
+    heads: Count = 8
+    attention_dropout: ShareBelowOne = 0.1
+    head_dropout: ShareBelowOne = 0.1
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Heads share the width evenly."""
         if self.attention and self.hidden % self.heads:
             raise ValueError(
                 f"RecipeConfig: hidden {self.hidden} is not a multiple of heads {self.heads}"
             )
-        if min(self.extractor, self.hidden, self.layers, self.heads) < 1 or self.hidden < 2:
-            raise ValueError("RecipeConfig: widths, layers and heads must be at least 1")
 
     def build(self, inputs: int, window: int, horizons: int) -> "RecipeEncoder":
         """The encoder for `inputs` channels; any window length will do."""

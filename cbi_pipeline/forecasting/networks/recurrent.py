@@ -6,11 +6,13 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from cbi_pipeline.forecasting.config import Config
+from cbi_pipeline.forecasting.declarations import Count, ShareBelowOne
 from cbi_pipeline.forecasting.networks import initialise
 
 
-@dataclass(frozen=True)
-class RecurrentConfig:
+@dataclass(frozen=True, kw_only=True)
+class RecurrentConfig(Config, kind="recurrent"):
     """A recurrent encoder.
 
     Attributes:
@@ -20,15 +22,10 @@ class RecurrentConfig:
         dropout: between layers; has no effect on one layer.
     """
 
-    kind: Literal["recurrent"] = "recurrent"
     cell: Literal["gru", "lstm", "rnn", "bilstm"] = "gru"
-    hidden: int = 32
-    layers: int = 1
-    dropout: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.hidden < 1 or self.layers < 1:
-            raise ValueError("RecurrentConfig: hidden and layers must be at least 1")
+    hidden: Count = 32
+    layers: Count = 1
+    dropout: ShareBelowOne = 0.0
 
     def build(self, inputs: int, window: int, horizons: int) -> "RecurrentEncoder":
         """The encoder for `inputs` channels; any window length will do."""

@@ -1,17 +1,19 @@
 """Temporal convolutional network: causal, dilated, residual (Bai, Kolter and Koltun, 2018)."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from cbi_pipeline.forecasting.config import Config
+from cbi_pipeline.forecasting.declarations import Count, Range, ShareBelowOne
 from cbi_pipeline.forecasting.networks import initialise
 
 
-@dataclass(frozen=True)
-class TcnConfig:
+@dataclass(frozen=True, kw_only=True)
+class TcnConfig(Config, kind="tcn"):
     """A stack of causal blocks with dilations 1, 2, 4, ...
 
     Attributes:
@@ -22,15 +24,10 @@ class TcnConfig:
         dropout: after each convolution.
     """
 
-    kind: Literal["tcn"] = "tcn"
-    hidden: int = 32
-    kernel: int = 3
-    blocks: int = 4
-    dropout: float = 0.1
-
-    def __post_init__(self) -> None:
-        if min(self.hidden, self.blocks) < 1 or self.kernel < 2:
-            raise ValueError("TcnConfig: hidden and blocks at least 1, kernel at least 2")
+    hidden: Count = 32
+    kernel: Annotated[int, Range(at_least=2)] = 3
+    blocks: Count = 4
+    dropout: ShareBelowOne = 0.1
 
     def build(self, inputs: int, window: int, horizons: int) -> "TcnEncoder":
         """The encoder for `inputs` channels; any window length will do."""

@@ -1,0 +1,40 @@
+"""Which version a recipe already has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cbi_pipeline.registry.errors import RegistryUnreadable
+
+if TYPE_CHECKING:
+    from cbi_pipeline.forecasting import Recipe
+    from cbi_pipeline.registry.registry import Registry
+    from cbi_pipeline.registry.versions import RegisteredVersion
+
+
+def find_version(
+    registry: Registry, recipe: Recipe, *, state: str, axes: str, code: str
+) -> RegisteredVersion | None:
+    """The version of a recipe on this state, these axes and this code; None if there is none.
+
+    A version keeps the recipe id it was registered with. Where that id was made otherwise than
+    today's, the recipe itself is read from the version and compared.
+
+    Raises:
+        RegistryDamaged: a version whose recipe must be read is not the one registered.
+    """
+    for version in registry.versions():
+        if (version.state, version.axes, version.code) != (state, axes, code):
+            continue
+        if version.recipe_id == recipe.identity() or _holds(registry, version, recipe):
+            return version
+    return None
+
+
+def _holds(registry: Registry, version: RegisteredVersion, recipe: Recipe) -> bool:
+    if version.recipe != recipe.name:
+        return False
+    try:
+        return registry.load(version.version).recipe == recipe
+    except RegistryUnreadable:
+        return False
