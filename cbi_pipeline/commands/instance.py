@@ -35,8 +35,12 @@ def prepare_home(settings: Settings) -> Path:
 
 
 def open_instance(settings: Settings) -> DagsterInstance:
-    """The persistent instance of these settings."""
+    """The persistent instance of these settings; what dead processes left running is ended."""
     prepare_home(settings)
     import dagster as dg
 
-    return dg.DagsterInstance.get()
+    from cbi_pipeline.defs.processes import end_dead_runs
+
+    instance = dg.DagsterInstance.get()
+    end_dead_runs(instance)
+    return instance

@@ -28,7 +28,6 @@ NIGHT = "nightly"
 
 # Dagster keeps every event for its pages; the console shows stages, bars and what failed.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-PROCESS_TAG = "cbi/pid"
 REPOSITORY_TAGS = {".dagster/repository": "__repository__@cbi_pipeline"}
 
 
@@ -88,7 +87,6 @@ def _run_jobs(pipeline: Pipeline) -> bool:
     from cbi_pipeline.commands.instance import open_instance
 
     instance = open_instance(pipeline.settings)
-    _bury_the_dead(instance)
     sources = _sources(pipeline)
     with _own_output() as screen, _progress(screen) as bars, _listening() as interrupted:
         results = []
@@ -142,6 +140,7 @@ def _execute(
 
     # Loaded after the instance is prepared: Dagster reads its folder when definitions load.
     from cbi_pipeline.definitions import defs
+    from cbi_pipeline.defs.processes import process_tags
     from cbi_pipeline.defs.progress import watched_by
 
     job = defs.resolve_job_def(name)
@@ -154,29 +153,8 @@ def _execute(
             partition_key=pipeline.today().isoformat() if job.partitions_def else None,
             raise_on_error=False,
             run_id=run_id,
-            tags={**REPOSITORY_TAGS, PROCESS_TAG: str(os.getpid())},
+            tags={**REPOSITORY_TAGS, **process_tags(run_id)},
         )
-
-
-def _bury_the_dead(instance: DagsterInstance) -> None:
-    # A killed process leaves its run marked as started, which would hold the pool for ever.
-    from dagster import DagsterRunStatus, RunsFilter
-
-    started = RunsFilter(statuses=[DagsterRunStatus.STARTED, DagsterRunStatus.STARTING])
-    for one in instance.get_runs(started):
-        pid = one.tags.get(PROCESS_TAG)
-        if pid is not None and not _alive(int(pid)):
-            instance.report_run_failed(one, "its process ended without finishing the run")
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _stages(screen: Console) -> Callable[[EventLogEntry], None]:

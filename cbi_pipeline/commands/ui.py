@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from cbi_pipeline.commands.console import Refusal, console, errors
-from cbi_pipeline.commands.instance import prepare_home
+from cbi_pipeline.commands.instance import open_instance
 from cbi_pipeline.settings import PROJECT_ROOT, Settings, load_settings
 
 HOST = "127.0.0.1"
@@ -37,7 +37,7 @@ def ui(
     for port in (dagster_port, mlflow_port):
         if _answers(port):
             raise Refusal(f"port {port} is taken; choose another, see `cbi ui --help`")
-    prepare_home(settings)
+    open_instance(settings)
     _tell_catalogue()
     # Only noted: an exception could come between a server's start and its place in the list.
     asked: list[int] = []

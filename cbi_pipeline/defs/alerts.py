@@ -19,6 +19,7 @@ from cbi_pipeline.defs.failures import cause_of
 from cbi_pipeline.defs.feed_entries import feed_entries
 from cbi_pipeline.defs.jobs import IN_PROCESS
 from cbi_pipeline.defs.pipeline import ZONE, Pipeline
+from cbi_pipeline.defs.processes import end_dead_runs
 from cbi_pipeline.ingest import FaultEvent, fault_log
 
 Kind = Literal["opened", "closed"]
@@ -108,7 +109,8 @@ def alert() -> None:
 def alerts(
     context: dg.SensorEvaluationContext, pipeline: dg.ResourceParam[Pipeline]
 ) -> dg.SensorResult:
-    """Every edge since the last look."""
+    """Every edge since the last look; a run whose process is gone has failed."""
+    end_dead_runs(context.instance)
     events = fault_log(pipeline.settings).events()
     seen = Seen.read(context.cursor, events)
     jobs = list(job_edges(context.instance, seen, pipeline))

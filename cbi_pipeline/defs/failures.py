@@ -6,14 +6,14 @@ import re
 
 from dagster_shared.error import SerializableErrorInfo
 
-_OWN_NAME = re.compile(r"^(cbi_pipeline|data_contracts)\.[\w.]+: ")
+_OWN_NAME = re.compile(r"^(cbi_pipeline\.|data_contracts\.|dagster\.[\w.]+\.Failure\b)[\w.]*: ")
 
 
 def cause_of(error: SerializableErrorInfo | None) -> str:
     """The words of the product's own error, or of the first of the chained errors.
 
     Our own errors say in words what happened and what to do, whatever they were raised from; of
-    any other its name is half of what it says.
+    any other its name is half of what it says. A ``dagster.Failure`` is raised by us alone.
     """
     said = "failed without an error"
     while error is not None:
