@@ -21,14 +21,15 @@ from cbi_pipeline.commands.rebuild import rebuild
 from cbi_pipeline.commands.report import report
 from cbi_pipeline.commands.run import run
 from cbi_pipeline.commands.ui import ui
+from cbi_pipeline.commands.version import describe
 
 app = typer.Typer(
     name="cbi",
-    help="Commodity forecasts from official records to the morning report.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.callback()(describe)
 app.command()(run)
 app.command()(forecast.forecast)
 app.command()(report)

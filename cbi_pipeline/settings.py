@@ -19,9 +19,31 @@ from pydantic_settings import SettingsError as UnreadableSource
 
 Profile = Literal["archive", "live", "tiny"]
 
+#: The folder that holds the packages: of a checkout the project folder, else where pip put them.
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
-ENV_FILE = PROJECT_ROOT / ".env"
+
+
+def _holds_the_project(folder: Path) -> bool:
+    # Read as text: a project file that is just being edited is still the project's.
+    try:
+        return 'name = "cbi-pipeline"' in (folder / "pyproject.toml").read_text(errors="replace")
+    except OSError:
+        return False
+
+
+IS_CHECKOUT = _holds_the_project(PROJECT_ROOT)
+#: A relative file is looked for in the working folder whenever settings are read.
+ENV_FILE = PROJECT_ROOT / ".env" if IS_CHECKOUT else Path(".env")
 PACKAGED_ARCHIVE = Path(__file__).resolve().parent / "feeds" / "archive_data"
+
+
+def base_folder() -> Path:
+    """The folder that relative paths start from.
+
+    In a checkout that is the project folder, from wherever a command is given; an installed
+    package has none, so there it is the working folder.
+    """
+    return PROJECT_ROOT if IS_CHECKOUT else Path.cwd()
 
 
 class SettingsError(Exception):
@@ -82,11 +104,12 @@ class Settings(BaseSettings):
     @field_validator("home", "archive_dir", "catalogue_file")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
-        # Dagster starts processes in folders of its own, so a relative path means the project.
         try:
-            return path if path is None else (PROJECT_ROOT / path.expanduser()).resolve()
+            return path if path is None else (base_folder() / path.expanduser()).resolve()
         except RuntimeError as error:  # no such user after ~, or links that go round in a circle
             raise ValueError(str(error)) from error
+        except FileNotFoundError as error:
+            raise ValueError("the working folder is gone; change to another") from error
 
     @field_validator("home")
     @classmethod
@@ -179,7 +202,7 @@ class Settings(BaseSettings):
 
 
 def load_settings() -> Settings:
-    """Settings from the environment and ``.env`` in the project folder.
+    """Settings from the environment and the ``.env`` of :func:`base_folder`.
 
     Raises:
         SettingsError: a setting cannot be used.

@@ -16,6 +16,7 @@ from dagster._core.instance.ref import InstanceRef
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from cbi_pipeline.commands.doctor import PACKAGE_DATA
 from cbi_pipeline.settings import PROJECT_ROOT
 
 PACKAGES = ("cbi_pipeline", "data_contracts")
@@ -116,6 +117,24 @@ def test_workspace_and_pyproject_name_the_same_location():
     module = entry["python_module"]
     assert module["module_name"] == project["code_location_target_module"]
     assert module["location_name"] == project["code_location_name"]
+
+
+def test_what_the_project_folder_holds_for_dagster_is_what_the_package_holds():
+    for name in ("dagster.yaml", "workspace.yaml"):
+        assert (PROJECT_ROOT / name).read_text() == (
+            PROJECT_ROOT / "cbi_pipeline" / name
+        ).read_text()
+    packaged = tomllib.loads((PROJECT_ROOT / "cbi_pipeline" / "dg.toml").read_text())
+    assert packaged == PROJECT["tool"]["dg"]
+
+
+def test_doctor_looks_for_every_file_that_the_package_reads():
+    files = {str(path.relative_to(PROJECT_ROOT)) for path in tracked()}
+    inside = {name for name in files if name.split("/")[0] in PACKAGES}
+    read = {name for name in inside if not name.endswith((".py", "py.typed"))}
+    records = {name for name in read if "/archive_data/" in name}
+    assert records
+    assert set(PACKAGE_DATA) == read - records
 
 
 def test_dagster_loads_with_no_variable_set_and_stays_inside_the_private_folder(

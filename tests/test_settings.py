@@ -1,8 +1,10 @@
 """Settings that cannot be used are refused by name, and no value of them is ever shown."""
 
+import os
+
 import pytest
 
-from cbi_pipeline.settings import Settings, SettingsError, load_settings
+from cbi_pipeline.settings import PROJECT_ROOT, Settings, SettingsError, load_settings
 
 KEY = "sentinel0123456789abcdef0123456789abcdef"
 
@@ -50,3 +52,29 @@ def test_an_env_file_that_is_not_text_is_named_without_its_bytes(tmp_path, monke
         load_settings()
     assert str(written) in str(caught.value)
     assert caught.value.__suppress_context__
+
+
+def test_in_a_checkout_relative_folders_are_the_projects(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert Settings(_env_file=None, home=".cbi").home == PROJECT_ROOT / ".cbi"
+
+
+def test_of_an_installed_package_relative_folders_are_those_of_the_working_folder(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("cbi_pipeline.settings.IS_CHECKOUT", False)
+    monkeypatch.delenv("CBI_HOME")
+    monkeypatch.chdir(tmp_path)
+    assert Settings(_env_file=None).home == tmp_path / ".cbi"
+
+
+def test_a_working_folder_that_is_gone_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr("cbi_pipeline.settings.IS_CHECKOUT", False)
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    monkeypatch.setenv("CBI_HOME", "relative")
+    with pytest.raises(SettingsError, match="the working folder is gone"):
+        load_settings()
+    os.chdir(tmp_path)

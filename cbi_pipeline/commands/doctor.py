@@ -10,14 +10,27 @@ from typing import TYPE_CHECKING, Literal
 
 from rich.text import Text
 
-from cbi_pipeline.commands.console import console
-from cbi_pipeline.settings import Settings, load_settings
+from cbi_pipeline import __version__
+from cbi_pipeline.commands.console import Refusal, console
+from cbi_pipeline.commands.instance import is_current, users_instance
+from cbi_pipeline.settings import IS_CHECKOUT, PROJECT_ROOT, Settings, load_settings
 
 if TYPE_CHECKING:
     from cbi_pipeline.catalogue import Catalogue
     from cbi_pipeline.feeds.live import LiveFeed
 
 _FREE_BYTES = 2 * 1024**3
+#: What the package reads besides its sources and the archive's records, which have a look of
+#: their own.
+PACKAGE_DATA = (
+    "cbi_pipeline/catalogue.toml",
+    "cbi_pipeline/dagster.yaml",
+    "cbi_pipeline/dg.toml",
+    "cbi_pipeline/report/morning.css",
+    "cbi_pipeline/report/morning.html.j2",
+    "cbi_pipeline/workspace.yaml",
+    "data_contracts/versions.json",
+)
 
 State = Literal["ok", "wait", "fix"]
 _COLOURS = {"ok": "green", "wait": "yellow", "fix": "red"}
@@ -59,12 +72,26 @@ def examine(settings: Settings) -> Iterator[Finding]:
     fine = (3, 11) <= sys.version_info[:2] < (3, 13)
     detail = version if fine else f"{version}; use Python 3.11 or 3.12"
     yield Finding.of("python", fine=fine, detail=detail)
+    yield (package := _package())
+    if package.state == "fix":
+        return  # nothing below could work, or be looked at
     yield _torch()
     yield _disk(settings)
     yield _archive(settings)
+    yield _dagster(settings)
     yield from _catalogue(settings)
     yield _warehouse(settings)
     yield _registry(settings)
+
+
+def _package() -> Finding:
+    missing = [name for name in PACKAGE_DATA if not (PROJECT_ROOT / name).is_file()]
+    if missing:
+        detail = f"{', '.join(missing)} missing in {PROJECT_ROOT}; install cbi-pipeline anew"
+        return Finding("package", "fix", detail)
+    kind = "checkout" if IS_CHECKOUT else "installed"
+    detail = f"cbi-pipeline {__version__}, {kind} in {PROJECT_ROOT}"
+    return Finding("package", "ok", detail)
 
 
 def _torch() -> Finding:
@@ -93,6 +120,24 @@ def _archive(settings: Settings) -> Finding:
     modified = [file.name for file in files if file.modified]
     detail = f"{len(files)} files match their record"
     return Finding("archive", "ok", detail + (f"; modified: {modified}" if modified else ""))
+
+
+def _dagster(settings: Settings) -> Finding:
+    """Whether the definitions load, and where Dagster keeps its runs."""
+    try:
+        folder = users_instance(settings) or settings.dagster_dir
+    except Refusal as refusal:
+        return Finding("dagster", "fix", str(refusal))
+    try:
+        from cbi_pipeline.definitions import defs
+    except Exception as error:  # whatever the definitions need may be what is missing
+        detail = f"the definitions do not load: {type(error).__name__}: {error}"
+        return Finding("dagster", "fix", " ".join(detail.split()))
+    assets = len(defs.resolve_asset_graph().get_all_asset_keys())
+    detail = f"{assets} assets; runs are kept in {folder}"
+    if folder == settings.dagster_dir and folder.exists() and not is_current(folder):
+        detail += ", whose settings the next `cbi run` or `cbi ui` writes anew"
+    return Finding("dagster", "ok", detail)
 
 
 def _catalogue(settings: Settings) -> Iterator[Finding]:

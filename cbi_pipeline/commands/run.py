@@ -33,6 +33,7 @@ REPOSITORY_TAGS = {".dagster/repository": "__repository__@cbi_pipeline"}
 
 def run() -> int:
     """Bring everything up to date: ingest, features, evidence, model, forecast, report."""
+    from cbi_pipeline.commands.instance import prepare_instance
     from cbi_pipeline.commands.summary import print_summary
     from cbi_pipeline.defs.pipeline import Pipeline
     from cbi_pipeline.defs.standing import nothing_to_do
@@ -49,6 +50,8 @@ def run() -> int:
         # The clock of the archive stands in its record, and without a clock no job can be loaded.
         archive.read_record(pipeline.settings.archive_dir)
     _require_prices(pipeline)
+    # Before anything: a copied home must not go on naming the one it was copied from.
+    prepare_instance(pipeline.settings)
     # What a service has to say is not known before it is asked.
     if not live and nothing_to_do(pipeline):
         why = ": records, configuration and code are unchanged.\n"

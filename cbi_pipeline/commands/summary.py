@@ -42,7 +42,7 @@ def print_summary(pipeline: Pipeline) -> None:
     print_forecast(morning)
     report = settings.reports_dir / f"morning-{desk_day(morning.as_of):%Y-%m-%d}.html"
     console.print(f"report    {report}", soft_wrap=True)
-    console.print("pages     make ui   (Dagster, MLflow, on this machine only)")
+    console.print("pages     cbi ui   (Dagster, MLflow, on this machine only)")
 
 
 def _records(morning: Morning) -> None:

@@ -13,8 +13,8 @@ from typing import Annotated
 import typer
 
 from cbi_pipeline.commands.console import Refusal, console, errors
-from cbi_pipeline.commands.instance import open_instance
-from cbi_pipeline.settings import PROJECT_ROOT, Settings, load_settings
+from cbi_pipeline.commands.instance import WORKSPACE, open_instance
+from cbi_pipeline.settings import Settings, base_folder, load_settings
 
 HOST = "127.0.0.1"
 _PATIENCE_S = 120.0
@@ -76,7 +76,7 @@ def _tell_catalogue() -> None:
 
 
 def _commands(settings: Settings, dagster_port: int, mlflow_port: int) -> list[list[str]]:
-    workspace = ["-w", str(PROJECT_ROOT / "workspace.yaml")]
+    workspace = ["-w", str(WORKSPACE)]
     return [
         [
             sys.executable, "-m", "dagster_webserver", *workspace,
@@ -99,7 +99,7 @@ def _start(command: list[str], settings: Settings) -> subprocess.Popen[bytes]:
     with (logs / f"{command[2].lstrip('-').split('.')[0]}.log").open("ab") as log:
         return subprocess.Popen(
             command,
-            cwd=PROJECT_ROOT,
+            cwd=base_folder(),
             env={**os.environ, **quiet},
             stdout=log,
             stderr=log,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from importlib import metadata
 from pathlib import Path
 
 from cbi_pipeline.defs.pipeline import Pipeline
@@ -79,12 +80,16 @@ def basis(pipeline: Pipeline) -> dict[str, object]:
 
 
 def code(root: Path) -> str:
-    """Hash of the sources and the dependency lock."""
+    """Hash of the sources and the dependency lock; without a lock, of all that is installed."""
     digest = hashlib.sha256()
+    lock = root / "requirements.lock"
     files = [path for name in _SOURCES for path in (root / name).rglob("*")]
-    for path in sorted([*files, root / "requirements.lock"]):
+    for path in sorted([*files, lock]):
         if path.suffix in _KINDS | {".lock"} and path.is_file():
             digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes())
+    if not lock.is_file():
+        installed = {f"{package.name} {package.version}" for package in metadata.distributions()}
+        digest.update("\n".join(sorted(installed)).encode())
     return digest.hexdigest()
 
 

@@ -7,8 +7,10 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from cbi_pipeline import __version__
 
 _TRACKED = "cbi_pipeline/__init__.py"
 
@@ -21,6 +23,7 @@ class Provenance:
         catalogue: identity of the catalogue.
         contracts: version of every table and family contract.
         code: identity of the sources and libraries that train and judge.
+        release: name and number of the package.
         git_commit: commit of the checkout; None when the project is not one.
         git_dirty: True when files differ from that commit; None without a commit.
         lock: sha256 of the dependency lock file; None when there is none.
@@ -29,22 +32,29 @@ class Provenance:
     catalogue: str
     contracts: Mapping[str, str]
     code: str
+    release: str = f"cbi-pipeline {__version__}"
     git_commit: str | None = None
     git_dirty: bool | None = None
     lock: str | None = None
 
     @classmethod
-    def collect(cls, root: Path, catalogue: str, code: str) -> Provenance:
-        """Read the provenance of the project in ``root``; what cannot be known stays None."""
+    def collect(cls, root: Path | None, catalogue: str, code: str) -> Provenance:
+        """Read the provenance of the project in ``root``; what cannot be known stays None.
+
+        An installed package has no project folder; the folder it lies in may well be part of
+        somebody else's repository.
+        """
         from data_contracts.fingerprint import fingerprints
 
+        versions = {name: entry["version"] for name, entry in fingerprints().items()}
+        stated = cls(catalogue=catalogue, code=code, contracts=versions)
+        if root is None:
+            return stated
         lock = root / "requirements.lock"
         commit = _git(root, "rev-parse", "--verify", "HEAD") if _is_checkout(root) else None
         changes = _git(root, "status", "--porcelain", "--", ".") if commit else None
-        return cls(
-            catalogue=catalogue,
-            code=code,
-            contracts={name: entry["version"] for name, entry in fingerprints().items()},
+        return replace(
+            stated,
             git_commit=commit,
             git_dirty=None if changes is None else bool(changes),
             lock=hashlib.sha256(lock.read_bytes()).hexdigest() if lock.is_file() else None,
@@ -64,6 +74,7 @@ class Provenance:
             "git_commit": self.git_commit,
             "git_dirty": None if self.git_dirty is None else str(self.git_dirty).lower(),
             "lock": self.lock,
+            "release": self.release,
         }
         return {name: value for name, value in known.items() if value is not None}
 

@@ -28,7 +28,8 @@ def cbi_here(monkeypatch, capsys) -> Cbi:
     """Runs the command line in this process: quick, for what needs no process of its own."""
 
     def run(*arguments: str, home: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-        for name, value in {"CBI_HOME": str(home), "CBI_PROFILE": "tiny", **variables}.items():
+        own = {"CBI_HOME": str(home), "CBI_PROFILE": "tiny", "DAGSTER_HOME": ""}
+        for name, value in {**own, **variables}.items():
             monkeypatch.setenv(name, value)
         capsys.readouterr()
         code = invoke(list(arguments))

@@ -37,6 +37,16 @@ def test_a_changed_source_or_pin_is_another_configuration(root, name, text):
     assert standing.code(root) != before
 
 
+def test_without_a_lock_another_library_is_another_configuration(root, tmp_path, monkeypatch):
+    (root / "requirements.lock").unlink()
+    before = standing.code(root)
+    library = tmp_path / "site" / "library-1.0.dist-info"
+    library.mkdir(parents=True)
+    (library / "METADATA").write_text("Metadata-Version: 2.1\nName: library\nVersion: 1.0\n")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    assert standing.code(root) != before
+
+
 def test_a_moved_source_is_another_configuration(root):
     before = standing.code(root)
     (root / "cbi_pipeline/inner/one.py").rename(root / "cbi_pipeline/inner/other.py")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cbi_pipeline import __version__
 from cbi_pipeline.registry import Provenance
 
 
@@ -59,6 +60,12 @@ def test_without_a_checkout_nothing_is_said_about_git(tmp_path: Path) -> None:
 def test_a_copy_inside_another_repository_is_not_a_checkout_of_it(checkout: Path) -> None:
     found = Provenance.collect(project(checkout / "vendor" / "copy"), "catalogue", "code")
     assert found.git_commit is None
+
+
+def test_an_installed_package_says_nothing_of_the_repository_it_lies_in() -> None:
+    tags = Provenance.collect(None, "catalogue", "code").tags()
+    assert set(tags) == {"catalogue", "code", "contracts", "release"}
+    assert tags["release"] == f"cbi-pipeline {__version__}"
 
 
 def test_a_checkout_without_a_commit_has_none(tmp_path: Path) -> None:

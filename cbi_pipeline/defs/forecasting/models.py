@@ -13,7 +13,7 @@ from cbi_pipeline.defs.evaluation.figures import reliability_of, skill_of
 from cbi_pipeline.defs.knowledge import Knowledge
 from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.registry import chronicle, newest_evidence
-from cbi_pipeline.settings import PROJECT_ROOT
+from cbi_pipeline.settings import IS_CHECKOUT, PROJECT_ROOT
 
 if TYPE_CHECKING:
     from cbi_pipeline.forecasting import FitResult, Recipe
@@ -128,7 +128,9 @@ def entered(
         as_of=known.as_of,
         panel_frame=panel_frame(known.rows, spec, known.as_of),
         calendar=calendars(known),
-        provenance=Provenance.collect(PROJECT_ROOT, known.catalogue.identity, code_identity()),
+        provenance=Provenance.collect(
+            PROJECT_ROOT if IS_CHECKOUT else None, known.catalogue.identity, code_identity()
+        ),
         decision=judged.row(0, named=True),
         scores=scores,
         curve=result.curve,
