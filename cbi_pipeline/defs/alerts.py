@@ -1,10 +1,10 @@
 """One alert when something breaks, one when it is well again, however often it was met between.
 
-A sensor watches two things: the fault log of the live feeds, whose lines say what opened and what
-closed, and the newest run of every job. Each edge becomes one run of the job ``alert``: a failed
-run when something broke, a successful one when it healed, with the words in its log. Dagster
-starts one run per run key, so an edge looked at twice is still one alert, and whatever a team has
-attached to failed runs is told once.
+A sensor watches three things: the fault log, whose lines say what opened and what closed, the
+newest run of every job, and the newest result of every asset check that only warns. Each edge
+becomes one run of the job ``alert``: a failed run when something broke, a successful one when it
+healed, with the words in its log. Dagster starts one run per run key, so an edge looked at twice is
+still one alert, and whatever a team has attached to failed runs is told once.
 """
 
 import json
@@ -15,6 +15,7 @@ from typing import Literal, Self
 
 import dagster as dg
 
+from cbi_pipeline.defs.checks import evaluation, newest_evaluations, verdict, watched_checks
 from cbi_pipeline.defs.failures import cause_of
 from cbi_pipeline.defs.feed_entries import feed_entries
 from cbi_pipeline.defs.jobs import IN_PROCESS
@@ -45,7 +46,7 @@ class Alert:
 
     Attributes:
         key: names the edge; equal keys are one alert.
-        subject: feed or job.
+        subject: what the fault log names, a job, or an asset and its check.
         kind: whether it broke or healed.
         words: what happened and what to do.
     """
@@ -69,7 +70,7 @@ class Edge(dg.Config):
     """What an alert says.
 
     Attributes:
-        subject: feed or job.
+        subject: what the fault log names, a job, or an asset and its check.
         kind: ``opened`` or ``closed``.
         words: what happened and what to do.
     """
@@ -104,7 +105,8 @@ def alert() -> None:
     job=alert,
     minimum_interval_seconds=60,
     default_status=WATCHING,
-    description="Raises one alert when a feed or a job breaks, and one when it is well again.",
+    description="Raises one alert when a feed, a commodity, a job or a check breaks, and one when "
+    "it is well again.",
 )
 def alerts(
     context: dg.SensorEvaluationContext, pipeline: dg.ResourceParam[Pipeline]
@@ -113,10 +115,13 @@ def alerts(
     end_dead_runs(context.instance)
     events = fault_log(pipeline.settings).events()
     seen = Seen.read(context.cursor, events)
-    jobs = list(job_edges(context.instance, seen, pipeline))
-    found = [*feed_edges(events[seen.events :]), *jobs]
+    edges = [
+        *job_edges(context.instance, seen, pipeline),
+        *check_edges(context.instance, seen, pipeline),
+    ]
+    found = [*feed_edges(events[seen.events :]), *edges]
     return dg.SensorResult(
-        run_requests=[one.request() for one in found], cursor=seen.after(events, jobs)
+        run_requests=[one.request() for one in found], cursor=seen.after(events, edges)
     )
 
 
@@ -126,7 +131,7 @@ class Seen:
 
     Attributes:
         events: lines of the fault log.
-        broken: jobs whose alert stands.
+        broken: jobs and checks whose alert stands.
     """
 
     events: int
@@ -146,10 +151,10 @@ class Seen:
                 opened.pop(event.feed, None)
         return cls(min(opened.values(), default=len(events)), frozenset())
 
-    def after(self, events: Sequence[FaultEvent], jobs: Sequence[Alert]) -> str:
-        """The cursor once these events and edges of jobs are told."""
-        opened = {one.subject for one in jobs if one.kind == "opened"}
-        closed = {one.subject for one in jobs if one.kind == "closed"}
+    def after(self, events: Sequence[FaultEvent], edges: Sequence[Alert]) -> str:
+        """The cursor once these events and edges of jobs and checks are told."""
+        opened = {one.subject for one in edges if one.kind == "opened"}
+        closed = {one.subject for one in edges if one.kind == "closed"}
         broken = sorted((self.broken | opened) - closed)
         return json.dumps({"events": len(events), "broken": broken})
 
@@ -174,6 +179,35 @@ def job_edges(instance: dg.DagsterInstance, seen: Seen, pipeline: Pipeline) -> I
             yield Alert(f"{name} opened {run.run_id}", name, "opened", cause(instance, run))
         elif run.status is dg.DagsterRunStatus.SUCCESS and name in seen.broken:
             yield Alert(f"{name} closed {run.run_id}", name, "closed", f"{name}: well again.")
+
+
+def check_edges(instance: dg.DagsterInstance, seen: Seen, pipeline: Pipeline) -> Iterator[Alert]:
+    """Checks whose newest result differs from what was told last."""
+    for key in watched_checks():
+        name = f"{key.asset_key.to_user_string()} {key.name}"
+        entry = judged(instance, key, pipeline)
+        if entry is None:
+            continue
+        result = evaluation(entry)
+        edge = f"{entry.run_id} {entry.timestamp}"
+        if not result.passed and name not in seen.broken:
+            words = f"{name}: {result.description or 'the check failed'}"
+            yield Alert(f"{name} opened {edge}", name, "opened", words)
+        elif result.passed and name in seen.broken:
+            yield Alert(f"{name} closed {edge}", name, "closed", f"{name}: well again.")
+
+
+def judged(
+    instance: dg.DagsterInstance, key: dg.AssetCheckKey, pipeline: Pipeline
+) -> dg.EventLogEntry | None:
+    """The newest result of a check that says whether it is well, past days aside."""
+    for entry in newest_evaluations(instance, key, LOOK_BACK):
+        record = instance.get_run_record_by_id(entry.run_id)
+        if record is not None and is_past(record, pipeline):
+            continue
+        if verdict(evaluation(entry)) is not None:
+            return entry
+    return None
 
 
 def newest(instance: dg.DagsterInstance, job: str, pipeline: Pipeline) -> dg.DagsterRun | None:

@@ -111,7 +111,7 @@ def note_staleness(settings: Settings, name: str) -> tuple[FamilyAge, ...]:
     feed = live_feed(settings, name)
     ages, log = _ages(settings, feed, _newest(settings, feed)), fault_log(settings)
     if not log.open(name):
-        late = [_stale_fault(feed, age) for age in ages if age.stale and age.newest is not None]
+        late = [_stale_fault(feed, age) for age in ages if age.stale]
         log.settle(f"{name} freshness", late, settings.clock.now())
     return ages
 
@@ -137,6 +137,14 @@ def why_not_asked(settings: Settings, name: str) -> str | None:
 
 
 def _stale_fault(feed: LiveFeed, age: FamilyAge) -> Fault:
+    if age.newest is None:
+        return Fault(
+            f"{feed.name} freshness",
+            age.family,
+            "Absent",
+            f"it answers, and nothing of {age.family} was ever published to us",
+            "Check the codes of its series, and the service's own page",
+        )
     return Fault(
         f"{feed.name} freshness",
         age.family,

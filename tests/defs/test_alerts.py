@@ -7,7 +7,9 @@ import dagster as dg
 import pytest
 
 from cbi_pipeline.defs.alerts import alert, alerts
+from cbi_pipeline.defs.checks import not_asked
 from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.defs.processes import PROCESS_TAG
 from cbi_pipeline.ingest import Fault, fault_log
 from cbi_pipeline.settings import Settings
 
@@ -47,6 +49,14 @@ class Desk:
 
         job.execute_in_process(
             run_config=QUIET, instance=self.instance, tags=tags, raise_on_error=False
+        )
+
+    def check(self, *, passed: bool, name="calibration", asset="evaluation/walk_forward", **told):
+        told.setdefault("severity", dg.AssetCheckSeverity.WARN)
+        self.instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(
+                dg.AssetKey(asset.split("/")), name, passed=passed, metadata={}, **told
+            )
         )
 
 
@@ -106,3 +116,93 @@ def test_an_opened_alert_is_a_failed_run_with_the_words_and_a_closed_one_succeed
     (failure,) = (event for event in opened.all_events if event.is_step_failure)
     assert "api.eia.gov answers 503. The next run asks again" in str(failure.step_failure_data)
     assert closed.success
+
+
+def test_a_check_that_keeps_failing_is_one_alert_and_its_recovery_one_more(desk):
+    seen = []
+    for passed in (True, False, False, False, True, True, False):
+        desk.check(passed=passed, description="outside for wti")
+        seen += [*desk.look(), *desk.look()]
+    name = "evaluation/walk_forward calibration"
+    assert seen == [(name, "opened"), (name, "closed"), (name, "opened")]
+    words = desk.told[0].run_config["ops"]["raise_alert"]["config"]["words"]
+    assert words == f"{name}: outside for wti"
+    assert len({one.run_key for one in desk.told}) == 3
+
+
+@pytest.mark.parametrize(
+    ("asset", "name"),
+    [
+        ("raw/eia", "row_rules"),
+        ("raw/archive", "row_rules"),
+        ("evaluation/walk_forward", "calibration"),
+        ("issued/score", "live_coverage"),
+    ],
+)
+def test_every_check_that_warns_is_told(desk, asset, name):
+    desk.check(passed=False, asset=asset, name=name)
+    assert desk.look() == [(f"{asset} {name}", "opened")]
+
+
+@pytest.mark.parametrize(
+    ("asset", "name"), [("raw/eia", "fresh"), ("raw/eia", "answered"), ("market/price", "coverage")]
+)
+def test_what_the_fault_log_tells_is_not_told_twice(desk, asset, name):
+    desk.check(passed=False, asset=asset, name=name)
+    assert desk.look() == []
+
+
+def test_a_check_that_stopped_its_run_is_told_by_the_run(desk):
+    desk.check(passed=False, asset="raw/archive", name="key", severity=dg.AssetCheckSeverity.ERROR)
+    assert desk.look() == []
+
+
+def test_a_check_that_was_not_asked_neither_opens_nor_closes_an_alert(desk):
+    def unasked():
+        result = not_asked("row_rules", dg.AssetKey(["raw", "eia"]), "EIA_API_KEY is not set")
+        assert not result.passed
+        desk.instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(
+                result.asset_key,
+                result.check_name,
+                passed=result.passed,
+                severity=result.severity,
+                metadata=result.metadata,
+            )
+        )
+
+    unasked()
+    assert desk.look() == []
+    desk.check(passed=False, asset="raw/eia", name="row_rules")
+    assert len(desk.look()) == 1
+    unasked()
+    assert desk.look() == []
+
+
+def test_a_check_of_a_replayed_past_day_disturbs_no_one(desk):
+    key = dg.AssetKey(["evaluation", "walk_forward"])
+
+    @dg.asset(key=key, check_specs=[dg.AssetCheckSpec("calibration", asset=key)])
+    def walk_forward():
+        yield dg.AssetCheckResult(
+            check_name="calibration", passed=False, severity=dg.AssetCheckSeverity.WARN
+        )
+        yield dg.MaterializeResult()
+
+    past = {"dagster/partition": "2020-01-06"}
+    dg.materialize([walk_forward], instance=desk.instance, run_config=QUIET, tags=past)
+    assert desk.look() == []
+    dg.materialize([walk_forward], instance=desk.instance, run_config=QUIET)
+    assert len(desk.look()) == 1
+
+
+def test_a_run_whose_process_is_gone_is_told_with_true_words(desk):
+    @dg.job(name="nightly")
+    def job():
+        """Does nothing."""
+
+    run = desk.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+    desk.instance.add_run_tags(run.run_id, {PROCESS_TAG: f"{run.run_id} 999999999 boot 1"})
+    assert desk.look() == [("nightly", "opened")]
+    words = desk.told[0].run_config["ops"]["raise_alert"]["config"]["words"]
+    assert "its process, 999999999, ended without finishing the run" in words

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from cbi_pipeline.defs.ingest.assets import archive_records
-from cbi_pipeline.defs.ingest.live import live_records
+from cbi_pipeline.defs.ingest.live import answered, live_records
 from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.ingest import fault_log
 from cbi_pipeline.ledger import Entry
@@ -102,7 +102,10 @@ def test_a_feed_without_its_key_is_no_error_and_says_so(tmp_path, eia):
     result = ingest(live_records("eia", "Prices"), pipeline(tmp_path, feed_urls={"eia": eia.url}))
     assert result.success
     assert "EIA_API_KEY is not set" in shown(result, "raw", "eia")["asked"]
-    assert "EIA_API_KEY is not set" in checks(result)["answered"].description
+    for check in checks(result).values():
+        assert not check.passed
+        assert check.severity is dg.AssetCheckSeverity.WARN
+        assert "not asked: EIA_API_KEY is not set" in check.description
     assert eia.requests == []
     assert fault_log(Settings(home=tmp_path / ".cbi")).events() == []
 
@@ -189,6 +192,22 @@ def test_a_service_that_answers_well_with_old_news_is_stale_and_that_is_one_faul
         assert checks(result)["answered"].passed
     events = fault_log(one.settings).events()
     assert [(event.feed, event.kind) for event in events] == [("eia freshness", "opened")]
+
+
+@pytest.mark.slow
+def test_a_family_of_which_nothing_ever_came_is_one_fault_with_its_name(tmp_path, eia):
+    one = with_key(tmp_path, eia)
+    for _ in range(2):
+        assert not checks(ingest(live_records("eia", "Prices"), one))["fresh"].passed
+    (event,) = fault_log(one.settings).events()
+    assert (event.feed, event.kind) == ("eia freshness", "opened")
+    assert "nothing of eia_gas_storage was ever published to us" in str(event.faults[0])
+
+
+def test_a_night_on_which_nothing_is_due_claims_no_answer():
+    result = answered(dg.AssetKey(["raw", "eia"]), (), 0)
+    assert not result.passed
+    assert result.description == "not asked: nothing of it is due"
 
 
 def old() -> date:

@@ -9,6 +9,7 @@ import dagster as dg
 import polars as pl
 
 from cbi_pipeline.defs import metadata
+from cbi_pipeline.defs.checks import not_asked
 from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.feeds import archive
 from cbi_pipeline.ingest import (
@@ -103,9 +104,7 @@ def unasked(
     """A feed that this profile does not ask, or cannot yet: no error, but said."""
     yield dg.MaterializeResult(asset_key=landing, metadata={"asked": f"no: {why}"})
     for check in checks:
-        yield dg.AssetCheckResult(
-            check_name=check.name, asset_key=raw, passed=True, description=f"not asked: {why}"
-        )
+        yield not_asked(check.name, raw, why)
     yield dg.MaterializeResult(asset_key=raw, metadata={"asked": f"no: {why}"})
 
 
@@ -135,7 +134,7 @@ def judged(prepared: Prepared) -> Iterator[dg.AssetCheckResult]:
         asset_key=RAW,
         passed=rejected.is_empty(),
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{len(rejected)} broken rules" if len(rejected) else "every row kept them",
+        description=set_aside(reasons) or "every row kept them",
         metadata={"set aside": metadata.table(reasons)},
     )
     for outcome in prepared.outcomes:
@@ -145,6 +144,17 @@ def judged(prepared: Prepared) -> Iterator[dg.AssetCheckResult]:
             passed=outcome.passed,
             description=outcome.detail,
         )
+
+
+def set_aside(reasons: pl.DataFrame) -> str:
+    """Rows in quarantine, in words; empty when there are none.
+
+    Args:
+        reasons: columns series_id, rule, rows.
+    """
+    told = (f"{rows} rows of {series} by {rule}" for series, rule, rows in reasons.iter_rows())
+    words = ", ".join(told)
+    return f"set aside: {words}. See `cbi quarantine list`" if words else ""
 
 
 def committed(raw: dg.AssetKey, report: IngestReport) -> dg.MaterializeResult[None]:

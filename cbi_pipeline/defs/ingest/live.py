@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 import polars as pl
 
 from cbi_pipeline.catalogue import FeedEntry
 from cbi_pipeline.defs import metadata
+from cbi_pipeline.defs.checks import BY_FAULT_LOG, not_asked
 from cbi_pipeline.defs.feed_entries import feed_entries
-from cbi_pipeline.defs.ingest.assets import Event, committed, unasked
+from cbi_pipeline.defs.ingest.assets import Event, committed, set_aside, unasked
 from cbi_pipeline.defs.jobs import IN_PROCESS, STATUS
 from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.ingest import (
     FamilyAge,
+    Fault,
     Landed,
     deliver_live,
     fault_log,
@@ -67,7 +69,7 @@ def live_records(name: str, says: str) -> dg.AssetsDefinition:
         landed = _landed(pipeline.settings, name)
         yield arrived(landing, landed)
         report = deliver_live(pipeline.settings, landed)
-        yield from found(raw, name, pipeline)
+        yield from found(raw, name, pipeline, landed.requests)
         yield committed(raw, report)
 
     return records
@@ -87,6 +89,7 @@ def _checks(raw: dg.AssetKey) -> list[dg.AssetCheckSpec]:
         dg.AssetCheckSpec(
             "answered",
             asset=raw,
+            metadata=BY_FAULT_LOG,
             description="The service answered everything it was asked, whole and believable; "
             "what it did not is named with what to do, and none of it was used.",
         ),
@@ -98,6 +101,7 @@ def _checks(raw: dg.AssetKey) -> list[dg.AssetCheckSpec]:
         dg.AssetCheckSpec(
             "fresh",
             asset=raw,
+            metadata=BY_FAULT_LOG,
             description="The newest value of every series family is no older than its contract "
             "allows; dependants of an older one abstain.",
         ),
@@ -127,26 +131,34 @@ def arrived(landing: dg.AssetKey, landed: Landed) -> dg.MaterializeResult[None]:
     )
 
 
-def found(raw: dg.AssetKey, name: str, pipeline: Pipeline) -> Iterator[dg.AssetCheckResult]:
+def found(
+    raw: dg.AssetKey, name: str, pipeline: Pipeline, requests: int
+) -> Iterator[dg.AssetCheckResult]:
     """What is wrong with the feed now: its open faults, its quarantine, its age."""
-    faults = fault_log(pipeline.settings).open(name)
-    yield dg.AssetCheckResult(
-        check_name="answered",
-        asset_key=raw,
-        passed=not faults,
-        severity=dg.AssetCheckSeverity.ERROR,
-        description=" ".join(map(str, faults)) or "everything asked was answered whole",
-    )
+    yield answered(raw, fault_log(pipeline.settings).open(name), requests)
     reasons = quarantined(name, pipeline)
     yield dg.AssetCheckResult(
         check_name="row_rules",
         asset_key=raw,
         passed=reasons.is_empty(),
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{reasons['rows'].sum()} broken rules stand" if len(reasons) else "none",
+        description=set_aside(reasons) or "no row is set aside",
         metadata={"set aside": metadata.table(reasons)},
     )
     yield aged(raw, note_staleness(pipeline.settings, name))
+
+
+def answered(raw: dg.AssetKey, faults: Sequence[Fault], requests: int) -> dg.AssetCheckResult:
+    """Whether everything that was asked was answered whole; nothing is claimed of no question."""
+    if not faults and not requests:
+        return not_asked("answered", raw, "nothing of it is due")
+    return dg.AssetCheckResult(
+        check_name="answered",
+        asset_key=raw,
+        passed=not faults,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=" ".join(map(str, faults)) or "everything asked was answered whole",
+    )
 
 
 def quarantined(name: str, pipeline: Pipeline) -> pl.DataFrame:

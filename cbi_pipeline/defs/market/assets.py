@@ -9,6 +9,7 @@ import polars as pl
 
 from cbi_pipeline.catalogue import Commodity
 from cbi_pipeline.defs import metadata
+from cbi_pipeline.defs.checks import BY_FAULT_LOG
 from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.defs.records import RECORDS
 from data_contracts.table_rules import RuleOutcome
@@ -27,6 +28,7 @@ KEY = dg.AssetKey(["market", "price"])
         dg.AssetCheckSpec(
             "coverage",
             asset=KEY,
+            metadata=BY_FAULT_LOG,
             description="In the years that are read, sessions that the calendar expects and the "
             "record lacks, and prices that it does not expect, stay within the limit. Nothing new "
             "is written of a commodity where they do not, and it is not forecast.",
@@ -34,6 +36,7 @@ KEY = dg.AssetKey(["market", "price"])
         dg.AssetCheckSpec(
             "fresh",
             asset=KEY,
+            metadata=BY_FAULT_LOG,
             description="The newest price is no older than the commodity allows; one that is "
             "older makes that commodity abstain.",
         ),
