@@ -168,7 +168,7 @@ def _decode_dataclass(cls: type, tree: object, where: str) -> object:
     own = dict(tree)
     kind = cls.kind if issubclass(cls, Config) else ""
     if kind and (written := own.pop("kind", kind)) != kind:
-        raise ValueError(f"{where}: its kind is {written!r}, a {cls.__name__} is {kind!r}")
+        raise ValueError(f"{where}: its kind is {written!r}, that of {cls.__name__} is {kind!r}")
     fields = {field.name: field for field in dataclasses.fields(cls)}
     for name in sorted(set(own) - set(fields)):
         raise ValueError(

@@ -116,6 +116,8 @@ class Forecaster:
                 with options that this version lacks; names the folder and the writing version.
         """
         tree = _description(folder)
+        if not (folder / _WEIGHTS).is_file():
+            raise ValueError(f"{folder / _WEIGHTS} is missing; save the forecaster again")
         weights = (folder / _WEIGHTS).read_bytes()
         if tree["weights_sha256"] != storage.sha256(weights):
             raise ValueError(f"{folder}: weights and description do not match; save it again")

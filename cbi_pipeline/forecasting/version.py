@@ -3,7 +3,7 @@
 from typing import TypeAlias
 
 VERSION = "0.1.0"
-"""Of the product; the same as in the project file."""
+"""Of the product, as in the package above, which a registered version does not carry along."""
 
 Writer: TypeAlias = "dict[str, str | None]"
 

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from cbi_pipeline.defs.forecasting.succession import succession
-from cbi_pipeline.registry import derive
+from cbi_pipeline.registry import RegistryUnreadable, derive
 from tests.evaluation import panels
 from tests.evaluation.models import Model
 from tests.registry import world
@@ -38,6 +38,23 @@ def ruled(known, decisions, models):
         registry=SimpleNamespace(load=models.__getitem__), now=lambda: world.AS_OF
     )
     return succession(TONIGHT, decisions, known, pipeline)
+
+
+def test_a_standing_version_that_cannot_be_read_is_followed_and_the_record_says_why(known):
+    why = "version 1 of cbi-forecaster cannot be read: no such field (written by cbi-pipeline 9)"
+
+    def load(number):
+        if number == 1:
+            raise RegistryUnreadable(why)
+        return Trained(1.0)
+
+    pipeline = SimpleNamespace(registry=SimpleNamespace(load=load), now=lambda: world.AS_OF)
+    row = succession(TONIGHT, decided(STANDING), known, pipeline).row(0, named=True)
+    assert (row["verdict"], row["version"]) == ("refresh", 3)
+    assert row["reason"].startswith(
+        "Version 3 against version 1. The standing one was not compared"
+    )
+    assert why in row["reason"]
 
 
 STANDING = world.decision("prior", "refresh", version=1, who="refresh")

@@ -147,6 +147,13 @@ def test_a_damaged_model_is_refused_with_its_folder(panel, split, tmp_path, file
         Forecaster.load(tmp_path)
 
 
+def test_weights_that_are_gone_are_missed_by_name(panel, split, tmp_path):
+    untrained(recipe(), panel, split(panel)[0]).save(tmp_path)
+    (tmp_path / "weights.safetensors").unlink()
+    with pytest.raises(ValueError, match=r"weights\.safetensors is missing"):
+        Forecaster.load(tmp_path)
+
+
 def test_a_damaged_ensemble_is_refused_with_its_path(panel, split, tmp_path):
     members = [untrained(recipe(seed=seed), panel, split(panel)[0]) for seed in (1, 2)]
     Ensemble.equal(members).save(tmp_path)
