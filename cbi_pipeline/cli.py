@@ -9,13 +9,14 @@ from __future__ import annotations
 import errno
 import gc
 import sys
+import traceback
 
 import click
 import typer
 
 from cbi_pipeline.commands import archive, contracts, data, feeds, forecast, ledger, models, panel
 from cbi_pipeline.commands import quarantine as quarantine_commands
-from cbi_pipeline.commands.console import Refusal, expected_errors, explain
+from cbi_pipeline.commands.console import Refusal, errors, expected_errors, explain
 from cbi_pipeline.commands.doctor import doctor
 from cbi_pipeline.commands.rebuild import rebuild
 from cbi_pipeline.commands.report import report
@@ -55,7 +56,12 @@ def main() -> None:
     # The libraries are a million objects that never go: at Python's default each sweep over them
     # all costs a quarter of a second, a twelfth of a whole run.
     gc.set_threshold(50_000, 20, 20)
-    sys.exit(invoke(sys.argv[1:]))
+    try:
+        code = invoke(sys.argv[1:])
+    except Exception:  # a fault of the program; what it quotes may come from anywhere
+        errors.print(traceback.format_exc(), end="")
+        code = 1
+    sys.exit(code)
 
 
 def invoke(arguments: list[str]) -> int:

@@ -17,6 +17,8 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSource
 
+from cbi_pipeline.home import HomeRefused, make_private
+
 Profile = Literal["archive", "live", "tiny"]
 
 #: The folder that holds the packages: of a checkout the project folder, else where pip put them.
@@ -186,16 +188,18 @@ class Settings(BaseSettings):
         return self.feed_keys.get(name)
 
     def make_home(self) -> Path:
-        """Create the private folder, readable by its owner alone.
+        """Create the private folder, or close the one that is there to everyone but its owner.
 
         Raises:
-            SettingsError: it cannot be made.
+            SettingsError: it cannot be made or closed, or holds things of others.
         """
         try:
-            self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(self.home)
+        except HomeRefused as error:
+            raise SettingsError(f"CBI_HOME: {error}") from error
         except OSError as error:
             raise SettingsError(
-                f"CBI_HOME: {self.home} cannot be made ({error.strerror}); "
+                f"CBI_HOME: {self.home} cannot be made private to you ({error.strerror}); "
                 "set it to a folder that you may write to"
             ) from error
         return self.home

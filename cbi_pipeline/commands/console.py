@@ -5,14 +5,38 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
+from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.text import Text
 
-#: A console that prints text as it stands. Values, names and reasons come from users and services
-#: and may hold brackets or colons, which Rich would read as styles and emoji.
-PlainConsole = partial(Console, highlight=False, markup=False, emoji=False)
+from cbi_pipeline.printable import printable
+
+
+class PlainConsole(Console):
+    """A console that prints text as it stands, and shows what would steer a terminal.
+
+    Values, names and reasons come from users and services. They may hold brackets or colons, which
+    Rich would read as styles and emoji, and escape sequences, which a terminal would obey.
+    """
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401  (handed on to Rich)
+        super().__init__(highlight=False, markup=False, emoji=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:  # noqa: ANN401
+        """Plain text, made printable before it is measured and broken into lines."""
+        return super().render_str(printable(text), **options)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterator[Segment]:
+        """Segments whose only escape sequences are Rich's own."""
+        for segment in super().render(renderable, options):
+            shown = segment.text if segment.control else printable(segment.text)
+            yield segment._replace(text=shown)
+
 
 # Tables keep their shape when the output goes to a file.
 console = PlainConsole(width=None if sys.stdout.isatty() else 120)

@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 
 from cbi_pipeline.commands.console import Refusal, console
+from cbi_pipeline.commands.instants import read_instant
 from cbi_pipeline.settings import load_settings
 
 if TYPE_CHECKING:
@@ -34,14 +35,14 @@ def as_of(
 ) -> None:
     """Show what the public knew of a series: value, since when, on what basis, from which bytes.
 
-    WHEN is a day, which stands for its 23:00 in New York, when a day's knowledge is complete; or an
-    instant such as 2016-03-04T10:30, in New York unless it names an offset. What became known at
-    the instant itself counts.
+    WHEN is a day (2016-03-04, 20160304 or 2016-W09-5), which stands for its 23:00 in New York, when
+    a day's knowledge is complete; or an instant such as 2016-03-04T10:30, in New York unless it
+    names an offset. What became known at the instant itself counts.
     """
     from cbi_pipeline.ledger import bind_warehouse
     from cbi_pipeline.warehouse import lineage
 
-    instant = _instant(when)
+    instant = read_instant(when)
     with bind_warehouse(load_settings()).read() as store:
         _require_series(store.table("ref.series")["series_id"].to_list(), series)
         known = lineage(store, instant, series, last)
@@ -49,20 +50,6 @@ def as_of(
         print(_document(known, series, instant))  # noqa: T201
         return
     _print(known, series, instant)
-
-
-def _instant(text: str) -> datetime:
-    from cbi_pipeline.defs.pipeline import DAY_ENDS, ZONE
-
-    try:
-        if len(text) == len("2016-03-04"):
-            return datetime.combine(date.fromisoformat(text), DAY_ENDS, ZONE)
-        given = datetime.fromisoformat(text)
-    except ValueError:
-        raise Refusal(
-            f"{text!r} is neither a day nor an instant; write 2016-03-04 or 2016-03-04T10:30"
-        ) from None
-    return given if given.tzinfo else given.replace(tzinfo=ZONE)
 
 
 def _require_series(known: list[str], series: str) -> None:

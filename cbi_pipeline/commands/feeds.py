@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cbi_pipeline.commands.console import Refusal, console, errors
+from cbi_pipeline.printable import ascii_json
 from cbi_pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -90,8 +91,8 @@ def parse(
         parsed = parse_file(feed, file, url)
     except ValueError as error:
         raise Refusal(str(error)) from error
-    sys.stdout.write(parsed.accepted.write_ndjson())
-    sys.stderr.write(parsed.rejected.write_ndjson())
+    sys.stdout.write(ascii_json(parsed.accepted.write_ndjson()))
+    sys.stderr.write(ascii_json(parsed.rejected.write_ndjson()))
     for reason, count in parsed.ignored.items():
         errors.print(f"{count} rows are not observations: {reason}")
 

@@ -75,11 +75,11 @@ def _wanted(pipeline: Pipeline) -> tuple[PanelSpec, dict[str, str]]:
     from cbi_pipeline.features import panel_spec
     from cbi_pipeline.registry import RegistryEmpty, input_types
 
+    today = panel_spec(pipeline.catalogue, feature_set(pipeline.catalogue))
     try:
         champion = pipeline.registry.champion().version
     except RegistryEmpty:
-        spec = panel_spec(pipeline.catalogue, feature_set(pipeline.catalogue))
-        return spec, input_types(spec)
+        return today, input_types(today)
     return pipeline.registry.load(champion).spec, pipeline.registry.input_types(champion)
 
 

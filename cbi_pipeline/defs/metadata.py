@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import base64
+import re
 
 import dagster as dg
 import polars as pl
 
+from cbi_pipeline.printable import printable
 from data_contracts import contract
+
+# An underscore inside a word means nothing, and names are full of them.
+_MARKDOWN = re.compile(r"([\\`*\[\]<>|&~])")
 
 _TABLE_STYLE = {
     "tbl_formatting": "ASCII_MARKDOWN",
@@ -51,9 +56,14 @@ def _column(table: str, name: str) -> dg.TableColumn:
 
 
 def table(frame: pl.DataFrame) -> dg.MarkdownMetadataValue:
-    """A small frame as a table."""
+    """A small frame as a table; its text is shown and never read as Markdown or HTML."""
+    shown = frame.with_columns(pl.col(pl.String).map_elements(_literal, return_dtype=pl.String))
     with pl.Config(**_TABLE_STYLE):  # type: ignore[arg-type]
-        return dg.MetadataValue.md(str(frame))
+        return dg.MetadataValue.md(str(shown))
+
+
+def _literal(text: str) -> str:
+    return _MARKDOWN.sub(r"\\\1", printable(" ".join(text.split())))
 
 
 def picture(png: bytes, title: str) -> dg.MarkdownMetadataValue:

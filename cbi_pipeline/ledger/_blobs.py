@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from cbi_pipeline.home import make_folders
 from cbi_pipeline.ledger._errors import LedgerDamaged
 
 #: Bytes whose line in the manifest is still to be written: a crash may leave them without one.
@@ -73,7 +74,7 @@ class BlobStore:
 
 def write_durably(path: Path, body: bytes) -> None:
     """Write a file so that after a crash it is whole or absent."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(path.parent)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".part-")
     try:
         with os.fdopen(handle, "wb") as file:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from cbi_pipeline.home import make_folders
+
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
@@ -53,7 +55,7 @@ def create(tracking_uri: str) -> None:
     file = database(tracking_uri)
     if file is None or file.is_file():
         return
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folders(file.parent)
     for leftover in file.parent.glob(f"{_BUILDING}*"):
         leftover.unlink()
     # A name of its own each time: MLflow keeps connections by name for as long as it lives.

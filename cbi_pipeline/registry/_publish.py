@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from cbi_pipeline.home import make_folders
 from cbi_pipeline.registry import _package, _place, _record, _seal, frame
 from cbi_pipeline.registry.errors import RegistryDamaged
 from cbi_pipeline.registry.versions import MODEL_TAG, SEAL_TAG, tag
@@ -173,7 +174,7 @@ class Shelf:
 @contextmanager
 def exclusive(artifacts: Path) -> Iterator[None]:
     """Let one process register at a time; the system frees the lock when the process dies."""
-    artifacts.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folders(artifacts)
     with (artifacts / ".registry.lock").open("a") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield

@@ -10,6 +10,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from cbi_pipeline.ledger import write_durably
+from cbi_pipeline.printable import printable
 from cbi_pipeline.report import formats, panels, skill, words
 from cbi_pipeline.report.morning import Morning
 
@@ -41,12 +42,18 @@ def _template() -> Template:
     environment = Environment(
         loader=DictLoader({"morning": _resource("morning.html.j2")}),
         autoescape=True,
+        finalize=_shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.globals.update(f=formats, panels=panels, skill=skill, words=words)
     return environment.get_template("morning")
+
+
+def _shown(value: object) -> object:
+    # Marks of direction would let a name read as another, in a page as in a terminal.
+    return printable(value) if type(value) is str else value
 
 
 def _resource(name: str) -> str:

@@ -34,6 +34,24 @@ def test_a_table_shows_every_row_and_column_whole():
     assert all(line.count("x" * 60) == 12 for line in lines[2:])
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a|b", r"a\|b"),
+        ("two\nlines", "two lines"),
+        ("<img src=x onerror=alert(1)>", r"\<img src=x onerror=alert(1)\>"),
+        ("[click](http://x)", r"\[click\](http://x)"),
+        ("`code` *bold*", r"\`code\` \*bold\*"),
+        ("\x1b[31m\u202e", r"\\x1b\[31m\\u202e"),
+        ("gasoline_mn", "gasoline_mn"),
+    ],
+)
+def test_text_in_a_table_is_shown_as_it_stands_in_a_row_of_its_own(text, shown):
+    lines = metadata.table(pl.DataFrame({"value": [text, None]})).md_str.splitlines()
+    assert len(lines) == 4
+    assert shown in lines[2]
+
+
 def test_a_picture_is_inside_the_metadata():
     text = metadata.picture(PNG, "Prices").md_str
     assert text.startswith("![Prices](data:image/png;base64,")

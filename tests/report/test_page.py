@@ -270,7 +270,7 @@ def test_the_page_names_who_decided_by_hand_and_what_the_refresh_came_to(given):
     assert "Held back: the version in use stays. CRPS +4 %" in shown
 
 
-HOSTILE = "<script>alert('x')</script>\"&</style></svg>"
+HOSTILE = "<script>alert('x')</script>\"&</style></svg>\x1b[31m\u202e"
 
 
 def poisoned(value):
@@ -300,6 +300,7 @@ def test_hostile_text_anywhere_in_the_data_stays_text(given):
     assert reader.open == []
     assert reader.unbalanced == []
     assert "alert('x')" in words(page)
+    assert not {"\x1b", "\u202e"} & set(page)
 
 
 def test_report_is_written_dated_and_as_latest_with_the_same_bytes(slim, tmp_path):

@@ -21,6 +21,8 @@ from matplotlib.font_manager import fontManager
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
+from cbi_pipeline.printable import printable
+
 # Blue for what was forecast, ink for what is known, vermilion for what came out otherwise:
 # told apart by lightness as well as hue, so also in grey print and with any colour vision.
 INK = "#1b2530"
@@ -173,9 +175,13 @@ def svg(figure: Figure, *, key: str, title: str, description: str) -> str:
     return (
         f'<svg viewBox="{view[1]}" role="img" aria-labelledby="{key}-t {key}-d" '
         'style="stroke-linejoin:round;stroke-linecap:butt">'
-        f'<title id="{key}-t">{html.escape(title)}</title>'
-        f'<desc id="{key}-d">{html.escape(description)}</desc>{body}</svg>'
+        f'<title id="{key}-t">{_escaped(title)}</title>'
+        f'<desc id="{key}-d">{_escaped(description)}</desc>{body}</svg>'
     )
+
+
+def _escaped(text: str) -> str:
+    return html.escape(printable(text))
 
 
 def _plain_body(raw: str) -> str:
