@@ -1,12 +1,14 @@
-"""The documentation page of the contracts, written from the contracts."""
+"""The documentation pages of the contracts, written from the contracts."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 from data_contracts.core import Contract, duckdb_type
 from data_contracts.families import FAMILIES
 from data_contracts.family import Family
+from data_contracts.published import PUBLISHED
 from data_contracts.shape import Shape
 from data_contracts.tables import CONTRACTS
 
@@ -18,14 +20,55 @@ not this page.
 
 """
 
+_PUBLISHED_HEADER = """\
+# Published tables
+
+Written from `data_contracts/published.py` by `python -m data_contracts.documentation published`;
+edit that file, not this page. `cbi data tables` prints the same.
+
+Open them with `cbi_pipeline.connect()`: a read-only connection to the newest snapshot, which no run
+disturbs. Names and columns stay; columns are only ever added, at the end.
+
+"""
+
 
 def page() -> str:
-    """The whole page as Markdown."""
+    """The page of tables and series families as Markdown."""
     parts = [_HEADER, "## Series families\n\n"]
     parts.extend(_family(family) for family in FAMILIES.values())
     parts.append("## Tables\n\n")
     parts.extend(_table(contract) for contract in CONTRACTS.values())
     return "".join(parts).rstrip() + "\n"
+
+
+def published_page() -> str:
+    """The page of the published views as Markdown."""
+    views = "".join(_view(name, contract) for name, contract in PUBLISHED.items())
+    return (_PUBLISHED_HEADER + views).rstrip() + "\n"
+
+
+def describe(contract: Contract) -> list[tuple[str, str, str, str, str]]:
+    """Name, DuckDB type, unit, whether it may be null, and meaning of each column."""
+    return [
+        (
+            name,
+            duckdb_type(column.dtype.type),
+            (column.metadata or {}).get("unit", ""),
+            "yes" if column.nullable else "",
+            column.description or "",
+        )
+        for name, column in contract.columns.items()
+    ]
+
+
+def _view(name: str, contract: Contract) -> str:
+    rows = "".join(f"| {' | '.join(cells)} |\n" for cells in describe(contract))
+    key = f"One row per {', '.join(contract.key)}.\n\n" if contract.key else ""
+    return (
+        f"## {name}\n\n{contract.description}\n\n{key}"
+        "| column | type | unit | null | meaning |\n| --- | --- | --- | --- | --- |\n"
+        f"{rows}\n"
+    )
 
 
 def _family(family: Family) -> str:
@@ -72,16 +115,13 @@ def _table(contract: Contract) -> str:
 
 
 def _columns(contract: Contract) -> Iterator[tuple[str, ...]]:
-    for name, column in contract.columns.items():
-        unit = (column.metadata or {}).get("unit", "")
+    for name, kind, unit, null, meaning in describe(contract):
         rules = "; ".join(
             f"{check.name} {', '.join(map(str, (check.statistics or {}).values()))}"
-            for check in column.checks
+            for check in contract.columns[name].checks
         )
-        null = "yes" if column.nullable else ""
-        meaning = column.description or ""
-        yield name, duckdb_type(column.dtype.type), unit, null, rules, meaning
+        yield name, kind, unit, null, rules, meaning
 
 
 if __name__ == "__main__":
-    print(page(), end="")  # noqa: T201
+    print(published_page() if sys.argv[1:] == ["published"] else page(), end="")  # noqa: T201

@@ -16,6 +16,8 @@ from cbi_pipeline.settings import load_settings
 if TYPE_CHECKING:
     import polars as pl
 
+    from data_contracts import Contract
+
 app = typer.Typer(help="Values as they were known.", no_args_is_help=True)
 
 _BASES = {
@@ -50,6 +52,41 @@ def as_of(
         print(_document(known, series, instant))  # noqa: T201
         return
     _print(known, series, instant)
+
+
+@app.command()
+def tables(
+    view: Annotated[str | None, typer.Argument(help="Published table; all when left out.")] = None,
+) -> None:
+    """Show the published tables, or what each column of one is: type, unit, meaning.
+
+    Programs read them with cbi_pipeline.connect().
+    """
+    from data_contracts.published import PUBLISHED
+
+    if view is None:
+        shown = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+        shown.add_column("table", no_wrap=True)
+        shown.add_column("what it holds")
+        for name, contract in PUBLISHED.items():
+            shown.add_row(name, contract.description)
+        console.print(shown)
+        return
+    if view not in PUBLISHED:
+        raise Refusal(f"no published table {view!r}; there are: {', '.join(PUBLISHED)}")
+    _print_columns(PUBLISHED[view])
+
+
+def _print_columns(contract: Contract) -> None:
+    from data_contracts.documentation import describe
+
+    console.print(f"{contract.table}: {contract.description}\n")
+    shown = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in ("column", "type", "unit", "null", "meaning"):
+        shown.add_column(heading, no_wrap=heading in ("column", "type"))
+    for cells in describe(contract):
+        shown.add_row(*cells)
+    console.print(shown)
 
 
 def _require_series(known: list[str], series: str) -> None:

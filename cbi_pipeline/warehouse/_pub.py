@@ -13,9 +13,10 @@ from cbi_pipeline.warehouse._warehouse import Warehouse
 def connect(home: Path | None = None) -> duckdb.DuckDBPyConnection:
     """Open the published data for an application; close the connection when done.
 
-    Plain names mean the views of the ``pub`` schema (``price``, ``forecast``, ``score``,
-    ``model``, ``freshness``, ``quarantine``; ``version`` says which version of them). They are the
-    tables to build on; everything outside ``pub`` may change.
+    Plain names mean the views of the ``pub`` schema (``latest_forecast``, ``forecast``, ``price``,
+    ``score``, ``model``, ``freshness``, ``quarantine``; ``version`` says which version of them);
+    ``cbi data tables`` says what their columns are. They are the tables to build on; everything
+    outside ``pub`` may change.
 
     Args:
         home: private folder of the product; by default the one the settings name.

@@ -1,7 +1,8 @@
 """The ``pub`` schema: what applications may build on."""
 
-#: Changes when a column of a view is renamed, retyped or removed.
-PUB_VERSION = "1.0.0"
+#: Its first figure changes when a column is renamed, retyped or removed, its second when a view or
+#: a column is added. `data_contracts.published` says what each column is.
+PUB_VERSION = "1.1.0"
 
 PUB_VIEWS = {
     "version": f"""
@@ -20,6 +21,16 @@ PUB_VIEWS = {
                carried
         FROM issued.forecast
         ORDER BY track, as_of, commodity, horizon, quantile""",
+    "latest_forecast": """
+        SELECT as_of, commodity, horizon, quantile, origin_session, target_session, origin_price,
+               price, value AS log_return, up, volatility, model_version, issued_at, carried
+        FROM issued.forecast
+        WHERE track = 'live' AND as_of = (
+            SELECT max(as_of) FROM (
+                SELECT as_of FROM issued.forecast WHERE track = 'live'
+                UNION ALL SELECT as_of FROM issued.abstention WHERE track = 'live'))
+        QUALIFY model_version = arg_max(model_version, sequence) OVER (PARTITION BY commodity)
+        ORDER BY commodity, horizon, quantile""",
     "score": """
         SELECT track, as_of, commodity, horizon, model_version, vintage, target_session,
                actual_price, actual AS log_return, pinball, covered, hit, error, naive_error

@@ -8,6 +8,7 @@ import pytest
 from cbi_pipeline.cli import invoke
 from cbi_pipeline.ledger import Ledger
 from cbi_pipeline.warehouse import Warehouse
+from data_contracts.published import PUBLISHED
 from tests.warehouse.frames import parsed, reference
 
 #: 10:30 in New York on 2020-01-08.
@@ -130,3 +131,19 @@ def test_before_any_run_there_is_nothing_to_rebuild_or_retry(
     monkeypatch.setenv("CBI_HOME", str(tmp_path / "none"))
     assert invoke(arguments) == 2
     assert "cbi run" in capsys.readouterr().err
+
+
+def test_the_published_tables_are_listed_and_each_says_what_its_columns_are(capsys):
+    assert invoke(["data", "tables"]) == 0
+    listed = capsys.readouterr().out
+    for name, contract in PUBLISHED.items():
+        assert name in listed
+        assert invoke(["data", "tables", name]) == 0
+        shown = capsys.readouterr().out
+        for column in contract.columns:
+            assert f"\n{column} " in shown
+
+
+def test_a_table_that_is_not_published_is_refused_with_those_that_are(capsys):
+    assert invoke(["data", "tables", "raw.observation"]) == 2
+    assert "latest_forecast" in capsys.readouterr().err

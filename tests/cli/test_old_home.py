@@ -23,6 +23,7 @@ LOOKS = {
     "report": "report",
     "doctor": "doctor",
     "data as-of": f"data as-of 2020-02-12 --series {OWN}",
+    "data tables": "data tables latest_forecast",
     "models list": "models list",
     "models uri": "models uri",
     "feeds list": "feeds list",

@@ -11,9 +11,10 @@ import pytest
 
 from data_contracts import CONTRACTS
 from data_contracts.core import Contract, duckdb_type
-from data_contracts.documentation import page
+from data_contracts.documentation import describe, page, published_page
 from data_contracts.families import FAMILIES
 from data_contracts.fingerprint import fingerprints
+from data_contracts.published import PUBLISHED
 from data_contracts.split import row_rules
 
 ROOT = Path(__file__).parents[2]
@@ -64,6 +65,17 @@ def test_an_empty_frame_keeps_every_contract(contract: Contract) -> None:
 
 def test_the_documentation_page_is_the_one_the_contracts_give() -> None:
     assert (ROOT / "docs" / "contracts.md").read_text() == page()
+
+
+def test_the_page_of_the_published_tables_is_the_one_their_contracts_give() -> None:
+    assert (ROOT / "docs" / "published.md").read_text() == published_page()
+
+
+@pytest.mark.parametrize("view", PUBLISHED)
+def test_every_published_column_is_explained_and_every_number_has_its_unit(view: str) -> None:
+    for name, kind, unit, _, meaning in describe(PUBLISHED[view]):
+        assert meaning, name
+        assert unit or kind != "DOUBLE", name
 
 
 def test_no_contract_has_changed_without_a_new_version() -> None:
