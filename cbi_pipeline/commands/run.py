@@ -41,8 +41,8 @@ def run() -> int:
     from cbi_pipeline.ingest import require_live_home
 
     pipeline = Pipeline.from_environment()
-    pipeline.warehouse.check()
     pipeline.require_catalogue()
+    pipeline.warehouse.check()
     live = pipeline.settings.profile == "live"
     if live:
         require_live_home(pipeline.settings)
