@@ -32,6 +32,18 @@ class WalkForwardForecast(Table):
     origin_price: float = column("Price of the origin session")
 
 
+class Absence(Table):
+    """Origins of one commodity that a recipe or baseline had too little history to forecast."""
+
+    evaluation_id: str = column("Evaluation the origins belong to")
+    recipe: str = column("Recipe or baseline")
+    commodity: str = column("Commodity")
+    absent: int = column("Origins it sat out", ge=1)
+    planned: int = column("Origins of the commodity in the evaluation", ge=1)
+    last: pl.Date = column("Newest origin session it sat out")
+    reason: str = column("What was public there and what it needs, in words")
+
+
 class Score(Table):
     """One figure of one recipe, per commodity and horizon, with its interval where it has one."""
 
@@ -78,6 +90,9 @@ FORECAST = Contract(
     table="evaluation.forecast",
     model=WalkForwardForecast,
     key=("evaluation_id", "recipe", "commodity", "origin_session", "horizon", "quantile"),
+)
+ABSENCE = Contract(
+    table="evaluation.absence", model=Absence, key=("evaluation_id", "recipe", "commodity")
 )
 SCORE = Contract(
     table="evaluation.score",

@@ -28,6 +28,7 @@ CONTRACTS: dict[str, Contract] = {
         features.ROW,
         features.TARGET,
         evaluation.FORECAST,
+        evaluation.ABSENCE,
         evaluation.SCORE,
         evaluation.DECISION,
         evaluation.VERSION,

@@ -23,7 +23,7 @@ from cbi_pipeline.report.formats import (
     span,
 )
 from cbi_pipeline.report.morning import Morning, Page, Score
-from cbi_pipeline.report.skill import coverage, in_question, named, skills
+from cbi_pipeline.report.skill import coverage, in_question, named, sat_out, skills, untested
 from cbi_pipeline.report.words import gate
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _scores(morning: Morning) -> None:
         title = (f"CRPS skill of {named(recipe)}", "bold")
         console.print(Text.assemble(title, ", in per cent [90 % interval]"))
         console.print(table)
-    for sentence in coverage(morning):
+    for sentence in (*coverage(morning), *untested(morning), *sat_out(morning)):
         console.print(sentence, soft_wrap=True)
     console.print()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -43,14 +43,6 @@ class Knowledge:
     @cached_property
     def panel(self) -> Panel:
         """The same as tensors, each target as last told."""
-        return self._panel("last")
-
-    @cached_property
-    def walked_panel(self) -> Panel:
-        """The same as tensors, each target as first told: for evidence on the past."""
-        return self._panel("first")
-
-    def _panel(self, told: Literal["last", "first"]) -> Panel:
         import torch
 
         from cbi_pipeline.features import panel
@@ -58,9 +50,7 @@ class Knowledge:
         # The last bits of a sum depend on how many threads share it; one thread gives the same
         # bits on every machine, and these networks are too small to gain from more.
         torch.set_num_threads(1)
-        return panel(
-            self.rows, self.targets, self.catalogue, self.feature_set, self.as_of, told=told
-        )
+        return panel(self.rows, self.targets, self.catalogue, self.feature_set, self.as_of)
 
     @property
     def as_of_us(self) -> int:

@@ -3,7 +3,6 @@
 from cbi_pipeline.evaluation.baselines import (
     BASELINES,
     Climatology,
-    Contender,
     Ewma,
     Learned,
     baselines,
@@ -18,6 +17,7 @@ from cbi_pipeline.evaluation.calibration import (
     coverage_bands,
     margin,
 )
+from cbi_pipeline.evaluation.contenders import Absence, Contender
 from cbi_pipeline.evaluation.garch import Garch, garch_baselines
 from cbi_pipeline.evaluation.gate import (
     Decision,
@@ -42,6 +42,7 @@ from cbi_pipeline.evaluation.scores import METRICS, reliability, score
 from cbi_pipeline.evaluation.selection import confidence_set, superior_ability
 from cbi_pipeline.evaluation.walk_forward import (
     FoldDone,
+    absences,
     as_contender,
     fold_forecaster,
     walk_forward,
@@ -54,6 +55,7 @@ __all__ = [
     "NEEDED_LEVELS",
     "POOLED_80",
     "VALIDATION_SHARE",
+    "Absence",
     "Boosted",
     "Climatology",
     "Contender",
@@ -65,6 +67,7 @@ __all__ = [
     "Plan",
     "Refresh",
     "Uncertifiable",
+    "absences",
     "as_contender",
     "baselines",
     "by_person",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
@@ -10,16 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from cbi_pipeline.evaluation.baselines import Levels, unit_t
+from cbi_pipeline.evaluation.baselines import unit_t
+from cbi_pipeline.evaluation.contenders import Absence, Contender, Floats, Levels, Rows, untrained
 from cbi_pipeline.forecasting.folds import Fold
 from cbi_pipeline.forecasting.forecaster import Forecasts
 from cbi_pipeline.forecasting.panel import Panel
 from cbi_pipeline.forecasting.recipe import DEFAULT_LEVELS
-
-Floats = npt.NDArray[np.float64]
-Rows = npt.NDArray[np.int64]
 
 ROUNDS = 150
 PATIENCE = 15
@@ -40,7 +38,7 @@ SETTINGS = {
 
 
 @dataclass(frozen=True)
-class Boosted:
+class Boosted(Contender):
     """LightGBM with one model per level and horizon, all commodities together.
 
     It learns returns in units of the prior's volatility, from the features, the commodity and
@@ -64,6 +62,10 @@ class Boosted:
             )
         parts = (self.name, self.levels, SETTINGS, ROUNDS, PATIENCE, metadata.version("lightgbm"))
         return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+    def absences(self, panel: Panel, fold: Fold) -> Sequence[Absence]:
+        """Every row of a fold without anything to train on."""
+        return () if fold.train_rows.size else untrained(panel, fold)
 
     def forecast(self, panel: Panel, fold: Fold, folder: Path | None) -> Forecasts:
         """Train on the fold's rows and forecast its test rows."""

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Literal, TypedDict
+from typing import Literal
 
 import polars as pl
 
 from cbi_pipeline.catalogue import Catalogue
 from cbi_pipeline.evaluation.baselines import BASELINES
 from cbi_pipeline.evaluation.evidence import Cell, Contest, cells, contests, too_good
-from cbi_pipeline.evaluation.groups import group
+from cbi_pipeline.evaluation.field import FEWEST_SHARED, compare_all, words_of
+from cbi_pipeline.evaluation.groups import common, group
 from cbi_pipeline.evaluation.losses import losses
 from cbi_pipeline.evaluation.refresh import Refresh
 from cbi_pipeline.evaluation.scores import one_evaluation
-from cbi_pipeline.evaluation.selection import SIZE, confidence_set, superior_ability
 from data_contracts.evaluation import CROWNS, DECISION
 
 # Chance of ever promoting a useless recipe between two promotions.
@@ -101,55 +101,43 @@ def decide(
     Returns:
         Verdicts: ``promote``; ``too_good`` (would be promoted, but looks like a leak); ``keep``
         (skill against the naive, none shown against the champion, or the same forecasts);
-        ``no_skill``; ``abstain`` (too few weeks to tell).
+        ``no_skill``; ``abstain`` (too few weeks to tell, or too few origins that all forecast).
 
     Raises:
-        ValueError: an opponent is missing, or the forecasts do not belong together.
+        ValueError: the forecasts do not belong together.
     """
     evaluation = one_evaluation(forecasts)
     opponents = tuple(dict.fromkeys([champion, *(name for name in naive if name != recipe)]))
-    missing = {recipe, *opponents} - set(forecasts["recipe"].unique())
-    if missing:
-        raise ValueError(f"no forecasts of {sorted(missing)}: run the walk-forward with them")
     table = losses(forecasts, targets, catalogue)
-    paired = table.filter(pl.col("recipe").is_in([recipe, *opponents]))
-    verdict, reason, figures = judge(
-        paired, recipe, opponents, catalogue, level / ((tried + 1) * (tried + 2))
-    )
-    field = _field(table, champion)
+    sides = [recipe, *opponents]
+    paired = common(table, sides)
+    if absence := _sat_out(table, paired, sides, champion):
+        verdict, reason = "abstain", absence
+        figures: dict[str, object] = {}
+    else:
+        left = level / ((tried + 1) * (tried + 2))
+        verdict, reason, figures = judge(paired, recipe, opponents, catalogue, left)
+    field = compare_all(table, champion)
     figures |= {"tried": tried, "level": level, **field}
-    said = " ".join([reason, *_field_words(field, champion)])
+    said = " ".join([reason, *words_of(field, champion, level=LEVEL)])
     return decision(
         evaluation, recipe, champion, verdict, said, decided_at=decided_at, figures=figures
     )
 
 
-class _Field(TypedDict, total=False):
-    """Where the champion stands among all recipes of the evaluation."""
-
-    superior_ability: float | None
-    confidence_set: dict[str, float]
-
-
-def _field(table: pl.DataFrame, champion: str) -> _Field:
-    if table.is_empty():
-        return {}
-    everything = group(table)
-    recipes = sorted(everything.frames)
-    return {
-        "superior_ability": superior_ability(everything, champion, recipes),
-        "confidence_set": confidence_set(everything, recipes),
-    }
-
-
-def _field_words(field: _Field, champion: str) -> Iterator[str]:
-    p_value = field.get("superior_ability")
-    if p_value is not None:
-        shown = "is shown" if p_value <= LEVEL else "is not shown"
-        yield f"That any other forecast is better than {champion} {shown} (SPA p = {p_value:.3f})."
-    best = [name for name, value in field.get("confidence_set", {}).items() if value > SIZE]
-    if best:
-        yield f"Among the best, with {1 - SIZE:.0%} confidence: {', '.join(best)}."
+def _sat_out(table: pl.DataFrame, paired: pl.DataFrame, sides: Sequence[str], champion: str) -> str:
+    """Why too few of the champion's forecasts can be compared, in words; empty where enough can."""
+    scored = dict(table.group_by("recipe").len().iter_rows())
+    absent = [name for name in dict.fromkeys(sides) if name not in scored]
+    if absent and scored:
+        return f"Abstained: no forecast of {', '.join(absent)} can be scored; it sat out."
+    shared = len(paired) // len(set(sides))
+    if not scored or shared >= FEWEST_SHARED * scored[champion]:
+        return ""
+    return (
+        f"Abstained: only {shared} of the champion's {scored[champion]} scored forecasts were made "
+        f"by all of {', '.join(dict.fromkeys(sides))}; {FEWEST_SHARED:.0%} are needed."
+    )
 
 
 def first(recipe: str, *, evaluation_id: str, decided_at: datetime) -> Decision:

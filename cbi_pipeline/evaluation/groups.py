@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -92,6 +92,13 @@ class Group:
         return (cells.to_numpy() - 1).astype(np.int64)
 
 
+def common(losses: pl.DataFrame, recipes: Sequence[str]) -> pl.DataFrame:
+    """Rows of these recipes at the origins that all of them forecast."""
+    names = list(dict.fromkeys(recipes))
+    chosen = losses.filter(pl.col("recipe").is_in(names))
+    return chosen.filter(pl.len().over("commodity", "horizon", "origin_session") == len(names))
+
+
 def group(losses: pl.DataFrame, commodity: str = ALL, horizon: str = ALL) -> Group:
     """The group of a commodity and horizon in a frame of `losses`; ``*`` takes all of them."""
     chosen = losses
@@ -105,9 +112,12 @@ def group(losses: pl.DataFrame, commodity: str = ALL, horizon: str = ALL) -> Gro
 
 def groups(losses: pl.DataFrame) -> Iterator[Group]:
     """Each cell first, then each commodity, each horizon, and everything."""
+    yield from (group(losses, *place) for place in places(losses))
+
+
+def places(losses: pl.DataFrame) -> list[tuple[str, str]]:
+    """Commodity and horizon of each group: cells, commodities, horizons, and everything."""
     cells = losses.select("commodity", "horizon").unique(maintain_order=True).rows()
-    yield from (group(losses, commodity, horizon) for commodity, horizon in cells)
-    yield from (group(losses, commodity=name) for name in dict.fromkeys(cell[0] for cell in cells))
-    yield from (group(losses, horizon=name) for name in dict.fromkeys(cell[1] for cell in cells))
-    if cells:
-        yield group(losses)
+    commodities, horizons = (dict.fromkeys(cell[n] for cell in cells) for n in (0, 1))
+    margins = [*((name, ALL) for name in commodities), *((ALL, name) for name in horizons)]
+    return [*cells, *margins, *([(ALL, ALL)] if cells else [])]

@@ -29,6 +29,8 @@ _CELL = ["commodity", "horizon", "origin_session"]
 def losses(forecasts: pl.DataFrame, targets: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
     """Losses of every forecast whose target is known.
 
+    Recipes may differ in their origins, where one sits out; compare them on `groups.common` ones.
+
     Args:
         forecasts: rows of ``evaluation.forecast``.
         targets: rows of ``features.target``; the newest version of each target is scored, and a
@@ -42,14 +44,13 @@ def losses(forecasts: pl.DataFrame, targets: pl.DataFrame, catalogue: Catalogue)
         origin) and the columns that the scores sum. Losses are in units of log return.
 
     Raises:
-        ValueError: a recipe lacks an origin another one has, levels differ or a needed level is
-            missing, or a horizon is not in the catalogue.
+        ValueError: levels differ or a needed level is missing, or a horizon is not in the
+            catalogue.
     """
     wide, known = _wide(forecasts), _known(targets)
     usual = _usual_move(wide, known)
     wide = wide.join(known, on=_CELL).join(usual, on=["commodity", "horizon"], how="left")
     wide = _labelled(wide, catalogue).sort("recipe", "commodity", "horizon", "origin_session")
-    _same_origins(wide)
     quantiles = _matrix(wide, "values")
     levels = _levels(wide)
     columns = _columns(wide, quantiles, levels)
@@ -128,16 +129,6 @@ def _labelled(wide: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
     if unknown.height:
         raise ValueError(f"forecasts of horizons not in the catalogue: {unknown.rows()}")
     return labelled.drop("horizon").rename({"label": "horizon"})
-
-
-def _same_origins(wide: pl.DataFrame) -> None:
-    recipes = wide["recipe"].n_unique()
-    short = wide.group_by(_CELL).len().filter(pl.col("len") != recipes).sort(_CELL)
-    if short.height:
-        raise ValueError(
-            f"{short.height} origins are not forecast by all {recipes} recipes, the first is "
-            f"{short.row(0)[:3]}: run the walk-forward for all recipes on one plan"
-        )
 
 
 def _matrix(wide: pl.DataFrame, column: str) -> Floats:

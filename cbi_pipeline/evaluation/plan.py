@@ -15,7 +15,8 @@ import numpy as np
 import polars as pl
 
 from cbi_pipeline.catalogue import Catalogue, EvaluationPlan
-from cbi_pipeline.evaluation.baselines import Contender
+from cbi_pipeline.evaluation.contenders import Contender
+from cbi_pipeline.forecasting import folds
 from cbi_pipeline.forecasting.panel import Panel, PanelSpec
 from data_contracts.core import UTC_MICROSECONDS
 
@@ -56,7 +57,9 @@ def plan(panel: Panel, catalogue: Catalogue, rows: pl.DataFrame) -> Plan:
 
     A week's origin is the newest session known at the week's first decision instant. When the
     stretch holds more weeks than the catalogue asks origins for, every n-th week is taken, the
-    newest included. Origins whose targets are still unknown are forecast too.
+    newest included. Origins whose targets are still unknown are forecast too. Each commodity starts
+    where its own record allows, and none before the first refit at which there is something to
+    train on; a commodity that has no origin yet is simply not there.
 
     Args:
         panel: rows and targets.
@@ -76,7 +79,8 @@ def plan(panel: Panel, catalogue: Catalogue, rows: pl.DataFrame) -> Plan:
     origins = _priced(pl.concat(picked), rows)
     first, last = origins["decision_at"].min(), origins["decision_at"].max()
     assert isinstance(first, datetime) and isinstance(last, datetime)
-    return Plan(origins, refit_instants(first, last, catalogue.evaluation.refits))
+    refits = _trainable(panel, refit_instants(first, last, catalogue.evaluation.refits))
+    return Plan(origins.filter(pl.col("decision_at") >= refits[0]), refits)
 
 
 def refit_instants(first: datetime, last: datetime, rhythm: str) -> tuple[datetime, ...]:
@@ -109,6 +113,19 @@ def code_identity() -> str:
             digest.update(str(source.relative_to(package.parent)).encode() + source.read_bytes())
     versions = [f"{name} {metadata.version(name)}" for name in ("torch", "numpy", "scipy", "arch")]
     return hashlib.sha256(digest.digest() + "\n".join(versions).encode()).hexdigest()
+
+
+def _trainable(panel: Panel, refits: tuple[datetime, ...]) -> tuple[datetime, ...]:
+    """The refits from the first one on at which a model can be trained; all where none can."""
+    for number, refit in enumerate(refits):
+        if folds.is_trainable(
+            panel,
+            int(refit.timestamp() * 1_000_000),
+            embargo_days=EMBARGO_DAYS,
+            validation_share=VALIDATION_SHARE,
+        ):
+            return refits[number:]
+    return refits
 
 
 def _ready(panel: Panel) -> pl.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -84,6 +84,7 @@ class Bootstrap:
         return float(few_blocks * np.sqrt(weeks / (weeks - self.block)))
 
 
+@lru_cache(maxsize=8)
 def block_bootstrap(
     weeks: int, lags: int, *, draws: int = DRAWS, seed: int = SEED
 ) -> Bootstrap | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,7 +14,7 @@ from cbi_pipeline.catalogue import Catalogue
 from cbi_pipeline.evaluation.baselines import REFERENCES
 from cbi_pipeline.evaluation.calibration import coverage_band
 from cbi_pipeline.evaluation.comparison import compare
-from cbi_pipeline.evaluation.groups import Group, groups
+from cbi_pipeline.evaluation.groups import Group, common, group, places
 from cbi_pipeline.evaluation.losses import losses
 from cbi_pipeline.evaluation.resample import SEED, Bootstrap, Scale, block_bootstrap
 from data_contracts.evaluation import SCORE
@@ -105,6 +105,9 @@ def score(
     90 % block bootstrap intervals over weeks, absent when the weeks are too few. A figure that is
     undefined (a hit rate without a call) has no row.
 
+    A recipe that sits out some origins is scored on its own, and two are compared on those that
+    both forecast: ``count`` says on how many a figure rests.
+
     Args:
         forecasts: rows of ``evaluation.forecast`` of one evaluation.
         targets: rows of ``features.target``.
@@ -113,23 +116,21 @@ def score(
         seed: of the bootstrap.
 
     Raises:
-        ValueError: more than one evaluation, or recipes that differ in origins or levels.
+        ValueError: more than one evaluation, or recipes that differ in levels.
     """
     if forecasts.is_empty():
         return SCORE.empty()
     evaluation = one_evaluation(forecasts)
     recipes = forecasts["recipe"].unique(maintain_order=True).to_list()
     opponents = [name for name in (REFERENCES if against is None else against) if name in recipes]
-    rows: list[tuple[object, ...]] = []
-    for group in groups(losses(forecasts, targets, catalogue)):
-        bootstrap = block_bootstrap(group.weeks, group.lags, seed=seed)
-        for recipe in recipes:
-            figures = [*_metrics(group, recipe, bootstrap)]
-            figures += [_reliability(group, recipe), *_band(group, recipe)]
-            figures += [*_skills(group, recipe, opponents, bootstrap)]
-            rows += [
-                (evaluation, recipe, group.commodity, group.horizon, *figure) for figure in figures
-            ]
+    table = losses(forecasts, targets, catalogue)
+    sides = {recipe: _Sides.of(table, recipe, opponents) for recipe in recipes}
+    rows = [
+        (evaluation, recipe, *place, *figure)
+        for place in places(table)
+        for recipe, side in sides.items()
+        for figure in side.figures(*place, seed)
+    ]
     return pl.DataFrame(rows, schema=SCORE.dtypes, orient="row")
 
 
@@ -146,6 +147,33 @@ def one_evaluation(forecasts: pl.DataFrame) -> str:
 
 
 Figure = tuple[str, float, float | None, float | None, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """What one recipe is scored on: its own forecasts, and those it shares with each opponent."""
+
+    recipe: str
+    own: pl.DataFrame
+    shared: Mapping[str, pl.DataFrame]
+
+    @classmethod
+    def of(cls, table: pl.DataFrame, recipe: str, opponents: Sequence[str]) -> _Sides:
+        """The recipe's part of a table of `losses`."""
+        pairs = {one: common(table, [recipe, one]) for one in opponents if one != recipe}
+        return cls(recipe, table.filter(pl.col("recipe") == recipe), pairs)
+
+    def figures(self, commodity: str, horizon: str, seed: int) -> Iterator[Figure]:
+        """Every figure of a cell or a margin; none where the recipe has no scored forecast."""
+        own = group(self.own, commodity, horizon)
+        if own.frames:
+            yield from _metrics(own, self.recipe, block_bootstrap(own.weeks, own.lags, seed=seed))
+            yield _reliability(own, self.recipe)
+            yield from _band(own, self.recipe)
+        for opponent, rows in self.shared.items():
+            pair = group(rows, commodity, horizon)
+            if pair.frames:
+                yield from _skill(pair, self.recipe, opponent, seed)
 
 
 def _metrics(group: Group, recipe: str, bootstrap: Bootstrap | None) -> Iterator[Figure]:
@@ -188,18 +216,14 @@ def _band(group: Group, recipe: str) -> Iterator[Figure]:
         yield f"band_{BAND}", BAND / 100.0, low, high, group.count
 
 
-def _skills(
-    group: Group, recipe: str, opponents: Sequence[str], bootstrap: Bootstrap | None
-) -> Iterator[Figure]:
+def _skill(pair: Group, recipe: str, opponent: str, seed: int) -> Iterator[Figure]:
+    mine, theirs = pair.scaled(recipe, opponent)
+    bootstrap = block_bootstrap(pair.weeks, pair.lags, seed=seed)
     gain = Metric("crps", form="gain")
-    for opponent in opponents:
-        if opponent == recipe:
-            continue
-        mine, theirs = group.scaled(recipe, opponent)
-        yield _figure(f"skill_vs_{opponent}", gain, mine, theirs, bootstrap, group.count)
-        if group.weeks > 2 * (group.lags + 1):
-            smallest = compare(theirs - mine, group.lags).shown_from(LEVEL)
-            yield f"resolvable_vs_{opponent}", smallest, None, None, group.count
+    yield _figure(f"skill_vs_{opponent}", gain, mine, theirs, bootstrap, pair.count)
+    if pair.weeks > 2 * (pair.lags + 1):
+        smallest = compare(theirs - mine, pair.lags).shown_from(LEVEL)
+        yield f"resolvable_vs_{opponent}", smallest, None, None, pair.count
 
 
 def _figure(

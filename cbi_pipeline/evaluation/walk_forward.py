@@ -5,23 +5,31 @@ from __future__ import annotations
 import hashlib
 import io
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from cbi_pipeline.evaluation.baselines import Contender, Learned
+from cbi_pipeline.evaluation.baselines import Learned
+from cbi_pipeline.evaluation.contenders import Absence, Contender, Rows
 from cbi_pipeline.evaluation.plan import Plan, code_identity
+from cbi_pipeline.features import panel_as_told
 from cbi_pipeline.forecasting import devices, folds, storage
-from cbi_pipeline.forecasting.folds import Fold
+from cbi_pipeline.forecasting.folds import Fold, NothingToTrainOn
 from cbi_pipeline.forecasting.forecaster import Forecaster, Forecasts
 from cbi_pipeline.forecasting.panel import NEVER, Panel
 from cbi_pipeline.forecasting.recipe import Recipe
 from cbi_pipeline.forecasting.version import writer
-from data_contracts.evaluation import FORECAST
+from data_contracts.evaluation import ABSENCE, FORECAST
+
+_EPOCH = date(1970, 1, 1)
+_CONTENT = (
+    *("commodity_R", "session_R", "decision_at_R", "values_RF", "mask_RF", "age_RG"),
+    *("variance_R2", "ready_R", "target_RH", "target_mask_RH", "target_available_RH"),
+)
 
 _FORECASTS, _NOTE = "forecasts.parquet", "finished.json"
 
@@ -52,33 +60,46 @@ def walk_forward(
     recipes: Sequence[Recipe | Contender],
     plan: Plan,
     *,
+    targets: pl.DataFrame,
     evaluation_id: str,
     cache_dir: Path | None = None,
     on_fold: Callable[[FoldDone], None] | None = None,
 ) -> pl.DataFrame:
-    """Rows of ``evaluation.forecast`` of every recipe and baseline at every origin of the plan.
+    """Rows of ``evaluation.forecast`` of every recipe and baseline at the origins of the plan.
+
+    At each refit the targets are those last told then. A contender with too little history sits
+    out, which `absences` tells; the others go on.
 
     With ``cache_dir``, each finished fold is kept in a folder named by everything that decided it
-    (recipe, code, device, rows known to it), written whole or not at all and proved by its
-    checksum when read; a later call reads it instead of computing it, and training cut off in the
-    middle of a fold continues at its checkpoint.
+    (recipe, code, device, rows, targets and prices known to it), written whole or not at all and
+    proved by its checksum when read; a later call reads it instead of computing it, and training
+    cut off in the middle of a fold continues at its checkpoint.
+
+    Args:
+        panel: rows of all commodities.
+        recipes: what forecasts.
+        plan: origins and refits.
+        targets: ``features.target`` rows of the panel's feature set, all versions.
+        evaluation_id: name of the evaluation.
+        cache_dir: where finished folds are kept.
+        on_fold: told after each fold.
 
     Raises:
-        ValueError: two contenders share a name, a fold has nothing to train on, a forecast is
-            not finite or has crossing quantiles, or a file of a finished fold is damaged.
+        ValueError: two contenders share a name, a forecast is not finite or has crossing
+            quantiles, or a file of a finished fold is damaged.
     """
     contenders = [as_contender(recipe) for recipe in recipes]
     names = [contender.name for contender in contenders]
     if len(set(names)) != len(names):
         raise ValueError(f"every recipe of an evaluation needs its own name, got {names}")
-    chosen = [fold for fold in _folds(panel, plan) if fold.test_rows.size]
-    keys = [_fold_identity(panel, fold) for fold in chosen] if cache_dir else [""] * len(chosen)
+    chosen = list(_folds(panel, plan, targets))
+    keys = [_fold_identity(*fold) for fold in chosen] if cache_dir else [""] * len(chosen)
     frames: list[pl.DataFrame] = []
     for contender in contenders:
-        for fold, key in zip(chosen, keys, strict=True):
+        for (told, fold), key in zip(chosen, keys, strict=True):
             began = time.monotonic()
-            folder = _folder(cache_dir, contender, fold, key)
-            frame, cached = _one_fold(panel, contender, fold, plan, folder)
+            folder = _folder(cache_dir, contender, told, fold, key)
+            frame, cached = _one_fold(told, contender, fold, plan, folder)
             frames.append(frame)
             if on_fold is not None:
                 total, seconds = len(contenders) * len(chosen), time.monotonic() - began
@@ -86,8 +107,38 @@ def walk_forward(
     return _finish(frames, evaluation_id)
 
 
+def absences(
+    panel: Panel,
+    recipes: Sequence[Recipe | Contender],
+    plan: Plan,
+    *,
+    targets: pl.DataFrame,
+    evaluation_id: str,
+) -> pl.DataFrame:
+    """Rows of ``evaluation.absence``: which origins each contender sits out, and why.
+
+    The arguments are those of `walk_forward`. Nothing is trained.
+    """
+    chosen = list(_folds(panel, plan, targets))
+    planned = dict(plan.origins.group_by("commodity").len().iter_rows())
+    rows = [
+        (evaluation_id, contender.name, commodity, *parts, planned[commodity])
+        for contender in map(as_contender, recipes)
+        for commodity, parts in _absent(contender, chosen).items()
+    ]
+    columns = ("evaluation_id", "recipe", "commodity", "reason", "absent", "last", "planned")
+    frame = pl.DataFrame(rows, schema=columns, orient="row")
+    return ABSENCE.validate(frame.select(list(ABSENCE.dtypes)).cast(pl.Schema(ABSENCE.dtypes)))
+
+
 def fold_forecaster(
-    panel: Panel, recipe: Recipe | Learned, plan: Plan, cache_dir: Path, at: datetime
+    panel: Panel,
+    recipe: Recipe | Learned,
+    plan: Plan,
+    cache_dir: Path,
+    at: datetime,
+    *,
+    targets: pl.DataFrame,
 ) -> Forecaster:
     """The model that the walk-forward had trained before ``at``, for replayed forecasts.
 
@@ -96,11 +147,11 @@ def fold_forecaster(
     """
     contender = as_contender(recipe)
     instant = int(at.timestamp() * 1_000_000)
-    earlier = [f for f in _folds(panel, plan) if f.test_rows.size and f.refit_at_us <= instant]
+    earlier = [one for one in _folds(panel, plan, targets) if one[1].refit_at_us <= instant]
     if not earlier:
         raise ValueError(f"{at} lies before the first refit; replay a later day")
-    fold = earlier[-1]
-    folder = _folder(cache_dir, contender, fold, _fold_identity(panel, fold))
+    told, fold = earlier[-1]
+    folder = _folder(cache_dir, contender, told, fold, _fold_identity(told, fold))
     assert folder is not None
     return Forecaster.load(folder / "model")
 
@@ -110,14 +161,45 @@ def as_contender(recipe: Recipe | Contender) -> Contender:
     return Learned(recipe) if isinstance(recipe, Recipe) else recipe
 
 
-def _folds(panel: Panel, plan: Plan) -> list[Fold]:
-    return folds.walk_forward(
-        panel,
-        plan.origins["row"].to_numpy(),
-        [int(t.timestamp() * 1_000_000) for t in plan.refits],
-        embargo_days=plan.embargo_days,
-        validation_share=plan.validation_share,
-    )
+def _folds(panel: Panel, plan: Plan, targets: pl.DataFrame) -> Iterator[tuple[Panel, Fold]]:
+    """Each fold that has origins, with the panel as told at its refit."""
+    rows = plan.origins["row"].to_numpy()
+    decision = panel.decision_at_R.cpu().numpy()[rows]
+    refits = [int(t.timestamp() * 1_000_000) for t in plan.refits]
+    for at, refit, following in zip(plan.refits, refits, [*refits[1:], NEVER], strict=True):
+        test = rows[(decision >= refit) & (decision < following)]
+        if test.size:
+            told = panel_as_told(panel, targets, at)
+            yield told, _fold(told, test, refit, plan)
+
+
+def _fold(panel: Panel, test_rows: Rows, refit_at_us: int, plan: Plan) -> Fold:
+    try:
+        (fold,) = folds.walk_forward(
+            panel,
+            test_rows,
+            [refit_at_us],
+            embargo_days=plan.embargo_days,
+            validation_share=plan.validation_share,
+        )
+    except NothingToTrainOn:
+        # Those that need no training forecast all the same; the others say why they do not.
+        nothing = np.array([], dtype=np.int64)
+        return Fold(folds.day_name(refit_at_us), refit_at_us, nothing, nothing, test_rows)
+    return fold
+
+
+def _absent(
+    contender: Contender, chosen: Sequence[tuple[Panel, Fold]]
+) -> dict[str, tuple[str, int, date]]:
+    """Per commodity, the newest reason, how many origins, and the last of them."""
+    found: dict[str, tuple[str, int, date]] = {}
+    for panel, fold in chosen:
+        for one in contender.absences(panel, fold):
+            last = _EPOCH + timedelta(days=int(panel.session_R[one.rows].max()))
+            earlier = found[one.commodity][1] if one.commodity in found else 0
+            found[one.commodity] = (one.reason, earlier + len(one.rows), last)
+    return found
 
 
 def _one_fold(
@@ -126,12 +208,22 @@ def _one_fold(
     finished = _finished(folder) if folder else None
     if finished is not None:
         return finished, True
-    forecasts = contender.forecast(panel, fold, folder)
+    present = _present(fold, contender.absences(panel, fold))
+    if not present.test_rows.size:
+        return FORECAST.empty().drop("evaluation_id"), False
+    forecasts = contender.forecast(panel, present, folder)
     _sound(forecasts, contender, fold)
-    frame = _long(panel, contender, fold, plan, forecasts)
+    frame = _long(panel, contender, present, plan, forecasts)
     if folder is not None:
         _keep(frame, folder)
     return frame, False
+
+
+def _present(fold: Fold, absent: Sequence[Absence]) -> Fold:
+    if not absent:
+        return fold
+    missing = np.concatenate([one.rows for one in absent])
+    return replace(fold, test_rows=fold.test_rows[~np.isin(fold.test_rows, missing)])
 
 
 def _sound(forecasts: Forecasts, contender: Contender, fold: Fold) -> None:
@@ -176,35 +268,35 @@ def _finish(frames: list[pl.DataFrame], evaluation_id: str) -> pl.DataFrame:
     return FORECAST.validate(frame.select(list(FORECAST.dtypes)).cast(pl.Schema(FORECAST.dtypes)))
 
 
-def _folder(cache_dir: Path | None, contender: Contender, fold: Fold, key: str) -> Path | None:
+def _folder(
+    cache_dir: Path | None, contender: Contender, panel: Panel, fold: Fold, key: str
+) -> Path | None:
     if cache_dir is None:
         return None
     # Bits repeat on one device alone.
     place = devices.describe_device(devices.choose_device())
-    decided = (contender.identity(), str(contender.levels), code_identity(), place, key)
+    basis = contender.basis(_last_instant(panel, fold))
+    decided = (contender.identity(), str(contender.levels), code_identity(), place, key, basis)
     return cache_dir / contender.name / f"{fold.name}-{_hash(contender.name, *decided)[:24]}"
 
 
 def _fold_identity(panel: Panel, fold: Fold) -> str:
-    """Hash of all that was public when the fold's last origin was forecast, and of its rows.
+    """Hash of the rows decided until the fold's last origin, and of the targets told at its refit.
 
     Later rows and targets leave it unchanged, so a finished fold stays finished as data arrive.
     """
     decision = panel.decision_at_R.cpu().numpy()
-    last = decision[fold.test_rows].max()
-    kept = np.flatnonzero(decision <= last)
+    kept = np.flatnonzero(decision <= _last_instant(panel, fold))
     digest = hashlib.sha256(panel.spec.identity().encode())
-    for name in ("commodity_R", "session_R", "decision_at_R", "values_RF", "mask_RF", "age_RG"):
+    for name in _CONTENT:
         digest.update(np.ascontiguousarray(getattr(panel, name).cpu().numpy()[kept]).data)
-    for name in ("variance_R2", "ready_R"):
-        digest.update(np.ascontiguousarray(getattr(panel, name).cpu().numpy()[kept]).data)
-    public = panel.target_available_RH.cpu().numpy()[kept]
-    known = (public <= last) & panel.target_mask_RH.cpu().numpy()[kept]
-    digest.update(np.where(known, public, NEVER).data)
-    digest.update(np.where(known, panel.target_RH.cpu().numpy()[kept], 0.0).data)
     for rows in (fold.train_rows, fold.validation_rows, fold.test_rows):
         digest.update(b"|" + np.searchsorted(kept, rows).tobytes())
     return digest.hexdigest()
+
+
+def _last_instant(panel: Panel, fold: Fold) -> int:
+    return int(panel.decision_at_R.cpu().numpy()[fold.test_rows].max())
 
 
 def _keep(frame: pl.DataFrame, folder: Path) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import torch
 
 from cbi_pipeline.catalogue import Catalogue
 from cbi_pipeline.features.export import panel_arrays, panel_frame, panel_spec
 from cbi_pipeline.features.feature_set import FeatureSet
-from cbi_pipeline.forecasting.panel import Panel, PanelSpec
+from cbi_pipeline.forecasting.panel import NEVER, Panel, PanelSpec
+
+_TARGET = ("commodity", "session", "horizon")
 
 
 def panel(
@@ -21,55 +24,78 @@ def panel(
     catalogue: Catalogue,
     feature_set: FeatureSet,
     as_of: datetime,
-    *,
-    told: Literal["last", "first"] = "last",
 ) -> Panel:
     """The panel as known at ``as_of``.
 
     Args:
         rows: ``features.row``; those decided later are left out.
-        targets: ``features.target``; one version of each counts, the rest are masked.
+        targets: ``features.target``, all versions; see `known_targets`.
         catalogue: commodities and horizons, in panel order.
         feature_set: columns of the rows.
         as_of: aware instant.
-        told: which version of a target counts: the newest public at ``as_of``, or the one told
-            first. A panel that is looked back on from earlier instants needs the latter: a later
-            correction would take the target away from those who knew it before.
 
     Raises:
         ValueError: fewer than two rows were decided by then.
     """
     spec = panel_spec(catalogue, feature_set)
     arrays = panel_arrays(panel_frame(rows, spec, as_of), spec)
-    _place_targets(arrays, known_targets(targets, feature_set, as_of, told=told), spec)
+    arrays |= _placed(
+        known_targets(targets, feature_set, as_of),
+        spec,
+        arrays["commodity_R"],
+        arrays["session_R"],
+    )
     return Panel.from_numpy(spec, **arrays)
 
 
-def known_targets(
-    targets: pl.DataFrame,
-    feature_set: FeatureSet,
-    as_of: datetime,
-    *,
-    told: Literal["last", "first"] = "last",
-) -> pl.DataFrame:
-    """The last or first version of each target public at ``as_of``, if that version has a value."""
+def panel_as_told(panel: Panel, targets: pl.DataFrame, as_of: datetime) -> Panel:
+    """The same rows with the targets as last told at ``as_of``; later ones are unknown.
+
+    What a walk-forward learns from at a refit: a correction counts from its own instant on, and
+    what was told before it counts until then.
+
+    Args:
+        panel: rows, in any state of knowledge of their targets.
+        targets: ``features.target``, all versions.
+        as_of: aware instant.
+    """
+    told = _newest(targets, panel.spec.feature_set, as_of)
+    arrays = _placed(
+        told, panel.spec, panel.commodity_R.cpu().numpy(), panel.session_R.cpu().numpy()
+    )
+    told_tensors = {name: torch.from_numpy(a).to(panel.device) for name, a in arrays.items()}
+    return Panel(spec=panel.spec, **(panel.tensors() | told_tensors))
+
+
+def known_targets(targets: pl.DataFrame, feature_set: FeatureSet, as_of: datetime) -> pl.DataFrame:
+    """The newest version of each target public at ``as_of``, if that version has a value.
+
+    ``available_at`` is when a value of the target was first public: a correction changes what the
+    return was, not when its news was out.
+    """
+    return _newest(targets, feature_set.name, as_of)
+
+
+def _newest(targets: pl.DataFrame, feature_set: str, as_of: datetime) -> pl.DataFrame:
+    valued = pl.col("value").is_not_null()
     return (
-        targets.filter(pl.col("feature_set") == feature_set.name, pl.col("available_at") <= as_of)
-        .sort("commodity", "session", "horizon", "version")
-        .unique(["commodity", "session", "horizon"], keep=told, maintain_order=True)
-        .filter(pl.col("value").is_not_null())
+        targets.filter(pl.col("feature_set") == feature_set, pl.col("available_at") <= as_of)
+        .sort(*_TARGET, "version")
+        .with_columns(available_at=pl.col("available_at").filter(valued).min().over(_TARGET))
+        .unique(_TARGET, keep="last", maintain_order=True)
+        .filter(valued)
     )
 
 
-def _place_targets(
-    arrays: dict[str, npt.NDArray[Any]], targets: pl.DataFrame, spec: PanelSpec
-) -> None:
+def _placed(
+    targets: pl.DataFrame,
+    spec: PanelSpec,
+    commodity: npt.NDArray[np.int64],
+    session: npt.NDArray[np.int32],
+) -> dict[str, npt.NDArray[Any]]:
+    """The target arrays of a panel with these rows."""
     places = pl.DataFrame(
-        {
-            "code": arrays["commodity_R"],
-            "session": arrays["session_R"],
-            "row": np.arange(arrays["commodity_R"].shape[0]),
-        }
+        {"code": commodity, "session": session, "row": np.arange(commodity.shape[0])}
     )
     columns = pl.DataFrame(
         [
@@ -85,7 +111,11 @@ def _place_targets(
         .with_columns(pl.col("session").to_physical())
         .join(places, on=["code", "session"])
     )
+    shape = (commodity.shape[0], len(spec.horizons))
+    target, mask = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=np.bool_)
+    available = np.full(shape, NEVER)
     where = placed.get_column("row").to_numpy(), placed.get_column("column").to_numpy()
-    arrays["target_RH"][where] = placed.get_column("value").to_numpy()
-    arrays["target_mask_RH"][where] = True
-    arrays["target_available_RH"][where] = placed.get_column("available_at").dt.epoch("us")
+    target[where] = placed.get_column("value").to_numpy()
+    mask[where] = True
+    available[where] = placed.get_column("available_at").dt.epoch("us")
+    return {"target_RH": target, "target_mask_RH": mask, "target_available_RH": available}

@@ -13,6 +13,10 @@ DAY_US = 86_400_000_000
 IntArray = NDArray[np.int64]
 
 
+class NothingToTrainOn(ValueError):
+    """No rows to train on, or none to validate on, were public at a refit."""
+
+
 @dataclass(frozen=True, eq=False)
 class Fold:
     """Row indices (int64) of one refit, in time order within each commodity.
@@ -43,8 +47,8 @@ def walk_forward(
     """One fold per refit instant; a fold's test rows are the origins until the next refit.
 
     Raises:
-        ValueError: refits are not increasing, an origin precedes the first refit, or a fold has
-            no training or no validation rows.
+        NothingToTrainOn: a fold has no training or no validation rows.
+        ValueError: refits are not increasing, or an origin precedes the first refit.
     """
     refits = [int(t) for t in refit_at_us]
     if not refits or any(a >= b for a, b in pairwise(refits)):
@@ -57,22 +61,33 @@ def walk_forward(
     for refit, following in zip(refits, [*refits[1:], NEVER], strict=True):
         test = origins[(decision >= refit) & (decision < following)]
         train, validation = _split(panel, refit, embargo_days, validation_share)
-        folds.append(Fold(_day(refit), refit, train, validation, test))
+        folds.append(Fold(day_name(refit), refit, train, validation, test))
     return folds
+
+
+def is_trainable(
+    panel: Panel, refit_at_us: int, *, embargo_days: float, validation_share: float
+) -> bool:
+    """True when rows to train and to validate on were public at a refit (microseconds UTC)."""
+    try:
+        _split(panel, refit_at_us, embargo_days, validation_share)
+    except NothingToTrainOn:
+        return False
+    return True
 
 
 def latest(panel: Panel, as_of_us: int, *, embargo_days: float, validation_share: float) -> Fold:
     """The fold of a final training: test rows are each commodity's newest ready row.
 
     Raises:
-        ValueError: no training or no validation rows are known as of then.
+        NothingToTrainOn: no training or no validation rows are known as of then.
     """
     train, validation = _split(panel, as_of_us, embargo_days, validation_share)
     known = (panel.decision_at_R <= as_of_us) & panel.ready_R
     rows = known.nonzero().flatten().cpu().numpy()
     commodity = panel.commodity_R.cpu().numpy()[rows]
     last = np.append(np.diff(commodity) > 0, True)[: rows.size]
-    return Fold(_day(as_of_us), int(as_of_us), train, validation, rows[last])
+    return Fold(day_name(as_of_us), int(as_of_us), train, validation, rows[last])
 
 
 def _split(
@@ -92,20 +107,21 @@ def _split(
     decision = panel.decision_at_R.cpu().numpy()
     rows = np.flatnonzero(panel.ready_R.cpu().numpy() & (public <= refit_at - embargo))
     if rows.size == 0:
-        raise ValueError(
-            f"no training rows are known at the refit of {_day(refit_at)}; refit later"
+        raise NothingToTrainOn(
+            f"no training rows are known at the refit of {day_name(refit_at)}; refit later"
         )
     order = np.sort(decision[rows])
     opens = order[min(int((1.0 - validation_share) * rows.size), rows.size - 1)]
     validation = rows[decision[rows] >= opens]
     train = rows[public[rows] <= opens - embargo]
     if train.size == 0:
-        raise ValueError(
-            f"no training rows are left before validation at the refit of {_day(refit_at)}; "
+        raise NothingToTrainOn(
+            f"no training rows are left before validation at the refit of {day_name(refit_at)}; "
             "refit later, or lower validation_share or embargo_days"
         )
     return train, validation
 
 
-def _day(instant_us: int) -> str:
+def day_name(instant_us: int) -> str:
+    """The day of an instant (microseconds UTC), which names a fold."""
     return str(np.datetime64(int(instant_us), "us").astype("datetime64[D]"))

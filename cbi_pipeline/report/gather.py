@@ -11,6 +11,7 @@ import polars as pl
 from cbi_pipeline.catalogue import Catalogue
 from cbi_pipeline.registry import chronicle, newest_evidence, reign
 from cbi_pipeline.report.morning import (
+    Absence,
     DataDate,
     Gate,
     Ingestion,
@@ -74,9 +75,8 @@ def gather(
         modified=tuple(modified),
         replayed=replayed,
         scores=_scores(store, evaluation_id),
-        gates=_gates(
-            ruled.filter(pl.col("who") == "gate", pl.col("evaluation_id") == evaluation_id)
-        ),
+        absences=_absences(store, evaluation_id),
+        gates=_gates(ruled, evaluation_id),
         refresh=next(iter(_told(refreshed.tail(1))), None),
         by_hand=_told(by_hand.head(_DECISIONS_BY_HAND)),
         quarantined=_quarantined(store),
@@ -140,8 +140,9 @@ def _replay(
     return shown, rows.filter(pl.col("recipe") == shown)
 
 
-def _gates(rows: pl.DataFrame) -> tuple[Gate, ...]:
-    """Decisions on the newest evidence; making the first version is none beside a real one."""
+def _gates(ruled: pl.DataFrame, evaluation_id: str) -> tuple[Gate, ...]:
+    """Decisions on an evaluation; making the first version is none beside a real one."""
+    rows = ruled.filter(pl.col("who") == "gate", pl.col("evaluation_id") == evaluation_id)
     real = rows.filter(pl.col("verdict") != "first")
     shown = real if real.height else rows
     return _told(shown.unique("recipe", keep="last", maintain_order=True))
@@ -159,6 +160,12 @@ def _scores(store: Store, evaluation_id: str) -> tuple[Score, ...]:
         ~pl.col("recipe").is_in(naive), "recipe", "commodity", "horizon", "metric"
     ).drop("evaluation_id")
     return tuple(Score(**row) for row in ordered.iter_rows(named=True))
+
+
+def _absences(store: Store, evaluation_id: str) -> tuple[Absence, ...]:
+    rows = store.table("evaluation.absence", "evaluation_id = ?", [evaluation_id])
+    ordered = rows.drop("evaluation_id").sort("recipe", "commodity")
+    return tuple(Absence(**row) for row in ordered.iter_rows(named=True))
 
 
 def _quarantined(store: Store) -> dict[str, int]:

@@ -132,6 +132,18 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Absence:
+    """Origins of a commodity that a recipe had too little history to forecast."""
+
+    recipe: str
+    commodity: str
+    absent: int
+    planned: int
+    last: date
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
     """What was decided, by the gate, the nightly refresh or a person, and why."""
 
@@ -218,6 +230,7 @@ class Morning:
         model: the registered version behind it, when it is in the registry's table.
         replayed: recipe whose replayed forecasts make the track record.
         scores: figures of the newest evaluation, naive forecasts first.
+        absences: what was sat out in it, by recipe.
         gates: the gate's newest decisions, one per challenger.
         refresh: newest decision on a nightly version of the champion recipe.
         by_hand: promotions and rollbacks by people, newest first.
@@ -239,6 +252,7 @@ class Morning:
     modified: tuple[str, ...] = ()
     replayed: str | None = None
     scores: tuple[Score, ...] = ()
+    absences: tuple[Absence, ...] = ()
     gates: tuple[Gate, ...] = ()
     refresh: Gate | None = None
     by_hand: tuple[Gate, ...] = ()

@@ -116,6 +116,34 @@ def _held(name: str, held: Score, band: Score | None) -> str:
     return f"{said} of {held.count} outcomes, {verdict} ({reach})."
 
 
+def untested(morning: Morning) -> list[str]:
+    """Sentences on the commodities that are forecast although nothing of it was judged yet."""
+    if not morning.scores:
+        return []
+    speaker = spoke(morning)
+    judged = {score.commodity for score in morning.scores if score.recipe == speaker}
+    return [
+        f"{page.name}: untested. No past forecast of it could be judged yet."
+        for page in morning.pages
+        if page.outlooks and page.id not in judged
+    ]
+
+
+def sat_out(morning: Morning) -> list[str]:
+    """Sentences on the forecasts that sat out origins, and why."""
+    names = {page.id: page.name for page in morning.pages}
+    return [
+        f"{_capital(_NAMES.get(one.recipe, one.recipe))} sat out {one.absent} of {one.planned} "
+        f"past forecasts of {names.get(one.commodity, one.commodity)}, the last from "
+        f"{formats.day(one.last)}: {one.reason}."
+        for one in morning.absences
+    ]
+
+
+def _capital(words: str) -> str:
+    return words[0].upper() + words[1:]
+
+
 def in_question(morning: Morning) -> list[str]:
     """Recipes whose skill a reader asks about: the one that spoke, then the gate's challengers.
 

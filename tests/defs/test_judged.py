@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from cbi_pipeline.defs.evaluation.trial import Trial, judged_in_week
+from cbi_pipeline.defs.evaluation.trial import Trial, judged_in_week, judges_champion
+from cbi_pipeline.registry import newest_evidence
 from tests.registry import world
 from tests.report.warehouses import CATALOGUE, publish
 
@@ -41,3 +42,13 @@ def test_evidence_of_other_horizons_does_not_answer_for_the_week(tmp_path, horiz
     trial = Trial(SimpleNamespace(catalogue=asked), pipeline=None)
     with publish(tmp_path).read() as store:
         assert trial.is_answered(store, store.table("registry.decision")) is answered
+
+
+def test_evidence_without_the_recipe_that_speaks_does_not_answer_for_the_week(tmp_path):
+    with publish(tmp_path).read() as store:
+        ruled = store.table("registry.decision")
+        evidence = newest_evidence(ruled)
+        crowned = world.decision("prior", "promote") | {"evaluation_id": evidence}
+        stranger = world.decision("stranger", "promote") | {"evaluation_id": evidence}
+        assert judges_champion(store, world.decisions(crowned))
+        assert not judges_champion(store, world.decisions(stranger))

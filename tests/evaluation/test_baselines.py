@@ -22,7 +22,8 @@ def panel():
 
 def test_climatology_is_the_rank_quantile_of_returns_public_at_the_origin(panel):
     rows = [500, 799, 900]
-    forecasts = Climatology().forecast(panel, fold(panel, rows), None)
+    climatology = Climatology(panels.targets(panel))
+    forecasts = climatology.forecast(panel, fold(panel, rows), None)
     commodity, decision = panel.commodity_R.numpy(), panel.decision_at_R.numpy()
     for n, row in enumerate(rows):
         for h in range(2):
@@ -33,7 +34,7 @@ def test_climatology_is_the_rank_quantile_of_returns_public_at_the_origin(panel)
                 and panel.target_mask_RH[r, h]
                 and panel.target_available_RH[r, h] <= decision[row]
             )
-            for level, value in zip(Climatology().levels, forecasts.q_NHQ[n, h], strict=True):
+            for level, value in zip(climatology.levels, forecasts.q_NHQ[n, h], strict=True):
                 position = min(max(level * (len(past) + 1), 1), len(past)) - 1
                 below = int(position)
                 above = min(below + 1, len(past) - 1)
@@ -45,8 +46,10 @@ def test_climatology_is_the_rank_quantile_of_returns_public_at_the_origin(panel)
 def test_climatology_never_reads_returns_of_the_future(panel):
     longer, shorter = panels.panel(weeks=160), panels.panel(weeks=160, until=130)
     row = np.flatnonzero(shorter.commodity_R.numpy() == 0)[-1]
-    one = Climatology().forecast(longer, fold(longer, [row]), None)
-    other = Climatology().forecast(shorter, fold(shorter, [row]), None)
+    one, other = (
+        Climatology(panels.targets(of)).forecast(of, fold(of, [row]), None)
+        for of in (longer, shorter)
+    )
     assert np.array_equal(one.q_NHQ, other.q_NHQ)
 
 
@@ -57,9 +60,12 @@ def test_climatology_covers_exchangeable_returns_at_its_levels():
     assert below.mean() == pytest.approx(0.05, abs=0.006)
 
 
-def test_climatology_of_too_short_a_past_is_refused(panel):
-    with pytest.raises(ValueError, match="knows 35 past returns, needs 40"):
-        Climatology().forecast(panel, fold(panel, [39]), None)
+def test_climatology_sits_out_where_too_few_returns_were_public(panel):
+    climatology = Climatology(panels.targets(panel))
+    (absence,) = climatology.absences(panel, fold(panel, [39, 400]))
+    assert (absence.commodity, absence.rows.tolist()) == ("daily", [39])
+    assert "20 past returns at 1m were public" in absence.reason
+    assert "it needs 40" in absence.reason
 
 
 def test_ewma_is_a_unit_t_stretched_by_the_root_of_the_sessions(panel):
@@ -79,7 +85,7 @@ def test_the_unit_t_has_unit_variance():
 
 
 def test_the_prior_is_the_untrained_anchored_network_itself(panel):
-    prior = baselines("f-1")[2]
+    prior = baselines("f-1", panels.targets(panel))[2]
     train = np.arange(320, 600)
     given = Fold("f", 0, train, np.arange(600, 700), np.array([750, 799]))
     one = prior.forecast(panel, given, None)
@@ -89,7 +95,7 @@ def test_the_prior_is_the_untrained_anchored_network_itself(panel):
 
 
 def test_the_prior_uses_half_of_each_variance(panel):
-    prior = baselines("f-1")[2]
+    prior = baselines("f-1", panels.targets(panel))[2]
     given = Fold("f", 0, np.arange(320, 600), np.arange(600, 700), np.array([750]))
     forecasts = prior.forecast(panel, given, None)
     assert forecasts.vol_NH[0] == pytest.approx(np.sqrt(np.array([5, 20]) * 1e-4), rel=1e-5)
@@ -114,5 +120,6 @@ def test_a_rolling_recipe_is_trained_on_its_newest_years_alone(panel):
     assert rolling.identity() != expanding.identity() == tiny("f-1").identity()
 
 
-def test_the_baselines_carry_the_names_the_gate_asks_for():
-    assert tuple(one.name for one in baselines("f-1")) == BASELINES
+def test_the_baselines_carry_the_names_the_gate_asks_for(panel):
+    known = panels.targets(panel)
+    assert tuple(one.name for one in baselines("f-1", known)) == BASELINES

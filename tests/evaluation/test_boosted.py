@@ -42,6 +42,8 @@ def test_it_stands_in_the_same_table(panel):
     planned = plan(
         panel, panels.catalogue(years=1, origins=10, refits="yearly"), panels.rows(panel)
     )
-    frame = walk_forward(panel, [Boosted()], planned, evaluation_id="e")
+    frame = walk_forward(
+        panel, [Boosted()], planned, targets=panels.targets(panel), evaluation_id="e"
+    )
     FORECAST.validate(frame)
     assert set(frame["recipe"]) == {"lightgbm"}

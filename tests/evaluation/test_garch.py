@@ -1,4 +1,4 @@
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 
 import numpy as np
 import polars as pl
@@ -12,6 +12,7 @@ from data_contracts.market import PRICE
 from tests.evaluation import panels
 
 EMPTY = np.array([], dtype=np.int64)
+FOREVER = np.iinfo(np.int64).max
 
 
 def prices(panel, *, seed=0):
@@ -66,7 +67,7 @@ def fold(panel, rows, refit_week=300):
 @pytest.mark.parametrize(("kind", "order"), [("garch", 0), ("gjr", 1)])
 def test_the_filtered_variance_agrees_with_arch(panel, priced, kind, order):
     history = History.of(priced, "daily")
-    model = arch_model(history.returns, mean="Zero", p=1, o=order, q=1, dist="t")
+    model = arch_model(history.returns(FOREVER), mean="Zero", p=1, o=order, q=1, dist="t")
     fit = model.fit(disp="off")
     found = fit.params
     ours = Parameters(
@@ -101,7 +102,7 @@ def test_plain_garch_expects_no_change_and_calls_no_direction(panel, priced):
 def test_forecasts_widen_after_a_turbulent_week(panel, priced):
     rows = np.arange(1500, 1580)
     wide = Garch(priced).forecast(panel, fold(panel, rows), None).vol_NH[:, 0]
-    returns = History.of(priced, "daily").returns
+    returns = History.of(priced, "daily").returns(FOREVER)
     recent = np.array([np.abs(returns[row - 10 : row]).mean() for row in rows])
     assert np.corrcoef(wide, recent)[0, 1] > 0.6
 
@@ -131,43 +132,25 @@ def test_the_fit_knows_only_returns_public_at_the_refit(panel, priced):
     assert first == second
 
 
-def test_the_second_version_of_a_price_is_not_used(panel, priced):
-    revised = priced.with_columns(
-        version=pl.lit(2, pl.Int64), price=pl.col("price") * 1.1,
-        available_at=pl.col("available_at") + timedelta(days=30),
-    )  # fmt: skip
-    one = Garch(priced).forecast(panel, fold(panel, [1510]), None)
-    other = Garch(pl.concat([priced, revised])).forecast(panel, fold(panel, [1510]), None)
-    assert np.array_equal(one.q_NHQ, other.q_NHQ)
-
-
 def test_a_price_that_is_not_positive_has_no_return_and_stops_nothing(panel, priced):
     negative = priced.with_columns(
         price=pl.when(pl.col("session") == date(2015, 1, 5)).then(-37.63).otherwise("price")
     )
     left_out = priced.filter(pl.col("session") != date(2015, 1, 5))
     with_it, without = (History.of(prices, "daily") for prices in (negative, left_out))
-    assert (with_it.returns == without.returns).all()
+    assert (with_it.returns(FOREVER) == without.returns(FOREVER)).all()
     assert np.isfinite(Garch(negative).forecast(panel, fold(panel, [1510]), None).q_NHQ).all()
 
 
-def test_a_short_history_is_refused(panel, priced):
-    with pytest.raises(ValueError, match="needs 250"):
-        Garch(priced).forecast(panel, fold(panel, [1510], refit_week=40), None)
+def test_a_commodity_of_too_few_returns_at_the_refit_is_sat_out_and_the_other_is_not(panel, priced):
+    daily, weekly = 1510, 1700
+    (absence,) = Garch(priced).absences(panel, fold(panel, [daily, weekly], refit_week=100))
+    assert (absence.commodity, absence.rows.tolist()) == ("weekly", [weekly])
+    assert "99 returns were public" in absence.reason
+    assert "it needs 250" in absence.reason
 
 
 def test_both_kinds_carry_their_own_name_and_identity(priced):
     one, other = garch_baselines(priced)
     assert (one.name, other.name) == ("garch_t", "gjr_t")
     assert one.identity() != other.identity()
-
-
-def test_first_releases_are_dated_by_the_latest_before_them(panel, priced):
-    late = priced.with_columns(
-        available_at=pl.when(pl.col("session") == pl.col("session").min())
-        .then(pl.lit(datetime(2012, 1, 1, tzinfo=UTC)))
-        .otherwise("available_at")
-    )
-    history = History.of(late, "daily")
-    assert (np.diff(history.public) >= 0).all()
-    assert history.public[0] == history.public[100]

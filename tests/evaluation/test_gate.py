@@ -172,12 +172,6 @@ def test_nothing_scored_yet_makes_the_gate_abstain():
     assert made.verdict == "abstain"
 
 
-def test_a_missing_opponent_is_named():
-    world = planted()
-    with pytest.raises(ValueError, match="ewma"):
-        judge(world, [naive(world)[0], naive(world)[2], world.speak("candidate", world.scale)])
-
-
 def test_every_candidate_tried_leaves_less_of_the_level_and_all_of_them_no_more_than_it():
     world = planted(weeks=40)
     frames = [*naive(world), world.speak("candidate", world.scale)]

@@ -22,7 +22,13 @@ def slowly(done):
 panel = panels.panel()
 planned = plan(panel, panels.catalogue(), panels.rows(panel))
 walk_forward(
-    panel, [Ewma()], planned, evaluation_id="e", cache_dir=Path(sys.argv[1]), on_fold=slowly
+    panel,
+    [Ewma()],
+    planned,
+    targets=panels.targets(panel),
+    evaluation_id="e",
+    cache_dir=Path(sys.argv[1]),
+    on_fold=slowly,
 )
 """
 
@@ -39,9 +45,10 @@ def test_a_killed_walk_forward_computes_only_the_folds_it_had_not_finished(tmp_p
     panel = panels.panel()
     planned = plan(panel, panels.catalogue(), panels.rows(panel))
     seen = []
+    common = {"targets": panels.targets(panel), "evaluation_id": "e"}
     resumed = walk_forward(
-        panel, [Ewma()], planned, evaluation_id="e", cache_dir=tmp_path, on_fold=seen.append
+        panel, [Ewma()], planned, cache_dir=tmp_path, on_fold=seen.append, **common
     )
     assert [done.fold for done in seen if done.cached] == finished
     assert len(seen) > len(finished)
-    assert resumed.equals(walk_forward(panel, [Ewma()], planned, evaluation_id="e"))
+    assert resumed.equals(walk_forward(panel, [Ewma()], planned, **common))

@@ -99,13 +99,6 @@ def test_a_percentage_error_near_a_price_of_zero_is_left_out(small):
     assert frame["percentage"].max() < 1.0
 
 
-def test_recipes_that_differ_in_origins_are_refused(small):
-    one, other = small.speak("a", small.scale), small.speak("b", small.scale)
-    short = other.filter(pl.col("origin_session") > worlds.session(3))
-    with pytest.raises(ValueError, match="8 origins are not forecast by all 2 recipes"):
-        scored(small, pl.concat([one, short]))
-
-
 def test_recipes_that_differ_in_levels_are_refused(small):
     other = small.speak("b", small.scale).with_columns(
         quantile=pl.when(pl.col("quantile") == 0.05).then(0.04).otherwise("quantile")

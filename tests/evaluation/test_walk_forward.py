@@ -10,6 +10,7 @@ import torch
 
 from cbi_pipeline.evaluation import (
     Climatology,
+    Contender,
     Ewma,
     as_contender,
     baselines,
@@ -29,7 +30,7 @@ LEVELS = Ewma().levels
 
 
 @dataclasses.dataclass
-class Recorder:
+class Recorder(Contender):
     """Forecasts what was last known at the refit, and remembers every fold it was asked for."""
 
     name: str = "recorder"
@@ -64,11 +65,12 @@ def planned(panel):
 
 
 def run(panel, planned, recipes, **options):
-    return walk_forward(panel, recipes, planned, evaluation_id="e", **options)
+    known = panels.targets(panel)
+    return walk_forward(panel, recipes, planned, targets=known, evaluation_id="e", **options)
 
 
 def test_every_origin_is_forecast_once_per_horizon_level_and_recipe(panel, planned):
-    frame = run(panel, planned, [Climatology(), Ewma()])
+    frame = run(panel, planned, [Climatology(panels.targets(panel)), Ewma()])
     FORECAST.validate(frame)
     assert not frame.select(FORECAST.key).is_duplicated().any()
     assert frame.height == planned.origins.height * 2 * len(LEVELS) * 2
@@ -124,9 +126,10 @@ def test_forecasts_do_not_change_when_the_future_does(panel, planned):
     )
     catalogue, rows = panels.catalogue(), panels.rows(shorter)
     early = plan(shorter, catalogue, rows)
-    contenders = [Climatology(), Ewma(), Recorder()]
-    before = run(shorter, early, contenders).drop("origin_price")
-    after = run(panel, planned, contenders).drop("origin_price")
+    before, after = (
+        run(one, its, [Climatology(panels.targets(one)), Ewma(), Recorder()]).drop("origin_price")
+        for one, its in ((shorter, early), (panel, planned))
+    )
     both = before.join(after, on=FORECAST.key, suffix="_after")
     assert both.height > kept.height * 2 * len(LEVELS)
     assert (both["value"] == both["value_after"]).all()
@@ -220,11 +223,14 @@ def trained(tmp_path_factory):
     catalogue = panels.catalogue(years=1, origins=40, refits="yearly")
     planned = plan(panel, catalogue, panels.rows(panel))
     folder = tmp_path_factory.mktemp("walk")
-    contenders = [*baselines("f-1"), tiny("f-1")]
+    known = panels.targets(panel)
+    contenders = [*baselines("f-1", known), tiny("f-1")]
     name = evaluation_id(
         "s", worlds.NOW, [as_contender(one) for one in contenders], planned, panel.spec
     )
-    frame = walk_forward(panel, contenders, planned, evaluation_id=name, cache_dir=folder)
+    frame = walk_forward(
+        panel, contenders, planned, targets=known, evaluation_id=name, cache_dir=folder
+    )
     return panel, catalogue, planned, folder, frame
 
 
@@ -240,7 +246,9 @@ def test_a_network_is_judged_by_the_same_table_as_the_naive_forecasts(trained):
 def test_the_model_of_a_fold_gives_that_folds_forecasts_again(trained):
     panel, _, planned, folder, frame = trained
     origin = planned.origins.row(-1, named=True)
-    model = fold_forecaster(panel, tiny("f-1"), planned, folder, origin["decision_at"])
+    model = fold_forecaster(
+        panel, tiny("f-1"), planned, folder, origin["decision_at"], targets=panels.targets(panel)
+    )
     forecasts = model.predict(panel, np.array([origin["row"]]))
     stored = frame.filter(
         pl.col("recipe") == "tiny",
@@ -254,12 +262,17 @@ def test_a_replay_before_the_first_refit_is_refused(trained):
     panel, _, planned, folder, _ = trained
     early = planned.refits[0] - timedelta(days=1)
     with pytest.raises(ValueError, match="before the first refit"):
-        fold_forecaster(panel, tiny("f-1"), planned, folder, early)
+        fold_forecaster(panel, tiny("f-1"), planned, folder, early, targets=panels.targets(panel))
 
 
 def test_a_trained_fold_is_read_back_with_the_same_bits(trained):
     panel, _, planned, folder, frame = trained
     again = walk_forward(
-        panel, [tiny("f-1")], planned, evaluation_id=frame["evaluation_id"][0], cache_dir=folder
+        panel,
+        [tiny("f-1")],
+        planned,
+        targets=panels.targets(panel),
+        evaluation_id=frame["evaluation_id"][0],
+        cache_dir=folder,
     )
     assert again.equals(frame.filter(pl.col("recipe") == "tiny"))

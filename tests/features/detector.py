@@ -1,19 +1,36 @@
 """The leak detector: scramble the future of a record and see whether the past notices."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
+from importlib.util import find_spec
 
 import numpy as np
 import polars as pl
 import torch
 
-from cbi_pipeline.evaluation import calibrate
-from cbi_pipeline.evaluation.baselines import baselines
-from cbi_pipeline.features import CORE_1, build_rows, build_targets, known_targets, panel
-from cbi_pipeline.forecasting import Panel, fit, latest, tiny
+from cbi_pipeline.evaluation import (
+    Boosted,
+    Contender,
+    Learned,
+    Plan,
+    absences,
+    baselines,
+    calibrate,
+    garch_baselines,
+    walk_forward,
+)
+from cbi_pipeline.features import (
+    CORE_1,
+    build_rows,
+    build_targets,
+    known_targets,
+    panel,
+    panel_as_told,
+)
+from cbi_pipeline.forecasting import Panel, latest, tiny
 from cbi_pipeline.forecasting.scaler import fit_moments
 from cbi_pipeline.market import latest_prices
 from data_contracts.evaluation import FORECAST
@@ -49,9 +66,17 @@ class Record:
         return calibrate(forecasts(self), self.targets)
 
     @cached_property
-    def walked(self) -> Panel:
-        """What a walk-forward over the whole record learns from."""
-        return panel(self.rows, self.targets, CATALOGUE, CORE_1, self.end, told="first")
+    def whole(self) -> Panel:
+        """All rows there will ever be."""
+        return self.panel(self.end)
+
+    @property
+    def contenders(self) -> list[Contender]:
+        """Everything that a walk-forward can compare, with all that will ever be known."""
+        trees = [Boosted()] if find_spec("lightgbm") else []
+        networks = [Learned(tiny(CORE_1.name)), Learned(tiny(CORE_1.name), "tiny_rolling", 2)]
+        naive = baselines(CORE_1.name, self.targets)
+        return [*naive, *garch_baselines(self.prices), *trees, *networks]
 
     def panel(self, as_of: datetime = END) -> Panel:
         return panel(self.rows, self.targets, CATALOGUE, CORE_1, as_of)
@@ -98,12 +123,48 @@ def bands_study(record: Record, instant: datetime) -> str:
 
 def walked_study(record: Record, instant: datetime) -> str:
     """What a walk-forward over the whole record trains on at ``instant``."""
-    at = micros(instant)
-    public = record.walked.target_available_RH.numpy() <= at
-    told = np.where(public, record.walked.target_RH.numpy(), np.nan)
-    rows = record.walked.decision_at_R.numpy() <= at
-    parts = [hashlib.sha256(told[rows].tobytes()).hexdigest()]
-    return " ".join([*parts, *training_parts(record.walked, instant)])
+    told = panel_as_told(record.whole, record.targets, instant)
+    rows = told.decision_at_R.numpy() <= micros(instant)
+    targets = np.where(told.target_mask_RH.numpy(), told.target_RH.numpy(), np.nan)
+    parts = [hashlib.sha256(targets[rows].tobytes()).hexdigest()]
+    return " ".join([*parts, *training_parts(told, instant)])
+
+
+def contenders_study(record: Record, instant: datetime) -> str:
+    """What every contender says, or why it is silent, at origins up to ``instant``."""
+    return walked_by(record.contenders, record, instant)
+
+
+def walked_by(contenders: Sequence[Contender], record: Record, instant: datetime) -> str:
+    """What contenders that hold all there will ever be known of a record make of its past."""
+    given = {"targets": record.targets, "evaluation_id": "e"}
+    planned = past_plan(record, instant)
+    if planned is None:
+        return "no origin yet"
+    said = walk_forward(record.whole, contenders, planned, **given)
+    silent = absences(record.whole, contenders, planned, **given)
+    return " ".join(fingerprint(frame.sort(frame.columns)) for frame in (said, silent))
+
+
+def past_plan(record: Record, instant: datetime) -> Plan | None:
+    """Each commodity's newest rows decided by ``instant``, and one refit forty days before it."""
+    refit = instant - timedelta(days=40)
+    names = np.array(record.whole.spec.commodities, dtype=object)
+    rows = pl.DataFrame(
+        {
+            "commodity": pl.Series(names[record.whole.commodity_R.numpy()], dtype=pl.String),
+            "session": pl.Series(record.whole.session_R.numpy()).cast(pl.Date),
+        }
+    ).with_row_index("row")
+    ready = record.rows.filter(pl.col("ready"), pl.col("decision_at").is_between(refit, instant))
+    origins = ready.select("commodity", "session", "decision_at", "price").join(
+        rows.cast({"row": pl.Int64}), on=["commodity", "session"], how="left"
+    )
+    # Odd ones alone are enough; each commodity's newest is among them.
+    odd = pl.int_range(pl.len(), 0, -1).over("commodity") % 4 == 1
+    origins = origins.sort("commodity", "session").filter(odd)
+    order = ["row", "commodity", "session", "decision_at", "price"]
+    return Plan(origins.sort("row").select(order), (refit,)) if origins.height else None
 
 
 def forecasts(record: Record) -> pl.DataFrame:
@@ -147,17 +208,6 @@ def training_parts(known: Panel, instant: datetime) -> list[str]:
     arrays = [names[:, rows] for rows in (fold.train_rows, fold.validation_rows, fold.test_rows)]
     arrays += [moment.numpy() for moment in moments]
     return [hashlib.sha256(array.tobytes()).hexdigest() for array in arrays]
-
-
-def forecasts_study(record: Record, instant: datetime) -> str:
-    """What baselines and a network trained on the record say at ``instant``."""
-    known = record.panel(instant)
-    fold = latest(known, micros(instant), embargo_days=7, validation_share=0.2)
-    learned = fit(tiny(CORE_1.name), known, fold.train_rows, fold.validation_rows).forecaster
-    said = [learned.predict(known, fold.test_rows)]
-    said += [one.forecast(known, fold, None) for one in baselines(CORE_1.name)]
-    parts = [np.ascontiguousarray(array).tobytes() for one in said for array in one]
-    return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
 def micros(instant: datetime) -> int:

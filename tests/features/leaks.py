@@ -1,13 +1,15 @@
 """Ways in which the future gets into features, each planted into the honest pipeline."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 
+import numpy as np
 import polars as pl
 import torch
 
-from cbi_pipeline.evaluation import calibrate
+from cbi_pipeline.evaluation import Ewma, calibrate
 from cbi_pipeline.forecasting.scaler import fit_moments
 from cbi_pipeline.market import latest_prices
 from tests.features.detector import (
@@ -19,6 +21,7 @@ from tests.features.detector import (
     forecasts,
     micros,
     said,
+    walked_by,
 )
 from tests.features.worlds import MONTHLY, OPEN_INTEREST, POSITIONS, RETAIL, WEEKLY, WTI
 
@@ -97,6 +100,29 @@ def price_as_restated_later(record: Record) -> pl.Series:
     return _beside(record, newest, ["commodity", "session"]).get_column("newest")
 
 
+def days_to_the_session_before_as_finally_known(record: Record) -> pl.Series:
+    """The session before is another one once a hole between the two is filled."""
+    sessions = record.prices.filter(version=1).sort("commodity", "session")
+    before = pl.col("session").diff().over("commodity").dt.total_days()
+    gaps = sessions.select("commodity", "session", gap=before)
+    return _beside(record, gaps, ["commodity", "session"]).get_column("gap")
+
+
+def record_stopped_by_a_session_that_comes_late(record: Record) -> pl.Series:
+    """Prices in order of sessions, each known only with all before it: one late stops the rest."""
+    first = record.prices.filter(version=1).sort("commodity", "session")
+    dated = first.with_columns(known=pl.col("available_at").cum_max().over("commodity"))
+    rows = record.rows.select("commodity", "decision_at").with_row_index()
+    newest = rows.sort("decision_at").join_asof(
+        dated.select("commodity", "known", "price").sort("known"),
+        left_on="decision_at",
+        right_on="known",
+        by="commodity",
+        check_sortedness=False,
+    )
+    return newest.sort("index").get_column("price")
+
+
 def weekly_value_filled_backward(record: Record) -> pl.Series:
     return _stocks_on(record).backward_fill()
 
@@ -165,6 +191,27 @@ def targets_public_from_their_target_date(record: Record, instant: datetime) -> 
     )
 
 
+# Leaks in what a contender reads beside honest rows.
+
+
+@dataclass(frozen=True)
+class Counting(Ewma):
+    """Widens with the sessions there were, as finally known, up to each origin."""
+
+    prices: pl.DataFrame | None = None
+    name: str = "counting"
+
+    def forecast(self, panel, fold, folder):
+        honest = super().forecast(panel, fold, folder)
+        sessions = self.prices.filter(version=1)["session"].to_physical().sort().to_numpy()
+        ever = np.searchsorted(sessions, panel.session_R.numpy()[fold.test_rows], side="right")
+        return honest._replace(q_NHQ=honest.q_NHQ * ever[:, None, None])
+
+
+def contender_counting_sessions_as_finally_known(record: Record, instant: datetime) -> str:
+    return walked_by([Counting(prices=record.prices)], record, instant)
+
+
 # Leaks in how a band is calibrated on honest forecasts.
 
 _OUTCOME = ["commodity", "session", "horizon"]
@@ -219,6 +266,8 @@ _COLUMN = (
     season_of_later_years,
     target_among_features,
     price_as_restated_later,
+    days_to_the_session_before_as_finally_known,
+    record_stopped_by_a_session_that_comes_late,
     weekly_value_filled_backward,
     weekly_value_interpolated,
     positions_joined_on_their_report_date,
@@ -229,10 +278,11 @@ _TRAINING = (
     scaler_fitted_on_validation_rows,
     targets_public_from_their_target_date,
 )
+_CONTENDER = (contender_counting_sessions_as_finally_known,)
 _CALIBRATION = (outcomes_as_restated_later, outcomes_but_those_withdrawn_later)
 
 LEAKS: dict[str, Study] = {
     **{leak.__name__: _of_record(leak) for leak in _RECORD},
     **{leak.__name__: _of_column(leak) for leak in _COLUMN},
-    **{leak.__name__: leak for leak in (*_TRAINING, *_CALIBRATION)},
+    **{leak.__name__: leak for leak in (*_TRAINING, *_CONTENDER, *_CALIBRATION)},
 }

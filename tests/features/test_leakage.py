@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tests.features.detector import (
     Record,
     bands_study,
+    contenders_study,
     features_study,
-    forecasts_study,
     full_study,
     notices,
     walked_study,
@@ -65,7 +65,7 @@ def test_nothing_decided_on_the_shipped_record_depends_on_what_came_later(
     assert not notices(full_study, shipped, instant, seed, series)
 
 
-STUDIES = [full_study, bands_study, walked_study]
+STUDIES = [full_study, bands_study, walked_study, contenders_study]
 REVISED = {
     "record": st.integers(0, 10_000),
     "days": st.floats(100, 830),
@@ -95,8 +95,29 @@ def assert_unnoticed(study, record, days, seed, series) -> None:
     assert not notices(study, Record(world(record, revisions=60)), instant, seed, series)
 
 
-def test_no_forecast_depends_on_what_came_later(recent):
-    assert not notices(forecasts_study, recent, INSTANTS[4], seed=4)
+def test_no_contender_depends_on_what_came_later(recent):
+    assert not notices(contenders_study, recent, INSTANTS[4], seed=4)
+
+
+@pytest.mark.slow
+def test_no_contender_at_any_instant_depends_on_what_came_later(recent):
+    assert not any(notices(contenders_study, recent, at, seed) for seed, at in enumerate(INSTANTS))
+
+
+@pytest.mark.slow
+def test_no_contender_on_the_long_record_depends_on_a_session_that_was_filled_in_later(shipped):
+    """A day's price came more than a year after its neighbours."""
+    hole = (pl.col("series_id") == WTI) & (pl.col("period") == date(2016, 6, 1))
+    filled = datetime(2017, 7, 20, 14, tzinfo=UTC)
+    instant = pl.when(hole).then(pl.lit(filled)).otherwise("available_at")
+    late = Record(
+        shipped.observations.with_columns(available_at=instant.cast(pl.Datetime("us", "UTC")))
+    )
+    never = Record(shipped.observations.filter(~hole))
+    for at in (datetime(2016, 12, 1, tzinfo=UTC), filled - timedelta(minutes=1)):
+        assert contenders_study(late, at) == contenders_study(never, at)
+    after = filled + timedelta(days=10)
+    assert contenders_study(late, after) != contenders_study(never, after)
 
 
 @pytest.mark.slow

@@ -90,8 +90,8 @@ def scramble(
     """The record with everything that became public after ``after`` replaced by something else.
 
     Values change, some vanish, some turn into withdrawals, releases come later or in another
-    order, and periods known by then are corrected. What was public by then stays. ``series``
-    limits the damage.
+    order, periods known by then are corrected, and holes of the past are filled. What was public by
+    then stays. ``series`` limits the damage.
     """
     dice = np.random.default_rng(seed)
     hit = pl.col("series_id").is_in(list(series)) if series else pl.lit(True)
@@ -104,7 +104,7 @@ def scramble(
     past = past.with_columns(
         available_at=pl.Series(dice.choice(moments, len(past)).tolist()).cast(_MICROS)
     )
-    changed = pl.concat([later, past])
+    changed = pl.concat([later, past, _filled(known.filter(hit), after, dice)])
     gone = pl.Series(dice.random(len(changed)) < 0.1)
     noise = pl.Series(np.exp(dice.normal(0, 0.3, len(changed))))
     changed = changed.with_columns(
@@ -127,3 +127,40 @@ def _dealt_anew(later: pl.DataFrame, dice: np.random.Generator) -> pl.DataFrame:
     swapped = pl.Series(dice.random(len(later)) < 10 / max(len(later), 1))
     other = pl.col("available_at").shuffle(seed=int(dice.integers(2**31))).over("series_id")
     return shifted.with_columns(available_at=pl.when(swapped).then(other).otherwise("available_at"))
+
+
+def _filled(known: pl.DataFrame, after: datetime, dice: np.random.Generator) -> pl.DataFrame:
+    """Periods of the past that each series lacked until after ``after``: some inside, one before.
+
+    A hole is a day on which the series could have had a value: a weekday of a daily series, its own
+    weekday of a weekly one, the first of a month of a monthly one.
+    """
+    filled = [known.clear()]
+    ordered = known.sort("series_id", "period")
+    for (name,), own in ordered.group_by("series_id", maintain_order=True):
+        first, last = own["period"].min(), own["period"].max()
+        days = pl.DataFrame({"period": pl.date_range(first - timedelta(31), last, eager=True)})
+        day = pl.col("period").dt
+        usual = {"daily": day.weekday() < 6, "monthly": day.day() == 1}.get(
+            _frequency(name), day.weekday() == first.isoweekday()
+        )
+        holes = days.filter(usual).join(own, on="period", how="anti")["period"]
+        inside = holes.filter(holes > first)
+        chosen = [*holes.filter(holes < first).tail(1), *inside.sample(min(3, len(inside)), seed=1)]
+        late = own.sample(len(chosen), seed=2, with_replacement=True).with_columns(
+            period=pl.Series(chosen, dtype=pl.Date),
+            status=pl.lit("value"),
+            value=pl.lit(float(own["value"].drop_nulls().median() or 1.0)),
+            available_at=pl.Series(
+                [after + timedelta(hours=float(h)) for h in dice.uniform(0.01, 900, len(chosen))],
+                dtype=_MICROS,
+            ),
+        )
+        filled.append(late)
+    return pl.concat(filled)
+
+
+def _frequency(series: str) -> str:
+    if series in MONTHLY:
+        return "monthly"
+    return "daily" if series in (WTI, OPEN_INTEREST) else "weekly"

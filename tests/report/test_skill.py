@@ -2,11 +2,13 @@
 
 import re
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
-from cbi_pipeline.report import panels, skill
-from cbi_pipeline.report.morning import Score
+from cbi_pipeline.report import formats, panels, skill
+from cbi_pipeline.report.morning import Absence, Score
+from cbi_pipeline.report.page import render
 from tests.report.mornings import morning
 
 
@@ -109,3 +111,30 @@ def test_coverage_is_told_with_the_band_it_should_lie_in(value, words):
     assert words in told
     assert "(70" in told
     assert "of 200 outcomes" in told
+
+
+def test_a_commodity_that_speaks_without_a_scored_past_is_said_to_be_untested():
+    given = morning()
+    kept = tuple(score for score in given.scores if score.commodity != given.pages[1].id)
+    assert skill.untested(given) == []
+    (words,) = skill.untested(replace(given, scores=kept))
+    assert words == f"{given.pages[1].name}: untested. No past forecast of it could be judged yet."
+    assert words in render(replace(given, scores=kept))
+
+
+def test_what_was_sat_out_stands_on_the_page_with_its_reason():
+    given = morning()
+    absence = Absence(
+        recipe="garch_t",
+        commodity=given.pages[1].id,
+        absent=40,
+        planned=100,
+        last=date(2018, 3, 5),
+        reason="82 returns were public at the refit of 2018-01-01, it needs 250",
+    )
+    (words,) = skill.sat_out(replace(given, absences=(absence,)))
+    assert words == (
+        f"GARCH(1,1)-t sat out 40 of 100 past forecasts of {given.pages[1].name}, the last from "
+        f"{formats.day(absence.last)}: {absence.reason}."
+    )
+    assert words in render(replace(given, absences=(absence,)))

@@ -8,10 +8,9 @@ import polars as pl
 from cbi_pipeline.defs import metadata, progress
 from cbi_pipeline.defs.evaluation import bands
 from cbi_pipeline.defs.evaluation.figures import skill_of
-from cbi_pipeline.defs.evaluation.trial import Trial, challenger, founder, judged_in_week, recipes
+from cbi_pipeline.defs.evaluation.trial import Trial, judged_in_week, judges_champion
 from cbi_pipeline.defs.knowledge import evidence_at, knowledge
 from cbi_pipeline.defs.pipeline import Pipeline
-from cbi_pipeline.registry import reign
 from data_contracts.evaluation import CALIBRATED
 
 KEY = dg.AssetKey(["evaluation", "walk_forward"])
@@ -51,21 +50,20 @@ def walk_forward(
     trial = Trial(knowledge(pipeline, evidence_at(pipeline)), pipeline)
     standing = stands(trial, config, pipeline)
     if standing is None:
-        forecasts, scores = gathered(trial, pipeline)
-        pipeline.add({"evaluation.forecast": forecasts, "evaluation.score": scores})
+        pipeline.add(gathered(trial, pipeline))
     with pipeline.warehouse.read() as store:
         scores = store.table("evaluation.score", "evaluation_id = ?", [trial.name])
-        reigning = reign(store.table("registry.decision"))
-    speaks = (reigning.recipe if reigning else founder(pipeline).name) + CALIBRATED
-    yield bands.calibration(scores, speaks)
+        absent = store.table("evaluation.absence", "evaluation_id = ?", [trial.name])
+    yield bands.calibration(scores, trial.lineup.champion.name + CALIBRATED)
     yield dg.MaterializeResult(
         metadata={
             "evidence": standing or "gathered anew",
             "evaluation": trial.name,
             "origins": len(trial.plan.origins),
             "refits": len(trial.plan.refits),
+            "sat out": metadata.table(absent.drop("evaluation_id")),
             "scores": metadata.table(headlines(scores)),
-            **pictures(scores, challenger(pipeline).name),
+            **pictures(scores, trial.lineup.challenger.name),
         },
     )
 
@@ -76,33 +74,44 @@ def stands(trial: Trial, config: Evidence, pipeline: Pipeline) -> str | None:
         if trial.is_done(store):
             return "stands: same data, recipes, plan and code"
         decisions = store.table("registry.decision")
-        fits = trial.is_answered(store, decisions)
-    recipe = challenger(pipeline).name
+        fits = trial.is_answered(store, decisions) and judges_champion(store, decisions)
+    recipe = trial.lineup.challenger.name
     weekly = pipeline.settings.profile == "live" and not config.anew
     if weekly and fits and judged_in_week(decisions, recipe, pipeline.now()):
         return f"{recipe} was judged this week already; the weekly job judges it again"
     return None
 
 
-def gathered(trial: Trial, pipeline: Pipeline) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Forecasts of the trial, those of the recipes calibrated as well, and all their scores."""
-    from cbi_pipeline.evaluation import calibrate, score
+def gathered(trial: Trial, pipeline: Pipeline) -> dict[str, pl.DataFrame]:
+    """Forecasts of the trial, those of the recipes calibrated as well, scores, and who sat out."""
+    from cbi_pipeline.evaluation import absences, calibrate, score
     from cbi_pipeline.evaluation import walk_forward as walked
 
     steps = len(trial.contenders) * len(trial.plan.refits)
     with progress.track("walk-forward", steps) as done:
         forecasts = walked(
-            trial.known.walked_panel,
+            trial.known.panel,
             trial.contenders,
             trial.plan,
+            targets=trial.known.targets,
             evaluation_id=trial.name,
             cache_dir=pipeline.settings.checkpoints_dir / "walk_forward",
             on_fold=lambda fold: done(f"{fold.recipe} {fold.fold}"),
         )
-    learned = pl.col("recipe").is_in(list(recipes(pipeline)))
+    learned = pl.col("recipe").is_in(list(trial.lineup.recipes))
     calibrated = calibrate(forecasts.filter(learned), trial.known.targets)
     everything = pl.concat([forecasts, calibrated])
-    return everything, score(everything, trial.known.targets, pipeline.catalogue)
+    return {
+        "evaluation.forecast": everything,
+        "evaluation.score": score(everything, trial.known.targets, pipeline.catalogue),
+        "evaluation.absence": absences(
+            trial.known.panel,
+            trial.contenders,
+            trial.plan,
+            targets=trial.known.targets,
+            evaluation_id=trial.name,
+        ),
+    }
 
 
 def headlines(scores: pl.DataFrame) -> pl.DataFrame:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from cbi_pipeline.defs.evaluation.lineup import Lineup, lineup
 from cbi_pipeline.defs.knowledge import Knowledge, feature_set
 from cbi_pipeline.defs.pipeline import ZONE, Pipeline
-from cbi_pipeline.registry import newest_evidence
+from cbi_pipeline.registry import newest_evidence, reign
 from data_contracts.evaluation import LOOKS
 
 if TYPE_CHECKING:
@@ -36,17 +37,17 @@ def challenger(pipeline: Pipeline) -> Recipe:
     return make(feature_set(pipeline.catalogue).name)
 
 
-def recipes(pipeline: Pipeline) -> dict[str, Recipe]:
-    """Every recipe that can be champion or challenger, by name."""
-    return {recipe.name: recipe for recipe in (founder(pipeline), challenger(pipeline))}
-
-
 @dataclass(frozen=True)
 class Trial:
     """One walk-forward: what was known, and who is compared on it."""
 
     known: Knowledge
     pipeline: Pipeline
+
+    @cached_property
+    def lineup(self) -> Lineup:
+        """Champion, challenger and founder."""
+        return entered(self.pipeline)
 
     @cached_property
     def contenders(self) -> Sequence[Contender]:
@@ -61,11 +62,11 @@ class Trial:
 
         asked = self.known.catalogue.evaluation
         garch = garch_baselines(self.known.prices) if asked.garch else ()
-        learned = (as_contender(recipe) for recipe in recipes(self.pipeline).values())
-        recent = challenger(self.pipeline)
+        learned = (as_contender(recipe) for recipe in self.lineup.recipes.values())
+        recent = self.lineup.challenger
         rolling = [Learned(recent, f"{recent.name}_rolling", asked.rolling_years)]
         return (
-            *baselines(self.known.feature_set.name),
+            *baselines(self.known.feature_set.name, self.known.targets),
             *garch,
             *([Boosted()] if asked.lightgbm else []),
             *learned,
@@ -77,7 +78,7 @@ class Trial:
         """Origins and refits."""
         from cbi_pipeline.evaluation import plan
 
-        return plan(self.known.walked_panel, self.known.catalogue, self.known.rows)
+        return plan(self.known.panel, self.known.catalogue, self.known.rows)
 
     @cached_property
     def name(self) -> str:
@@ -85,9 +86,7 @@ class Trial:
         from cbi_pipeline.evaluation import evaluation_id
 
         known = self.known
-        return evaluation_id(
-            known.state, known.as_of, self.contenders, self.plan, known.walked_panel.spec
-        )
+        return evaluation_id(known.state, known.as_of, self.contenders, self.plan, known.panel.spec)
 
     def is_done(self, store: Store) -> bool:
         """True when this very evaluation is stored, with what scores there can be."""
@@ -108,6 +107,21 @@ class Trial:
             steps.get(commodity) == set(own["horizon"])
             for (commodity,), own in asked.group_by("commodity")
         )
+
+
+def judges_champion(store: Store, decisions: pl.DataFrame) -> bool:
+    """True when the evaluation the gate saw last has forecasts of the recipe that speaks now."""
+    reigning = reign(decisions)
+    found = store.query(
+        "SELECT 1 FROM evaluation.forecast WHERE evaluation_id = ? AND recipe = ? LIMIT 1",
+        [newest_evidence(decisions), reigning.recipe if reigning else ""],
+    )
+    return not found.is_empty()
+
+
+def entered(pipeline: Pipeline) -> Lineup:
+    """The recipes that tonight's champion, challenger and founder are."""
+    return lineup(pipeline, founder(pipeline), challenger(pipeline))
 
 
 def judged_in_week(decisions: pl.DataFrame, recipe: str, now: datetime) -> bool:

@@ -4,7 +4,7 @@ import dagster as dg
 import polars as pl
 
 from cbi_pipeline.defs import metadata
-from cbi_pipeline.defs.evaluation.trial import recipes
+from cbi_pipeline.defs.evaluation.trial import entered
 from cbi_pipeline.defs.forecasting.models import in_order, registered
 from cbi_pipeline.defs.forecasting.succession import enthroned, succession
 from cbi_pipeline.defs.knowledge import knowledge
@@ -38,7 +38,7 @@ def refresh(
     shown: dict[str, dg.MarkdownMetadataValue] = {}
     versions = [
         registered(recipe, known, decisions, pipeline, shown)
-        for recipe in in_order(reigning.recipe, recipes(pipeline))
+        for recipe in in_order(reigning.recipe, entered(pipeline).recipes)
     ]
     ruling = succession(versions, decisions, known, pipeline)
     aliases = enthroned(versions, ruling, pipeline)

@@ -6,7 +6,7 @@ import dagster as dg
 import polars as pl
 
 from cbi_pipeline.defs import metadata
-from cbi_pipeline.defs.evaluation.trial import Trial, challenger, founder
+from cbi_pipeline.defs.evaluation.trial import Trial
 from cbi_pipeline.defs.knowledge import evidence_at, knowledge
 from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.registry import chronicle, following, reign
@@ -50,10 +50,11 @@ def rulings(
     """The founding decision where there is none, and the gate's on the challenger."""
     from cbi_pipeline.evaluation import decide, first, tried_before
 
-    now, recipe = pipeline.now(), challenger(pipeline).name
+    now, recipe = pipeline.now(), trial.lineup.challenger.name
     standing = decisions
     if reign(decisions) is None:
-        standing = first(founder(pipeline).name, evaluation_id=trial.name, decided_at=now).frame()
+        founder = trial.lineup.founder.name
+        standing = first(founder, evaluation_id=trial.name, decided_at=now).frame()
     reigning = reign(standing)
     assert reigning is not None
     ruling = decide(

@@ -1,0 +1,87 @@
+"""The recipes of a night: the champion as it was registered, and what the code sets against it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from cbi_pipeline.defs.knowledge import feature_set
+from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.registry import RegistryMismatch, Reign, reign
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from cbi_pipeline.forecasting import Recipe
+
+
+@dataclass(frozen=True)
+class Lineup:
+    """The recipes that are walked forward, trained and registered.
+
+    Attributes:
+        champion: the recipe that speaks, as its registered version holds it.
+        challenger: the recipe that faces the gate; the champion where the code's is the same.
+        founder: the recipe that was champion before anything was proven.
+    """
+
+    champion: Recipe
+    challenger: Recipe
+    founder: Recipe
+
+    @property
+    def recipes(self) -> dict[str, Recipe]:
+        """Each of them once, by name."""
+        return {one.name: one for one in (self.founder, self.champion, self.challenger)}
+
+
+def lineup(pipeline: Pipeline, founder: Recipe, challenger: Recipe) -> Lineup:
+    """The champion on the record, with the founder and the challenger of today's code.
+
+    What the code calls its recipes decides nothing about the champion: a challenger that bears the
+    champion's name and is another recipe takes a name of its own.
+
+    Raises:
+        RegistryMismatch: the champion was crowned, has no version, and the code has no such recipe.
+    """
+    with pipeline.warehouse.read() as store:
+        decisions, versions = store.table("registry.decision"), store.table("registry.version")
+    reigning = reign(decisions)
+    champion = founder
+    if reigning is not None:
+        champion = _registered(pipeline, reigning, versions, (founder, challenger))
+    first = champion if founder.name == champion.name else founder
+    if _alike(challenger, champion):
+        return Lineup(champion, champion, first)
+    if challenger.name in (champion.name, first.name) and not _alike(challenger, first):
+        challenger = _renamed(challenger)
+    return Lineup(champion, challenger, first)
+
+
+def _registered(
+    pipeline: Pipeline, reigning: Reign, versions: pl.DataFrame, code: tuple[Recipe, ...]
+) -> Recipe:
+    """The recipe of the version in use, on today's features."""
+    offered = {one.name: one for one in (*map(_renamed, code), *code)}
+    same = offered.get(reigning.recipe)
+    if reigning.version is None:
+        # Crowned tonight: the gate has judged the recipe of the code, its version follows.
+        if same is None:
+            raise RegistryMismatch(
+                f"recipe {reigning.recipe!r} was decided to be champion, no version of it was "
+                "registered, and the code has no recipe of that name; bring it back for one night"
+            )
+        return same
+    stored = dict(versions.select("version", "recipe_id").iter_rows())
+    if same is not None and stored.get(reigning.version) == same.identity():
+        return same
+    recipe = pipeline.registry.load(reigning.version).recipe
+    return replace(recipe, feature_set=feature_set(pipeline.catalogue).name)
+
+
+def _alike(one: Recipe, other: Recipe) -> bool:
+    return replace(one, name=other.name) == other
+
+
+def _renamed(recipe: Recipe) -> Recipe:
+    return replace(recipe, name=f"{recipe.name}_{recipe.identity()[:8]}")
