@@ -1,0 +1,84 @@
+"""Which recipes a night has: the champion as registered, and what the code sets against it."""
+
+import dataclasses
+
+import pytest
+
+from cbi_pipeline.defs.evaluation.lineup import lineup
+from cbi_pipeline.defs.evaluation.trial import challenger, entered, founder
+from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.evaluation import by_person, decision
+from cbi_pipeline.registry import RegistryMismatch
+from cbi_pipeline.settings import Settings
+from tests.system.homes import copied
+
+
+@pytest.fixture(scope="module")
+def founded(one_night, tmp_path_factory) -> Pipeline:
+    """A home whose champion is version 1, the founder."""
+    home = copied(one_night, tmp_path_factory.mktemp("founded") / ".cbi")
+    return Pipeline(Settings(home=home, profile="tiny"))
+
+
+@pytest.fixture(scope="module")
+def promoted(one_night, tmp_path_factory) -> Pipeline:
+    """A home whose champion is version 2, the tiny recipe of today's code."""
+    home = copied(one_night, tmp_path_factory.mktemp("promoted") / ".cbi")
+    pipeline = Pipeline(Settings(home=home, profile="tiny"))
+    made = by_person(
+        "promote", "tiny", "anchored_untrained", version=2, reason="learned tails", who="ada",
+        decided_at=pipeline.now(),
+    )  # fmt: skip
+    pipeline.add({"registry.decision": made.frame()})
+    return pipeline
+
+
+def test_the_codes_recipes_are_the_lineup_of_a_home_they_made(founded):
+    found = entered(founded)
+    assert (found.champion, found.challenger) == (founder(founded), challenger(founded))
+    assert list(found.recipes) == ["anchored_untrained", "tiny"]
+
+
+def test_a_challenger_that_is_the_champion_is_not_entered_twice(promoted):
+    found = entered(promoted)
+    assert found.champion == found.challenger == challenger(promoted)
+    assert list(found.recipes) == ["anchored_untrained", "tiny"]
+
+
+def test_the_promoted_recipe_stays_when_the_code_brings_another(promoted):
+    other = dataclasses.replace(challenger(promoted), name="next", window=12)
+    found = lineup(promoted, founder(promoted), other)
+    assert found.champion == challenger(promoted)
+    assert (found.challenger, list(found.recipes)) == (
+        other,
+        ["anchored_untrained", "tiny", "next"],
+    )
+
+
+def test_another_recipe_of_the_champions_name_takes_a_name_of_its_own(promoted):
+    other = dataclasses.replace(challenger(promoted), window=12)
+    found = lineup(promoted, founder(promoted), other)
+    assert found.champion == challenger(promoted)
+    assert found.challenger.window == 12
+    assert found.challenger.name == f"tiny_{other.identity()[:8]}"
+    assert len(found.recipes) == 3
+
+
+def test_a_founder_that_was_rewritten_in_the_code_speaks_as_it_was_registered(founded):
+    rewritten = dataclasses.replace(founder(founded), window=8)
+    found = lineup(founded, rewritten, challenger(founded))
+    assert found.champion == found.founder == founder(founded)
+
+
+def test_a_recipe_crowned_tonight_is_the_one_that_the_gate_judged(founded, one_night, tmp_path):
+    home = copied(one_night, tmp_path / ".cbi")
+    pipeline = Pipeline(Settings(home=home, profile="tiny"))
+    other = dataclasses.replace(challenger(pipeline), name="anchored_untrained", window=12)
+    renamed = lineup(pipeline, founder(pipeline), other).challenger
+    crowned = decision(
+        "e", renamed.name, "anchored_untrained", "promote", "better", decided_at=pipeline.now()
+    )
+    pipeline.add({"registry.decision": crowned.frame()})
+    assert lineup(pipeline, founder(pipeline), other).champion == renamed
+    with pytest.raises(RegistryMismatch, match="no version of it was registered"):
+        lineup(pipeline, founder(pipeline), challenger(pipeline))
