@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from cbi_pipeline.catalogue import Catalogue
     from cbi_pipeline.feeds.live import LiveFeed
 
+#: A night that writes is no fault, and not worth a minute of waiting.
+_SHORT_WAIT_S = 5.0
 _FREE_BYTES = 2 * 1024**3
 #: What the package reads besides its sources and the archive's records, which have a look of
 #: their own.
@@ -209,14 +211,20 @@ def _key(settings: Settings, feed: LiveFeed, idle: str | None) -> tuple[State, s
 
 
 def _warehouse(settings: Settings) -> Finding:
-    from cbi_pipeline.warehouse import Warehouse, WarehouseError
+    from cbi_pipeline.ledger import LedgerDamaged, bind_warehouse
+    from cbi_pipeline.warehouse import WarehouseBusy, WarehouseError
 
+    warehouse, note = bind_warehouse(settings, wait_s=_SHORT_WAIT_S), ""
     try:
-        with Warehouse(settings.warehouse_dir).read() as store:
+        try:
+            warehouse.check()
+        except WarehouseBusy as error:
+            note = f"; not looked at as it is written: {error}"
+        with warehouse.read() as store:
             count = store.query("SELECT count(*) AS n FROM raw.observation")["n"][0]
-    except WarehouseError as error:
+    except (WarehouseError, LedgerDamaged) as error:
         return Finding("warehouse", "fix", str(error))
-    return Finding("warehouse", "ok", f"{count:,} observed values published")
+    return Finding("warehouse", "ok", f"{count:,} observed values published{note}")
 
 
 def _registry(settings: Settings) -> Finding:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from cbi_pipeline.commands.console import console, errors
-from cbi_pipeline.settings import load_settings
+from cbi_pipeline.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from cbi_pipeline.ledger import Ledger
 
 app = typer.Typer(
     help="The response ledger and the chain of issued forecasts.", no_args_is_help=True
@@ -14,19 +19,45 @@ app = typer.Typer(
 
 @app.command()
 def verify() -> int:
-    """Check every stored response and every issued forecast; name what changed or is missing."""
-    from cbi_pipeline.issued import IssuedLedger
+    """Check every stored response, the log, the warehouse and every issued forecast.
+
+    Whatever is missing, changed or cut off is named with its file and line, and what to do.
+    """
+    from cbi_pipeline.ingest import verify_ledger
     from cbi_pipeline.ledger import Ledger
-    from cbi_pipeline.warehouse import Warehouse
+    from cbi_pipeline.warehouse import NothingPublished, WarehouseError
 
     settings = load_settings()
     ledger = Ledger(settings.ledger_dir)
-    with Warehouse(settings.warehouse_dir).read() as store:
-        found = [*ledger.damage(), *IssuedLedger(store, settings.issued_dir).verify()]
-        issued = store.query("SELECT count(*) AS n FROM issued.forecast")["n"][0]
-    for line in found:
+    faults, issued = verify_ledger(ledger), 0
+    try:
+        more, issued = _verify_warehouse(settings, ledger)
+        faults += more
+    except WarehouseError as error:
+        if isinstance(error, NothingPublished) and not faults:
+            raise
+        faults.append(str(error))
+    for line in faults:
         errors.print(line)
-    if found:
+    if faults:
         return 1
     console.print(f"{len(ledger.responses())} responses and {issued:,} forecast rows are sound")
     return 0
+
+
+def _verify_warehouse(settings: Settings, ledger: Ledger) -> tuple[list[str], int]:
+    """What is wrong with the database, and how many forecast rows it holds."""
+    from cbi_pipeline.ingest import verify_warehouse
+    from cbi_pipeline.issued import IssuedLedger
+    from cbi_pipeline.ledger import bind_warehouse
+    from cbi_pipeline.warehouse import Warehouse
+
+    with bind_warehouse(settings).read():
+        # Nothing is opened for writing where nothing was ever written.
+        pass
+    with Warehouse(settings.warehouse_dir).write() as store:
+        faults = [
+            *verify_warehouse(ledger, store),
+            *IssuedLedger(store, settings.issued_dir).verify(),
+        ]
+        return faults, store.query("SELECT count(*) AS n FROM issued.forecast")["n"][0]

@@ -40,6 +40,7 @@ from cbi_pipeline.ingest._rebuild import RebuildRefused, Rebuilt, rebuild
 from cbi_pipeline.ingest._retry import Retried, retry, retry_quarantined
 from cbi_pipeline.ingest._screen import Screened, SeriesMeta, screen
 from cbi_pipeline.ingest._series import archive_series
+from cbi_pipeline.ingest._verify import verify_ledger, verify_warehouse
 
 __all__ = [
     "END_OF_TIME",
@@ -88,5 +89,7 @@ __all__ = [
     "retry_quarantined",
     "screen",
     "secret_of",
+    "verify_ledger",
+    "verify_warehouse",
     "why_not_asked",
 ]

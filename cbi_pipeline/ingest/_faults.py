@@ -16,7 +16,7 @@ from typing import Literal
 from pydantic import AwareDatetime, TypeAdapter
 
 from cbi_pipeline.feeds import FeedError
-from cbi_pipeline.ledger import append_line, read_documents
+from cbi_pipeline.ledger import Readings, append_line, examine_documents, read_documents
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +72,14 @@ _EVENT = TypeAdapter(FaultEvent)
 
 
 class FaultLog:
-    """The log, ``faults.jsonl`` in the ledger's folder."""
+    """The log, ``faults.jsonl`` in the ledger's folder.
+
+    Attributes:
+        path: the file.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / "faults.jsonl"
+        self.path = folder / "faults.jsonl"
 
     def settle(self, feed: str, faults: Sequence[Fault], at: datetime) -> FaultEvent | None:
         """Note the outcome of a run; None when it is what was known already."""
@@ -89,7 +93,7 @@ class FaultLog:
             event = self._news(feed, faults, at)
             return json.dumps(asdict(event) | {"at": at.isoformat()}) if event else None
 
-        append_line(self._path, still)
+        append_line(self.path, still)
         return event
 
     def _news(self, feed: str, faults: Sequence[Fault], at: datetime) -> FaultEvent | None:
@@ -120,7 +124,11 @@ class FaultLog:
         Raises:
             LedgerDamaged: a line cannot be read; names file and line.
         """
-        return read_documents(self._path, _EVENT)
+        return read_documents(self.path, _EVENT)
+
+    def examine(self) -> Readings[FaultEvent]:
+        """Every event whose line can be read, and every other line, in words."""
+        return examine_documents(self.path, _EVENT)
 
 
 def _alike(faults: Sequence[Fault]) -> list[tuple[str, str, tuple[str, ...]]]:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import polars as pl
 
-from cbi_pipeline.ingest._again import Bytes, delivery, night, pulls_of
+from cbi_pipeline.ingest._again import Bytes, delivery, night
 from cbi_pipeline.ingest._deliver import add_releases, releases_of
 from cbi_pipeline.ingest._engine import END_OF_TIME
 from cbi_pipeline.ingest._held import CELL
@@ -125,7 +125,7 @@ def readmit(
         "txn_id": txn_id,
         "feed": entry.feed,
         "seen_at": now,
-        "response_ids": _responses(entry),
+        "response_ids": entry.responses,
         "state_before": before,
         "state_after": after,
         "parsed": asked,
@@ -156,9 +156,3 @@ def _settle(store: Store, passing: Passing) -> None:
         taken.with_columns(fate=pl.lit("accepted")),
     ]
     store.replace("quarantine.row", pl.concat(settled).select(list(QUARANTINE.dtypes)))
-
-
-def _responses(entry: Entry) -> list[str]:
-    if entry.question["kind"] == "files":
-        return list(entry.question["responses"])
-    return [name for pull in pulls_of(entry) for name in pull["responses"]]

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import duckdb
 import polars as pl
+from pandera.errors import SchemaErrors
 
 from cbi_pipeline.feeds.live import LiveFeed
-from cbi_pipeline.ingest._again import Bytes, delivery, night, pulls_of
+from cbi_pipeline.ingest._again import Bytes, delivery, night
 from cbi_pipeline.ingest._deliver import write_night
 from cbi_pipeline.ingest._engine import END_OF_TIME, write_files
 from cbi_pipeline.ingest._held import Held
@@ -34,6 +35,10 @@ REPLAYED = (
 )
 DERIVED = ("market.price", "features.row", "features.target")
 CARRIED = tuple(name for name in CONTRACTS if name not in (*REPLAYED, *DERIVED))
+
+
+#: What an entry comes to whose values are no longer what an ingestion would have written.
+_UNSUITED = (LookupError, TypeError, ValueError, pl.exceptions.PolarsError, SchemaErrors)
 
 
 class RebuildRefused(RuntimeError):
@@ -93,7 +98,7 @@ def rebuild(ledger: Ledger, warehouse: Warehouse, feeds: Mapping[str, LiveFeed])
     with warehouse.recreate(carry=CARRIED, derived=derived) as store:
         for entry in entries:
             with store.transaction():
-                state = _again(store, entry, entries, source)
+                state = _done_again(store, entry, entries, source)
             if state != entry.state and changed_from is None:
                 _require_other_contracts(entry, state)
                 changed_from = entry.txn_id
@@ -121,7 +126,7 @@ def _require_sound(entries: Sequence[Entry], source: Bytes) -> int:
             f"the transaction log should run from 1 to {numbers[-1]} and has {len(numbers)} "
             "entries; `cbi ledger verify` names the lines, restore the ledger folder from a copy"
         )
-    used = {name: entry for entry in entries for name in _responses(entry)}
+    used = {name: entry for entry in entries for name in entry.responses}
     for name, entry in used.items():
         source.ledger.body(source.response(entry, name))
     return len(used)
@@ -143,13 +148,16 @@ def _judged_as_today(entries: Sequence[Entry], warehouse: Warehouse) -> bool:
     )
 
 
-def _responses(entry: Entry) -> list[str]:
-    kind = entry.question["kind"]
-    if kind == "files":
-        return list(entry.question["responses"])
-    if kind == "night":
-        return [name for pull in pulls_of(entry) for name in pull["responses"]]
-    return []
+def _done_again(store: Store, entry: Entry, entries: Sequence[Entry], source: Bytes) -> str:
+    try:
+        return _again(store, entry, entries, source)
+    except _UNSUITED as error:
+        raise RebuildRefused(
+            f"transaction {entry.txn_id} ({entry.feed}, {entry.seen_at:%Y-%m-%d %H:%M} UTC) cannot "
+            f"be done again ({type(error).__name__}: {str(error).splitlines()[0]}). The warehouse "
+            f"was left as it was; if `cbi ledger verify` names {source.ledger.log_file}, restore "
+            "it from a copy, otherwise rebuild with the version of this program that ingested it"
+        ) from error
 
 
 def _again(store: Store, entry: Entry, entries: Sequence[Entry], source: Bytes) -> str:

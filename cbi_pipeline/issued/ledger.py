@@ -16,6 +16,7 @@ append completes it; a warehouse made anew is completed from the file.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,7 @@ class IssuedLedger:
             LedgerBroken: neither is the beginning of the other.
         """
         database, end = self.head(), plain_file.tail(self.path)
-        file = self._file_head(end.last)
+        file = self._file_head(end)
         if file.sequence > database.sequence:
             self._complete_database(database)
         elif database != file or end.torn:
@@ -111,17 +112,35 @@ class IssuedLedger:
         )
         return Head(*newest.row(0)) if newest.height else Head()
 
-    def _file_head(self, newest: str | None) -> Head:
-        if newest is None:
+    def _file_head(self, end: plain_file.Tail) -> Head:
+        if end.last is None:
             return Head()
-        row = self._parse(newest)
+        try:
+            row = plain_file.parse(end.last)
+        except ValueError as error:
+            number = plain_file.count_lines(self.path)
+            raise self._unreadable(number, error) from error
         return Head(row["sequence"], row["row_hash"])
 
-    def _parse(self, text: str) -> dict[str, Any]:
-        try:
-            return plain_file.parse(text)
-        except ValueError as error:
-            raise LedgerBroken(f"a line of {self.path} cannot be read: {error}") from error
+    def _unreadable(self, number: int, error: ValueError) -> LedgerBroken:
+        return LedgerBroken(
+            f"{self.path}, line {number} cannot be read ({error}); put back a copy of the file, or "
+            "move it away if `cbi ledger verify` names nothing of the database: it is then written "
+            "again from there"
+        )
+
+    def _parse_all(self) -> list[dict[str, Any]]:
+        lines, rest = plain_file.read(self.path)
+        rows = []
+        for number, text in enumerate(lines, start=1):
+            try:
+                rows.append(plain_file.parse(text))
+            except ValueError as error:
+                raise self._unreadable(number, error) from error
+        # A row that lacks nothing but its line break was said all the same.
+        with suppress(ValueError):
+            rows.append(plain_file.parse(rest))
+        return rows
 
     def _complete_file(self, file: Head) -> None:
         rows = self.store.table(TABLE, "sequence >= ?", [file.sequence]).sort("sequence")
@@ -132,8 +151,7 @@ class IssuedLedger:
         )
 
     def _complete_database(self, database: Head) -> None:
-        lines, _ = plain_file.read(self.path)
-        rows = [self._parse(text) for text in lines]
+        rows = self._parse_all()
         damage = faults(rows)
         if damage:
             raise LedgerBroken(f"{self.path} is ahead of the database but damaged: {damage[0]}")

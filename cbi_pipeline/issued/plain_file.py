@@ -102,6 +102,11 @@ def tail(path: Path) -> Tail:
     return Tail(last=lines[-2] if kept else None, complete=start + kept, torn=kept < len(block))
 
 
+def count_lines(path: Path) -> int:
+    """Number of complete lines."""
+    return path.read_bytes().count(b"\n")
+
+
 def extend(path: Path, rows: Iterable[Row]) -> None:
     """Cut off an interrupted write, append rows, and force them to the disk."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -131,7 +136,7 @@ def verify(rows: pl.DataFrame, path: Path) -> list[str]:
     lines, rest = read(path)
     return [
         *(f"database: {fault}" for fault in faults(recorded)),
-        *(f"file: {fault}" for fault in _file_faults(recorded, lines, rest)),
+        *(f"{path}: {fault}" for fault in _file_faults(recorded, lines, rest)),
     ]
 
 
@@ -147,7 +152,7 @@ def _file_faults(recorded: Sequence[Row], lines: Sequence[str], rest: str) -> li
             continue
         found += _line_faults(number, text, row, expected.get(row["sequence"]))
         seen.append(row["sequence"])
-    return [*found, *_order_faults(seen), *_absent(expected, seen), *_torn(rest)]
+    return [*found, *_order_faults(seen), *_absent(expected, seen), *_torn(len(lines) + 1, rest)]
 
 
 def _line_faults(number: int, text: str, row: Row, expected: Row | None) -> list[str]:
@@ -182,7 +187,10 @@ def _absent(expected: dict[int, Row], seen: Sequence[int]) -> list[str]:
     return inside
 
 
-def _torn(rest: str) -> list[str]:
+def _torn(number: int, rest: str) -> list[str]:
     if not rest:
         return []
-    return ["the last line is cut off: an interrupted append, which the next append completes"]
+    return [
+        f"the last line, line {number}, is cut off: an interrupted append, which the next append "
+        "completes"
+    ]

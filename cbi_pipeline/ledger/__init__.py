@@ -4,21 +4,32 @@ from cbi_pipeline.ledger._binding import bind_warehouse
 from cbi_pipeline.ledger._blobs import sync_folder, write_durably
 from cbi_pipeline.ledger._errors import LedgerDamaged
 from cbi_pipeline.ledger._ledger import Ledger, Response
-from cbi_pipeline.ledger._lines import append_line, read_documents, whole_lines
+from cbi_pipeline.ledger._lines import (
+    Readings,
+    append_line,
+    examine_documents,
+    read_documents,
+    whole_lines,
+)
 from cbi_pipeline.ledger._masking import Masked, mask
-from cbi_pipeline.ledger._transactions import Entry
+from cbi_pipeline.ledger._transactions import Entry, standing_entries
+from cbi_pipeline.ledger._verification import verify_files
 
 __all__ = [
     "Entry",
     "Ledger",
     "LedgerDamaged",
     "Masked",
+    "Readings",
     "Response",
     "append_line",
     "bind_warehouse",
+    "examine_documents",
     "mask",
     "read_documents",
+    "standing_entries",
     "sync_folder",
+    "verify_files",
     "whole_lines",
     "write_durably",
 ]

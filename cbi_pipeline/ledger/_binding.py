@@ -7,6 +7,11 @@ from cbi_pipeline.settings import Settings
 from cbi_pipeline.warehouse import Warehouse
 
 
-def bind_warehouse(settings: Settings) -> Warehouse:
-    """The warehouse of the settings, which refuses to write behind or ahead of their ledger."""
-    return Warehouse(settings.warehouse_dir, ledger=Ledger(settings.ledger_dir))
+def bind_warehouse(settings: Settings, *, wait_s: float = 60.0) -> Warehouse:
+    """The warehouse of the settings, which refuses to write behind or ahead of their ledger.
+
+    Args:
+        settings: where both lie.
+        wait_s: seconds a writer waits for another one before it gives up.
+    """
+    return Warehouse(settings.warehouse_dir, wait_s=wait_s, ledger=Ledger(settings.ledger_dir))

@@ -60,7 +60,7 @@ class BlobStore:
         """Where the bytes of that hash lie."""
         return self._root / "blobs" / digest[:2] / digest
 
-    def settled(self) -> Iterator[Path]:
+    def paths(self) -> Iterator[Path]:
         """Every file under its plain name."""
         return (
             path

@@ -17,11 +17,18 @@ from cbi_pipeline.ledger._blobs import BlobStore
 from cbi_pipeline.ledger._committed import describe_losses, read_committed, write_committed
 from cbi_pipeline.ledger._errors import LedgerDamaged
 from cbi_pipeline.ledger._level import next_number, require_ingestions
-from cbi_pipeline.ledger._lines import append_line, read_document, read_documents
+from cbi_pipeline.ledger._lines import (
+    Readings,
+    append_line,
+    examine_documents,
+    read_document,
+    read_documents,
+)
 from cbi_pipeline.ledger._masking import mask
 from cbi_pipeline.ledger._transactions import (
     Entry,
     append_entry,
+    examine_entries,
     last_entry,
     read_entries,
     standing_entries,
@@ -59,14 +66,17 @@ class Ledger:
 
     Attributes:
         root: the folder.
+        manifest: the responses, one a line.
+        log_file: the ingestions, one a line.
+        mark: what was committed last.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._blobs = BlobStore(root)
-        self._manifest = root / "manifest.jsonl"
-        self._transactions = root / "transactions.jsonl"
-        self._mark = root / "committed.json"
+        self.manifest = root / "manifest.jsonl"
+        self.log_file = root / "transactions.jsonl"
+        self.mark = root / "committed.json"
         self._known: dict[str, Response] = {}
         self._read = self._lines = 0
 
@@ -89,7 +99,7 @@ class Ledger:
         safe = mask(body, secrets)
         address = mask(url.encode(), secrets).body.decode()
         digest = hashlib.sha256(safe.body).hexdigest()
-        identity = hashlib.sha256("\0".join((feed, address, digest)).encode()).hexdigest()[:32]
+        identity = identify(feed, address, digest)
         self._read_on()
         if identity in self._known:
             return self._known[identity]
@@ -126,7 +136,7 @@ class Ledger:
         Raises:
             LedgerDamaged: a line of the manifest cannot be read; names file and line.
         """
-        every = map(_in_utc, read_documents(self._manifest, _RESPONSE))
+        every = map(_in_utc, read_documents(self.manifest, _RESPONSE))
         return [response for response in every if feed in (None, response.feed)]
 
     def frame(self, responses: Iterable[Response]) -> pl.DataFrame:
@@ -135,17 +145,38 @@ class Ledger:
 
     def damage(self) -> list[str]:
         """Every stored response that is missing or changed, in words; empty when sound."""
-        found = []
-        for response in self.responses():
+        faults = []
+        for _, response in self.examine_manifest().documents:
             try:
                 self.body(response)
             except LedgerDamaged as error:
-                found.append(f"{response.feed} {response.url}: {error}")
-        return found
+                faults.append(f"{response.feed} {response.url}: {error}")
+        return faults
+
+    @property
+    def files(self) -> tuple[Path, Path]:
+        """The append-only files."""
+        return self.manifest, self.log_file
+
+    def came_to_be(self, number: int) -> bool:
+        """Whether the transaction of that number is known to have been committed."""
+        return number <= read_committed(self.mark).txn_id
+
+    def examine_manifest(self) -> Readings[Response]:
+        """Every response whose line can be read, and every other line, in words."""
+        return examine_documents(self.manifest, _RESPONSE)
+
+    def examine_log(self) -> Readings[Entry]:
+        """Every entry whose line can be read, and every other line, in words."""
+        return examine_entries(self.log_file)
+
+    def stored_bodies(self) -> Iterator[Path]:
+        """Every file of bytes, whether the manifest names it or not."""
+        return self._blobs.paths()
 
     def log(self, entry: Entry) -> None:
         """Note an ingestion durably, just before its transaction is committed."""
-        append_entry(self._transactions, entry)
+        append_entry(self.log_file, entry)
 
     def entries(self) -> list[Entry]:
         """The ingestions that came to be, in order.
@@ -153,12 +184,12 @@ class Ledger:
         Raises:
             LedgerDamaged: a line of the log cannot be read; names file and line.
         """
-        return standing_entries(read_entries(self._transactions))
+        return standing_entries(read_entries(self.log_file))
 
     @property
     def has_entries(self) -> bool:
         """Whether anything was ever ingested."""
-        return last_entry(self._transactions) is not None
+        return last_entry(self.log_file) is not None
 
     @contextmanager
     def transaction(self, store: Store) -> Iterator[int]:
@@ -186,7 +217,7 @@ class Ledger:
             LedgerDamaged: a file of the ledger lost lines, or a line cannot be read.
         """
         held = self._next_number(store) - 1
-        if held > read_committed(self._mark).txn_id:
+        if held > read_committed(self.mark).txn_id:
             self._commit(held)
 
     def require_ingestions(self, held: int) -> None:
@@ -199,7 +230,7 @@ class Ledger:
             AheadOfLedger: ingestions are gone from the end of the log.
             LedgerDamaged: a line cannot be read.
         """
-        require_ingestions(self._transactions, max(held, read_committed(self._mark).txn_id))
+        require_ingestions(self.log_file, max(held, read_committed(self.mark).txn_id))
 
     def require_whole(self) -> None:
         """Refuse files that are shorter than they were.
@@ -207,36 +238,41 @@ class Ledger:
         Raises:
             LedgerDamaged: one is; names it.
         """
-        for loss in describe_losses(self.root, read_committed(self._mark)):
+        for loss in describe_losses(self.root, read_committed(self.mark)):
             raise LedgerDamaged(loss)
 
     def _next_number(self, store: Store) -> int:
-        number = next_number(self._transactions, read_committed(self._mark), store)
+        number = next_number(self.log_file, read_committed(self.mark), store)
         self.require_whole()
         return number
 
     def _commit(self, number: int) -> None:
-        write_committed(self._mark, number, (self._manifest, self._transactions))
+        write_committed(self.mark, number, self.files)
 
     def _read_on(self) -> None:
         """Learn what was landed since the last look, by whomever."""
-        size = self._manifest.stat().st_size if self._manifest.exists() else 0
+        size = self.manifest.stat().st_size if self.manifest.exists() else 0
         if size < self._read:
             self._known, self._read, self._lines = {}, 0, 0
         if size == self._read:
             return
-        with self._manifest.open("rb") as file:
+        with self.manifest.open("rb") as file:
             file.seek(self._read)
             whole = file.read().rpartition(b"\n")[0]
         for line in whole.decode(errors="surrogateescape").split("\n") if whole else ():
             self._lines += 1
-            response = _in_utc(read_document(self._manifest, self._lines, line, _RESPONSE))
+            response = _in_utc(read_document(self.manifest, self._lines, line, _RESPONSE))
             self._known[response.response_id] = response
         self._read += len(whole) + 1 if whole else 0
 
     def _append(self, response: Response) -> None:
         entry = asdict(response) | {"fetched_at": response.fetched_at.isoformat()}
-        append_line(self._manifest, json.dumps(entry, sort_keys=True))
+        append_line(self.manifest, json.dumps(entry, sort_keys=True))
+
+
+def identify(feed: str, url: str, sha256: str) -> str:
+    """The identity of a response: of what came from where."""
+    return hashlib.sha256("\0".join((feed, url, sha256)).encode()).hexdigest()[:32]
 
 
 def _in_utc(response: Response) -> Response:

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, TypeVar
+from typing import BinaryIO, Generic, NamedTuple, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -16,6 +16,10 @@ from cbi_pipeline.ledger._errors import LedgerDamaged
 T = TypeVar("T")
 
 _BLOCK = 65536
+_CUT_OFF = (
+    "{path}, line {number} is cut off: a crash left it, and the next line written there takes its "
+    "place; restore the file from a copy if nothing crashed"
+)
 
 
 class Tail(NamedTuple):
@@ -61,7 +65,7 @@ def whole_lines(path: Path) -> list[str]:
     if not path.exists():
         return []
     *lines, rest = _text(path.read_bytes()).split("\n")
-    _require_cut_off(path, len(lines) + 1, rest)
+    require_cut_off(path, len(lines) + 1, rest)
     return [line + "\n" for line in lines]
 
 
@@ -76,6 +80,39 @@ def read_documents(path: Path, kind: TypeAdapter[T]) -> list[T]:
         read_document(path, number, line, kind)
         for number, line in enumerate(whole_lines(path), start=1)
     ]
+
+
+class Readings(NamedTuple, Generic[T]):
+    """What could be read of a file, and what could not.
+
+    Attributes:
+        documents: number of each line and what it says.
+        faults: every line that is damaged or cut off, in words, with its file and number.
+    """
+
+    documents: list[tuple[int, T]]
+    faults: list[str]
+
+
+def examine_documents(path: Path, kind: TypeAdapter[T]) -> Readings[T]:
+    """Read every line that can be read, and name every other."""
+    if not path.exists():
+        return Readings([], [])
+    *lines, rest = _text(path.read_bytes()).split("\n")
+    documents: list[tuple[int, T]] = []
+    faults: list[str] = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            documents.append((number, read_document(path, number, line, kind)))
+        except LedgerDamaged as error:
+            faults.append(str(error))
+    try:
+        require_cut_off(path, len(lines) + 1, rest)
+    except LedgerDamaged as error:
+        faults.append(str(error))
+    else:
+        faults += [_CUT_OFF.format(path=path, number=len(lines) + 1)] if rest else []
+    return Readings(documents, faults)
 
 
 def read_document(path: Path, number: int, line: str, kind: TypeAdapter[T]) -> T:
@@ -96,11 +133,7 @@ def read_document(path: Path, number: int, line: str, kind: TypeAdapter[T]) -> T
 
 
 def tail(path: Path) -> Tail:
-    """The end of a file, read from the back; empty without one.
-
-    Raises:
-        LedgerDamaged: the last line has no line break and is whole all the same.
-    """
+    """The end of a file, read from the back; empty without one."""
     if not path.exists():
         return Tail("", 0, "")
     with path.open("rb") as file:
@@ -112,7 +145,6 @@ def tail(path: Path) -> Tail:
             block = file.read(end - start)
         *lines, rest = _text(block).split("\n")
         number = _count_lines(file, start) + len(lines)
-    _require_cut_off(path, number + 1, rest)
     return Tail(lines[-1] if lines else "", number, rest)
 
 
@@ -121,7 +153,7 @@ def finished_size(path: Path) -> int:
     return path.stat().st_size - len(tail(path).rest.encode(errors="surrogateescape"))
 
 
-def _require_cut_off(path: Path, number: int, rest: str) -> None:
+def require_cut_off(path: Path, number: int, rest: str) -> None:
     """What follows the last line break was cut off by a crash before it counted, or it is damage.
 
     Raises:
@@ -155,5 +187,5 @@ def _drop_torn_line(path: Path, file: BinaryIO) -> None:
     file.seek(0)
     content = file.read()
     start = content.rfind(b"\n") + 1
-    _require_cut_off(path, content.count(b"\n") + 1, _text(content[start:]))
+    require_cut_off(path, content.count(b"\n") + 1, _text(content[start:]))
     os.ftruncate(file.fileno(), start)

@@ -7,11 +7,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import AwareDatetime, TypeAdapter
+from pydantic import AfterValidator, AwareDatetime, TypeAdapter
 
-from cbi_pipeline.ledger._lines import append_line, read_document, read_documents, tail
+from cbi_pipeline.ledger._lines import (
+    Readings,
+    append_line,
+    examine_documents,
+    read_document,
+    read_documents,
+    require_cut_off,
+    tail,
+)
+from cbi_pipeline.ledger._question import check_question
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +42,19 @@ class Entry:
     txn_id: int
     feed: str
     seen_at: AwareDatetime
-    question: Mapping[str, Any]
+    question: Annotated[Mapping[str, Any], AfterValidator(check_question)]
     contracts: Mapping[str, str]
     refused: list[dict[str, Any]] = field(default_factory=list)
     state: str = ""
+
+    @property
+    def responses(self) -> list[str]:
+        """Ids of the responses it used; none where rows of an earlier one were judged again."""
+        return [
+            name
+            for part in self.question.get("pulls", [self.question])
+            for name in part.get("responses", [])
+        ]
 
 
 _ENTRY = TypeAdapter(Entry)
@@ -53,14 +71,25 @@ def read_entries(path: Path) -> list[Entry]:
     return [_in_utc(entry) for entry in read_documents(path, _ENTRY)]
 
 
+def examine_entries(path: Path) -> Readings[Entry]:
+    """Every entry whose line can be read, and every other line, in words."""
+    documents, faults = examine_documents(path, _ENTRY)
+    return Readings([(number, _in_utc(entry)) for number, entry in documents], faults)
+
+
 def parse_entry(path: Path, number: int, line: str) -> Entry:
     """The entry of one line."""
     return _in_utc(read_document(path, number, line, _ENTRY))
 
 
 def last_entry(path: Path) -> Entry | None:
-    """The newest entry, which always counts; None without one."""
+    """The newest entry, which always counts; None without one.
+
+    Raises:
+        LedgerDamaged: its line cannot be read, or a whole one without its line break follows.
+    """
     end = tail(path)
+    require_cut_off(path, end.number + 1, end.rest)
     return parse_entry(path, end.number, end.line) if end.number else None
 
 

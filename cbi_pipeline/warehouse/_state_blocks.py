@@ -7,7 +7,7 @@ stands; only the few blocks the instant falls into are hashed again.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -84,9 +84,27 @@ def refresh_blocks(connection: duckdb.DuckDBPyConnection, added: pl.DataFrame) -
 def refresh_all_blocks(connection: duckdb.DuckDBPyConnection) -> None:
     """Hash every block from scratch, inside the running transaction."""
     connection.execute("DELETE FROM meta.state_block")
+    for blocks in _hashed_anew(connection):
+        _put(connection, blocks)
+
+
+def altered_blocks(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Series and years whose stored hash is not that of their observations, sorted."""
+    stored = fetch(connection, "SELECT series_id, year, digest FROM meta.state_block")
+    right = [blocks.select(stored.columns) for blocks in _hashed_anew(connection)]
+    return (
+        pl.concat([stored, *right], how="vertical_relaxed")
+        .filter(pl.struct(pl.all()).is_unique())
+        .select(*BLOCK)
+        .unique()
+        .sort(*BLOCK)
+    )
+
+
+def _hashed_anew(connection: duckdb.DuckDBPyConnection) -> Iterator[pl.DataFrame]:
     every = "SELECT DISTINCT series_id, year(period)::INTEGER AS year FROM raw.observation"
     for (_,), blocks in fetch(connection, every).group_by("year"):
-        _put(connection, hash_blocks(_rows_of(connection, blocks)))
+        yield hash_blocks(_rows_of(connection, blocks))
 
 
 def _rows_of(

@@ -14,7 +14,12 @@ from cbi_pipeline.warehouse._commits import mark_commit, read_commit, snapshot_n
 from cbi_pipeline.warehouse._connection import AMONG, among, as_view, fetch, insert
 from cbi_pipeline.warehouse._errors import DuplicateKey, ReadOnlyStore
 from cbi_pipeline.warehouse._observations import CELL, STORED_COLUMNS, Recorded, checked, revise
-from cbi_pipeline.warehouse._state_blocks import known_series, refresh_blocks, states
+from cbi_pipeline.warehouse._state_blocks import (
+    altered_blocks,
+    known_series,
+    refresh_blocks,
+    states,
+)
 from data_contracts import Contract, contract
 from data_contracts.keys import keys_are_unique
 from data_contracts.observation import OBSERVATION
@@ -122,6 +127,16 @@ class Store:
     ) -> dict[datetime, str]:
         """:meth:`state` at many instants; the rows are read once for all of them."""
         return states(self._connection, [_instant(one) for one in instants], series)
+
+    def altered_blocks(self) -> pl.DataFrame:
+        """Series and years whose stored hash is not that of their observations.
+
+        Every observation is read, so this takes as long as the history is.
+
+        Returns:
+            series_id and year, sorted; none when all is as it was written.
+        """
+        return altered_blocks(self._connection)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -215,3 +215,25 @@ def test_kill_at_any_moment_loses_no_row_and_forks_nothing(tmp_path, delay_ms):
     assert all("interrupted append" in fault for fault in faults(warehouse, folder))
     issue(warehouse, folder, unchained(spoken(MONDAY + timedelta(days=999))))
     assert faults(warehouse, folder) == []
+
+
+def test_a_last_line_that_cannot_be_read_is_named_with_what_to_do(warehouse, folder):
+    issue(warehouse, folder, FIRST)
+    path = folder / "forecasts.jsonl"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]) + "{no row}\n")
+    with pytest.raises(LedgerBroken, match=rf"{path}, line {FIRST.height} cannot.*move it away"):
+        issue(warehouse, folder, SECOND)
+    path.rename(path.with_suffix(".damaged"))
+    issue(warehouse, folder, SECOND)
+    assert faults(warehouse, folder) == []
+
+
+def test_a_row_that_lost_only_its_line_break_comes_back_into_a_database_made_anew(
+    warehouse, folder, tmp_path
+):
+    issue(warehouse, folder, FIRST)
+    path = folder / "forecasts.jsonl"
+    path.write_text(path.read_text().rstrip("\n"))
+    with Warehouse(tmp_path / "anew").write() as store:
+        IssuedLedger(store, folder).repair()
+        assert store.table("issued.forecast").equals(recorded(warehouse).sort("sequence"))
