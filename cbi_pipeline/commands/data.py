@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Values as they were known.", no_args_is_help=True)
 
+_SERIES = """
+    SELECT series_id AS series, name, unit, frequency, newest, source
+    FROM ref.series LEFT JOIN (
+        SELECT series_id, max(period) AS newest FROM raw.observation
+        WHERE status = 'value' GROUP BY series_id
+    ) USING (series_id)
+    ORDER BY series_id"""
 _BASES = {
     "stamp": "the publisher dated it",
     "calendar": "its scheduled release, confirmed by our own sight of it soon after",
@@ -52,6 +59,30 @@ def as_of(
         print(_document(known, series, instant))  # noqa: T201
         return
     _print(known, series, instant)
+
+
+@app.command("series")
+def list_series(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """List every series that is held: id, name, unit, frequency, newest period, where it is from.
+
+    The newest period is the last one with a value; a series of which none ever came has none.
+    """
+    from cbi_pipeline.ledger import bind_warehouse
+
+    with bind_warehouse(load_settings()).read() as store:
+        held = store.query(_SERIES)
+    if as_json:
+        rows = [{name: _plain(value) for name, value in row.items()} for row in held.to_dicts()]
+        print(json.dumps(rows, indent=2))  # noqa: T201
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in ("series", "name", "unit", "frequency", "newest", "source"):
+        table.add_column(heading, overflow="fold", no_wrap=heading == "series")
+    for row in held.iter_rows():
+        table.add_row(*("never" if cell is None else str(cell) for cell in row))
+    console.print(table)
 
 
 @app.command()
@@ -95,7 +126,10 @@ def _require_series(known: list[str], series: str) -> None:
     from difflib import get_close_matches
 
     close = get_close_matches(series.upper(), known, n=3, cutoff=0.4) or known[:3]
-    raise Refusal(f"no series {series!r} in the warehouse; try {', '.join(close)}")
+    raise Refusal(
+        f"no series {series!r} in the warehouse; try {', '.join(close)}. `cbi data series` lists "
+        "all of them"
+    )
 
 
 def _document(known: pl.DataFrame, series: str, instant: datetime) -> str:

@@ -135,8 +135,9 @@ def _print_health(health: FeedHealth) -> None:
     said = f" {health.feed}: key {health.key}, {newest}"
     console.print(Text.assemble(mark, said), soft_wrap=True)
     for age in health.ages:
-        late = ("stale ", "red") if age.stale else ""
-        said = f"{age.family}: {age.newest}, {age.days} days old, limit {age.limit}"
+        late = ("stale ", "red") if age.stale and age.newest else ""
+        said = f"{age.newest}, {age.days} days old" if age.newest else "nothing held yet"
+        said = f"{age.family}: {said}, limit {age.limit} days"
         console.print(Text.assemble("   ", late, said), soft_wrap=True)
     for line in (*health.problems, *health.notices):
         console.print(f"   {line}", soft_wrap=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from cbi_pipeline.feeds import (
 )
 from cbi_pipeline.feeds.live import Answer, LiveFeed
 from cbi_pipeline.ingest._secrets import checked_key, redacted, spellings
-from cbi_pipeline.ingest._transport import SigningTransport, network
+from cbi_pipeline.ingest._transport import SigningTransport, failed_lookup, network, unreachable
 
 _LOG = logging.getLogger(__name__)
 _KEPT_HEADERS = ("content-type", "date", "last-modified", "etag", "retry-after")
@@ -67,11 +68,23 @@ class Patience:
 
 
 class _Retry(Exception):
-    """A failure that another try may cure, with the error to raise when none does."""
+    """A failure that another try may cure, with the error to raise when none does.
 
-    def __init__(self, error: FeedError, answer: Answer | None, wait: float | None) -> None:
+    Attributes:
+        wait: seconds the service asks us to wait; None leaves that to us.
+        hopeless: another try would come to the same.
+    """
+
+    def __init__(
+        self,
+        error: FeedError,
+        answer: Answer | None,
+        wait: float | None,
+        *,
+        hopeless: bool = False,
+    ) -> None:
         super().__init__(error.problem)
-        self.error, self.answer, self.wait = error, answer, wait
+        self.error, self.answer, self.wait, self.hopeless = error, answer, wait, hopeless
 
 
 class Client:
@@ -101,6 +114,7 @@ class Client:
         self._limiter = Limiter(Rate(feed.per_second, Duration.SECOND))
         self._secret = self._checked(secret)
         self._spellings = spellings(self._secret)
+        self._lookups_failed = 0
         self.notices: list[str] = []
         self._open()
 
@@ -188,7 +202,7 @@ class Client:
         return failed.answer, failed.error
 
     def _wait(self, error: Exception, deadline: float) -> bool | float:
-        if not isinstance(error, _Retry):
+        if not isinstance(error, _Retry) or error.hopeless:
             return False
         if error.wait is None:
             return True
@@ -221,11 +235,12 @@ class Client:
 
     def _sent(self, target: str, url: str, deadline: float) -> tuple[Answer, str | None]:
         self._limiter.try_acquire(self._feed.name)
-        problem: str | None = None
+        hopeless = False
         try:
             with self._http.stream("GET", target) as response:
                 location = response.headers.get("location") if response.is_redirect else None
                 body = self._body(response, deadline)
+                self._lookups_failed = 0
                 return Answer(url, response.status_code, _kept(response.headers), body), location
         except FeedError:
             raise
@@ -233,8 +248,18 @@ class Client:
             problem = f"no answer in time ({type(error).__name__})"
         except Exception as error:
             # Whatever a transport raises may quote the signed address, and Dagster keeps errors.
-            problem = redacted(f"{type(error).__name__}: {error}", self._spellings)
-        raise _Retry(self._unavailable(problem), None, None)
+            problem = redacted(unreachable(error, self._feed.base), self._spellings)
+            hopeless = self._is_hopeless(error)
+        raise _Retry(self._unavailable(problem), None, None, hopeless=hopeless)
+
+    def _is_hopeless(self, error: Exception) -> bool:
+        failed = failed_lookup(error)
+        if failed is None:
+            return False
+        # A name server that could not answer is asked once more; where none is there at all every
+        # further try would wait for nothing.
+        self._lookups_failed += 1
+        return failed.errno != socket.EAI_AGAIN or self._lookups_failed > 1
 
     def _body(self, response: httpx.Response, deadline: float) -> bytes:
         parts, size = [], 0

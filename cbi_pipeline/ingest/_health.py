@@ -265,7 +265,10 @@ def _newest(settings: Settings, feed: LiveFeed | archive.Record) -> dict[str, da
 
 def _stale_words(feed: LiveFeed, age: FamilyAge) -> str:
     if age.newest is None:
-        return f"{feed.name}: nothing of {age.family} is held. Run its ingestion."
+        return (
+            f"{feed.name}: nothing of {age.family} is held. Ask for it with `cbi feeds pull "
+            f"{feed.name}`."
+        )
     return (
         f"{feed.name}: the newest {age.family} value is of {age.newest}, {age.days} days ago; its "
         f"contract allows {age.limit}. Look at the service's own page before trusting forecasts."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import ssl
 from functools import cache
 from urllib.parse import quote, urlsplit
@@ -67,8 +68,37 @@ def network(base: str) -> httpx.BaseTransport:
         raise ValueError(f"{base} is not https; keys are never sent in the clear")
     # The wire log would show signed addresses to anyone who turns on debug logging.
     logging.getLogger("httpcore").setLevel(logging.WARNING)
-    proxy = None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
-    return httpx.HTTPTransport(verify=_trusted(), proxy=proxy)
+    return httpx.HTTPTransport(verify=_trusted(), proxy=_proxy(base))
+
+
+def unreachable(error: Exception, base: str) -> str:
+    """What kept an answer from coming, in words, with the error as it came."""
+    raw = f"{type(error).__name__}: {error}"
+    if not isinstance(error, httpx.ConnectError | httpx.ProxyError):
+        return raw
+    proxy = _proxy(base)
+    by = f"{_host(base)} could not be reached" + (f" by the proxy {_host(proxy)}" if proxy else "")
+    if failed_lookup(error) is not None:
+        return (
+            f"{by}: the name {_host(proxy or base)} does not resolve; is there a network? ({raw})"
+        )
+    return f"{by}; is there a network, and does it let us through? ({raw})"
+
+
+def failed_lookup(error: BaseException | None) -> socket.gaierror | None:
+    """The look-up of a host's name that kept a connection from being made; None when it was not."""
+    while error is not None and not isinstance(error, socket.gaierror):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def _host(address: str) -> str:
+    return urlsplit(address).hostname or address
+
+
+def _proxy(base: str) -> str | None:
+    parts = urlsplit(base)
+    return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
 
 
 @cache

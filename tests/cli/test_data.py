@@ -9,7 +9,7 @@ from cbi_pipeline.cli import invoke
 from cbi_pipeline.ledger import Ledger
 from cbi_pipeline.warehouse import Warehouse
 from data_contracts.published import PUBLISHED
-from tests.warehouse.frames import parsed, reference
+from tests.warehouse.frames import parsed, period, reference
 
 #: 10:30 in New York on 2020-01-08.
 RELEASED = datetime(2020, 1, 8, 15, 30, tzinfo=UTC)
@@ -147,3 +147,21 @@ def test_the_published_tables_are_listed_and_each_says_what_its_columns_are(caps
 def test_a_table_that_is_not_published_is_refused_with_those_that_are(capsys):
     assert invoke(["data", "tables", "raw.observation"]) == 2
     assert "latest_forecast" in capsys.readouterr().err
+
+
+def test_every_series_that_is_held_is_listed_with_its_newest_period(told, capsys):
+    assert invoke(["data", "series", "--json"]) == 0
+    rows = {row["series"]: row for row in json.loads(capsys.readouterr().out)}
+    assert list(rows) == ["EIA.RBRTE", "EIA.RWTC"]
+    assert rows["EIA.RBRTE"]["newest"] is None
+    assert rows["EIA.RWTC"]["newest"] == period(11).isoformat()
+    assert set(rows["EIA.RWTC"]) == {"series", "name", "unit", "frequency", "newest", "source"}
+    assert invoke(["data", "series"]) == 0
+    said = capsys.readouterr().out
+    assert f"{period(11)}" in said
+    assert "never" in said
+
+
+def test_a_series_that_is_not_held_is_told_where_all_are_listed(told, capsys):
+    assert invoke(["data", "as-of", "2020-01-08", "--series", "EIA.WTI"]) == 2
+    assert "`cbi data series` lists all of them" in capsys.readouterr().err

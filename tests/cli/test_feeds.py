@@ -23,3 +23,12 @@ def test_the_check_names_the_newest_observation_that_was_ingested(cbi_here, tmp_
     warehouse.publish()
     done = cbi_here("feeds", "check", home=tmp_path)
     assert f"newest {period(2)}" in done.stdout
+
+
+def test_a_new_live_home_holds_nothing_yet_and_has_no_age(cbi_here, tmp_path):
+    variables = {"CBI_PROFILE": "live", "EIA_API_KEY": "k" * 40}
+    done = cbi_here("feeds", "check", "--offline", home=tmp_path / "home", **variables)
+    assert done.returncode == 1
+    assert "None" not in done.stdout
+    assert "eia_spot_daily: nothing held yet, limit 21 days" in done.stdout
+    assert "Ask for it with `cbi feeds pull eia`" in done.stdout

@@ -24,6 +24,7 @@ LOOKS = {
     "doctor": "doctor",
     "data as-of": f"data as-of 2020-02-12 --series {OWN}",
     "data tables": "data tables latest_forecast",
+    "data series": "data series",
     "models list": "models list",
     "models uri": "models uri",
     "feeds list": "feeds list",
