@@ -117,7 +117,7 @@ def alerts(
     seen = Seen.read(context.cursor, events)
     edges = [
         *job_edges(context.instance, seen, pipeline),
-        *check_edges(context.instance, seen, pipeline),
+        *check_edges(context, seen, pipeline),
     ]
     found = [*feed_edges(events[seen.events :]), *edges]
     return dg.SensorResult(
@@ -181,11 +181,15 @@ def job_edges(instance: dg.DagsterInstance, seen: Seen, pipeline: Pipeline) -> I
             yield Alert(f"{name} closed {run.run_id}", name, "closed", f"{name}: well again.")
 
 
-def check_edges(instance: dg.DagsterInstance, seen: Seen, pipeline: Pipeline) -> Iterator[Alert]:
+def check_edges(
+    context: dg.SensorEvaluationContext, seen: Seen, pipeline: Pipeline
+) -> Iterator[Alert]:
     """Checks whose newest result differs from what was told last."""
-    for key in watched_checks():
+    repository = context.repository_def
+    assert repository is not None
+    for key in watched_checks(repository):
         name = f"{key.asset_key.to_user_string()} {key.name}"
-        entry = judged(instance, key, pipeline)
+        entry = judged(context.instance, key, pipeline)
         if entry is None:
             continue
         result = evaluation(entry)

@@ -40,11 +40,9 @@ def verdict(evaluation: dg.AssetCheckEvaluation) -> bool | None:
     return evaluation.passed
 
 
-def watched_checks() -> Iterator[dg.AssetCheckKey]:
+def watched_checks(repository: dg.RepositoryDefinition) -> Iterator[dg.AssetCheckKey]:
     """Every check whose failures are alerted as such."""
-    from cbi_pipeline.definitions import defs
-
-    graph = defs.resolve_asset_graph()
+    graph = repository.asset_graph
     for key in sorted(graph.asset_check_keys, key=str):
         metadata: Mapping[str, object] = graph.get_check_spec(key).metadata or {}
         if TOLD_BY not in metadata:

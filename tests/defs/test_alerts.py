@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
+from cbi_pipeline.definitions import defs
 from cbi_pipeline.defs.alerts import alert, alerts
 from cbi_pipeline.defs.checks import not_asked
 from cbi_pipeline.defs.pipeline import Pipeline
@@ -27,7 +28,10 @@ class Desk:
 
     def look(self) -> list[tuple[str, str]]:
         context = dg.build_sensor_context(
-            self.instance, self.cursor, resources={"pipeline": self.pipeline}
+            self.instance,
+            self.cursor,
+            resources={"pipeline": self.pipeline},
+            repository_def=defs.get_repository_def(),
         )
         tick = alerts.evaluate_tick(context)
         self.cursor = tick.cursor
