@@ -62,11 +62,14 @@ def pull(
     feed: Annotated[str, typer.Argument(help="Live feed, see `cbi feeds list`.")],
 ) -> int:
     """Ask a live feed for what is new: land its bytes, screen its rows, commit them."""
-    from cbi_pipeline.ingest import deliver_live, land_live, live_feeds
+    from cbi_pipeline.ingest import deliver_live, land_live, live_feeds, why_not_asked
 
     settings = load_settings()
     if feed not in live_feeds(settings):
         raise Refusal(f"no live feed {feed!r}; there are: {', '.join(live_feeds(settings))}")
+    idle = why_not_asked(settings, feed)
+    if idle is not None:
+        raise Refusal(f"{feed} is not asked: {idle}")
     landed = land_live(settings, feed)
     report = deliver_live(settings, landed)
     console.print(

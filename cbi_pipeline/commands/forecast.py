@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cbi_pipeline.commands.console import console
+from cbi_pipeline.commands.console import Refusal, console
+
+if TYPE_CHECKING:
+    from cbi_pipeline.report.morning import Morning
 
 
 def forecast(
@@ -21,8 +24,20 @@ def forecast(
     from cbi_pipeline.commands.summary import print_forecast
 
     morning = newest_morning(commodity)
+    if commodity is not None:
+        _require_told(morning)
     if as_json:
         print(json.dumps(outlooks(morning), indent=2))  # noqa: T201
         return
     console.print(f"as of {morning.as_of:%Y-%m-%d %H:%M} UTC, state {morning.state[:12]}\n")
     print_forecast(morning)
+
+
+def _require_told(morning: Morning) -> None:
+    """Refuse to show nothing at all of a commodity that the newest night did not look at."""
+    (page,) = morning.pages
+    if not page.outlooks and not page.abstention:
+        raise Refusal(
+            f"{page.id} was not in the catalogue when the newest forecasts were made, as of "
+            f"{morning.as_of:%Y-%m-%d %H:%M} UTC; run `cbi run`"
+        )

@@ -30,7 +30,7 @@ def newest_morning(commodity: str | None = None) -> Morning:
         try:
             morning = gather(store, catalogue, pipeline.settings, modified=modified)
         except ValueError as error:
-            raise Refusal(str(error)) from error
+            raise Refusal(f"{error}; run `cbi run` first") from error
     return replace(morning, catalogue=pipeline.catalogue.identity)
 
 

@@ -125,7 +125,8 @@ def print_forecast(morning: Morning) -> None:
     table = _table("forecast", "last price", "target", "median", "80 % range", "rise")
     for page in morning.pages:
         _forecast_rows(table, page)
-    console.print(table)
+    if table.row_count:
+        console.print(table)
     for page in morning.pages:
         for words in filter(None, (page.abstention, page.note)):
             console.print(f"{page.id}: {words}", soft_wrap=True)

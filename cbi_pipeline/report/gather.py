@@ -57,7 +57,7 @@ def gather(
     spoken = Spoken(as_of, live, silent, scores, live.clear(), _champion(ruled))
     current = spoken.current
     if current.is_empty() and silent.is_empty():
-        raise ValueError(f"nothing was issued as of {as_of}; run `cbi run` first")
+        raise ValueError(f"nothing was issued as of {as_of}")
     version = current["model_version"][-1] if current.height else None
     model = _model(store, version)
     replayed, replay = _replay(store, as_of, model)
@@ -103,7 +103,7 @@ def _newest_as_of(store: Store) -> datetime:
             UNION ALL SELECT as_of FROM issued.abstention WHERE track = 'live')"""
     )["newest"][0]
     if newest is None:
-        raise ValueError("no forecast was ever issued; run `cbi run` first")
+        raise ValueError("no forecast was ever issued")
     return newest
 
 

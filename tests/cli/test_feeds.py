@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+import pytest
+
 from cbi_pipeline.warehouse import Warehouse
 from tests.warehouse.frames import parsed, period
 
@@ -32,3 +34,17 @@ def test_a_new_live_home_holds_nothing_yet_and_has_no_age(cbi_here, tmp_path):
     assert "None" not in done.stdout
     assert "eia_spot_daily: nothing held yet, limit 21 days" in done.stdout
     assert "Ask for it with `cbi feeds pull eia`" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("profile", "words"),
+    [("live", "EIA_API_KEY is not set. Get a key at"), ("archive", "CBI_PROFILE=live asks it")],
+)
+def test_a_feed_that_cannot_be_asked_is_not_pulled(cbi_here, tmp_path, monkeypatch, profile, words):
+    monkeypatch.delenv("EIA_API_KEY", raising=False)
+    home = tmp_path / "home"
+    done = cbi_here("feeds", "pull", "eia", home=home, CBI_PROFILE=profile)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "eia is not asked: " in done.stderr
+    assert words in done.stderr
+    assert not home.exists()

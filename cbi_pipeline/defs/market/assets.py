@@ -12,6 +12,7 @@ from cbi_pipeline.defs import metadata
 from cbi_pipeline.defs.checks import BY_FAULT_LOG
 from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.defs.records import RECORDS
+from cbi_pipeline.warehouse import NothingPublished
 from data_contracts.table_rules import RuleOutcome
 
 KEY = dg.AssetKey(["market", "price"])
@@ -50,9 +51,17 @@ def price(
 
     commodities = pipeline.catalogue.commodities
     series = [commodity.price_series for commodity in commodities]
-    with pipeline.warehouse.read() as store:
-        observations = store.table("raw.observation", "series_id = ANY(?)", [series])
-        told = store.query("SELECT DISTINCT commodity, instrument FROM market.price")
+    try:
+        with pipeline.warehouse.read() as store:
+            observations = store.table("raw.observation", "series_id = ANY(?)", [series])
+            told = store.query("SELECT DISTINCT commodity, instrument FROM market.price")
+    except NothingPublished as error:
+        # "Run it first" would be said to who is running it.
+        raise dg.Failure(
+            "no source has brought anything yet, so there is no price: what is wrong with them is "
+            "told beside this, and by `cbi feeds check`",
+            allow_retries=False,
+        ) from error
     same_as_before(told, commodities)
     prices = pl.concat(build_prices(observations, commodity) for commodity in commodities)
     outcomes = covered(prices, pipeline)
