@@ -13,10 +13,11 @@ from typing import Annotated
 import typer
 
 from cbi_pipeline.commands.console import Refusal, console, errors
+from cbi_pipeline.commands.guard import parse_address
 from cbi_pipeline.commands.instance import WORKSPACE, open_instance
+from cbi_pipeline.commands.pages import HOST
 from cbi_pipeline.settings import Settings, base_folder, load_settings
 
-HOST = "127.0.0.1"
 _PATIENCE_S = 120.0
 _GRACE_S = 20.0
 
@@ -28,12 +29,20 @@ def ui(
     mlflow_port: Annotated[
         int, typer.Option(min=1, max=65535, help="Port of the MLflow pages.")
     ] = 5000,
+    allowed_host: Annotated[
+        list[str] | None,
+        typer.Option(help="Host, or host:port, under which a reverse proxy shows the pages."),
+    ] = None,
 ) -> int:
     """Open the Dagster webserver and daemon and the MLflow pages; Ctrl-C stops them all.
 
     A supervisor's stop and a closed terminal do the same, so that no server is left behind.
     """
     settings = load_settings()
+    hosts = allowed_host or []
+    for host in hosts:
+        if parse_address(host) is None:
+            raise Refusal(f"--allowed-host {host}: give a host or host:port, without http://")
     for port in (dagster_port, mlflow_port):
         if _answers(port):
             raise Refusal(f"port {port} is taken; choose another, see `cbi ui --help`")
@@ -45,8 +54,8 @@ def ui(
         signal.signal(ending, lambda number, _: asked.append(number))
     children: list[subprocess.Popen[bytes]] = []
     try:
-        commands = _commands(settings, dagster_port, mlflow_port)
-        children.extend(_start(command, settings) for command in commands)
+        commands = _commands(dagster_port, mlflow_port, hosts)
+        children.extend(_start(*command, settings) for command in commands.items())
         for port in (dagster_port, mlflow_port):
             if not _opened(port, children, asked):
                 return 0
@@ -75,32 +84,24 @@ def _tell_catalogue() -> None:
         errors.print(f"cbi: {error}. Until it is corrected every run fails with these words.")
 
 
-def _commands(settings: Settings, dagster_port: int, mlflow_port: int) -> list[list[str]]:
-    workspace = ["-w", str(WORKSPACE)]
-    return [
-        [
-            sys.executable, "-m", "dagster_webserver", *workspace,
-            "-h", HOST, "-p", str(dagster_port),
-        ],
-        [sys.executable, "-m", "dagster._daemon", "run", *workspace],
-        [
-            sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(mlflow_port),
-            "--backend-store-uri", settings.mlflow_uri,
-            "--default-artifact-root", str(settings.mlflow_dir / "artifacts"), "--workers", "1",
-        ],
-    ]  # fmt: skip
+def _commands(dagster_port: int, mlflow_port: int, hosts: list[str]) -> dict[str, list[str]]:
+    """What is started, by the name of its log."""
+    pages = "cbi_pipeline.commands.pages"
+    return {
+        "dagster_webserver": [pages, "dagster", str(dagster_port), *hosts],
+        "dagster": ["dagster._daemon", "run", "-w", str(WORKSPACE)],
+        "mlflow": [pages, "mlflow", str(mlflow_port), *hosts],
+    }
 
 
-def _start(command: list[str], settings: Settings) -> subprocess.Popen[bytes]:
+def _start(name: str, module: list[str], settings: Settings) -> subprocess.Popen[bytes]:
     logs = settings.home / "logs"
     logs.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings.mlflow_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    with (logs / f"{command[2].lstrip('-').split('.')[0]}.log").open("ab") as log:
+    with (logs / f"{name}.log").open("ab") as log:
         return subprocess.Popen(
-            command,
+            [sys.executable, "-m", *module],
             cwd=base_folder(),
-            env={**os.environ, **quiet},
             stdout=log,
             stderr=log,
             stdin=subprocess.DEVNULL,

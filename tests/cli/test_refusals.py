@@ -44,6 +44,7 @@ def test_before_any_run_a_command_says_to_run_first(cbi, home, arguments):
         (["panel", "export", "rows.txt"], "rows.txt"),
         (["feeds", "parse", "nosuch", __file__], "nosuch"),
         (["ui", "--dagster-port", "99999"], "99999"),
+        (["ui", "--allowed-host", "http://desk.example.com"], "http://desk.example.com"),
     ],
 )
 def test_wrong_arguments_are_named_in_one_line(cbi_here, home, arguments, named):

@@ -1,15 +1,13 @@
 """The Dagster page in a real browser: launch a night, watch it succeed, look at what it shows."""
 
-import json
+import http.server
 import shutil
 import signal
-import socket
-import subprocess
-import sys
+import threading
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from selenium import webdriver
@@ -17,7 +15,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from cbi_pipeline.settings import PROJECT_ROOT
-from tests.system.homes import PATIENCE_S, Home
+from tests.system.homes import PATIENCE_S
+from tests.system.pages import Pages, close_and_look, servers
 
 pytestmark = [
     pytest.mark.slow,
@@ -34,67 +33,49 @@ FLAGS = (
     "--disable-background-networking --disable-component-update --disable-sync "
     "--window-size=1600,1200"
 )
-#: Every process that the command begins, or that one of those does, carries this variable.
-MARK = "PAGES_OF_THE_TESTS"
-RUNS = "{runsOrError{...on Runs{results{runId status jobName}}}}"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-class Pages:
-    """The pages of `cbi ui` over one home."""
-
-    def __init__(self, home: Home) -> None:
-        self.port, self.mlflow_port = free_port(), free_port()
-        ports = ["--dagster-port", str(self.port), "--mlflow-port", str(self.mlflow_port)]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "cbi_pipeline.cli", "ui", *ports],
-            cwd=PROJECT_ROOT,
-            env={**home.environment, MARK: str(self.port)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def await_open(self) -> list[str]:
-        said = []
-        for line in self.process.stdout or ():
-            said.append(line)
-            if "Ctrl-C" in line:
-                return said
-        raise AssertionError("the pages did not open: " + "".join(said))
-
-    def ask(self, query: str) -> dict:
-        request = urllib.request.Request(
-            f"{self.address}/graphql",
-            json.dumps({"query": query}).encode(),
-            {"content-type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.load(answer)["data"]
-
-    def runs(self) -> dict[str, str]:
-        results = self.ask(RUNS)["runsOrError"]["results"]
-        return {run["runId"]: run["status"] for run in results if run["jobName"] == "nightly"}
-
-    def close(self, number: signal.Signals = signal.SIGINT) -> int:
-        self.process.send_signal(number)
-        return self.process.wait(60)
+#: A site whose name leads to this machine, as its owner may arrange at any time.
+SITE = "site.example"
+WIPE = (
+    'mutation{wipeAssets(assetPartitionRanges:[{assetKey:{path:["market","price"]}}]){__typename}}'
+)
+HISTORY = (
+    '{assetNodeOrError(assetKey:{path:["market","price"]})'
+    "{...on AssetNode{assetMaterializations{runId}}}}"
+)
+#: Everything that a page can do without being asked, and nothing of which it may read the answer.
+TRY = """
+const [address, mlflow, wipe, done] = arguments;
+const get = `${address}/graphql?query=${encodeURIComponent(wipe)}`;
+const json = JSON.stringify({query: wipe});
+const frame = document.createElement("iframe");
+frame.src = address;
+document.body.append(frame, Object.assign(new Image(), {src: get + "&image"}));
+const socket = new Promise(end => {
+  const opened = new WebSocket(`${address.replace("http", "ws")}/graphql`, "graphql-ws");
+  opened.onopen = () => end("websocket opened");
+  opened.onerror = () => end("websocket refused");
+});
+Promise.all([
+  fetch(get, {mode: "no-cors"}),
+  fetch(get).catch(error => "refused"),
+  fetch(`${address}/graphql`, {method: "POST", mode: "no-cors", body: json}),
+  fetch(`${address}/graphql?query=${encodeURIComponent(wipe)}`, {method: "POST", mode: "no-cors"}),
+  fetch(`${address}/report_asset_materialization/market/price`, {method: "POST", mode: "no-cors"}),
+  fetch(`${address}/graphql`, {
+    method: "POST", body: json, headers: {"content-type": "application/json"}
+  }).catch(error => "refused"),
+  fetch(`${mlflow}/ajax-api/2.0/mlflow/experiments/create`, {
+    method: "POST", mode: "no-cors", body: JSON.stringify({name: "forged"})
+  }),
+  fetch(`${mlflow}/api/2.0/mlflow/experiments/search?max_results=9`).catch(error => "refused"),
+  socket,
+]).then(outcomes => done(outcomes.map(one => typeof one === "string" ? one : one.type)));
+"""
 
 
 @pytest.fixture(scope="module")
 def pages(undisturbed) -> Iterator[Pages]:
-    pages = Pages(undisturbed)
+    pages = Pages(undisturbed.environment)
     pages.await_open()
     yield pages
     if pages.process.poll() is None:
@@ -105,7 +86,8 @@ def pages(undisturbed) -> Iterator[Pages]:
 def browser(tmp_path_factory) -> Iterator[webdriver.Chrome]:
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium") or ""
-    for flag in [*FLAGS.split(), f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"]:
+    folder = f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"
+    for flag in [*FLAGS.split(), f"--host-resolver-rules=MAP {SITE} 127.0.0.1", folder]:
         options.add_argument(flag)
     service = webdriver.ChromeService(executable_path=shutil.which("chromedriver"))
     browser = webdriver.Chrome(options, service)
@@ -182,6 +164,101 @@ def test_the_run_of_the_command_line_stands_among_the_jobs_own_runs(pages, brows
     )
 
 
+@pytest.fixture(scope="module")
+def other() -> Iterator[int]:
+    """The port of another page on this machine."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Empty) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield server.server_port
+        server.shutdown()
+
+
+class Empty(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("content-type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<title>another page</title><body>")
+
+    def log_message(self, format, *args):
+        pass
+
+
+def test_under_another_hosts_name_the_pages_do_not_open(pages, browser):
+    for port in (pages.port, pages.mlflow_port):
+        browser.get(f"http://{SITE}:{port}/")
+        seen(browser, "this host is not allowed")
+        status = "return performance.getEntriesByType('navigation')[0].responseStatus"
+        assert browser.execute_script(status) == 400
+    picture(browser, "foreign-host")
+
+
+@pytest.mark.parametrize("host", [SITE, "127.0.0.1"], ids=["another site", "another port"])
+def test_another_page_changes_and_reads_nothing(pages, browser, undisturbed, other, host):
+    history = pages.ask(HISTORY)["assetNodeOrError"]["assetMaterializations"]
+    assert history
+    log = undisturbed.path / "logs" / "dagster_webserver.log"
+    before = log.read_text()
+    browser.get(f"http://{host}:{other}/")
+    mlflow = f"http://127.0.0.1:{pages.mlflow_port}"
+    outcomes = browser.execute_async_script(TRY, pages.address, mlflow, WIPE)
+    assert sorted(outcomes) == [*["opaque"] * 5, *["refused"] * 3, "websocket refused"]
+    browser.get(f"http://{host}:{other}/")  # what it began is over
+    assert pages.ask(HISTORY)["assetNodeOrError"]["assetMaterializations"] == history
+    assert mlflow_experiments(browser, mlflow) == ["Default", "cbi-forecaster"]
+    refused = log.read_text().removeprefix(before)
+    for method in ("GET", "POST", "OPTIONS", "websocket"):
+        assert f"403 to {method} '/graphql'" in refused
+    assert "403 to GET '/'" in refused  # the frame
+
+
+def mlflow_experiments(browser: webdriver.Chrome, address: str) -> list[str]:
+    browser.get(address)
+    ask = """
+        const done = arguments[0];
+        fetch("/ajax-api/2.0/mlflow/experiments/search", {
+          method: "POST", body: JSON.stringify({max_results: 9}),
+          headers: {"content-type": "application/json"},
+        }).then(answer => answer.json()).then(done);
+    """
+    return sorted(one["name"] for one in browser.execute_async_script(ask)["experiments"])
+
+
+def test_a_link_from_another_page_opens_the_pages_but_wipes_nothing(pages, browser, other):
+    history = pages.ask(HISTORY)
+    for target, words in (("/runs", "Runs"), (f"/graphql?query={quote(WIPE)}", "only link here")):
+        browser.get(f"http://{SITE}:{other}/")
+        browser.execute_script("location = arguments[0]", pages.address + target)
+        seen(browser, words)
+    assert pages.ask(HISTORY) == history
+
+
+def test_the_pages_of_mlflow_show_the_models_and_their_files(pages, browser):
+    mlflow = f"http://127.0.0.1:{pages.mlflow_port}"
+    browser.get(f"{mlflow}/#/models/cbi-forecaster/versions/1")
+    seen(browser, "anchored_untrained")
+    picture(browser, "mlflow-version")
+    ask = """
+        const done = arguments[0];
+        fetch("/model-versions/get-artifact?path=MLmodel&name=cbi-forecaster&version=1")
+          .then(answer => answer.text()).then(done);
+    """
+    assert "python_function" in browser.execute_async_script(ask)
+
+
+def test_the_page_of_a_run_follows_it_over_a_websocket(pages, browser):
+    browser.get(pages.address)
+    ask = """
+        const [address, done] = arguments;
+        const socket = new WebSocket(address, "graphql-ws");
+        socket.onopen = () => socket.send(JSON.stringify({type: "connection_init"}));
+        socket.onmessage = message => { socket.close(); done(JSON.parse(message.data).type); };
+        socket.onerror = () => done("refused");
+    """
+    address = f"ws://127.0.0.1:{pages.port}/graphql"
+    assert browser.execute_async_script(ask, address) == "connection_ack"
+
+
 def test_the_report_opens_from_its_file(undisturbed, browser):
     browser.get((undisturbed.settings.reports_dir / "latest.html").as_uri())
     seen(browser, "WTI crude oil")
@@ -190,13 +267,13 @@ def test_the_report_opens_from_its_file(undisturbed, browser):
 
 
 def test_no_server_outlives_the_command(undisturbed):
-    pages = Pages(undisturbed)
+    pages = Pages(undisturbed.environment)
     pages.await_open()
     close_and_look(pages, signal.SIGTERM)
 
 
 def test_a_terminal_closed_while_the_pages_open_leaves_no_server(undisturbed):
-    pages = Pages(undisturbed)
+    pages = Pages(undisturbed.environment)
     while not servers(pages):
         assert pages.process.poll() is None
     close_and_look(pages, signal.SIGHUP)
@@ -204,32 +281,3 @@ def test_a_terminal_closed_while_the_pages_open_leaves_no_server(undisturbed):
 
 def test_ctrl_c_ends_the_pages_that_all_this_was_seen_on(pages):
     close_and_look(pages, signal.SIGINT)
-
-
-def close_and_look(pages: Pages, number: signal.Signals) -> None:
-    assert pages.close(number) == 0
-    for port in (pages.port, pages.mlflow_port):
-        with socket.socket() as probe:
-            assert probe.connect_ex(("127.0.0.1", port)) != 0
-    # What the servers themselves started ends a little after them.
-    deadline = time.monotonic() + 30
-    while left := servers(pages):
-        assert time.monotonic() < deadline, left
-        time.sleep(0.25)
-
-
-def servers(pages: Pages) -> list[str]:
-    """Every process of the pages, theirs and their servers' own, other than the command itself."""
-    mark = f"{MARK}={pages.port}\0".encode()
-    return [
-        read(folder / "cmdline").replace(b"\0", b" ").decode()
-        for folder in Path("/proc").glob("[0-9]*")
-        if mark in read(folder / "environ") and folder.name != str(pages.process.pid)
-    ]
-
-
-def read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:  # it ended while we looked
-        return b""
