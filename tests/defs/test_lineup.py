@@ -8,7 +8,7 @@ from cbi_pipeline.defs.evaluation.lineup import lineup
 from cbi_pipeline.defs.evaluation.trial import challenger, entered, founder
 from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.evaluation import by_person, decision
-from cbi_pipeline.registry import RegistryMismatch
+from cbi_pipeline.registry import Registry, RegistryMismatch, RegistryUnreadable
 from cbi_pipeline.settings import Settings
 from tests.system.homes import copied
 
@@ -82,3 +82,17 @@ def test_a_recipe_crowned_tonight_is_the_one_that_the_gate_judged(founded, one_n
     assert lineup(pipeline, founder(pipeline), other).champion == renamed
     with pytest.raises(RegistryMismatch, match="no version of it was registered"):
         lineup(pipeline, founder(pipeline), challenger(pipeline))
+
+
+def test_a_champion_that_this_version_cannot_read_is_the_codes_recipe_of_its_name(
+    founded, monkeypatch
+):
+    def refuse(registry, version):
+        raise RegistryUnreadable(f"version {version} cannot be read: no such field")
+
+    monkeypatch.setattr(Registry, "load", refuse)
+    rewritten = dataclasses.replace(founder(founded), window=8)
+    assert lineup(founded, rewritten, challenger(founded)).champion == rewritten
+    nameless = dataclasses.replace(rewritten, name="renamed")
+    with pytest.raises(RegistryUnreadable, match="version 1 cannot be read"):
+        lineup(founded, nameless, challenger(founded))

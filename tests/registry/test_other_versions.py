@@ -154,6 +154,19 @@ def test_commands_say_so_in_one_line_and_show_the_last_forecast(home, shrunk):
     assert now["horizons"] == then["horizons"]
 
 
+@pytest.mark.slow
+def test_a_night_goes_on_without_the_champion_that_it_cannot_read(shrunk, tmp_path):
+    home = unpack_home(tmp_path)
+    for name in ("train.py", "stacked.py"):
+        path = shrunk / "cbi_pipeline/forecasting" / name
+        path.write_text(path.read_text().replace("self.training.skip_limit", "5"))
+    done = call(shrunk, home, "-m", "cbi_pipeline.cli", "run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = " ".join(done.stdout.split())
+    assert "Version 3 against version 1. The standing one was not compared: " in said
+    assert "skip_limit: this version has no such field" in said
+
+
 def test_an_old_version_is_matched_by_its_recipe_although_ids_are_made_otherwise(home):
     registry = Registry(home.settings.mlflow_uri, home.settings.mlflow_dir / "artifacts")
     for version in registry.versions():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cbi_pipeline.defs.knowledge import feature_set
 from cbi_pipeline.defs.pipeline import Pipeline
-from cbi_pipeline.registry import RegistryMismatch, Reign, reign
+from cbi_pipeline.registry import RegistryMismatch, RegistryUnreadable, Reign, reign
 
 if TYPE_CHECKING:
     import polars as pl
@@ -43,6 +43,8 @@ def lineup(pipeline: Pipeline, founder: Recipe, challenger: Recipe) -> Lineup:
 
     Raises:
         RegistryMismatch: the champion was crowned, has no version, and the code has no such recipe.
+        RegistryUnreadable: its version has options that this version of the code lacks, and the
+            code has no recipe of its name.
     """
     with pipeline.warehouse.read() as store:
         decisions, versions = store.table("registry.decision"), store.table("registry.version")
@@ -75,7 +77,13 @@ def _registered(
     stored = dict(versions.select("version", "recipe_id").iter_rows())
     if same is not None and stored.get(reigning.version) == same.identity():
         return same
-    recipe = pipeline.registry.load(reigning.version).recipe
+    try:
+        recipe = pipeline.registry.load(reigning.version).recipe
+    except RegistryUnreadable:
+        if same is None:
+            raise
+        # What its recipe has become in this version of the code; the refresh says why.
+        return same
     return replace(recipe, feature_set=feature_set(pipeline.catalogue).name)
 
 
