@@ -7,10 +7,8 @@ Everything comes from ``CBI_*`` variables or a ``.env`` file and is frozen once 
 from __future__ import annotations
 
 import os
-import tomllib
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -50,33 +48,6 @@ def base_folder() -> Path:
 
 class SettingsError(Exception):
     """A setting cannot be used; the message names it and quotes nothing that may be a key."""
-
-
-class Clock(Protocol):
-    """Where a profile's notion of now comes from."""
-
-    def now(self) -> datetime:
-        """The current instant, UTC."""
-        ...
-
-
-class WallClock:
-    """The machine's own clock, for the live profile."""
-
-    def now(self) -> datetime:
-        """The current instant, UTC."""
-        return datetime.now(UTC)
-
-
-class FixedClock:
-    """A clock that stands still: the end of the archived record."""
-
-    def __init__(self, instant: datetime) -> None:
-        self._instant = instant.astimezone(UTC)
-
-    def now(self) -> datetime:
-        """The instant given at construction, UTC."""
-        return self._instant
 
 
 class Settings(BaseSettings):
@@ -162,24 +133,6 @@ class Settings(BaseSettings):
     def mlflow_uri(self) -> str:
         """Tracking address: a SQLite file in the private folder."""
         return f"sqlite:///{self.mlflow_dir / 'mlflow.db'}"
-
-    @property
-    def clock(self) -> Clock:
-        """Wall clock when live; otherwise the recorded end of the archive.
-
-        Raises:
-            SettingsError: the archive's PROVENANCE.toml is gone, or tells no time.
-        """
-        if self.profile == "live":
-            return WallClock()
-        provenance = self.archive_dir / "PROVENANCE.toml"
-        remedy = "restore the embedded archive or set CBI_ARCHIVE_DIR"
-        if not provenance.is_file():
-            raise SettingsError(f"{provenance} is missing: {remedy}")
-        try:
-            return FixedClock(tomllib.loads(provenance.read_text())["clock"])
-        except (ValueError, KeyError, AttributeError) as error:
-            raise SettingsError(f"{provenance} tells no time ({error!r}): {remedy}") from error
 
     def secret(self, name: str) -> SecretStr | None:
         """The key of that name, from the environment or else from ``.env``; None without one."""

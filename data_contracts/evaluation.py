@@ -62,7 +62,8 @@ class Decision(Table):
     """What was decided on a recipe or on tonight's version of it, on which figures, and why."""
 
     decision_id: str = column("Hash of the evidence and the two recipes")
-    decided_at: Instant = column("When, on the profile's clock")
+    decided_at: Instant = column("When, on the wall clock")
+    as_of: Instant = column("What was known; null where nobody noted it", nullable=True)
     evaluation_id: str = column("Evaluation it rests on")
     recipe: str = column("Challenger recipe")
     champion: str = column("Champion recipe it faced")
@@ -100,6 +101,6 @@ SCORE = Contract(
     key=("evaluation_id", "recipe", "commodity", "horizon", "metric"),
 )
 DECISION = Contract(
-    table="registry.decision", model=Decision, key=("decision_id",), version="1.1.0"
+    table="registry.decision", model=Decision, key=("decision_id",), version="1.2.0"
 )
 VERSION = Contract(table="registry.version", model=Version, key=("version",))

@@ -22,9 +22,9 @@ class IssuedForecast(Table):
     price: float = column("Price at that level")
     up: float = column("Probability that the price rises", ge=0, le=1)
     volatility: float = column("Standard deviation of the log return", ge=0)
-    issued_at: Instant = column("When it was issued, on the profile's clock")
+    issued_at: Instant = column("When it was issued, on the wall clock")
     state: str = column("State of the data it rests on")
-    carried: bool = column("True when the origin is unchanged since the forecast before")
+    carried: bool = column("True when the origin is unchanged since the desk's day before")
     prev_hash: str = column("Hash of the row before, 64 zeros for the first")
     row_hash: str = column("Hash of this row and prev_hash")
 

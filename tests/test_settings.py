@@ -29,14 +29,6 @@ def test_a_setting_that_cannot_be_used_is_named_without_its_value(monkeypatch, v
     assert error.__suppress_context__
 
 
-@pytest.mark.parametrize("text", ["", "clock = 3", "clock =", "[clock"])
-def test_a_record_of_the_archive_that_tells_no_time_is_named(tmp_path, text):
-    record = tmp_path / "PROVENANCE.toml"
-    record.write_text(text)
-    with pytest.raises(SettingsError, match=r"PROVENANCE\.toml tells no time"):
-        _ = Settings(_env_file=None, archive_dir=tmp_path).clock
-
-
 def test_a_home_in_a_circle_of_links_is_refused(tmp_path, monkeypatch):
     (tmp_path / "home").symlink_to(tmp_path / "home")
     monkeypatch.setenv("CBI_HOME", str(tmp_path / "home"))

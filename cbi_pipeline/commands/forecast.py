@@ -29,7 +29,8 @@ def forecast(
     if as_json:
         print(json.dumps(outlooks(morning), indent=2))  # noqa: T201
         return
-    console.print(f"as of {morning.as_of:%Y-%m-%d %H:%M} UTC, state {morning.state[:12]}\n")
+    issued = f", issued {morning.issued_at:%Y-%m-%d %H:%M} UTC" if morning.issued_at else ""
+    console.print(f"as of {morning.as_of:%Y-%m-%d %H:%M} UTC{issued}, state {morning.state[:12]}\n")
     print_forecast(morning)
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cbi_pipeline.registry import Registry
 
 _HEADINGS = (
-    *("version", "aliases", "recipe", "data as of", "state", "fingerprint"),
+    *("version", "aliases", "recipe", "data as of,\nregistered", "state", "fingerprint"),
     *("note", "decided last"),
 )
 
@@ -41,7 +41,7 @@ def list_models() -> None:
             str(one.version),
             ", ".join(one.aliases),
             one.recipe,
-            f"{one.as_of:%Y-%m-%d}",
+            f"{one.as_of:%Y-%m-%d}\n{one.registered_at:%Y-%m-%d}",
             one.state[:12],
             one.fingerprint[:12],
             one.note,

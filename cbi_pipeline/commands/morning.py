@@ -41,6 +41,7 @@ def outlooks(morning: Morning) -> dict[str, Any]:
     """
     return {
         "as_of": morning.as_of.isoformat(),
+        "issued_at": morning.issued_at.isoformat() if morning.issued_at else None,
         "state": morning.state,
         "model_version": morning.model_version,
         "demonstration": morning.demonstration,

@@ -47,7 +47,7 @@ def run() -> int:
     if live:
         require_live_home(pipeline.settings)
     else:
-        # The clock of the archive stands in its record, and without a clock no job can be loaded.
+        # What is wrong with the record itself is said in one line, before any job begins.
         archive.read_record(pipeline.settings.archive_dir)
     _require_prices(pipeline)
     # Before anything: a copied home must not go on naming the one it was copied from.

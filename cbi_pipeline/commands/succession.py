@@ -77,7 +77,7 @@ def _decide(
         )
     except ValueError as error:
         raise Refusal(str(error)) from error
-    row = made.frame()
+    row = made.frame(pipeline.newest_as_of())
     pipeline.add({"registry.decision": row})
     pipeline.registry.record(row.row(0, named=True))
     decisions, versions = _record(pipeline)
@@ -95,7 +95,7 @@ def _require_today_s_axes(pipeline: Pipeline, chosen: Reign) -> None:
     from cbi_pipeline.registry import axes
 
     assert chosen.version is not None
-    known = knowledge(pipeline, pipeline.now())
+    known = knowledge(pipeline, pipeline.newest_as_of())
     today = axes(panel_spec(known.catalogue, known.feature_set))
     if pipeline.registry.get(chosen.version).axes not in (today, ""):
         raise Refusal(

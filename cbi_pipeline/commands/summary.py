@@ -66,6 +66,8 @@ def _records(morning: Morning) -> None:
         warning = ("archive modified:", "bold red")
         console.print(Text.assemble(warning, f" {', '.join(morning.modified)}"))
     console.print(f"as of     {instant(morning.as_of)}")
+    if morning.issued_at is not None:
+        console.print(f"issued    {instant(morning.issued_at)}")
     console.print(f"state     {morning.state}\n")
 
 

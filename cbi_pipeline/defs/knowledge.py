@@ -82,18 +82,17 @@ def followed_series(catalogue: Catalogue) -> list[str]:
 def evidence_at(pipeline: Pipeline) -> datetime:
     """The instant that walk-forward evidence rests on.
 
-    A running clock would give the same evidence another name at every look; the newest decision
+    The start of a run would give the same evidence another name at every look; the newest decision
     instant changes with the rows alone.
     """
-    if pipeline.settings.profile != "live":
-        return pipeline.now()
+    as_of = pipeline.newest_as_of()
     with pipeline.warehouse.read() as store:
         newest: datetime | None = store.query(
             "SELECT max(decision_at) AS newest FROM features.row "
             "WHERE feature_set = ? AND decision_at <= ?",
-            [feature_set(pipeline.catalogue).name, pipeline.now()],
+            [feature_set(pipeline.catalogue).name, as_of],
         )["newest"][0]
-    return newest or pipeline.now()
+    return newest or as_of
 
 
 def knowledge(pipeline: Pipeline, as_of: datetime) -> Knowledge:

@@ -14,7 +14,7 @@ from cbi_pipeline.catalogue import Catalogue, EvaluationPlan, load_catalogue
 from cbi_pipeline.ledger import Ledger, bind_warehouse
 from cbi_pipeline.operations import check_catalogue
 from cbi_pipeline.settings import Settings, load_settings
-from cbi_pipeline.warehouse import Store, Warehouse
+from cbi_pipeline.warehouse import NothingPublished, Store, Warehouse
 from data_contracts import contract
 from data_contracts.decision import DECISION_HOUR, DECISION_ZONE
 
@@ -33,11 +33,13 @@ class Pipeline:
 
     Attributes:
         settings: the settings.
-        instant: what counts as now; None follows the profile's clock.
+        started: when the run began that it is made for; None outside of one, where it is now.
+        first_started: when the run began that this one retries; None where it retries none.
     """
 
     settings: Settings
-    instant: datetime | None = None
+    started: datetime | None = None
+    first_started: datetime | None = None
 
     @classmethod
     def from_environment(cls) -> Pipeline:
@@ -87,37 +89,83 @@ class Pipeline:
         return Registry(self.settings.mlflow_uri, self.settings.mlflow_dir / "artifacts")
 
     def now(self) -> datetime:
-        """The instant that counts as now, UTC."""
-        return (self.instant or self.settings.clock.now()).astimezone(UTC)
+        """The wall clock, UTC: when something is made."""
+        return datetime.now(UTC)
 
     def today(self) -> date:
-        """The desk's day on the profile's clock."""
-        return self.now().astimezone(ZONE).date()
+        """The desk's day on which the run began."""
+        return desk_day(self.started or self.now())
+
+    def newest_as_of(self) -> datetime:
+        """What a run that is for no day in particular knew, UTC: everything until it began."""
+        return self._known(self._began())
+
+    def as_of(self, day: str) -> datetime:
+        """What day ``day`` (ISO) knew, UTC: everything until 23:00 at the desk, or until the start.
+
+        The start is that of the run, or of the one that it retries. Closed records say nothing new
+        as time passes: there it is no later than the newest public instant of anything held, which
+        a day still going on knows at any hour.
+        """
+        began = self._began()
+        if not self._is_live and day >= desk_day(began).isoformat():
+            return self._known(began)
+        return min(self.closes(day), self._known(began))
+
+    def closes(self, day: str) -> datetime:
+        """The end of day ``day`` (ISO) at the desk, UTC."""
+        return datetime.combine(date.fromisoformat(day), DAY_ENDS, ZONE).astimezone(UTC)
 
     def is_newest(self, day: str) -> bool:
         """Whether day ``day`` (ISO) speaks today: it trains, forecasts and reports.
 
         Today does. In the live profile yesterday does too until a later day has spoken: a night
-        that the machine slept through is made up for in the morning.
+        that the machine slept through is made up for in the morning. On closed records every day
+        does that knows all there is.
         """
         today = self.today()
+        if not self._is_live:
+            return self.as_of(day) == self.as_of(today.isoformat())
         if day == today.isoformat():
             return True
-        yesterday = (today - timedelta(days=1)).isoformat()
-        if self.settings.profile != "live" or day != yesterday:
+        if day != (today - timedelta(days=1)).isoformat():
             return False
-        with self.warehouse.read() as store:
-            later = store.query(
-                "SELECT 1 FROM issued.forecast WHERE track = 'live' AND as_of > ? "
-                "UNION ALL SELECT 1 FROM issued.abstention WHERE track = 'live' AND as_of > ?",
-                [self.as_of(day)] * 2,
-            )
-        return later.is_empty()
+        newest = self.spoken_as_of()
+        return newest is None or newest <= self.closes(day)
 
-    def as_of(self, day: str) -> datetime:
-        """What day ``day`` (ISO) knew, UTC: everything until 23:00 at the desk, or until now."""
-        closes = datetime.combine(date.fromisoformat(day), DAY_ENDS, ZONE)
-        return min(closes, self.now()).astimezone(UTC)
+    def spoken_as_of(self, until: datetime | None = None) -> datetime | None:
+        """Newest as-of instant, ``until`` an instant, of a live forecast or abstention."""
+        with self.warehouse.read() as store:
+            newest: datetime | None = store.query(
+                "SELECT max(as_of) AS newest FROM ("
+                "SELECT track, as_of FROM issued.forecast "
+                "UNION ALL SELECT track, as_of FROM issued.abstention) "
+                "WHERE track = 'live' AND as_of <= coalesce(?, as_of)",
+                [until],
+            )["newest"][0]
+        return newest
+
+    @property
+    def _is_live(self) -> bool:
+        return self.settings.profile == "live"
+
+    def _began(self) -> datetime:
+        return (self.first_started or self.started or self.now()).astimezone(UTC)
+
+    def _known(self, until: datetime) -> datetime:
+        """``until``; on closed records the newest public instant of anything held by then."""
+        if self._is_live:
+            return until
+        try:
+            with self.warehouse.read() as store:
+                newest: datetime | None = store.query(
+                    "SELECT max(available_at) AS newest FROM raw.observation "
+                    "WHERE available_at <= ?",
+                    [until],
+                )["newest"][0]
+        except NothingPublished:
+            return until
+        return newest or until
 
     def add(self, tables: dict[str, pl.DataFrame]) -> dict[str, int]:
         """Append the rows whose keys are not stored yet, in one transaction, and publish.
@@ -134,6 +182,11 @@ class Pipeline:
             added = {name: store.append(name, rows) for name, rows in fresh.items()}
         self.warehouse.publish()
         return added
+
+
+def desk_day(instant: datetime) -> date:
+    """The day that an instant falls into at the desk."""
+    return instant.astimezone(ZONE).date()
 
 
 def _unknown(store: Store, name: str, rows: pl.DataFrame) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""What assets are given."""
+"""What assets are given, and how their runs are executed."""
 
 from dataclasses import replace
 
@@ -7,27 +7,32 @@ import dagster as dg
 from cbi_pipeline.defs.jobs import IN_PROCESS
 from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.defs.processes import process_tags
+from cbi_pipeline.defs.runs import first_start, own_start, require_day
 
 
 @dg.definitions
 def resources() -> dg.Definitions:
     """The pipeline of this environment, for every asset; and one process for every launch."""
     return dg.Definitions(
-        resources={"pipeline": dg.ResourceDefinition(stopped)}, executor=IN_PROCESS
+        resources={"pipeline": dg.ResourceDefinition(of_run)}, executor=IN_PROCESS
     )
 
 
-def stopped(context: dg.InitResourceContext) -> Pipeline:
-    """The pipeline with its clock stopped, so that all steps of a run agree on what now is.
+def of_run(context: dg.InitResourceContext) -> Pipeline:
+    """The pipeline at the start of a run, so that its steps and its retries agree on what now is.
 
     Raises:
-        CatalogueError: the catalogue names something that is not there. A run fails with it before
-            its first step; a sensor, which has no run, goes on telling.
+        NoSingleDay: the run makes forecasts and does not say for which day.
+        CatalogueError: the catalogue names something that is not there. A run fails with either
+            before its first step; a sensor, which has no run, goes on telling.
     """
-    running = Pipeline.from_environment()
-    if context.run is not None:
-        if context.instance is not None:
-            # Whoever launched it: this is the process that it lives in.
-            context.instance.add_run_tags(context.run.run_id, process_tags(context.run.run_id))
-        running.require_catalogue()
-    return replace(running, instant=running.now())
+    pipeline, run, instance = Pipeline.from_environment(), context.run, context.instance
+    if run is None or instance is None:
+        return pipeline
+    # Whoever launched it: this is the process that it lives in.
+    instance.add_run_tags(run.run_id, process_tags(run.run_id))
+    require_day(run, instance)
+    pipeline.require_catalogue()
+    return replace(
+        pipeline, started=own_start(run, instance), first_started=first_start(run, instance)
+    )

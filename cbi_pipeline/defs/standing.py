@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 
@@ -36,8 +37,8 @@ def nothing_to_do(pipeline: Pipeline) -> bool:
         return False
 
 
-def conclude(pipeline: Pipeline) -> bool:
-    """Note what the night rested on, if its forecast rests on the newest knowledge.
+def conclude(pipeline: Pipeline, as_of: datetime) -> bool:
+    """Note what the night rested on, if its forecast as of then rests on the newest knowledge.
 
     Returns:
         False when the newest forecast is older than the data, so that no note was left.
@@ -45,7 +46,6 @@ def conclude(pipeline: Pipeline) -> bool:
     from cbi_pipeline.defs.knowledge import followed_series
     from cbi_pipeline.registry import reign
 
-    as_of = pipeline.as_of(pipeline.today().isoformat())
     with pipeline.warehouse.read() as store:
         state = store.state(as_of, followed_series(pipeline.catalogue))
         reigning = reign(store.table("registry.decision"))

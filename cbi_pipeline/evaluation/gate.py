@@ -36,7 +36,7 @@ class Decision:
 
     Attributes:
         decision_id: hash of the evaluation, the recipes, the verdict and who decided.
-        decided_at: instant on the profile's clock.
+        decided_at: instant on the wall clock.
         evaluation_id: evaluation it rests on.
         recipe: challenger.
         champion: champion it faced.
@@ -64,9 +64,10 @@ class Decision:
         """True when the recipe becomes, or is, the champion."""
         return self.verdict in CROWNS
 
-    def frame(self) -> pl.DataFrame:
-        """The row, valid under its contract."""
-        return DECISION.validate(pl.DataFrame([asdict(self)], schema=DECISION.dtypes))
+    def frame(self, as_of: datetime | None = None) -> pl.DataFrame:
+        """The row, valid under its contract; ``as_of`` says what was known when it was made."""
+        row = {**asdict(self), "as_of": as_of}
+        return DECISION.validate(pl.DataFrame([row], schema=DECISION.dtypes))
 
 
 def decide(
@@ -93,7 +94,7 @@ def decide(
         recipe: challenger's name in the forecasts.
         champion: champion's name in the forecasts.
         catalogue: commodities, horizons, which markets are liquid.
-        decided_at: now, on the profile's clock.
+        decided_at: now, on the wall clock.
         tried: other candidates tried since the last promotion; see `tried_before`.
         level: chance of a false promotion between two promotions.
         naive: baselines that must be beaten.
@@ -195,7 +196,7 @@ def refreshed(
         version: tonight's.
         standing: version in use until now, if any.
         state: state of the data behind tonight's version.
-        decided_at: instant on the profile's clock.
+        decided_at: instant on the wall clock.
     """
     reason = f"Version {version} of {recipe} is the first one in use; nothing stood before it."
     if standing is not None:

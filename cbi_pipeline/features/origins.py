@@ -32,15 +32,33 @@ class Origins:
         return int(self.session.shape[0])
 
 
-def origins(prices: pl.DataFrame, commodity: Commodity, as_of: datetime) -> Origins:
+def origins(
+    prices: pl.DataFrame, commodity: Commodity, as_of: datetime, *, at_sight: bool = False
+) -> Origins:
     """Sessions decided at or before ``as_of``: at the first decision instant after their price.
 
     A session whose price became public after a later session was decided on is left out.
+
+    Args:
+        prices: rows of market.price, all versions.
+        commodity: whose sessions.
+        as_of: aware instant.
+        at_sight: decide on a price that is known since we saw it when we see it, because no night
+            follows: on closed records time stands still at the newest of what is held.
     """
+    night = decision_at(pl.col("available_at"))
+    seen = pl.lit(at_sight) & (pl.col("available_basis") == "first_seen")
     decided = (
         prices.filter(pl.col("commodity") == commodity.id, pl.col("price").is_not_null())
         .group_by("session")
-        .agg(decision_at(pl.col("available_at").min()).alias("decision_at"))
+        .agg(
+            pl.when(seen)
+            .then("available_at")
+            .otherwise(night)
+            .sort_by("available_at")
+            .first()
+            .alias("decision_at")
+        )
         .filter(pl.col("decision_at") <= as_of)
         .sort("session")
         .filter(pl.col("decision_at") <= pl.col("decision_at").cum_min(reverse=True))

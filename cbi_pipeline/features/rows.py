@@ -48,6 +48,8 @@ def build_rows(
     feature_set: FeatureSet,
     as_of: datetime,
     existing: pl.DataFrame | None = None,
+    *,
+    at_sight: bool = False,
 ) -> pl.DataFrame:
     """Rows of ``features.row`` decided at or before ``as_of`` that are not in ``existing``.
 
@@ -63,10 +65,11 @@ def build_rows(
         feature_set: columns to build.
         as_of: aware instant.
         existing: rows built before, any feature set.
+        at_sight: as for :func:`origins`.
     """
     frames = []
     for commodity in catalogue.commodities:
-        due = origins(prices, commodity, as_of)
+        due = origins(prices, commodity, as_of, at_sight=at_sight)
         rows = _rows(due, prices, observations, catalogue, feature_set)
         frames.append(keep_order(rows, existing))
     return pl.concat([ROW.empty(), *frames])

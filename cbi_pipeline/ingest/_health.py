@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Literal
 
 import httpx
@@ -112,7 +112,7 @@ def note_staleness(settings: Settings, name: str) -> tuple[FamilyAge, ...]:
     ages, log = _ages(settings, feed, _newest(settings, feed)), fault_log(settings)
     if not log.open(name):
         late = [_stale_fault(feed, age) for age in ages if age.stale]
-        log.settle(f"{name} freshness", late, settings.clock.now())
+        log.settle(f"{name} freshness", late, datetime.now(UTC))
     return ages
 
 
@@ -228,7 +228,7 @@ def _ages(settings: Settings, feed: LiveFeed, newest: Mapping[str, date]) -> tup
     for one in feed.series:
         if one.id in newest:
             oldest[one.family] = min(newest[one.id], oldest.get(one.family, newest[one.id]))
-    today = settings.clock.now().date()
+    today = datetime.now(UTC).date()
     return tuple(
         _age(name, oldest.get(name), today) for name in sorted({one.family for one in feed.series})
     )

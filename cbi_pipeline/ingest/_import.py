@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -69,7 +69,7 @@ def import_csv(
     warehouse.check()
     _require_own(warehouse, series, unit)
     known = _series(series, unit, source, name or series)
-    now = settings.clock.now()
+    now = datetime.now(UTC)
     feed = Feed(
         f"{csv_import.FEED}:{series}",
         f"Own history of {series}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from importlib import import_module
 
 import httpx
@@ -115,7 +116,7 @@ def land_live(
         secret_of(settings, name),
         Ledger(settings.ledger_dir),
         warehouse,
-        settings.clock.now(),
+        datetime.now(UTC),
         patience=patience,
         transport=transport,
     )

@@ -179,7 +179,7 @@ def land_night(
         secret: its key.
         ledger: where answers go, masked.
         warehouse: what is held already decides what is asked.
-        now: the instant on the profile's clock.
+        now: when it is asked and seen.
         patience: bounds of time and size.
         transport: seam for tests.
     """

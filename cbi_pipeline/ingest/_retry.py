@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from cbi_pipeline.feeds.archive_rows import FEED as ARCHIVE
 from cbi_pipeline.feeds.live import LiveFeed
 from cbi_pipeline.ingest._again import Bytes
 from cbi_pipeline.ingest._live import live_feeds
@@ -81,19 +80,13 @@ def retry(
 
 
 def retry_quarantined(settings: Settings, rule: str, feed: str | None = None) -> list[Retried]:
-    """:func:`retry` with the ledger, warehouse, feeds and clock of the settings."""
-
-    def now(name: str) -> datetime:
-        # As when the records were ingested: our sight of the archive is a fact of this machine,
-        # whatever instant the profile stands at.
-        return datetime.now(UTC) if name == ARCHIVE else settings.clock.now()
-
+    """:func:`retry` now, with the ledger, warehouse and feeds of the settings."""
     return retry(
         Ledger(settings.ledger_dir),
         bind_warehouse(settings),
         live_feeds(settings),
         rule,
-        now,
+        lambda _: datetime.now(UTC),
         feed,
     )
 

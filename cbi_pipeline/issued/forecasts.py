@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from cbi_pipeline.catalogue import Catalogue
+from cbi_pipeline.issued.counting import desk_day
 from cbi_pipeline.market import next_sessions
 from data_contracts.core import UTC_MICROSECONDS
 from data_contracts.issued import FORECAST
@@ -130,12 +131,12 @@ def rows(
     """Rows of issued.forecast without their links, in the order they are chained.
 
     The price of a level is ``origin_price * exp(value)``. A row is carried when its origin is
-    that of the forecast before, on the same track and commodity.
+    that of the last forecast of an earlier desk day, on the same track and commodity.
 
     Args:
         spoken: frame of :func:`from_model` or :func:`from_walk_forward`.
         track: ``live`` or ``replay``.
-        issued_at: now, on the profile's clock.
+        issued_at: now, on the wall clock.
         state: state of the data behind it, or one per as-of instant.
         target_session: the market calendar, e.g. :func:`calendar_target`.
         previous: rows of issued.forecast already issued.
@@ -176,18 +177,24 @@ def _targets(spoken: pl.DataFrame, target_session: TargetSession) -> pl.DataFram
 
 
 def _carried(fresh: pl.DataFrame, issued: pl.DataFrame) -> pl.DataFrame:
+    """Whether each commodity's newest origin is, at an instant, that of the desk's day before."""
     said = ["commodity", "as_of", "origin_session"]
-    return (
+    spoken = (
         pl.concat([issued.select(said), fresh.select(said)])
         .group_by("commodity", "as_of")
         .agg(pl.col("origin_session").max())
         .sort("commodity", "as_of")
-        .with_columns(
-            carried=(pl.col("origin_session") == pl.col("origin_session").shift())
-            .over("commodity")
-            .fill_null(value=False)
-        )
-        .drop("origin_session")
+        .with_columns(day=desk_day(pl.col("as_of")))
+    )
+    before = (
+        spoken.unique(["commodity", "day"], keep="last", maintain_order=True)
+        .with_columns(before=pl.col("origin_session").shift().over("commodity"))
+        .select("commodity", "day", "before")
+    )
+    return spoken.join(before, on=["commodity", "day"]).select(
+        "commodity",
+        "as_of",
+        carried=(pl.col("origin_session") == pl.col("before")).fill_null(value=False),
     )
 
 

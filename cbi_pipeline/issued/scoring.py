@@ -7,6 +7,7 @@ from typing import Literal
 
 import polars as pl
 
+from cbi_pipeline.issued.counting import counted
 from data_contracts.issued import SCORE
 
 _KEY = ["track", "as_of", "commodity", "horizon", "model_version"]
@@ -17,7 +18,9 @@ _LOW, _MEDIAN, _HIGH = 0.1, 0.5, 0.9
 
 
 def score(forecasts: pl.DataFrame, prices: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
-    """Rows of issued.score for every forecast whose target price is public.
+    """Rows of issued.score for every forecast that counts and whose target price is public.
+
+    Which do, :func:`cbi_pipeline.issued.counted` says.
 
     Each is scored twice: against the first price published for the target session, and against
     the price as known at ``as_of``. Where the market was shut against its calendar, the first
@@ -35,7 +38,7 @@ def score(forecasts: pl.DataFrame, prices: pl.DataFrame, as_of: datetime) -> pl.
     """
     known = prices.filter(pl.col("available_at") <= as_of).sort("commodity", "session", "version")
     vintages = pl.concat([_vintage(known, "first"), _vintage(known, "latest")])
-    came = _meet(forecasts, vintages).with_columns(
+    came = _meet(counted(forecasts), vintages).with_columns(
         actual=(pl.col("actual_price") / pl.col("origin_price")).log()
     )
     scored = came.group_by([*_KEY, "vintage"]).agg(

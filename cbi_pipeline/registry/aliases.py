@@ -53,7 +53,7 @@ def newest_evidence(decisions: pl.DataFrame) -> str:
 def following(decisions: pl.DataFrame, ruling: pl.DataFrame) -> pl.DataFrame:
     """A decision as the next row of the record; no row when its decider's last word says the same.
 
-    The archive profile's clock stands still, so the row may come a microsecond after the newest.
+    Several may be made at one instant of the clock; each comes a microsecond after the one before.
     What was said before and overruled since is said again as a decision of its own: so it is when
     a catalogue is changed and changed back.
 
@@ -75,7 +75,7 @@ def following(decisions: pl.DataFrame, ruling: pl.DataFrame) -> pl.DataFrame:
 
 
 def later(decisions: pl.DataFrame, now: datetime) -> datetime:
-    """``now``, or just after the newest decision where the clock stands still."""
+    """``now``, or just after the newest decision where the clock is no further than that."""
     newest = decisions["decided_at"].max()
     if not isinstance(newest, datetime):
         return now

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cbi_pipeline.registry.errors import RegistryDamaged
@@ -31,6 +31,7 @@ class RegisteredVersion:
         recipe_id: hash of the recipe.
         state: state of the data it was trained on.
         as_of: knowledge instant of its training rows.
+        registered_at: when it was registered, UTC.
         note: what a reader must know.
         aliases: names that point to it now.
         decided: the newest decision that names it, in words; empty when none does.
@@ -47,6 +48,7 @@ class RegisteredVersion:
     recipe_id: str
     state: str
     as_of: datetime
+    registered_at: datetime
     note: str
     aliases: tuple[str, ...]
     decided: str = ""
@@ -98,6 +100,7 @@ def read(found: ModelVersion, aliases: Mapping[str, int]) -> RegisteredVersion:
         model_id=tag(found, MODEL_TAG),
         uri=f"models:/{found.name}/{version}",
         as_of=datetime.fromisoformat(tag(found, "as_of")),
+        registered_at=datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
         aliases=tuple(sorted(alias for alias, number in aliases.items() if number == version)),
         decided=found.tags.get(DECIDED_TAG, ""),
         axes=found.tags.get("axes", ""),

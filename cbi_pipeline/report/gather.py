@@ -26,7 +26,7 @@ from cbi_pipeline.warehouse import Store
 
 _SAMPLES_PER_RULE = 3
 _DECISIONS_BY_HAND = 3
-_DECISION = ["verdict", "reason", "recipe", "champion", "decided_at", "who"]
+_DECISION = ["verdict", "reason", "recipe", "champion", "decided_at", "who", "as_of"]
 
 
 def gather(
@@ -61,10 +61,6 @@ def gather(
     version = current["model_version"][-1] if current.height else None
     model = _model(store, version)
     replayed, replay = _replay(store, as_of, model)
-    by_hand = ruled.filter(~pl.col("who").is_in(["gate", "refresh"])).reverse()
-    refreshed = ruled.filter(
-        pl.col("who") == "refresh", pl.col("recipe") == (model.recipe if model else "")
-    )
     evaluation_id = newest_evidence(ruled)
     return Morning(
         as_of=as_of,
@@ -77,8 +73,8 @@ def gather(
         scores=_scores(store, evaluation_id),
         absences=_absences(store, evaluation_id),
         gates=_gates(ruled, evaluation_id),
-        refresh=next(iter(_told(refreshed.tail(1))), None),
-        by_hand=_told(by_hand.head(_DECISIONS_BY_HAND)),
+        refresh=_refresh(ruled, model),
+        by_hand=_by_hand(ruled),
         quarantined=_quarantined(store),
         quarantine_sample=_quarantine_sample(store),
         data_dates=_data_dates(store, as_of),
@@ -87,6 +83,7 @@ def gather(
         catalogue=catalogue.identity,
         evaluation_id=evaluation_id,
         issued=_ledger_head(store),
+        issued_at=spoken.issued_at,
     )
 
 
@@ -138,6 +135,17 @@ def _replay(
     speaks = model is not None and (rows["recipe"] == model.recipe).any()
     shown = model.recipe if model is not None and speaks else newest
     return shown, rows.filter(pl.col("recipe") == shown)
+
+
+def _refresh(ruled: pl.DataFrame, model: ModelCard | None) -> Gate | None:
+    mine = pl.col("recipe") == (model.recipe if model else "")
+    newest = ruled.filter(pl.col("who") == "refresh", mine).tail(1)
+    return next(iter(_told(newest)), None)
+
+
+def _by_hand(ruled: pl.DataFrame) -> tuple[Gate, ...]:
+    people = ruled.filter(~pl.col("who").is_in(["gate", "refresh"])).reverse()
+    return _told(people.head(_DECISIONS_BY_HAND))
 
 
 def _gates(ruled: pl.DataFrame, evaluation_id: str) -> tuple[Gate, ...]:

@@ -145,7 +145,7 @@ class Absence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """What was decided, by the gate, the nightly refresh or a person, and why."""
+    """What was decided, by the gate, the nightly refresh or a person, when, on what, and why."""
 
     verdict: str
     reason: str
@@ -153,6 +153,7 @@ class Gate:
     champion: str
     decided_at: datetime
     who: str
+    as_of: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,6 +224,7 @@ class Morning:
 
     Attributes:
         as_of: what was known.
+        issued_at: when it was last said, on the wall clock; None when every commodity abstained.
         demonstration: True for closed historical records; sets the banner.
         modified: archive files whose content differs from what was shipped.
         pages: one per commodity, in catalogue order.
@@ -264,6 +266,7 @@ class Morning:
     catalogue: str = ""
     evaluation_id: str = ""
     issued: tuple[int, str] = (0, "")
+    issued_at: datetime | None = None
 
 
 def at_level(quantiles: Mapping[float, T], level: float) -> T:

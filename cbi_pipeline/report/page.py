@@ -23,8 +23,13 @@ def render(morning: Morning) -> str:
     return _template().render(morning=morning, style=Markup(_resource("morning.css")))
 
 
-def write(morning: Morning, folder: Path) -> Path:
+def write(morning: Morning, folder: Path, *, newest: bool = True) -> Path:
     """Render into ``morning-<day>.html`` and ``latest.html``, each whole or not at all.
+
+    Args:
+        morning: what to show.
+        folder: where the pages lie.
+        newest: False for a day after which another has spoken: the latest page stays.
 
     Returns:
         The dated file.
@@ -32,7 +37,7 @@ def write(morning: Morning, folder: Path) -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     page = render(morning).encode("utf-8")
     dated = folder / f"morning-{formats.desk_day(morning.as_of):%Y-%m-%d}.html"
-    for path in (dated, folder / "latest.html"):
+    for path in (dated, folder / "latest.html") if newest else (dated,):
         write_durably(path, page)
     return dated
 

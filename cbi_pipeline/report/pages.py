@@ -9,7 +9,7 @@ from datetime import datetime
 import polars as pl
 
 from cbi_pipeline.catalogue import Catalogue, Commodity
-from cbi_pipeline.issued import closed_records
+from cbi_pipeline.issued import closed_records, desk_day
 from cbi_pipeline.market import latest_prices
 from cbi_pipeline.report import formats
 from cbi_pipeline.report.morning import Before, Outlook, Page, Replay, at_level
@@ -42,6 +42,12 @@ class Spoken:
     def current(self) -> pl.DataFrame:
         """Live rows of the instant, of the champion or else of whoever spoke last."""
         return last_spoken(self.live.filter(pl.col("as_of") == self.as_of), self.champion)
+
+    @property
+    def issued_at(self) -> datetime | None:
+        """When the current rows were issued; None when there are none."""
+        at: datetime | None = self.current["issued_at"].max()  # type: ignore[assignment]
+        return at
 
 
 def last_spoken(rows: pl.DataFrame, champion: str | None = None) -> pl.DataFrame:
@@ -95,7 +101,9 @@ def _label(commodity: Commodity, steps: int) -> str:
 
 
 def _outlooks(commodity: Commodity, current: pl.DataFrame, spoken: Spoken) -> tuple[Outlook, ...]:
-    came = _outcomes(spoken.scores.join(current, on=_FORECAST_KEY, how="semi"))
+    # A forecast that was carried on has no score of its own; its outcome is that of its target.
+    target = ["track", "commodity", "horizon", "target_session"]
+    came = _outcomes(spoken.scores.join(current, on=target, how="semi"))
     today = formats.desk_day(spoken.as_of)
     return tuple(
         Outlook(
@@ -116,7 +124,7 @@ def _outcomes(scores: pl.DataFrame) -> Mapping[int, float]:
 
 
 def _before(commodity: Commodity, live: pl.DataFrame, as_of: datetime) -> Before | None:
-    earlier = live.filter(pl.col("as_of") < as_of)
+    earlier = live.filter(desk_day(pl.col("as_of")) < formats.desk_day(as_of))
     if earlier.is_empty():
         return None
     rows = last_spoken(earlier.filter(pl.col("as_of") == pl.col("as_of").max()))

@@ -60,7 +60,13 @@ class Migration:
 
 
 #: In the order they are run; see the module's text for how to add one.
-MIGRATIONS: tuple[Migration, ...] = ()
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration(
+        "decisions say what was known",
+        "registry.decision",
+        "SELECT *, NULL::TIMESTAMPTZ AS as_of FROM registry.decision",
+    ),
+)
 
 
 def migrate(connection: duckdb.DuckDBPyConnection) -> None:

@@ -211,6 +211,23 @@ class Store:
             self._changed = self._changed or added > 0
             return added
 
+    def remove(self, name: str, keys: pl.DataFrame) -> int:
+        """Take the rows of some keys out of a table that allows it; the number of them.
+
+        Raises:
+            TypeError: the table is append-only.
+            ReadOnlyStore: the store is a published snapshot.
+        """
+        known = contract(name)
+        if known.append_only:
+            raise TypeError(f"{name} is append-only: nothing is taken out of it")
+        with self.transaction(), as_view(self._connection, keys.select(known.key)) as view:
+            match = " AND ".join(f't."{column}" = k."{column}"' for column in known.key)
+            sql = f"DELETE FROM {known.table} t USING {view} k WHERE {match}"
+            removed: int = self._connection.execute(sql).fetchall()[0][0]
+            self._changed = self._changed or removed > 0
+            return removed
+
     def record(
         self,
         parsed: pl.DataFrame,

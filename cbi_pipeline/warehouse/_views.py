@@ -20,6 +20,9 @@ PUB_VIEWS = {
                origin_price, price, value AS log_return, up, volatility, model_version, issued_at,
                carried
         FROM issued.forecast
+        QUALIFY track <> 'live' OR row(as_of, model_version) = arg_max(
+            row(as_of, model_version), row(as_of, sequence)) OVER (PARTITION BY track, commodity,
+                horizon, CAST(as_of AT TIME ZONE 'America/New_York' AS DATE))
         ORDER BY track, as_of, commodity, horizon, quantile""",
     "latest_forecast": """
         SELECT as_of, commodity, horizon, quantile, origin_session, target_session, origin_price,

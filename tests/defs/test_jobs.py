@@ -45,11 +45,15 @@ def test_schedules_run_in_the_desks_zone_and_wait_in_the_archive_profile(schedul
     assert found.default_status is dg.DefaultScheduleStatus.STOPPED
 
 
-def test_the_nightly_tick_asks_for_the_newest_day_of_the_record(instance):
+def test_the_nightly_tick_asks_for_its_own_day_in_every_profile(instance):
     (request,) = requests(
         "nightly_schedule", datetime(2026, 3, 2, 23, 15, tzinfo=NEW_YORK), instance
     )
-    assert request.partition_key == "2020-02-12"
+    assert request.partition_key == "2026-03-02"
+
+
+def test_the_asset_graphs_own_job_runs_in_one_process_as_well():
+    assert defs.get_implicit_global_asset_job_def().executor_def.name == "in_process"
 
 
 @pytest.mark.slow

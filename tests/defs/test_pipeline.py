@@ -1,5 +1,7 @@
 """Adding rows: once, whole, and not at all when nothing is new."""
 
+from datetime import UTC, datetime
+
 import polars as pl
 import pytest
 
@@ -24,7 +26,7 @@ def versions(*numbers: int) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=contract("registry.version").dtypes)
 
 
-AS_OF = Pipeline(Settings()).now()
+AS_OF = datetime(2020, 2, 12, 15, 30, tzinfo=UTC)
 
 
 @pytest.fixture

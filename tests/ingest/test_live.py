@@ -180,6 +180,7 @@ def own(tmp_path):
 
 def test_an_import_keeps_bytes_source_and_rights_and_is_known_since_the_import(own):
     settings, file, given = own
+    before = datetime.now(UTC)
     report = ingest.import_csv(settings, file, **given)
     assert (report.accepted, report.added) == (3, 3)
     warehouse = Warehouse(settings.warehouse_dir)
@@ -188,7 +189,9 @@ def test_an_import_keeps_bytes_source_and_rights_and_is_known_since_the_import(o
         response = store.table("ledger.response").row(0, named=True)
     assert rows["status"].to_list() == ["value", "missing", "value"]
     assert set(rows["available_basis"]) == {"first_seen"}
-    assert set(rows["available_at"]) == {settings.clock.now()}
+    assert rows["available_at"].n_unique() == 1
+    assert before <= rows["available_at"][0] <= datetime.now(UTC)
+    assert rows["seen_at"].equals(rows["available_at"].rename("seen_at"))
     assert series["source"].item() == given["source"]
     assert series["rights"].item() == "no-redistribution"
     assert "desk%20settlement" in response["url"]

@@ -75,7 +75,11 @@ class Home:
         return done.returncode, done.stdout + done.stderr
 
     def contents(self) -> dict[str, str]:
-        """Hashes of everything that must not depend on how often the work was interrupted."""
+        """Hashes of everything that must not depend on how often the work was interrupted.
+
+        When a decision was made and a forecast issued is told by the wall clock, so no two homes
+        agree on that, nor on the hashes of the chain, which cover it.
+        """
         with Warehouse(self.settings.warehouse_dir).read() as store:
             chain = store.table("issued.forecast")
             versions = store.table("registry.version")
@@ -85,11 +89,10 @@ class Home:
                 "targets": digest(store.table("features.target")),
                 "evidence": digest(store.table("evaluation.forecast")),
                 "scores": digest(store.table("evaluation.score")),
-                "decisions": digest(store.table("registry.decision")),
+                "decisions": digest(store.table("registry.decision").drop("decided_at")),
                 "outcomes": digest(store.table("issued.score")),
                 "models": str(versions.select("version", "recipe", "fingerprint").rows()),
-                "forecast": digest(chain.drop("sequence")),
-                "chain": str(chain.sort("sequence")["row_hash"][-1]),
+                "forecast": digest(chain.drop("sequence", "issued_at", "prev_hash", "row_hash")),
             }
         weights = sorted(self.settings.mlflow_dir.rglob("*.safetensors"))
         hashes = sorted(hashlib.sha256(path.read_bytes()).hexdigest() for path in weights)

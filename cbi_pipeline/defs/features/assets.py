@@ -38,7 +38,15 @@ def row(pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeResult[None]:
             "raw.observation", "series_id = ANY(?)", [followed_series(catalogue)]
         )
         existing = store.table("features.row", "feature_set = ?", [chosen.name])
-    fresh = build_rows(prices, observations, catalogue, chosen, pipeline.now(), existing)
+    fresh = build_rows(
+        prices,
+        observations,
+        catalogue,
+        chosen,
+        pipeline.newest_as_of(),
+        existing,
+        at_sight=pipeline.settings.profile != "live",
+    )
     pipeline.add({"features.row": fresh})
     rows = pl.concat([existing, fresh])
     return dg.MaterializeResult(
@@ -69,7 +77,7 @@ def target(pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeResult[None]:
         prices = store.table("market.price")
         rows = store.table("features.row", "feature_set = ?", [chosen.name])
         existing = store.table("features.target", "feature_set = ?", [chosen.name])
-    fresh = build_targets(prices, rows, pipeline.catalogue, pipeline.now(), existing)
+    fresh = build_targets(prices, rows, pipeline.catalogue, pipeline.newest_as_of(), existing)
     pipeline.add({"features.target": fresh})
     counts = pl.concat([existing, fresh]).group_by("commodity", "horizon").len("targets")
     return dg.MaterializeResult(

@@ -11,6 +11,7 @@ from cbi_pipeline.defs.knowledge import knowledge
 from cbi_pipeline.defs.partitions import DAYS
 from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.registry import reign
+from data_contracts.evaluation import DECISION
 
 KEY = dg.AssetKey(["forecasting", "refresh"])
 
@@ -40,7 +41,9 @@ def refresh(
         registered(recipe, known, decisions, pipeline, shown)
         for recipe in in_order(reigning.recipe, entered(pipeline).recipes)
     ]
-    ruling = succession(versions, decisions, known, pipeline)
+    ruling = succession(versions, decisions, known, pipeline).with_columns(
+        as_of=pl.lit(known.as_of, DECISION.dtypes["as_of"])
+    )
     aliases = enthroned(versions, ruling, pipeline)
     listing = pl.DataFrame([version.row() for version in versions]).drop("run_id", "as_of")
     return dg.MaterializeResult(

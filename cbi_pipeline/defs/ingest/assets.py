@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 
 import dagster as dg
 import polars as pl
@@ -76,11 +75,11 @@ def archive_records(pipeline: dg.ResourceParam[Pipeline]) -> Iterator[Event]:
     pipeline.warehouse.check()
     folder = pipeline.settings.archive_dir
     feed, series = archive.feed(folder), archive_series(folder)
-    # When we saw the bytes is a fact of this machine, whatever instant the profile stands at.
-    seen_at = datetime.now(UTC)
+    record, seen_at = archive.read_record(folder), pipeline.now()
     responses = land(feed, pipeline.ledger, read_file, seen_at)
-    yield landed(responses, archive.read_record(folder).modified)
-    prepared = prepare(feed, responses, pipeline.ledger, series, pipeline.now())
+    yield landed(responses, record.modified)
+    # A closed record tells of nothing that was public later than its own last instant.
+    prepared = prepare(feed, responses, pipeline.ledger, series, record.clock)
     yield from judged(prepared)
     require(prepared.outcomes)
     report = commit(feed, prepared, pipeline.ledger, pipeline.warehouse, series, seen_at)

@@ -82,20 +82,24 @@ def score(
     pipeline: dg.ResourceParam[Pipeline],
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """How every issued forecast turned out, by the first and the latest price of its target."""
+    from cbi_pipeline.issued import counted, uncounted
     from cbi_pipeline.issued import score as scored
 
+    as_of = pipeline.newest_as_of()
     with pipeline.warehouse.read() as store:
         said = store.table("issued.forecast")
-        outcomes = scored(said, store.table("market.price"), pipeline.now())
+        outcomes = scored(said, store.table("market.price"), as_of)
+        void = uncounted(store.table("issued.score"), said)
         targets = store.table(
             "features.target",
             "feature_set = ? AND available_at <= ?",
-            [feature_set(pipeline.catalogue).name, pipeline.now()],
+            [feature_set(pipeline.catalogue).name, as_of],
         )
-    with pipeline.warehouse.write() as store:
+    with pipeline.warehouse.write() as store, store.transaction():
+        store.remove("issued.score", void)
         changed = store.replace("issued.score", outcomes)
     pipeline.warehouse.publish()
-    yield held(said.filter(pl.col("track") == "live"), targets, pipeline)
+    yield held(counted(said).filter(pl.col("track") == "live"), targets, pipeline)
     yield dg.MaterializeResult(
         metadata={
             "rows": len(outcomes),

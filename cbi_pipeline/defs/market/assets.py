@@ -100,7 +100,7 @@ def covered(prices: pl.DataFrame, pipeline: Pipeline) -> dict[str, RuleOutcome]:
     """The coverage rule on the years that are read of each commodity's record as known now."""
     from cbi_pipeline.market import coverage_rule, latest_prices, years_read
 
-    known = latest_prices(prices, pipeline.now())
+    known = latest_prices(prices, pipeline.newest_as_of())
     years = years_read(pipeline.catalogue.evaluation)
     return {
         commodity.id: coverage_rule(known, commodity, years)
@@ -122,9 +122,10 @@ def fresh(prices: pl.DataFrame, pipeline: Pipeline) -> dg.AssetCheckResult:
     """Which commodities are too old to forecast from, and which come from a closed record."""
     from cbi_pipeline.issued import closed_records, staleness
 
-    reasons = staleness(prices, pipeline.catalogue, pipeline.now())
+    as_of = pipeline.newest_as_of()
+    reasons = staleness(prices, pipeline.catalogue, as_of)
     stale = {name: reason for name, reason in reasons.items() if reason is not None}
-    closed = closed_records(prices, pipeline.catalogue, pipeline.now())
+    closed = closed_records(prices, pipeline.catalogue, as_of)
     return dg.AssetCheckResult(
         check_name="fresh",
         passed=not stale,
@@ -138,7 +139,7 @@ def pictures(prices: pl.DataFrame, pipeline: Pipeline) -> dict[str, dg.MarkdownM
     from cbi_pipeline.market import latest_prices
     from cbi_pipeline.report import charts
 
-    known = latest_prices(prices, pipeline.now()).sort("commodity", "session")
+    known = latest_prices(prices, pipeline.newest_as_of()).sort("commodity", "session")
     drawn = {}
     for commodity in pipeline.catalogue.commodities:
         own = known.filter(pl.col("commodity") == commodity.id)

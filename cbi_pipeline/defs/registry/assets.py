@@ -54,7 +54,7 @@ def rulings(
     standing = decisions
     if reign(decisions) is None:
         founder = trial.lineup.founder.name
-        standing = first(founder, evaluation_id=trial.name, decided_at=now).frame()
+        standing = first(founder, evaluation_id=trial.name, decided_at=now).frame(trial.known.as_of)
     reigning = reign(standing)
     assert reigning is not None
     ruling = decide(
@@ -66,4 +66,4 @@ def rulings(
         decided_at=now,
         tried=tried_before(standing, recipe, now),
     )
-    return pl.concat([standing, following(standing, ruling.frame())])
+    return pl.concat([standing, following(standing, ruling.frame(trial.known.as_of))])

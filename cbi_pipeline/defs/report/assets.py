@@ -1,9 +1,11 @@
 """The morning report."""
 
+from datetime import datetime
+
 import dagster as dg
 
 from cbi_pipeline.defs.partitions import DAYS
-from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.defs.pipeline import Pipeline, desk_day
 from cbi_pipeline.defs.standing import conclude
 from cbi_pipeline.feeds.archive import read_record
 
@@ -22,23 +24,43 @@ def morning(
     from cbi_pipeline.report import gather
     from cbi_pipeline.report.page import write
 
-    settings = pipeline.settings
-    if not pipeline.is_newest(context.partition_key):
+    settings, day = pipeline.settings, context.partition_key
+    as_of = said_on(day, pipeline)
+    if as_of is None:
         return dg.MaterializeResult(metadata={"written": "no: replayed days have no report"})
     with pipeline.warehouse.read() as store:
         page = gather(
             store,
             pipeline.catalogue,
             settings,
-            as_of=pipeline.as_of(context.partition_key),
+            as_of=as_of,
             modified=read_record(settings.archive_dir).modified,
         )
-    path = write(page, settings.reports_dir)
+    path = write(page, settings.reports_dir, newest=as_of == pipeline.spoken_as_of())
     return dg.MaterializeResult(
         metadata={
             "report": dg.MetadataValue.path(path),
             "open": dg.MetadataValue.url(path.as_uri()),
             "bytes": path.stat().st_size,
-            "rests on the newest data": conclude(pipeline),
+            "rests on the newest data": conclude(pipeline, as_of),
         }
     )
+
+
+def said_on(day: str, pipeline: Pipeline) -> datetime | None:
+    """As-of instant of what was last said live on a day; None on a past one that was replayed.
+
+    Raises:
+        dagster.Failure: the day speaks, and nothing was issued for it yet.
+    """
+    as_of, live = pipeline.as_of(day), pipeline.settings.profile == "live"
+    said, newest = pipeline.spoken_as_of(as_of), pipeline.is_newest(day)
+    own = said is not None and desk_day(said).isoformat() == day
+    if own or (said is not None and newest and not live):
+        return said
+    if newest:
+        raise dg.Failure(
+            f"nothing was issued for {day} yet: launch issued/forecast of that day first",
+            allow_retries=False,
+        )
+    return None
