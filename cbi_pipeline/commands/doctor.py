@@ -228,13 +228,22 @@ def _warehouse(settings: Settings) -> Finding:
 
 
 def _registry(settings: Settings) -> Finding:
-    from cbi_pipeline.registry import Registry, RegistryError
+    from cbi_pipeline.defs.aliases import find_champion, find_deviations
+    from cbi_pipeline.defs.pipeline import Pipeline
+    from cbi_pipeline.registry import RegistryError
+    from cbi_pipeline.warehouse import WarehouseError
 
+    pipeline = Pipeline(settings)
     try:
-        registry = Registry(settings.mlflow_uri, settings.mlflow_dir / "artifacts")
-        champion = registry.champion()
-        registry.load(champion.version)
+        try:
+            changed = "; ".join(one.words for one in find_deviations(pipeline))
+            champion = find_champion(pipeline)
+        except WarehouseError:  # told above; the registry can be looked at without it
+            changed, champion = "", pipeline.registry.champion()
+        pipeline.registry.load(champion.version)
     except RegistryError as error:
         return Finding("registry", "fix", str(error))
+    if changed:
+        return Finding("registry", "fix", f"at the next start: {changed}")
     words = f"champion is version {champion.version}, its files as registered"
     return Finding("registry", "ok", words)

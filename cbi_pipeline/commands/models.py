@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cbi_pipeline.commands import succession
+from cbi_pipeline.commands.aliases import restore_aliases
 from cbi_pipeline.commands.console import console, writing
 from cbi_pipeline.settings import load_settings
 
 if TYPE_CHECKING:
-    from cbi_pipeline.registry import Registry
+    from cbi_pipeline.defs.pipeline import Pipeline
+    from cbi_pipeline.registry import RegisteredVersion, Registry
 
 _HEADINGS = (
     *("version", "aliases", "recipe", "data as of,\nregistered", "state", "fingerprint"),
@@ -30,6 +32,7 @@ def list_models() -> None:
 
     from cbi_pipeline.registry import RegistryEmpty
 
+    restore_aliases(_pipeline())
     versions = _registry().versions()
     if not versions:
         raise RegistryEmpty("no model is registered yet; run `cbi run` first")
@@ -48,6 +51,15 @@ def list_models() -> None:
             one.decided,
         )
     console.print(table)
+    _explain_other_aliases(versions)
+
+
+def _explain_other_aliases(versions: list[RegisteredVersion]) -> None:
+    from cbi_pipeline.registry import CHALLENGER, CHAMPION
+
+    others = {alias for one in versions for alias in one.aliases} - {CHAMPION, CHALLENGER}
+    for alias in sorted(others):
+        console.print(f"{alias}: an alias of your own; the record says nothing of it", style="dim")
 
 
 @app.command()
@@ -55,6 +67,7 @@ def uri(
     version: Annotated[str, typer.Argument(help="Alias or version number.")] = "champion",
 ) -> None:
     """Print what another program needs to load a model."""
+    restore_aliases(_pipeline())
     found = _registry().get(version)
     # Plain prints: these two lines are for shells and scripts.
     print(f"MLFLOW_TRACKING_URI={load_settings().mlflow_uri}")  # noqa: T201
@@ -73,6 +86,12 @@ def relocate() -> int:
     for number, fault in sorted(found.items()):
         console.print(f"version {number}  {fault or 'found, as registered'}", soft_wrap=True)
     return 1 if any(found.values()) else 0
+
+
+def _pipeline() -> Pipeline:
+    from cbi_pipeline.defs.pipeline import Pipeline
+
+    return Pipeline.from_environment()
 
 
 def _registry() -> Registry:

@@ -71,13 +71,14 @@ def _frame(pipeline: Pipeline, suffix: str) -> pl.DataFrame:
 
 def _wanted(pipeline: Pipeline) -> tuple[PanelSpec, dict[str, str]]:
     """Axes and column types of the champion; of today's catalogue while there is none."""
+    from cbi_pipeline.defs.aliases import find_champion
     from cbi_pipeline.defs.knowledge import feature_set
     from cbi_pipeline.features import panel_spec
     from cbi_pipeline.registry import RegistryEmpty, input_types
 
     today = panel_spec(pipeline.catalogue, feature_set(pipeline.catalogue))
     try:
-        champion = pipeline.registry.champion().version
+        champion = find_champion(pipeline).version
     except RegistryEmpty:
         return today, input_types(today)
     return pipeline.registry.load(champion).spec, pipeline.registry.input_types(champion)

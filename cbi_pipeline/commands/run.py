@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from cbi_pipeline.commands.aliases import restore_aliases
 from cbi_pipeline.commands.console import PlainConsole, Refusal, console, errors
 from cbi_pipeline.settings import Settings
 
@@ -52,8 +53,9 @@ def run() -> int:
     _require_prices(pipeline)
     # Before anything: a copied home must not go on naming the one it was copied from.
     prepare_instance(pipeline.settings)
+    is_as_recorded = _is_as_recorded(pipeline)
     # What a service has to say is not known before it is asked.
-    if not live and nothing_to_do(pipeline):
+    if not live and is_as_recorded and nothing_to_do(pipeline):
         why = ": records, configuration and code are unchanged.\n"
         console.print(Text.assemble(("nothing to do", "bold"), why))
         print_summary(pipeline)
@@ -64,6 +66,17 @@ def run() -> int:
         return 1
     print_summary(pipeline)
     return 1 if faults else 0
+
+
+def _is_as_recorded(pipeline: Pipeline) -> bool:
+    from cbi_pipeline.registry import RegistryError
+
+    try:
+        return restore_aliases(pipeline)
+    except RegistryError as error:
+        # What comes before the models goes on; the step that needs them says it again.
+        errors.print(f"cbi: {error}")
+        return False
 
 
 def _require_prices(pipeline: Pipeline) -> None:

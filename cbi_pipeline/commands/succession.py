@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from cbi_pipeline.commands.aliases import restore_aliases
 from cbi_pipeline.commands.console import Refusal, console
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def promote(
     from cbi_pipeline.registry import CHAMPION, Reign, derive
 
     pipeline = Pipeline.from_environment()
+    restore_aliases(pipeline)
     decisions, versions = _record(pipeline)
     recipes = dict(versions.select("version", "recipe").iter_rows())
     if version not in recipes:
@@ -42,6 +44,7 @@ def rollback(reason: Reason) -> None:
     from cbi_pipeline.registry import before
 
     pipeline = Pipeline.from_environment()
+    restore_aliases(pipeline)
     decisions, _ = _record(pipeline)
     earlier = before(decisions)
     if earlier is None:
@@ -62,9 +65,11 @@ def _decide(
 
     decisions, versions = _record(pipeline)
     _require_today_s_axes(pipeline, chosen)
+    assert chosen.version is not None
+    if pipeline.registry.restore_run(chosen.version):
+        console.print(f"the run of version {chosen.version}, deleted in MLflow, is restored")
     standing = derive(decisions, versions)[CHAMPION]
     champion = dict(versions.select("version", "recipe").iter_rows())[standing]
-    assert chosen.version is not None
     try:
         made = by_person(
             verdict,

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from cbi_pipeline.commands.aliases import restore_aliases
 from cbi_pipeline.commands.console import Refusal, console, errors
 from cbi_pipeline.commands.guard import parse_address
 from cbi_pipeline.commands.instance import WORKSPACE, open_instance
@@ -48,6 +49,7 @@ def ui(
             raise Refusal(f"port {port} is taken; choose another, see `cbi ui --help`")
     open_instance(settings)
     _tell_catalogue()
+    _tell_aliases(settings)
     # Only noted: an exception could come between a server's start and its place in the list.
     asked: list[int] = []
     for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -82,6 +84,18 @@ def _tell_catalogue() -> None:
         Pipeline.from_environment().require_catalogue()
     except CatalogueError as error:
         errors.print(f"cbi: {error}. Until it is corrected every run fails with these words.")
+
+
+def _tell_aliases(settings: Settings) -> None:
+    """Undo what was changed past the record; where that cannot be told, the pages open too."""
+    from cbi_pipeline.defs.pipeline import Pipeline
+    from cbi_pipeline.registry import RegistryError
+    from cbi_pipeline.warehouse import WarehouseError
+
+    try:
+        restore_aliases(Pipeline(settings))
+    except (RegistryError, WarehouseError) as error:
+        errors.print(f"cbi: {error}")
 
 
 def _commands(dagster_port: int, mlflow_port: int, hosts: list[str]) -> dict[str, list[str]]:

@@ -85,7 +85,6 @@ class Pipeline:
         """The models."""
         from cbi_pipeline.registry import Registry
 
-        self.settings.make_home()
         return Registry(self.settings.mlflow_uri, self.settings.mlflow_dir / "artifacts")
 
     def now(self) -> datetime:

@@ -5,6 +5,7 @@ loads in any process with ``mlflow.pyfunc.load_model("models:/cbi-forecaster@cha
 Importing this package does not import MLflow.
 """
 
+from cbi_pipeline.registry._aliasing import Deviation
 from cbi_pipeline.registry._record import axes
 from cbi_pipeline.registry.aliases import (
     CHALLENGER,
@@ -36,6 +37,7 @@ __all__ = [
     "CHALLENGER",
     "CHAMPION",
     "NAME",
+    "Deviation",
     "Provenance",
     "RegisteredVersion",
     "Registry",

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cbi_pipeline.registry import _mlflow, _place, _publish, _record
+from cbi_pipeline.registry._aliasing import Aliases, Deviation
 from cbi_pipeline.registry._package import Calendar
 from cbi_pipeline.registry._record import Candidate
-from cbi_pipeline.registry.aliases import DERIVED, derive
+from cbi_pipeline.registry.aliases import derive
 from cbi_pipeline.registry.errors import (
     RegistryDamaged,
     RegistryEmpty,
-    RegistryMismatch,
     RegistryUnreadable,
 )
 from cbi_pipeline.registry.provenance import Provenance
@@ -175,7 +175,7 @@ class Registry:
         if not _mlflow.exists(self.tracking_uri):
             return []
         client = _mlflow.connect(self.tracking_uri)
-        aliases = self._aliases(client)
+        aliases = Aliases(client, self.name).current()
         return sorted(
             (read(found, aliases) for found in self._search(client)),
             key=lambda version: version.version,
@@ -298,37 +298,47 @@ class Registry:
             tonight: as for `derive`.
 
         Returns:
-            Version of each of the two aliases now set.
+            Version of each of the two aliases now set; a challenger that is no longer registered
+            has none.
 
         Raises:
-            RegistryEmpty: versions are named, but nothing is registered.
-            RegistryMismatch: a version to be named is missing or holds another model.
+            RegistryEmpty: nothing is registered, or the champion's version is not.
+            RegistryMismatch: a version to be named holds another model.
         """
-        wanted = derive(decisions, versions, tonight)
-        if not wanted and not _mlflow.exists(self.tracking_uri):
+        if not derive(decisions, versions) and not _mlflow.exists(self.tracking_uri):
             return {}
-        client = self._client()
-        recorded = dict(versions.select("version", "fingerprint").iter_rows())
-        for number in wanted.values():
-            self._check_recorded(client, number, recorded[number])
-        self._apply(client, wanted)
+        aliases = Aliases(self._client(), self.name)
+        wanted = aliases.called_for(decisions, versions, tonight)
+        aliases.apply(wanted)
         return wanted
 
-    def _check_recorded(self, client: MlflowClient, number: int, fingerprint: str) -> None:
-        if tag(self._find(client, number), "fingerprint") != fingerprint:
-            raise RegistryMismatch(
-                f"version {number} in the registry is not the model that the warehouse records; "
-                f"the two come from different runs, restore them together"
-            )
+    def deviations(self, decisions: pl.DataFrame, versions: pl.DataFrame) -> list[Deviation]:
+        """How champion and challenger differ from what the decisions say; changes nothing.
 
-    def _apply(self, client: MlflowClient, wanted: Mapping[str, int]) -> None:
-        current = self._aliases(client)
-        for alias, number in wanted.items():
-            if current.get(alias) != number:
-                client.set_registered_model_alias(self.name, alias, str(number))
-        for alias in DERIVED - wanted.keys():
-            if alias in current:
-                client.delete_registered_model_alias(self.name, alias)
+        Args:
+            decisions: rows of registry.decision.
+            versions: rows of registry.version.
+
+        Raises:
+            RegistryMismatch: the champion has no recorded version.
+        """
+        if not _mlflow.exists(self.tracking_uri):
+            return []
+        return list(Aliases(self._client(), self.name).deviations(decisions, versions))
+
+    def restore_run(self, version: int) -> bool:
+        """Take back the deletion of a version's tracking run; False when it was not deleted.
+
+        Raises:
+            RegistryEmpty: no such version.
+        """
+        client = self._client()
+        self._find(client, version)
+        aliases = Aliases(client, self.name)
+        if not aliases.is_run_deleted(version):
+            return False
+        aliases.restore_run(version)
+        return True
 
     def _client(self) -> MlflowClient:
         if not _mlflow.exists(self.tracking_uri):
@@ -359,14 +369,7 @@ class Registry:
         return f"{self.name} has no {kind} {version}; registered versions: {', '.join(known)}"
 
     def _version(self, client: MlflowClient, found: ModelVersion) -> RegisteredVersion:
-        return read(found, self._aliases(client))
-
-    def _aliases(self, client: MlflowClient) -> dict[str, int]:
-        # MLflow's searches leave aliases out, so the model itself is asked, if there is one.
-        if not client.search_registered_models(f"name = '{self.name}'"):
-            return {}
-        aliases = client.get_registered_model(self.name).aliases
-        return {alias: int(version) for alias, version in aliases.items()}
+        return read(found, Aliases(client, self.name).current())
 
     def _search(self, client: MlflowClient) -> Iterator[ModelVersion]:
         token: str | None = ""

@@ -4,6 +4,7 @@ import dagster as dg
 import polars as pl
 
 from cbi_pipeline.defs import metadata
+from cbi_pipeline.defs.aliases import log_deviations
 from cbi_pipeline.defs.evaluation.trial import entered
 from cbi_pipeline.defs.forecasting.models import in_order, registered
 from cbi_pipeline.defs.forecasting.succession import enthroned, succession
@@ -31,6 +32,7 @@ def refresh(
     """The champion and challenger recipes trained on all that is known, registered, aliased."""
     if not pipeline.is_newest(context.partition_key):
         return dg.MaterializeResult(metadata={"trained": "no: only the newest day trains a model"})
+    undone = log_deviations(context, pipeline)
     known = knowledge(pipeline, pipeline.as_of(context.partition_key))
     with pipeline.warehouse.read() as store:
         decisions = store.table("registry.decision")
@@ -51,6 +53,7 @@ def refresh(
             "versions": metadata.table(listing.with_columns(pl.col(pl.String).str.head(40))),
             "refresh": " ".join(ruling["reason"]) or "the version in use is tonight's already",
             "aliases": ", ".join(f"{alias}: {number}" for alias, number in aliases.items()),
+            **undone,
             **shown,
         }
     )

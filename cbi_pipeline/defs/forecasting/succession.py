@@ -44,12 +44,12 @@ def compared(new: int, standing: int, known: Knowledge, pipeline: Pipeline) -> R
     """Both versions on rows neither was trained on, or why the standing one cannot be asked."""
     from cbi_pipeline.defs.forecasting.models import newest_fold
     from cbi_pipeline.evaluation import judge_refresh
-    from cbi_pipeline.registry import RegistryUnreadable
+    from cbi_pipeline.registry import RegistryEmpty, RegistryUnreadable
 
     tonight = pipeline.registry.load(new)
     try:
         before = pipeline.registry.load(standing)
-    except RegistryUnreadable as error:
+    except (RegistryEmpty, RegistryUnreadable) as error:
         return f"The standing one was not compared: {error}."
     if tonight.spec != before.spec:
         return "The standing one cannot read today's panel."

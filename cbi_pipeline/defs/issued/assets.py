@@ -6,6 +6,7 @@ import dagster as dg
 import polars as pl
 
 from cbi_pipeline.defs import metadata
+from cbi_pipeline.defs.aliases import log_deviations
 from cbi_pipeline.defs.evaluation import bands
 from cbi_pipeline.defs.issued.speech import Speech, replayed, spoken
 from cbi_pipeline.defs.knowledge import feature_set
@@ -33,6 +34,7 @@ def forecast(
 
     day = context.partition_key
     newest = pipeline.is_newest(day)
+    undone = log_deviations(context, pipeline) if newest else {}
     speech = spoken(pipeline, day) if newest else replayed(pipeline, day)
     with pipeline.warehouse.write() as store:
         ledger = IssuedLedger(store, pipeline.settings.issued_dir)
@@ -44,6 +46,7 @@ def forecast(
             "rows issued": added,
             "abstentions": metadata.table(speech.abstentions.select("commodity", "reason")),
             "chain": f"{head.sequence} rows, newest {head.row_hash[:16]}",
+            **undone,
             **(shown(speech) if newest else {}),
         }
     )

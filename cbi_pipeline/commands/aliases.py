@@ -1,0 +1,27 @@
+"""What every command that shows or uses the champion does first: hold it to the record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cbi_pipeline.commands.console import errors
+
+if TYPE_CHECKING:
+    from cbi_pipeline.defs.pipeline import Pipeline
+
+
+def restore_aliases(pipeline: Pipeline) -> bool:
+    """Undo what MLflow's page changed past the record of decisions, and say so on stderr.
+
+    Returns:
+        False when something is not as the record has it and could not be undone here.
+
+    Raises:
+        RegistryError: the registry and the record cannot be compared.
+    """
+    from cbi_pipeline.defs.aliases import undo_deviations
+
+    found = undo_deviations(pipeline)
+    for one in found:
+        errors.print(f"cbi: {one.words}.")
+    return all(one.undo is not None for one in found)

@@ -1,0 +1,85 @@
+"""Champion and challenger stay what the decisions say, whatever MLflow's page was told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.ingest import Fault, fault_log
+from cbi_pipeline.warehouse import NothingPublished
+
+if TYPE_CHECKING:
+    import dagster as dg
+    import polars as pl
+
+    from cbi_pipeline.registry import Deviation, RegisteredVersion
+
+#: In the fault log: the registry was changed past the record.
+SUBJECT = "registry aliases"
+
+
+def find_deviations(pipeline: Pipeline) -> list[Deviation]:
+    """How champion and challenger differ from what the decisions say; changes nothing.
+
+    Raises:
+        RegistryError: the registry and the record cannot be compared.
+    """
+    record = _record(pipeline)
+    return pipeline.registry.deviations(*record) if record else []
+
+
+def undo_deviations(pipeline: Pipeline) -> list[Deviation]:
+    """Make champion and challenger what the decisions say, where they were changed past them.
+
+    What was found is a fault, alerted once; the next look that finds nothing closes it.
+
+    Raises:
+        RegistryError: the registry and the record cannot be compared.
+    """
+    found = find_deviations(pipeline)
+    for one in found:
+        if one.undo is not None:
+            one.undo()
+    remedy = "Decide on the champion with `cbi models promote` or `cbi models rollback`"
+    faults = [Fault(SUBJECT, "*", "Deviation", one.words, remedy) for one in found]
+    # A home that cannot tell of anything yet is left as it is.
+    if pipeline.settings.ledger_dir.is_dir():
+        fault_log(pipeline.settings).settle(SUBJECT, faults, pipeline.now())
+    return found
+
+
+def log_deviations(context: dg.AssetExecutionContext, pipeline: Pipeline) -> dict[str, str]:
+    """Undo what was changed past the record, in the run's log and as metadata of its asset.
+
+    Raises:
+        RegistryError: the registry and the record cannot be compared.
+    """
+    words = [one.words for one in undo_deviations(pipeline)]
+    for one in words:
+        context.log.error(one)
+    return {"registry changed past the record": "; ".join(words)} if words else {}
+
+
+def find_champion(pipeline: Pipeline) -> RegisteredVersion:
+    """The version that the record says is champion, wherever the alias points.
+
+    Raises:
+        RegistryEmpty: there is none, or it was deleted from the registry.
+        RegistryMismatch: the champion has no recorded version.
+    """
+    from cbi_pipeline.registry import CHAMPION, derive
+
+    record = _record(pipeline)
+    number = derive(*record).get(CHAMPION) if record else None
+    return pipeline.registry.champion() if number is None else pipeline.registry.get(number)
+
+
+def _record(pipeline: Pipeline) -> tuple[pl.DataFrame, pl.DataFrame] | None:
+    # Looking must not make a home where there is none.
+    if not pipeline.settings.warehouse_dir.is_dir():
+        return None
+    try:
+        with pipeline.warehouse.read() as store:
+            return store.table("registry.decision"), store.table("registry.version")
+    except NothingPublished:
+        return None
