@@ -35,6 +35,12 @@ class Abstention(Table):
     track: str = column("live or replay", isin=["live", "replay"])
     as_of: Instant = column("What was known")
     commodity: str = column("Commodity")
+    kind: str = column(
+        "abstains (in order), waits (for a key or a file), or cannot be forecast (a fault); null "
+        "where it was issued before kinds were told apart",
+        isin=["abstains", "waits", "cannot be forecast"],
+        nullable=True,
+    )
     reason: str = column("Why nothing was issued")
 
 
@@ -65,7 +71,10 @@ FORECAST = Contract(
     key=("track", "as_of", "commodity", "horizon", "quantile", "model_version"),
 )
 ABSTENTION = Contract(
-    table="issued.abstention", model=Abstention, key=("track", "as_of", "commodity")
+    table="issued.abstention",
+    model=Abstention,
+    key=("track", "as_of", "commodity"),
+    version="1.1.0",
 )
 SCORE = Contract(
     table="issued.score",

@@ -61,7 +61,8 @@ class Finding:
 
 def doctor() -> int:
     """Check the environment, the catalogue, the records, the keys, the store and the registry."""
-    findings = list(examine(load_settings()))
+    # What waits for a file is said by the catalogue and by the newest night.
+    findings = list(dict.fromkeys(examine(load_settings())))
     for one in findings:
         mark = (f"{one.state:<4}", _COLOURS[one.state])
         console.print(Text.assemble(mark, f" {one.subject:<12} {one.detail}"), soft_wrap=True)
@@ -83,6 +84,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _dagster(settings)
     yield from _catalogue(settings)
     yield _warehouse(settings)
+    yield from _commodities(settings)
     yield _registry(settings)
 
 
@@ -162,7 +164,7 @@ def _catalogue(settings: Settings) -> Iterator[Finding]:
     count = len(catalogue.commodities)
     yield Finding("catalogue", "ok", f"{count} commodities; every name in it was looked up")
     for commodity, words in files.items():
-        yield Finding(commodity, "wait", words)
+        yield Finding(commodity, "wait", f"waits: {words}")
     yield from _keys(settings, catalogue, files)
 
 
@@ -225,6 +227,25 @@ def _warehouse(settings: Settings) -> Finding:
     except (WarehouseError, LedgerDamaged) as error:
         return Finding("warehouse", "fix", str(error))
     return Finding("warehouse", "ok", f"{count:,} observed values published{note}")
+
+
+def _commodities(settings: Settings) -> Iterator[Finding]:
+    """Those that the newest night did not forecast, as it said; and what else it could not do."""
+    from cbi_pipeline.issued import FORECAST, SUBJECT, WAITS, newest_statuses, standing_faults
+    from cbi_pipeline.warehouse import Warehouse, WarehouseError
+
+    try:
+        with Warehouse(settings.warehouse_dir).read() as store:
+            statuses = newest_statuses(store)
+    except WarehouseError:
+        return  # told above
+    for one in statuses:
+        if one.kind != FORECAST:
+            state: State = "fix" if one.is_fault else "wait" if one.kind == WAITS else "ok"
+            yield Finding(one.commodity, state, f"{one.kind}: {one.reason}")
+    for fault in standing_faults(settings):
+        if not fault.feed.endswith(f" {SUBJECT}"):
+            yield Finding(fault.feed, "fix", f"{fault.problem}. {fault.remedy}")
 
 
 def _registry(settings: Settings) -> Finding:

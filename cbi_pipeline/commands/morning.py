@@ -37,7 +37,8 @@ def newest_morning(commodity: str | None = None) -> Morning:
 def outlooks(morning: Morning) -> dict[str, Any]:
     """The forecasts of a morning as plain data.
 
-    Prices are in each commodity's unit; ``quantiles`` maps level to price.
+    Prices are in each commodity's unit; ``quantiles`` maps level to price. ``status`` is forecast,
+    abstains, waits or cannot be forecast, and ``abstention`` why, where it is not the first.
     """
     return {
         "as_of": morning.as_of.isoformat(),
@@ -51,6 +52,7 @@ def outlooks(morning: Morning) -> dict[str, Any]:
                 "unit": page.unit,
                 "origin_session": page.origin.isoformat() if page.origin else None,
                 "origin_price": page.price,
+                "status": page.status,
                 "abstention": page.abstention,
                 "note": page.note,
                 "horizons": [

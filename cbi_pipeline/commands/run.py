@@ -16,7 +16,6 @@ from rich.text import Text
 
 from cbi_pipeline.commands.aliases import restore_aliases
 from cbi_pipeline.commands.console import PlainConsole, Refusal, console, errors
-from cbi_pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from dagster import DagsterEvent, DagsterInstance, EventLogEntry, ExecuteInProcessResult
@@ -59,9 +58,9 @@ def run() -> int:
         why = ": records, configuration and code are unchanged.\n"
         console.print(Text.assemble(("nothing to do", "bold"), why))
         print_summary(pipeline)
-        return 0
+        return 1 if _tell_faults(pipeline) else 0
     done = _run_jobs(pipeline)
-    faults = _tell_faults(pipeline.settings) if live else 0
+    faults = _tell_faults(pipeline)
     if not done:
         return 1
     print_summary(pipeline)
@@ -89,14 +88,17 @@ def _require_prices(pipeline: Pipeline) -> None:
         raise Refusal(f"without prices there is nothing to forecast: {why}")
 
 
-def _tell_faults(settings: Settings) -> int:
-    """Say what is wrong with the feeds; the number of feeds that have a fault."""
-    from cbi_pipeline.ingest import fault_log, live_feeds
+def _tell_faults(pipeline: Pipeline) -> int:
+    """Say what is wrong with feeds, training and commodities; how much of it there is.
 
-    broken = [fault_log(settings).open(name) for name in live_feeds(settings)]
-    for fault in (fault for faults in broken for fault in faults):
+    A commodity that abstains or waits is none; a feed with old news makes some abstain.
+    """
+    from cbi_pipeline.issued import standing_faults
+
+    faults = standing_faults(pipeline.settings)
+    for fault in faults:
         errors.print(f"cbi: {fault}")
-    return sum(bool(faults) for faults in broken)
+    return len(faults)
 
 
 def _run_jobs(pipeline: Pipeline) -> bool:

@@ -130,8 +130,10 @@ def print_forecast(morning: Morning) -> None:
     if table.row_count:
         console.print(table)
     for page in morning.pages:
-        for words in filter(None, (page.abstention, page.note)):
-            console.print(f"{page.id}: {words}", soft_wrap=True)
+        if page.abstention:
+            console.print(f"{page.id} {page.status}: {page.abstention}", soft_wrap=True)
+        if page.note:
+            console.print(f"{page.id}: {page.note}", soft_wrap=True)
 
 
 def _forecast_rows(table: Table, page: Page) -> None:

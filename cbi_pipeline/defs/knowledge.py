@@ -53,6 +53,11 @@ class Knowledge:
         return panel(self.rows, self.targets, self.catalogue, self.feature_set, self.as_of)
 
     @property
+    def has_origins(self) -> bool:
+        """Whether anything at all can be forecast from."""
+        return bool(self.rows.select((pl.col("ready") & (pl.col("price") > 0)).any()).item())
+
+    @property
     def as_of_us(self) -> int:
         """The instant in microseconds UTC."""
         return round(self.as_of.timestamp() * 1_000_000)

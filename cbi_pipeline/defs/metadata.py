@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Callable
 
 import dagster as dg
 import polars as pl
@@ -70,3 +71,11 @@ def picture(png: bytes, title: str) -> dg.MarkdownMetadataValue:
     """A plot, inside the metadata itself."""
     encoded = base64.b64encode(png).decode()
     return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{encoded})")
+
+
+def drawing(draw: Callable[[], bytes], title: str) -> dg.MarkdownMetadataValue:
+    """A plot, or why there is none: no table is worse for a picture that cannot be drawn."""
+    try:
+        return picture(draw(), title)
+    except Exception as error:
+        return dg.MetadataValue.md(f"{title}: not drawn ({type(error).__name__}: {error})")

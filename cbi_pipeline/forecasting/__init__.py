@@ -11,7 +11,7 @@ Needs torch, numpy and safetensors, nothing else.
 from cbi_pipeline.forecasting.checkpoint import Keep, load_checkpoint
 from cbi_pipeline.forecasting.devices import describe_device
 from cbi_pipeline.forecasting.ensemble import Ensemble, EnsembleForecasts
-from cbi_pipeline.forecasting.folds import Fold, latest, walk_forward
+from cbi_pipeline.forecasting.folds import Fold, latest, newest_origins, walk_forward
 from cbi_pipeline.forecasting.forecaster import Forecaster, Forecasts
 from cbi_pipeline.forecasting.networks.network import Network
 from cbi_pipeline.forecasting.networks.output import Output
@@ -56,6 +56,7 @@ __all__ = [
     "fit_ensemble",
     "latest",
     "load_checkpoint",
+    "newest_origins",
     "product",
     "recipe_network",
     "tiny",

@@ -83,11 +83,17 @@ def latest(panel: Panel, as_of_us: int, *, embargo_days: float, validation_share
         NothingToTrainOn: no training or no validation rows are known as of then.
     """
     train, validation = _split(panel, as_of_us, embargo_days, validation_share)
+    test = newest_origins(panel, as_of_us)
+    return Fold(day_name(as_of_us), int(as_of_us), train, validation, test)
+
+
+def newest_origins(panel: Panel, as_of_us: int) -> IntArray:
+    """Each commodity's newest ready row decided by an instant (microseconds UTC), int64 [<= C]."""
     known = (panel.decision_at_R <= as_of_us) & panel.ready_R
     rows = known.nonzero().flatten().cpu().numpy()
     commodity = panel.commodity_R.cpu().numpy()[rows]
-    last = np.append(np.diff(commodity) > 0, True)[: rows.size]
-    return Fold(day_name(as_of_us), int(as_of_us), train, validation, rows[last])
+    newest: IntArray = rows[np.append(np.diff(commodity) > 0, True)[: rows.size]]
+    return newest
 
 
 def _split(

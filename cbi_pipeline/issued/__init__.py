@@ -1,18 +1,37 @@
 """Issued forecasts: what was said, in a chain no one rewrites unseen, and how it turned out."""
 
-from cbi_pipeline.issued.abstain import abstentions, closed_records, staleness
+from cbi_pipeline.issued.abstain import closed_records, staleness
 from cbi_pipeline.issued.chain import GENESIS, canonical, chain, row_hash
 from cbi_pipeline.issued.counting import counted, desk_day, uncounted
 from cbi_pipeline.issued.forecasts import calendar_target, from_model, from_walk_forward, rows
 from cbi_pipeline.issued.ledger import Head, IssuedLedger, LedgerBroken
 from cbi_pipeline.issued.plain_file import verify
 from cbi_pipeline.issued.scoring import score
+from cbi_pipeline.issued.status import (
+    ABSTAINS,
+    CANNOT,
+    FORECAST,
+    SUBJECT,
+    WAITS,
+    Status,
+    abstentions,
+    find_statuses,
+    newest_statuses,
+    note_faults,
+    standing_faults,
+)
 
 __all__ = [
+    "ABSTAINS",
+    "CANNOT",
+    "FORECAST",
     "GENESIS",
+    "SUBJECT",
+    "WAITS",
     "Head",
     "IssuedLedger",
     "LedgerBroken",
+    "Status",
     "abstentions",
     "calendar_target",
     "canonical",
@@ -20,12 +39,16 @@ __all__ = [
     "closed_records",
     "counted",
     "desk_day",
+    "find_statuses",
     "from_model",
     "from_walk_forward",
+    "newest_statuses",
+    "note_faults",
     "row_hash",
     "rows",
     "score",
     "staleness",
+    "standing_faults",
     "uncounted",
     "verify",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
@@ -10,8 +9,6 @@ import polars as pl
 
 from cbi_pipeline.catalogue import Catalogue, Commodity
 from cbi_pipeline.market import DECISION_ZONE, latest_prices
-from data_contracts.core import UTC_MICROSECONDS
-from data_contracts.issued import ABSTENTION
 
 # The desk's day: as-of instants are 23:00 there.
 DESK = ZoneInfo(DECISION_ZONE)
@@ -45,18 +42,15 @@ def closed_records(prices: pl.DataFrame, catalogue: Catalogue, as_of: datetime) 
     }
 
 
-def abstentions(reasons: Mapping[str, str | None], *, track: str, as_of: datetime) -> pl.DataFrame:
-    """Rows of issued.abstention for the commodities that have a reason."""
-    silent = {commodity: reason for commodity, reason in reasons.items() if reason is not None}
-    return pl.DataFrame(
-        {"commodity": list(silent), "reason": list(silent.values())},
-        schema={"commodity": pl.String, "reason": pl.String},
-    ).select(
-        track=pl.lit(track, pl.String),
-        as_of=pl.lit(as_of, UTC_MICROSECONDS),
-        commodity="commodity",
-        reason="reason",
-    )[list(ABSTENTION.dtypes)]
+def why_silent(commodity: Commodity, prices: pl.DataFrame, as_of: datetime) -> str | None:
+    """Why a commodity with prices abstains on its newest one, in words; None when it does not.
+
+    Args:
+        commodity: its limit, and where its record is closed.
+        prices: rows of market.price, all versions.
+        as_of: only prices public by then count.
+    """
+    return _reason(commodity, newest_prices(prices, as_of).get(commodity.id), as_of)
 
 
 def newest_prices(prices: pl.DataFrame, as_of: datetime) -> dict[str, tuple[date, float]]:

@@ -66,7 +66,7 @@ def awaited_files(catalogue: Catalogue, settings: Settings) -> dict[str, str]:
     """
     units = _units(catalogue, settings)
     return {
-        one.id: f"waits for a file: `cbi feeds import csv FILE --series {one.price_series} "
+        one.id: f"needs a file: `cbi feeds import csv FILE --series {one.price_series} "
         f"--unit {one.unit} --source ...`"
         for one in catalogue.commodities
         if one.price_series not in units

@@ -98,6 +98,7 @@ class Page:
         price: price they start from.
         note: what a reader must know of the record, e.g. that it is closed.
         abstention: why no forecast was issued.
+        status: forecast, abstains, waits, or cannot be forecast.
         before: the forecast before this one.
         replays: past forecasts, shortest horizon first.
     """
@@ -113,6 +114,7 @@ class Page:
     price: float | None = None
     note: str | None = None
     abstention: str | None = None
+    status: str = "forecast"
     before: Before | None = None
     replays: tuple[Replay, ...] = ()
 

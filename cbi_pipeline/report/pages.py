@@ -9,7 +9,7 @@ from datetime import datetime
 import polars as pl
 
 from cbi_pipeline.catalogue import Catalogue, Commodity
-from cbi_pipeline.issued import closed_records, desk_day
+from cbi_pipeline.issued import ABSTAINS, FORECAST, closed_records, desk_day
 from cbi_pipeline.market import latest_prices
 from cbi_pipeline.report import formats
 from cbi_pipeline.report.morning import Before, Outlook, Page, Replay, at_level
@@ -77,7 +77,7 @@ def pages(store: Store, catalogue: Catalogue, spoken: Spoken) -> tuple[Page, ...
 def _page(commodity: Commodity, known: pl.DataFrame, spoken: Spoken, note: str | None) -> Page:
     mine = pl.col("commodity") == commodity.id
     history, current = known.filter(mine), spoken.current.filter(mine)
-    reasons = spoken.silent.filter(mine)["reason"].to_list()
+    silent = spoken.silent.filter(mine) if current.is_empty() else spoken.silent.clear()
     return Page(
         id=commodity.id,
         name=commodity.name,
@@ -89,7 +89,8 @@ def _page(commodity: Commodity, known: pl.DataFrame, spoken: Spoken, note: str |
         origin=current["origin_session"][0] if current.height else None,
         price=current["origin_price"][0] if current.height else None,
         note=note,
-        abstention=reasons[0] if reasons and current.is_empty() else None,
+        abstention=silent["reason"][0] if silent.height else None,
+        status=(silent["kind"][0] or ABSTAINS) if silent.height else FORECAST,
         before=_before(commodity, spoken.live.filter(mine), spoken.as_of),
         replays=_replays(commodity, spoken.replay.filter(mine), spoken),
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from itertools import pairwise
 from statistics import median
 
@@ -27,8 +29,14 @@ class Panel:
     svg: Markup
 
 
-def _panel(key: str, title: str, told: str, figure: Figure) -> Panel:
-    return Panel(title, told, Markup(charts.svg(figure, key=key, title=title, description=told)))
+def _panel(key: str, title: str, told: str, draw: Callable[[], Figure]) -> Panel:
+    """A chart, or why there is none: the rest of the report is as good without it."""
+    try:
+        svg = charts.svg(draw(), key=key, title=title, description=told)
+    except Exception as error:
+        why = f"{told}. This chart could not be drawn: {type(error).__name__}: {error}"
+        return Panel(title, why, Markup(""))
+    return Panel(title, told, Markup(svg))
 
 
 def strips(page: Page) -> list[Markup]:
@@ -55,7 +63,9 @@ def fans(page: Page) -> list[Panel]:
             f"fan-{page.id}-{one.horizon}",
             f"{_ahead(one.horizon)}, to {formats.day(one.target)}",
             _fan_words(page, one),
-            charts.fan(sessions, prices, knots[: number + 1], page.unit, actual=one.actual),
+            partial(
+                charts.fan, sessions, prices, knots[: number + 1], page.unit, actual=one.actual
+            ),
         )
         for number, one in enumerate(page.outlooks)
     ]
@@ -99,8 +109,8 @@ def _actual(page: Page, replay: Replay) -> Panel:
         f"inside the 80{formats.NARROW}% band"
     )
     middle = at_level(replay.quantiles, 0.5)
-    figure = charts.against_actual(replay.targets, low, middle, high, replay.actual)
-    return _panel(f"actual-{page.id}-{replay.horizon}", _ahead(replay.horizon), told, figure)
+    draw = partial(charts.against_actual, replay.targets, low, middle, high, replay.actual)
+    return _panel(f"actual-{page.id}-{replay.horizon}", _ahead(replay.horizon), told, draw)
 
 
 def coverages(page: Page) -> list[Panel]:
@@ -116,11 +126,11 @@ def _coverage(page: Page, replay: Replay) -> Panel:
         f"{percent}{formats.NARROW}% band held {formats.percent(sum(hits) / number)}"
         for percent, hits in inside.items()
     )
-    figure = charts.coverage(
-        replay.targets, inside, window=window, independent=_independent(replay)
+    draw = partial(
+        charts.coverage, replay.targets, inside, window=window, independent=_independent(replay)
     )
     told = f"Over all {number} forecasts the {shares}; lines: the last {window}"
-    return _panel(f"cover-{page.id}-{replay.horizon}", _ahead(replay.horizon), told, figure)
+    return _panel(f"cover-{page.id}-{replay.horizon}", _ahead(replay.horizon), told, draw)
 
 
 def _independent(replay: Replay) -> float:
@@ -160,7 +170,7 @@ def _skill(morning: Morning, page: Page, recipe: str, number: int) -> Panel | No
     ]
     title = f"{page.name}, {skill.named(recipe)}: {skill.verdict(overall)}"
     told = " ".join(skill.sentence(score) for score in overall)
-    return _panel(f"skill-{number}-{page.id}", title, told, charts.skill(bars))
+    return _panel(f"skill-{number}-{page.id}", title, told, partial(charts.skill, bars))
 
 
 def histories(pages: tuple[Page, ...]) -> list[Panel]:
@@ -171,7 +181,7 @@ def histories(pages: tuple[Page, ...]) -> list[Panel]:
             page.name,
             f"{formats.count(len(page.prices))} prices in {page.unit}, "
             f"{formats.day(page.sessions[0])} to {formats.day(page.sessions[-1])}",
-            charts.history(page.sessions, page.prices, page.unit),
+            partial(charts.history, page.sessions, page.prices, page.unit),
         )
         for page in pages
         if page.prices

@@ -66,6 +66,11 @@ MIGRATIONS: tuple[Migration, ...] = (
         "registry.decision",
         "SELECT *, NULL::TIMESTAMPTZ AS as_of FROM registry.decision",
     ),
+    Migration(
+        "abstentions name their kind",
+        "issued.abstention",
+        "SELECT *, NULL::VARCHAR AS kind FROM issued.abstention",
+    ),
 )
 
 

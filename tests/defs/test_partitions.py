@@ -8,7 +8,7 @@ import pytest
 
 from cbi_pipeline.defs.partitions import DAYS
 from cbi_pipeline.defs.pipeline import Pipeline
-from cbi_pipeline.issued import abstentions
+from cbi_pipeline.issued import ABSTAINS, Status, abstentions
 from cbi_pipeline.settings import Settings
 from tests.warehouse.frames import parsed, reference
 
@@ -83,7 +83,7 @@ def test_a_night_that_was_slept_through_is_made_up_for_in_the_morning(morning_af
 
 def test_once_a_later_day_has_spoken_the_one_before_is_past(morning_after):
     silent = abstentions(
-        {"wti": "no price is known"},
+        [Status("wti", ABSTAINS, "no price is known")],
         track="live",
         as_of=morning_after.as_of("2026-03-10").astimezone(UTC),
     )

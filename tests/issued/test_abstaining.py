@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from cbi_pipeline.catalogue import load_catalogue
-from cbi_pipeline.issued import abstentions, closed_records, staleness
+from cbi_pipeline.issued import ABSTAINS, Status, abstentions, closed_records, staleness
 from data_contracts.issued import ABSTENTION
 from tests.issued.spoken import prices
 
@@ -80,9 +80,11 @@ def test_price_below_zero_abstains_because_no_log_return_exists():
 
 
 def test_abstentions_are_rows_of_the_contract_for_those_with_a_reason():
-    rows = abstentions({"wti": "too old", "gasoline_mn": None}, track="live", as_of=AS_OF)
-    assert ABSTENTION.validate(rows).rows() == [("live", AS_OF, "wti", "too old")]
+    given = [Status("wti", ABSTAINS, "too old"), Status("gasoline_mn")]
+    rows = abstentions(given, track="live", as_of=AS_OF)
+    assert ABSTENTION.validate(rows).rows() == [("live", AS_OF, "wti", "abstains", "too old")]
 
 
 def test_no_reason_gives_no_row():
-    assert ABSTENTION.validate(abstentions({"wti": None}, track="live", as_of=AS_OF)).is_empty()
+    rows = abstentions([Status("wti")], track="live", as_of=AS_OF)
+    assert ABSTENTION.validate(rows).is_empty()

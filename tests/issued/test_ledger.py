@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from cbi_pipeline.issued import IssuedLedger, LedgerBroken, abstentions
+from cbi_pipeline.issued import ABSTAINS, IssuedLedger, LedgerBroken, Status, abstentions
 from cbi_pipeline.warehouse import Warehouse
 from tests.issued.spoken import MONDAY, nights, spoken, unchained
 
@@ -82,7 +82,8 @@ def test_only_the_new_part_of_a_batch_is_written(warehouse, folder):
 
 
 def test_abstention_is_written_once(warehouse, folder):
-    silent = abstentions({"wti": "too old", "gasoline_mn": None}, track="live", as_of=MONDAY)
+    given = [Status("wti", ABSTAINS, "too old"), Status("gasoline_mn")]
+    silent = abstentions(given, track="live", as_of=MONDAY)
     with warehouse.write() as store:
         ledger = IssuedLedger(store, folder)
         assert ledger.append(FIRST.clear(), silent) == 0

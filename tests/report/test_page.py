@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from cbi_pipeline.report import formats, panels
+from cbi_pipeline.report import charts, formats, panels
 from cbi_pipeline.report.charts.strip import strip
 from cbi_pipeline.report.morning import Gate, Morning
 from cbi_pipeline.report.page import render, write
@@ -244,6 +244,22 @@ def test_abstention_is_shown_in_words_and_without_a_forecast(slim):
     shown = words(render(replace(slim, pages=(silent, *slim.pages))))
     assert f"WTI crude oil, Cushing spot: no forecast. N{reason[1:]}." in shown
     assert "target date already passed" not in shown
+
+
+@pytest.mark.parametrize("status", ["abstains", "waits", "cannot be forecast"])
+def test_the_page_tells_what_has_to_be_mended_from_what_has_not(slim, status):
+    silent = replace(slim.pages[0], outlooks=(), abstention="because", status=status)
+    assert f"no forecast. Because. {status}" in words(render(replace(slim, pages=(silent,))))
+
+
+def test_a_chart_that_cannot_be_drawn_says_so_and_the_rest_stands(slim, monkeypatch):
+    def fan(*arguments, **options):
+        raise ValueError("no such colour")
+
+    monkeypatch.setattr(charts, "fan", fan)
+    shown = words(render(slim))
+    assert "This chart could not be drawn: ValueError: no such colour" in shown
+    assert "Track record" in words(render(morning()))
 
 
 def test_a_morning_on_which_everything_abstained_still_renders(given):

@@ -12,7 +12,9 @@ import polars as pl
 
 from cbi_pipeline.catalogue import load_catalogue
 from cbi_pipeline.issued import (
+    ABSTAINS,
     IssuedLedger,
+    Status,
     abstentions,
     calendar_target,
     from_model,
@@ -140,8 +142,9 @@ def publish(root: Path, *, silent: str | None = None) -> Warehouse:
         speaking = [commodity for commodity in both if commodity != silent]
         issue(ledger, store, "live", tonight(AS_OF, speaking), AS_OF)
         if silent:
-            reasons = {silent: "newest price is of 2019-01-03; the limit is 21 days"}
-            store.append("issued.abstention", abstentions(reasons, track="live", as_of=AS_OF))
+            why = "newest price is of 2019-01-03; the limit is 21 days"
+            given = [Status(silent, ABSTAINS, why)]
+            store.append("issued.abstention", abstentions(given, track="live", as_of=AS_OF))
         store.replace("issued.score", score(store.table("issued.forecast"), prices(), AS_OF))
     warehouse.publish()
     return warehouse

@@ -1,14 +1,17 @@
 """The live profile from the command line to the page, against services on loopback.
 
-One service is dead, one price stopped arriving weeks ago and one never came. The key is marked.
+One service is dead, and five of the eight prices have something wrong. The key is marked.
 """
 
+import html
+import json
 import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from cbi_pipeline.defs.alerts import feed_edges
 from cbi_pipeline.defs.pipeline import ZONE
 from cbi_pipeline.ingest import FaultLog
 from cbi_pipeline.warehouse import Warehouse
@@ -44,47 +47,113 @@ class Morning:
     first: subprocess.CompletedProcess[str]
     check: subprocess.CompletedProcess[str]
 
+    def faults(self):
+        return FaultLog(self.home.path / "ledger").events()
+
     def table(self, name, where=""):
         with Warehouse(self.home.path / "warehouse").read() as store:
             return store.table(name, where)
 
 
+#: Price series of the night, and what is told of each.
+PRICED = {
+    "wti": ("USD/bbl", "EIA.RWTC"),
+    "henry_hub": ("USD/MMBtu", "EIA.RNGWHHD"),
+    "brent": ("USD/bbl", "EIA.RBRTE"),
+    "gasoline_nyh": ("USD/gal", "EIA.EER_EPMRU_PF4_Y35NY_DPG"),
+    "heating_oil_nyh": ("USD/gal", "EIA.EER_EPD2F_PF4_Y35NY_DPG"),
+    "diesel_nyh": ("USD/gal", "EIA.EER_EPD2DXL0_PF4_Y35NY_DPG"),
+    "jet_fuel_gulf": ("USD/gal", "EIA.EER_EPJK_PF4_RGC_DPG"),
+    "propane_mb": ("USD/gal", "EIA.EER_EPLLPA_PF4_Y44MB_DPG"),
+    "palm_oil": ("USD/t", "DESK.CPO_FOB"),
+}
+ABSTAIN = {
+    "henry_hub": "the limit is 21 days",
+    "gasoline_nyh": "is -1.63 USD/gal; a log return needs a positive price",
+    "heating_oil_nyh": "is 0 USD/gal; a log return needs a positive price",
+}
+CANNOT = {
+    "brent": "no price of brent is known: nothing was ever published to us as EIA.RBRTE",
+    "propane_mb": "of the sessions of propane_mb that its calendar eia_spot_daily expects in",
+}
+WAIT = {"palm_oil": "`cbi feeds import csv FILE --series DESK.CPO_FOB"}
+FORECAST = {"wti", "diesel_nyh", "jet_fuel_gulf"}
+
+
+def ill(published: list[tuple]) -> list[tuple]:
+    """The prices as a bad night finds them: five of eight commodities have something wrong."""
+    weeks_ago = datetime.now(UTC) - timedelta(days=40)
+    days = sorted({event[2] for event in published if event[1] == "RWTC"})
+    at = {
+        ("EER_EPMRU_PF4_Y35NY_DPG", days[-1]): "-1.63",
+        ("EER_EPD2F_PF4_Y35NY_DPG", days[-1]): "0",
+    }
+    # The first price ever is negative, and one in the middle of the record.
+    at[("EER_EPD2DXL0_PF4_Y35NY_DPG", days[0])] = "-0.52"
+    at[("EER_EPJK_PF4_RGC_DPG", days[-120])] = "-0.52"
+    kept = []
+    for instant, code, day, text in published:
+        hole = code == "EER_EPLLPA_PF4_Y44MB_DPG" and days[-260] < day < days[-220]
+        late = code == "RNGWHHD" and instant > weeks_ago
+        if not (code == "RBRTE" or hole or late):
+            kept.append((instant, code, day, at.get((code, day), text)))
+    return kept
+
+
 @pytest.fixture(scope="module")
 def morning(tmp_path_factory) -> Morning:
     folder = tmp_path_factory.mktemp("live")
-    weeks_ago = datetime.now(UTC) - timedelta(days=40)
     with world(key=SENTINEL) as services:
-        published = services.eia.publisher.events
-        services.eia.publisher.events = [
-            event
-            for event in published
-            if event[1] != "RBRTE" and (event[1] != "RNGWHHD" or event[0] < weeks_ago)
-        ]
+        services.eia.publisher.events = ill(services.eia.publisher.events)
         services.cftc.traps["error_503"] = 10_000
-        home = Home(
-            folder / ".cbi",
-            services.variables(
-                folder,
-                wti=("USD/bbl", "EIA.RWTC"),
-                henry_hub=("USD/MMBtu", "EIA.RNGWHHD"),
-                brent=("USD/bbl", "EIA.RBRTE"),
-            ),
-        )
+        home = Home(folder / ".cbi", services.variables(folder, **PRICED))
         return Morning(home, home.cbi("run"), home.cbi("feeds", "check", "--offline"))
 
 
 def test_the_forecast_is_issued_for_what_is_there(morning):
     issued = morning.table("issued.forecast", "track = 'live'")
-    assert set(issued["commodity"]) == {"wti"}
+    assert set(issued["commodity"]) == FORECAST
 
 
-def test_what_is_stale_or_absent_abstains_in_words(morning):
+def test_a_price_below_zero_in_the_middle_leaves_the_days_around_it_forecast(morning):
+    rows = morning.table("features.row", "commodity = 'jet_fuel_gulf'").sort("session")
+    place = rows["price"].to_list().index(-0.52)
+    assert rows["ready"][place + 1 :].all()
+
+
+def test_every_other_commodity_has_its_one_true_reason(morning):
+    silent = morning.table("issued.abstention")
+    told = {row["commodity"]: (row["kind"], row["reason"]) for row in silent.to_dicts()}
+    kinds = {"abstains": ABSTAIN, "waits": WAIT, "cannot be forecast": CANNOT}
+    assert set(told) == {name for expected in kinds.values() for name in expected}
+    for kind, expected in kinds.items():
+        for name, words in expected.items():
+            assert told[name][0] == kind
+            assert words in told[name][1]
+
+
+@pytest.mark.parametrize("name", [*ABSTAIN, *WAIT, *CANNOT])
+def test_the_reason_is_the_same_wherever_it_is_told(morning, name):
+    row = morning.table("issued.abstention", f"commodity = '{name}'").row(0, named=True)
+    whole = f"{name} {row['kind']}: {row['reason']}"
+    home = morning.home
+    assert whole in " ".join(morning.first.stdout.split())
+    assert whole in " ".join(home.cbi("forecast").stdout.split())
+    told = json.loads(home.cbi("forecast", "--json").stdout)["commodities"]
+    (mine,) = (one for one in told if one["commodity"] == name)
+    assert (mine["status"], mine["abstention"]) == (row["kind"], row["reason"])
+    page = html.unescape((home.path / "reports" / "latest.html").read_text())
+    assert f'{row["reason"][1:]}. <span class="tag">{row["kind"]}</span>' in page
+    doctor = [line for line in home.cbi("doctor").stdout.splitlines() if f" {name} " in line]
+    mark = "fix" if name in CANNOT else "wait" if name in WAIT else "ok"
+    assert doctor == [f"{mark:<4} {name:<12} {row['kind']}: {row['reason']}"]
+
+
+def test_an_alert_says_the_same_words_as_the_page(morning):
     reasons = dict(morning.table("issued.abstention").select("commodity", "reason").iter_rows())
-    assert set(reasons) == {"henry_hub", "brent"}
-    assert "the limit is 21 days" in reasons["henry_hub"]
-    assert "no price of brent is known" in reasons["brent"]
-    for words in reasons.values():
-        assert words in " ".join(morning.first.stdout.split())
+    told = {alert.subject: alert.words for alert in feed_edges(morning.faults())}
+    for name in CANNOT:
+        assert reasons[name] in told[f"{name} forecast"]
 
 
 def test_the_dead_feed_is_told_and_the_rest_goes_on(morning):
@@ -101,10 +170,11 @@ def test_the_check_names_the_dead_feed_and_the_stale_price(morning):
 
 
 def test_every_fault_opened_one_alert(morning):
-    events = FaultLog(morning.home.path / "ledger").events()
-    assert [(event.feed, event.kind) for event in events] == [
+    assert [(event.feed, event.kind) for event in morning.faults()] == [
         ("eia freshness", "opened"),
         ("cftc", "opened"),
+        ("brent forecast", "opened"),
+        ("propane_mb forecast", "opened"),
     ]
 
 

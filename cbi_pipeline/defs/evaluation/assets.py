@@ -9,11 +9,14 @@ from cbi_pipeline.defs import metadata, progress
 from cbi_pipeline.defs.evaluation import bands
 from cbi_pipeline.defs.evaluation.figures import skill_of
 from cbi_pipeline.defs.evaluation.trial import Trial, judged_in_week, judges_champion
+from cbi_pipeline.defs.faults import failure, note_fault
 from cbi_pipeline.defs.knowledge import evidence_at, knowledge
 from cbi_pipeline.defs.pipeline import Pipeline
-from data_contracts.evaluation import CALIBRATED
+from data_contracts.evaluation import CALIBRATED, SCORE
 
 KEY = dg.AssetKey(["evaluation", "walk_forward"])
+#: In the fault log: evidence that could not be gathered.
+SUBJECT = "walk-forward evidence"
 HEADLINES = ["crps", "mae", "hit_rate", "coverage_80", "skill_vs_climatology", "skill_vs_prior"]
 
 
@@ -46,18 +49,31 @@ class Evidence(dg.Config):
 def walk_forward(
     config: Evidence, pipeline: dg.ResourceParam[Pipeline]
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-    """Past origins forecast by recipes and naive forecasts, each knowing what was public then."""
+    """Past origins forecast by recipes and naive forecasts, each knowing what was public then.
+
+    Evidence that cannot be gathered is told and costs no forecast: what is in use goes on.
+    """
     trial = Trial(knowledge(pipeline, evidence_at(pipeline)), pipeline)
-    standing = stands(trial, config, pipeline)
-    if standing is None:
-        pipeline.add(gathered(trial, pipeline))
+    try:
+        standing = renewed(trial, config, pipeline)
+    except Exception as error:
+        words = f"no evidence was gathered tonight: {failure(error)}"
+        note_fault(pipeline, SUBJECT, words)
+        yield bands.calibration(SCORE.empty(), "nothing")
+        yield dg.MaterializeResult(metadata={"evidence": words})
+        return
+    note_fault(pipeline, SUBJECT, None)
+    if not trial.known.has_origins:
+        yield bands.calibration(SCORE.empty(), "nothing")
+        yield dg.MaterializeResult(metadata={"evidence": standing})
+        return
     with pipeline.warehouse.read() as store:
         scores = store.table("evaluation.score", "evaluation_id = ?", [trial.name])
         absent = store.table("evaluation.absence", "evaluation_id = ?", [trial.name])
     yield bands.calibration(scores, trial.lineup.champion.name + CALIBRATED)
     yield dg.MaterializeResult(
         metadata={
-            "evidence": standing or "gathered anew",
+            "evidence": standing,
             "evaluation": trial.name,
             "origins": len(trial.plan.origins),
             "refits": len(trial.plan.refits),
@@ -66,6 +82,16 @@ def walk_forward(
             **pictures(scores, trial.lineup.challenger.name),
         },
     )
+
+
+def renewed(trial: Trial, config: Evidence, pipeline: Pipeline) -> str:
+    """Gather what evidence is due; in words, what there is now."""
+    if not trial.known.has_origins:
+        return "none: nothing can be forecast from yet"
+    standing = stands(trial, config, pipeline)
+    if standing is None:
+        pipeline.add(gathered(trial, pipeline))
+    return standing or "gathered anew"
 
 
 def stands(trial: Trial, config: Evidence, pipeline: Pipeline) -> str | None:

@@ -108,14 +108,16 @@ def pictures(rows: pl.DataFrame, pipeline: Pipeline) -> dict[str, dg.MarkdownMet
         own = rows.filter(pl.col("commodity") == commodity.id).sort("session").tail(PICTURED)
         if own.is_empty():
             continue
-        figure = charts.feature_overview(
-            own["session"].to_list(),
-            chosen.features,
-            np.array(own["mask"].to_list(), dtype=bool),
-            chosen.groups,
-            np.array(own["ages"].to_list(), dtype=np.float32),
-        )
-        drawn[f"features of {commodity.id}"] = metadata.picture(
-            charts.png(figure, title=commodity.name), commodity.name
-        )
+
+        def draw(own: pl.DataFrame = own, name: str = commodity.name) -> bytes:
+            figure = charts.feature_overview(
+                own["session"].to_list(),
+                chosen.features,
+                np.array(own["mask"].to_list(), dtype=bool),
+                chosen.groups,
+                np.array(own["ages"].to_list(), dtype=np.float32),
+            )
+            return charts.png(figure, title=name)
+
+        drawn[f"features of {commodity.id}"] = metadata.drawing(draw, commodity.name)
     return drawn

@@ -6,13 +6,20 @@ import polars as pl
 from cbi_pipeline.defs import metadata
 from cbi_pipeline.defs.aliases import log_deviations
 from cbi_pipeline.defs.evaluation.trial import entered
-from cbi_pipeline.defs.forecasting.models import in_order, registered
-from cbi_pipeline.defs.forecasting.succession import enthroned, succession
+from cbi_pipeline.defs.faults import close_others, failure, note_fault
+from cbi_pipeline.defs.forecasting.models import in_order
+from cbi_pipeline.defs.forecasting.succession import (
+    ALIASES,
+    TRAINING,
+    succeed,
+    training_of,
+    try_register,
+)
 from cbi_pipeline.defs.knowledge import knowledge
 from cbi_pipeline.defs.partitions import DAYS
 from cbi_pipeline.defs.pipeline import Pipeline
-from cbi_pipeline.registry import reign
-from data_contracts.evaluation import DECISION
+from cbi_pipeline.registry import RegistryError, reign
+from data_contracts.evaluation import VERSION
 
 KEY = dg.AssetKey(["forecasting", "refresh"])
 
@@ -29,29 +36,38 @@ KEY = dg.AssetKey(["forecasting", "refresh"])
 def refresh(
     context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipeline]
 ) -> dg.MaterializeResult[None]:
-    """The champion and challenger recipes trained on all that is known, registered, aliased."""
+    """The champion and challenger recipes trained on all that is known, registered, aliased.
+
+    A recipe that fails is told and leaves the other alone; the version in use goes on speaking.
+    """
     if not pipeline.is_newest(context.partition_key):
         return dg.MaterializeResult(metadata={"trained": "no: only the newest day trains a model"})
     undone = log_deviations(context, pipeline)
     known = knowledge(pipeline, pipeline.as_of(context.partition_key))
+    if not known.has_origins:
+        return dg.MaterializeResult(metadata={"trained": "no: nothing can be forecast from yet"})
     with pipeline.warehouse.read() as store:
         decisions = store.table("registry.decision")
+    try:
+        recipes = entered(pipeline).recipes
+    except RegistryError as error:
+        words = f"nothing was trained tonight: {failure(error)}"
+        note_fault(pipeline, ALIASES, words)
+        return dg.MaterializeResult(metadata={"trained": words})
     reigning = reign(decisions)
-    assert reigning is not None
+    asked = in_order(reigning.recipe if reigning else None, recipes)
     shown: dict[str, dg.MarkdownMetadataValue] = {}
-    versions = [
-        registered(recipe, known, decisions, pipeline, shown)
-        for recipe in in_order(reigning.recipe, entered(pipeline).recipes)
-    ]
-    ruling = succession(versions, decisions, known, pipeline).with_columns(
-        as_of=pl.lit(known.as_of, DECISION.dtypes["as_of"])
-    )
-    aliases = enthroned(versions, ruling, pipeline)
-    listing = pl.DataFrame([version.row() for version in versions]).drop("run_id", "as_of")
+    tried = [try_register(recipe, known, decisions, pipeline, shown) for recipe in asked]
+    close_others(pipeline, TRAINING, {training_of(recipe) for recipe in asked})
+    versions = [version for version in tried if version is not None]
+    ruling, aliases = succeed(versions, decisions, known, pipeline)
+    listing = pl.DataFrame([version.row() for version in versions], schema=VERSION.dtypes)
     return dg.MaterializeResult(
         metadata={
-            "versions": metadata.table(listing.with_columns(pl.col(pl.String).str.head(40))),
-            "refresh": " ".join(ruling["reason"]) or "the version in use is tonight's already",
+            "versions": metadata.table(
+                listing.drop("run_id", "as_of").with_columns(pl.col(pl.String).str.head(40))
+            ),
+            "refresh": " ".join(ruling["reason"]) or "the version in use goes on",
             "aliases": ", ".join(f"{alias}: {number}" for alias, number in aliases.items()),
             **undone,
             **shown,

@@ -131,7 +131,7 @@ def entered(
         provenance=Provenance.collect(
             PROJECT_ROOT if IS_CHECKOUT else None, known.catalogue.identity, code_identity()
         ),
-        decision=judged.row(0, named=True),
+        decision=judged.row(0, named=True) if judged.height else None,
         scores=scores,
         curve=result.curve,
         figures=drawn(recipe, said, scores, known, curve),
@@ -165,6 +165,8 @@ def note(recipe: Recipe, judged: pl.DataFrame) -> str:
     """What a reader of the version must know."""
     if recipe.training.max_epochs == 0:
         return NO_SKILL
+    if judged.is_empty():
+        return "not judged yet: the gate has seen no evidence on it"
     # The whole reason stands in the decision, which is kept with the version.
     opening, _, _ = judged["reason"][0].partition(". ")
     return f"gate: {judged['verdict'][0]}. {opening.rstrip('.')}."

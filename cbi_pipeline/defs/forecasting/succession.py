@@ -4,16 +4,87 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import dagster as dg
 import polars as pl
 
+from cbi_pipeline.defs.faults import failure, note_fault
 from cbi_pipeline.defs.knowledge import Knowledge
 from cbi_pipeline.defs.pipeline import Pipeline
-from cbi_pipeline.registry import following, reign
+from cbi_pipeline.registry import (
+    RegistryDamaged,
+    RegistryEmpty,
+    RegistryUnreadable,
+    following,
+    reign,
+)
 from data_contracts.evaluation import DECISION, VERSION
 
 if TYPE_CHECKING:
     from cbi_pipeline.evaluation import Refresh
+    from cbi_pipeline.forecasting import Recipe
     from cbi_pipeline.registry import RegisteredVersion
+
+
+#: In the fault log: last word of a recipe's subject, and the subject of the aliases.
+TRAINING, ALIASES = "training", "model aliases"
+
+
+def training_of(recipe: Recipe) -> str:
+    """Under which subject a recipe's failed training stands in the fault log."""
+    return f"{recipe.name} {TRAINING}"
+
+
+def try_register(
+    recipe: Recipe,
+    known: Knowledge,
+    decisions: pl.DataFrame,
+    pipeline: Pipeline,
+    shown: dict[str, dg.MarkdownMetadataValue],
+) -> RegisteredVersion | None:
+    """Tonight's version of a recipe; None when it could not be made, which is a fault of its own.
+
+    Whatever fails in one recipe, its training or the store of the models, the other recipe and the
+    version in use are sound without it.
+    """
+    from cbi_pipeline.defs.forecasting.models import registered
+
+    try:
+        version = registered(recipe, known, decisions, pipeline, shown)
+    except Exception as error:
+        words = f"no version of {recipe.name} was made tonight: {failure(error)}"
+        note_fault(pipeline, training_of(recipe), words)
+        return None
+    note_fault(pipeline, training_of(recipe), None)
+    return version
+
+
+def succeed(
+    versions: list[RegisteredVersion],
+    decisions: pl.DataFrame,
+    known: Knowledge,
+    pipeline: Pipeline,
+) -> tuple[pl.DataFrame, dict[str, int]]:
+    """Decide on tonight's version of the champion recipe and set the aliases.
+
+    Where that fails the aliases stay, so that the version in use goes on speaking.
+
+    Returns:
+        The decision, empty when none was called for, and the aliases that were set.
+    """
+    reigning = reign(decisions)
+    in_use = reigning is not None and (
+        reigning.version is not None or any(one.recipe == reigning.recipe for one in versions)
+    )
+    if not in_use:
+        return DECISION.empty(), {}
+    try:
+        ruling = succession(versions, decisions, known, pipeline)
+        aliases = enthroned(versions, ruling, pipeline)
+    except Exception as error:
+        note_fault(pipeline, ALIASES, f"the version in use was not changed: {failure(error)}")
+        return DECISION.empty(), {}
+    note_fault(pipeline, ALIASES, None)
+    return ruling, aliases
 
 
 def succession(
@@ -37,19 +108,20 @@ def succession(
         state=known.state,
         decided_at=pipeline.now(),
     )
-    return following(decisions, ruling.frame())
+    return following(decisions, ruling.frame()).with_columns(
+        as_of=pl.lit(known.as_of, DECISION.dtypes["as_of"])
+    )
 
 
 def compared(new: int, standing: int, known: Knowledge, pipeline: Pipeline) -> Refresh | str:
     """Both versions on rows neither was trained on, or why the standing one cannot be asked."""
     from cbi_pipeline.defs.forecasting.models import newest_fold
     from cbi_pipeline.evaluation import judge_refresh
-    from cbi_pipeline.registry import RegistryEmpty, RegistryUnreadable
 
     tonight = pipeline.registry.load(new)
     try:
         before = pipeline.registry.load(standing)
-    except (RegistryEmpty, RegistryUnreadable) as error:
+    except (RegistryUnreadable, RegistryDamaged, RegistryEmpty) as error:
         return f"The standing one was not compared: {error}."
     if tonight.spec != before.spec:
         return "The standing one cannot read today's panel."

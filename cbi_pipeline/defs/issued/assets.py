@@ -30,7 +30,7 @@ def forecast(
     context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipeline]
 ) -> dg.MaterializeResult[None]:
     """The day's forecast by the champion; past days are replayed by the models of their time."""
-    from cbi_pipeline.issued import IssuedLedger
+    from cbi_pipeline.issued import IssuedLedger, note_faults
 
     day = context.partition_key
     newest = pipeline.is_newest(day)
@@ -41,10 +41,12 @@ def forecast(
         added = ledger.append(speech.rows, speech.abstentions)
         head = ledger.head()
     pipeline.warehouse.publish()
+    if newest:
+        note_faults(speech.statuses, pipeline.settings, pipeline.now())
     return dg.MaterializeResult(
         metadata={
             "rows issued": added,
-            "abstentions": metadata.table(speech.abstentions.select("commodity", "reason")),
+            "no forecast": metadata.table(speech.abstentions.select("commodity", "kind", "reason")),
             "chain": f"{head.sequence} rows, newest {head.row_hash[:16]}",
             **undone,
             **(shown(speech) if newest else {}),

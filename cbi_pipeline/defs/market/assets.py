@@ -145,8 +145,11 @@ def pictures(prices: pl.DataFrame, pipeline: Pipeline) -> dict[str, dg.MarkdownM
         own = known.filter(pl.col("commodity") == commodity.id)
         if own.is_empty():
             continue
-        figure = charts.history(own["session"].to_list(), own["price"].to_list(), commodity.unit)
-        drawn[f"price of {commodity.id}"] = metadata.picture(
-            charts.png(figure, title=commodity.name), commodity.name
-        )
+
+        def draw(own: pl.DataFrame = own, commodity: Commodity = commodity) -> bytes:
+            sessions, level = own["session"].to_list(), own["price"].to_list()
+            figure = charts.history(sessions, level, commodity.unit)
+            return charts.png(figure, title=commodity.name)
+
+        drawn[f"price of {commodity.id}"] = metadata.drawing(draw, commodity.name)
     return drawn

@@ -6,9 +6,11 @@ import dagster as dg
 import polars as pl
 
 from cbi_pipeline.defs import metadata
+from cbi_pipeline.defs.evaluation.assets import SUBJECT as EVIDENCE
 from cbi_pipeline.defs.evaluation.trial import Trial
 from cbi_pipeline.defs.knowledge import evidence_at, knowledge
 from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.ingest import fault_log
 from cbi_pipeline.registry import chronicle, following, reign
 
 KEY = dg.AssetKey(["registry", "decision"])
@@ -24,13 +26,21 @@ KEY = dg.AssetKey(["registry", "decision"])
 )
 def decision(pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeResult[None]:
     """Whether the challenger replaces the champion, on paired forecasts, and why."""
+    from cbi_pipeline.evaluation import first
+
     trial = Trial(knowledge(pipeline, evidence_at(pipeline)), pipeline)
+    judged = is_judged(trial, pipeline)
     with pipeline.warehouse.read() as store:
         decisions = store.table("registry.decision")
-        judged = trial.is_done(store)
-        forecasts = store.table("evaluation.forecast", "evaluation_id = ?", [trial.name])
     if judged:
+        with pipeline.warehouse.read() as store:
+            forecasts = store.table("evaluation.forecast", "evaluation_id = ?", [trial.name])
         pipeline.add({"registry.decision": rulings(trial, decisions, forecasts, pipeline)})
+    elif reign(decisions) is None:
+        # The first champion is one by construction: it needs no evidence.
+        founder = trial.lineup.founder.name
+        founding = first(founder, evaluation_id="", decided_at=pipeline.now())
+        pipeline.add({"registry.decision": founding.frame()})
     with pipeline.warehouse.read() as store:
         decisions = store.table("registry.decision")
     shown = chronicle(decisions).select("recipe", "champion", "verdict", "reason", "who")
@@ -42,6 +52,14 @@ def decision(pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeResult[None]
             "new evidence": judged,
         }
     )
+
+
+def is_judged(trial: Trial, pipeline: Pipeline) -> bool:
+    """Whether the evidence that the gate rules on is there."""
+    if not trial.known.has_origins or fault_log(pipeline.settings).open(EVIDENCE):
+        return False
+    with pipeline.warehouse.read() as store:
+        return trial.is_done(store)
 
 
 def rulings(

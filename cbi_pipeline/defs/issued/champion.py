@@ -1,0 +1,167 @@
+"""What the champion says of the newest origins, each commodity on its own feet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from cbi_pipeline.defs.faults import failure, note_fault
+from cbi_pipeline.defs.knowledge import Knowledge
+from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.registry import RegistryError, newest_evidence
+from cbi_pipeline.warehouse import Store
+
+if TYPE_CHECKING:
+    from cbi_pipeline.forecasting import Forecaster, PanelSpec
+    from cbi_pipeline.issued import Status
+    from cbi_pipeline.registry import RegisteredVersion
+
+#: In the fault log: no model can be asked.
+SUBJECT = "champion version"
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """Rows to issue, and the commodities of those asked for that the champion is silent on."""
+
+    rows: pl.DataFrame
+    silent: Mapping[str, Status]
+
+
+def speak(known: Knowledge, names: Sequence[str], pipeline: Pipeline) -> Spoken:
+    """The champion's calibrated forecast of each commodity from its newest origin.
+
+    A version reads its own commodities out of today's rows. Where one cannot be forecast the
+    others are, and a version that is missing or damaged silences all of them in words.
+    """
+    from cbi_pipeline.issued import CANNOT, Status
+
+    try:
+        version = pipeline.registry.champion()
+        forecaster = pipeline.registry.load(version.version)
+    except RegistryError as error:
+        words = f"no model can be asked: {failure(error)}"
+        # Where none was ever trained, the failed training is the fault that is told.
+        note_fault(pipeline, SUBJECT, words if names and is_trained(pipeline) else None)
+        silent = {name: Status(name, CANNOT, words, told=True) for name in names}
+        return Spoken(nothing(), silent)
+    note_fault(pipeline, SUBJECT, None)
+    strange = unread(version, forecaster.spec, known, names)
+    asked = [name for name in names if name not in strange]
+    rows, failed = each_alone(asked, lambda some: said(some, version, forecaster, known, pipeline))
+    broken = {
+        name: Status(name, CANNOT, f"version {version.version} failed on it: {words}")
+        for name, words in failed.items()
+    }
+    return Spoken(rows, strange | broken)
+
+
+def nothing() -> pl.DataFrame:
+    """No row to issue."""
+    from data_contracts.issued import FORECAST
+
+    return FORECAST.empty().drop("sequence", "prev_hash", "row_hash")
+
+
+def is_trained(pipeline: Pipeline) -> bool:
+    """Whether any version was ever recorded here."""
+    with pipeline.warehouse.read() as store:
+        return not store.query("SELECT 1 FROM registry.version LIMIT 1").is_empty()
+
+
+def unread(
+    version: RegisteredVersion, spec: PanelSpec, known: Knowledge, names: Sequence[str]
+) -> dict[str, Status]:
+    """The commodities whose rows of today a version cannot read, each with the reason."""
+    from cbi_pipeline.issued import ABSTAINS, Status
+
+    who = f"version {version.version}, which speaks until the next refresh,"
+    if spec.feature_set != known.feature_set.name:
+        words = f"{who} reads the features {spec.feature_set}, and today's are of another catalogue"
+        return {name: Status(name, ABSTAINS, words) for name in names}
+    steps = dict(zip(spec.commodities, spec.steps, strict=True))
+    found = {}
+    for name in names:
+        if name not in steps:
+            found[name] = Status(name, ABSTAINS, f"{who} was made before it could be forecast")
+        elif steps[name] != known.catalogue.commodity(name).steps:
+            found[name] = Status(name, ABSTAINS, f"{who} was made for other horizons")
+    return found
+
+
+def each_alone(
+    names: Sequence[str], work: Callable[[Sequence[str]], pl.DataFrame]
+) -> tuple[pl.DataFrame, dict[str, str]]:
+    """The work on all names at once; where that fails on each alone, and why it failed on some."""
+    parts, failed = [nothing()], dict[str, str]()
+    if not names:
+        return nothing(), failed
+    try:
+        return work(names), failed
+    except Exception as error:
+        if len(names) == 1:
+            return nothing(), {names[0]: failure(error)}
+    for name in names:
+        rows, why = each_alone([name], work)
+        parts.append(rows)
+        failed |= why
+    return pl.concat(parts), failed
+
+
+def said(
+    names: Sequence[str],
+    version: RegisteredVersion,
+    forecaster: Forecaster,
+    known: Knowledge,
+    pipeline: Pipeline,
+) -> pl.DataFrame:
+    """Rows of issued.forecast of these commodities, without their links."""
+    from cbi_pipeline.features import panel_frame, panel_from_frame
+    from cbi_pipeline.forecasting import newest_origins
+    from cbi_pipeline.issued import calendar_target, from_model, rows
+
+    frame = panel_frame(known.rows, forecaster.spec, known.as_of)
+    own = pl.col("commodity").is_in(list(names))
+    newest = newest_origins(panel_from_frame(frame, forecaster.spec), known.as_of_us)
+    chosen = newest[frame["commodity"].gather(newest).is_in(list(names)).to_numpy()]
+    with pipeline.warehouse.read() as store:
+        previous = store.table("issued.forecast")
+        past = evidence(store, version.recipe).filter(own)
+    model = from_model(
+        *forecaster.predict(panel_from_frame(frame, forecaster.spec), chosen),
+        origins=frame.select("commodity", "session", "price")[chosen.tolist()],
+        levels=forecaster.recipe.levels,
+        steps=dict(zip(forecaster.spec.commodities, forecaster.spec.steps, strict=True)),
+        model_version=str(version.version),
+        as_of=known.as_of,
+    )
+    return rows(
+        calibrated(model, past, known),
+        track="live",
+        issued_at=pipeline.now(),
+        state=known.state,
+        target_session=calendar_target(known.catalogue),
+        previous=previous,
+    )
+
+
+def calibrated(said: pl.DataFrame, past: pl.DataFrame, known: Knowledge) -> pl.DataFrame:
+    """What the model said, each band moved by how its recipe's past ones held."""
+    from cbi_pipeline.evaluation import calibrate_newest
+    from data_contracts.evaluation import FORECAST
+
+    newest = said.with_columns(evaluation_id=pl.lit(""), recipe=pl.lit(""), fold=pl.lit("")).select(
+        list(FORECAST.dtypes)
+    )
+    values = calibrate_newest(newest, past, known.targets)
+    key = ["commodity", "horizon", "quantile"]
+    return said.drop("value").join(values.select(*key, "value"), on=key, maintain_order="left")
+
+
+def evidence(store: Store, recipe: str) -> pl.DataFrame:
+    """A recipe's walk-forward forecasts in the evaluation that the gate saw last."""
+    newest = newest_evidence(store.table("registry.decision"))
+    return store.table("evaluation.forecast", "evaluation_id = ? AND recipe = ?", [newest, recipe])

@@ -1,0 +1,268 @@
+"""What each commodity's state is and why: one kind and one reason, the same wherever it is told.
+
+=================== ============================================================ ==================
+kind                when                                                         what it is
+=================== ============================================================ ==================
+forecast            a forecast was issued                                        in order
+abstains            the newest price is at or below zero, too old, or not yet    in order, told in
+                    public; the version in use cannot speak for it               words
+waits               its prices need a key or a file that is not there yet        in order, listed
+cannot be forecast  no price of it is held although its source was asked; its    a fault: one alert
+                    history is refused, too short, or does not fit its calendar  until it is mended
+=================== ============================================================ ==================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, cast
+
+import polars as pl
+
+from cbi_pipeline.catalogue import Catalogue, Commodity
+from cbi_pipeline.ingest import Fault, fault_log, live_feeds
+from cbi_pipeline.issued.abstain import DESK, why_silent
+from cbi_pipeline.market import (
+    build_prices,
+    calendar,
+    coverage_rule,
+    latest_prices,
+    years_read,
+)
+from cbi_pipeline.settings import Settings
+from cbi_pipeline.warehouse import Store
+from data_contracts.core import UTC_MICROSECONDS
+from data_contracts.issued import ABSTENTION
+
+Kind = Literal["forecast", "abstains", "waits", "cannot be forecast"]
+FORECAST: Kind = "forecast"
+ABSTAINS: Kind = "abstains"
+WAITS: Kind = "waits"
+CANNOT: Kind = "cannot be forecast"
+
+#: A commodity's open fault stands in the fault log under its id and this word.
+SUBJECT = "forecast"
+REMEDY = "The other commodities are forecast; the next night looks again"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where one commodity stands.
+
+    Attributes:
+        commodity: its id.
+        kind: one of the four.
+        reason: why there is no forecast, with what to do about it; empty when there is one.
+        told: True when an open fault of a feed or of tonight's training tells the reason already,
+            so that it raises no alert of its own.
+    """
+
+    commodity: str
+    kind: Kind = FORECAST
+    reason: str = ""
+    told: bool = False
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether something has to be mended."""
+        return self.kind == CANNOT
+
+
+def find_statuses(
+    store: Store,
+    catalogue: Catalogue,
+    settings: Settings,
+    as_of: datetime,
+    rows: pl.DataFrame,
+    waiting: Mapping[str, str],
+) -> dict[str, Status]:
+    """The status of every commodity from what is held, before any model is asked.
+
+    Args:
+        store: a published snapshot.
+        catalogue: commodities, calendars and limits.
+        settings: which feeds there are, and where their faults are noted.
+        as_of: only what was public by then counts.
+        rows: ``features.row`` lines of the commodities decided by then.
+        waiting: commodities whose prices wait for a key or a file, and what is needed.
+    """
+    found = {}
+    for one in catalogue.commodities:
+        observed = store.table("raw.observation", "series_id = ?", [one.price_series])
+        prices = latest_prices(build_prices(observed, one), as_of)
+        if prices.is_empty():
+            found[one.id] = _without_prices(one, store, settings, as_of, waiting)
+        else:
+            years = years_read(catalogue.evaluation)
+            own = rows.filter(pl.col("commodity") == one.id)
+            found[one.id] = _with_prices(one, prices, own, years, store, as_of)
+    return found
+
+
+def _with_prices(
+    one: Commodity,
+    prices: pl.DataFrame,
+    rows: pl.DataFrame,
+    years: int,
+    store: Store,
+    as_of: datetime,
+) -> Status:
+    outcome = coverage_rule(prices, one, years)
+    if not outcome.passed:
+        words = f"{outcome.detail}; load what is missing, or correct the calendar in the catalogue"
+        return Status(one.id, CANNOT, words)
+    silent = why_silent(one, prices, as_of)
+    if silent is not None:
+        return Status(one.id, ABSTAINS, silent + _set_aside(one, store))
+    if rows.filter(pl.col("ready"), pl.col("price") > 0).is_empty():
+        return Status(one.id, CANNOT, _too_short(one, prices))
+    return Status(one.id)
+
+
+def _set_aside(one: Commodity, store: Store) -> str:
+    rows = _quarantined(one, store)
+    if rows.is_empty():
+        return ""
+    return f"; {rows.height} rows of {one.price_series} are set aside: see `cbi quarantine list`"
+
+
+def _quarantined(one: Commodity, store: Store) -> pl.DataFrame:
+    rows = store.table("quarantine.row", "series_id = ? AND fate = 'open'", [one.price_series])
+    return rows.unique(["response_id", "locator"])
+
+
+def _too_short(one: Commodity, prices: pl.DataFrame) -> str:
+    level = prices.sort("session")["price"].to_numpy()
+    returns = int(((level[1:] > 0) & (level[:-1] > 0)).sum())
+    needed = calendar(one.calendar).ready_after
+    if returns >= needed:
+        return (
+            f"the price of {one.name} never moved, so nothing is known of how far it may move; "
+            f"look at {one.price_series}"
+        )
+    return (
+        f"the price history of {one.name} is still too short to forecast from: {returns} "
+        f"one-session returns are known, {needed} are needed; load more of {one.price_series}"
+    )
+
+
+def _without_prices(
+    one: Commodity, store: Store, settings: Settings, as_of: datetime, waiting: Mapping[str, str]
+) -> Status:
+    if one.id in waiting:
+        return Status(one.id, WAITS, waiting[one.id])
+    if store.table("raw.observation", "series_id = ? AND status = 'value'", [one.price_series])[
+        "value"
+    ].len():
+        day = as_of.astimezone(DESK).date()
+        return Status(one.id, ABSTAINS, f"no price of {one.name} was public on {day} yet")
+    unheld = f"no price of {one.name} is known"
+    aside = _quarantined(one, store)
+    if aside.height:
+        rules = ", ".join(sorted(set(aside["rule"])))
+        return Status(
+            one.id,
+            CANNOT,
+            f"{unheld}: all {aside.height} rows of {one.price_series} are set aside by the rule "
+            f"{rules}; see `cbi quarantine list`",
+        )
+    for feed, fault in _explaining(one, settings):
+        words = f"{unheld}, because {feed} has a fault: {fault.problem}. {fault.remedy}"
+        return Status(one.id, CANNOT, words, told=True)
+    return Status(
+        one.id,
+        CANNOT,
+        f"{unheld}: nothing was ever published to us as {one.price_series}; correct its "
+        "price_series in the catalogue, or look at the service's own page",
+    )
+
+
+def _explaining(one: Commodity, settings: Settings) -> Iterator[tuple[str, Fault]]:
+    """Open faults of the feed that brings a commodity's prices, of all of it or of that pull."""
+    if settings.profile != "live":
+        return
+    for name, feed in live_feeds(settings).items():
+        groups = {series.group for series in feed.series if series.id == one.price_series}
+        for fault in fault_log(settings).open(name) if groups else ():
+            if fault.scope == "*" or any(fault.scope.startswith(group) for group in groups):
+                yield name, fault
+
+
+def abstentions(statuses: Iterable[Status], *, track: str, as_of: datetime) -> pl.DataFrame:
+    """Rows of issued.abstention of the commodities that are not forecast."""
+    silent = [one for one in statuses if one.kind != FORECAST]
+    return pl.DataFrame(
+        {
+            "commodity": [one.commodity for one in silent],
+            "kind": [one.kind for one in silent],
+            "reason": [one.reason for one in silent],
+        },
+        schema=dict.fromkeys(("commodity", "kind", "reason"), pl.String),
+    ).with_columns(track=pl.lit(track), as_of=pl.lit(as_of, UTC_MICROSECONDS))[
+        list(ABSTENTION.dtypes)
+    ]
+
+
+def issued_statuses(store: Store, as_of: datetime) -> dict[str, Status]:
+    """The statuses as they were issued live at an instant, by commodity.
+
+    An abstention of the first version named no kind: it stands as an abstention.
+    """
+    arguments = [as_of]
+    spoken = store.query(
+        "SELECT DISTINCT commodity FROM issued.forecast WHERE track = 'live' AND as_of = ?",
+        arguments,
+    )["commodity"]
+    silent = store.table("issued.abstention", "track = 'live' AND as_of = ?", arguments)
+    return {
+        row["commodity"]: Status(row["commodity"], cast("Kind", row["kind"]), row["reason"])
+        for row in silent.with_columns(pl.col("kind").fill_null(ABSTAINS)).iter_rows(named=True)
+    } | {name: Status(name) for name in spoken}
+
+
+def newest_statuses(store: Store) -> tuple[Status, ...]:
+    """The statuses of the newest live night, by commodity; none before the first."""
+    newest = store.query(
+        "SELECT max(as_of) AS newest FROM (SELECT track, as_of FROM issued.forecast "
+        "UNION ALL SELECT track, as_of FROM issued.abstention) WHERE track = 'live'"
+    )["newest"][0]
+    found = issued_statuses(store, newest) if newest is not None else {}
+    return tuple(found[name] for name in sorted(found))
+
+
+def standing_faults(settings: Settings) -> tuple[Fault, ...]:
+    """Every open fault of a feed, a training or a commodity; old news of a feed is none.
+
+    What is stale makes a commodity abstain, in words.
+    """
+    log, feeds = fault_log(settings), set[str]()
+    if settings.profile == "live":
+        feeds.update(live_feeds(settings))
+    # What is no feed has a name of two words.
+    return tuple(
+        fault
+        for subject in dict.fromkeys(event.feed for event in log.events())
+        if subject in feeds or (" " in subject and not subject.endswith(" freshness"))
+        for fault in log.open(subject)
+    )
+
+
+def note_faults(statuses: Iterable[Status], settings: Settings, at: datetime) -> None:
+    """Note what cannot be forecast, and what can again: one alert each when it opens or closes.
+
+    Commodities that are no longer followed are closed as well. What an open fault of a feed or of
+    the training tells already is neither opened nor closed.
+    """
+    log, told = fault_log(settings), set()
+    faults: dict[str, Fault] = {}
+    for one in statuses:
+        subject = f"{one.commodity} {SUBJECT}"
+        if one.told:
+            told.add(subject)
+        elif one.is_fault:
+            faults[subject] = Fault(subject, "*", "CannotBeForecast", one.reason, REMEDY)
+    noted = {event.feed for event in log.events() if event.feed.endswith(f" {SUBJECT}")}
+    for subject in sorted((noted | faults.keys()) - told):
+        log.settle(subject, [faults[subject]] if subject in faults else [], at)

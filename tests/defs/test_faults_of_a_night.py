@@ -1,0 +1,135 @@
+"""What fails in one model leaves the other, and the one in use, speaking."""
+
+import dagster as dg
+import pytest
+
+from cbi_pipeline.defs.alerts import feed_edges
+from cbi_pipeline.defs.forecasting import models
+from cbi_pipeline.defs.forecasting.assets import refresh
+from cbi_pipeline.defs.issued.assets import forecast
+from cbi_pipeline.defs.issued.speech import spoken as speak
+from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.forecasting import TrainingFailed
+from cbi_pipeline.ingest import fault_log
+from cbi_pipeline.issued import newest_statuses, note_faults, standing_faults
+from cbi_pipeline.registry import _publish
+from cbi_pipeline.settings import Settings
+from tests.system.homes import copied
+
+pytestmark = pytest.mark.slow
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+CHAMPION, CHALLENGER = "anchored_untrained", "tiny"
+
+
+@pytest.fixture
+def pipeline(one_night, tmp_path) -> Pipeline:
+    return Pipeline(Settings(home=copied(one_night, tmp_path / ".cbi"), profile="tiny"))
+
+
+@pytest.fixture
+def other_code(monkeypatch):
+    """Tonight's code differs from last night's, so that both recipes are made anew."""
+    monkeypatch.setattr("cbi_pipeline.evaluation.code_identity", lambda: "e" * 64)
+
+
+def night(pipeline: Pipeline) -> None:
+    result = dg.materialize(
+        [refresh, forecast],
+        partition_key=pipeline.today().isoformat(),
+        resources={"pipeline": pipeline},
+        run_config=QUIET,
+        instance=dg.DagsterInstance.ephemeral(),
+    )
+    assert result.success
+
+
+def recorded(pipeline: Pipeline) -> list[tuple[int, str]]:
+    with pipeline.warehouse.read() as store:
+        return store.table("registry.version").sort("version").select("version", "recipe").rows()
+
+
+def spoken(pipeline: Pipeline) -> set[str]:
+    with pipeline.warehouse.read() as store:
+        return {one.kind for one in newest_statuses(store)}
+
+
+def alerts(pipeline: Pipeline) -> list[tuple[str, str]]:
+    events = fault_log(pipeline.settings).events()
+    return [(one.subject, one.kind) for one in feed_edges(events)]
+
+
+def full_disk(monkeypatch, *recipes: str) -> None:
+    publish = _publish.Shelf.publish
+
+    def failing(self, candidate):
+        if candidate.forecaster.recipe.name in recipes:
+            raise OSError(28, "No space left on device")
+        return publish(self, candidate)
+
+    monkeypatch.setattr(_publish.Shelf, "publish", failing)
+
+
+def not_learning(monkeypatch, *recipes: str) -> None:
+    train = models.train
+
+    def failing(recipe, known, pipeline):
+        if recipe.name in recipes:
+            raise TrainingFailed("the loss is not finite at epoch 1")
+        return train(recipe, known, pipeline)
+
+    monkeypatch.setattr(models, "train", failing)
+
+
+@pytest.mark.parametrize(
+    ("fail", "words"),
+    [(full_disk, "No space left on device"), (not_learning, "the loss is not finite at epoch 1")],
+)
+def test_a_challenger_that_fails_leaves_the_champion_refreshed_and_is_one_alert(
+    pipeline, other_code, monkeypatch, fail, words
+):
+    with monkeypatch.context() as patched:
+        fail(patched, CHALLENGER)
+        night(pipeline)
+        night(pipeline)
+    assert recorded(pipeline) == [(1, CHAMPION), (2, CHALLENGER), (3, CHAMPION)]
+    assert pipeline.registry.champion().version == 3
+    assert spoken(pipeline) == {"forecast"}
+    (fault,) = standing_faults(pipeline.settings)
+    assert words in str(fault)
+    assert alerts(pipeline) == [("tiny training", "opened")]
+    night(pipeline)
+    assert alerts(pipeline) == [("tiny training", "opened"), ("tiny training", "closed")]
+
+
+def test_a_champion_that_cannot_be_refreshed_goes_on_speaking(pipeline, other_code, monkeypatch):
+    not_learning(monkeypatch, CHAMPION)
+    night(pipeline)
+    assert pipeline.registry.champion().version == 1
+    assert recorded(pipeline) == [(1, CHAMPION), (2, CHALLENGER), (3, CHALLENGER)]
+    assert spoken(pipeline) == {"forecast"}
+    assert alerts(pipeline) == [("anchored_untrained training", "opened")]
+
+
+def test_a_champion_whose_files_were_changed_is_replaced_by_tonights(pipeline, other_code):
+    damage(pipeline)
+    night(pipeline)
+    assert pipeline.registry.champion().version == 3
+    assert spoken(pipeline) == {"forecast"}
+    assert alerts(pipeline) == []
+
+
+def test_without_any_model_every_commodity_says_so_and_that_is_one_alert(pipeline):
+    damage(pipeline)
+    for _ in range(2):
+        speech = speak(pipeline, pipeline.today().isoformat())
+        assert {one.kind for one in speech.statuses} == {"cannot be forecast"}
+        (reason,) = {one.reason for one in speech.statuses}
+        assert reason.startswith("no model can be asked: ")
+        note_faults(speech.statuses, pipeline.settings, pipeline.now())
+    assert alerts(pipeline) == [("champion version", "opened")]
+
+
+def damage(pipeline: Pipeline) -> None:
+    for weights in pipeline.settings.mlflow_dir.rglob("weights.safetensors"):
+        weights.write_bytes(weights.read_bytes()[:-1] + b"\1")
