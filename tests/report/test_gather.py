@@ -185,12 +185,12 @@ def test_modified_archive_files_are_passed_on(warehouse):
         assert gather(store, CATALOGUE, ARCHIVE, modified=["a.csv"]).modified == ("a.csv",)
 
 
-def test_nothing_issued_is_said_with_what_to_do(tmp_path, warehouse):
+def test_nothing_issued_is_said(tmp_path, warehouse):
     empty = Warehouse(tmp_path)
     empty.publish()
-    with empty.read() as store, pytest.raises(ValueError, match="cbi run"):
+    with empty.read() as store, pytest.raises(ValueError, match="no forecast was ever issued"):
         gather(store, CATALOGUE, ARCHIVE)
-    with warehouse.read() as store, pytest.raises(ValueError, match="cbi run"):
+    with warehouse.read() as store, pytest.raises(ValueError, match="nothing was issued as of"):
         gather(store, CATALOGUE, ARCHIVE, as_of=AS_OF + timedelta(days=1))
 
 
