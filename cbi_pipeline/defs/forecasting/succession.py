@@ -108,9 +108,7 @@ def succession(
         state=known.state,
         decided_at=pipeline.now(),
     )
-    return following(decisions, ruling.frame()).with_columns(
-        as_of=pl.lit(known.as_of, DECISION.dtypes["as_of"])
-    )
+    return following(decisions, ruling.frame(known.as_of))
 
 
 def compared(new: int, standing: int, known: Knowledge, pipeline: Pipeline) -> Refresh | str:

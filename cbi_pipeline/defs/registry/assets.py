@@ -40,7 +40,7 @@ def decision(pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeResult[None]
         # The first champion is one by construction: it needs no evidence.
         founder = trial.lineup.founder.name
         founding = first(founder, evaluation_id="", decided_at=pipeline.now())
-        pipeline.add({"registry.decision": founding.frame()})
+        pipeline.add({"registry.decision": founding.frame(trial.known.as_of)})
     with pipeline.warehouse.read() as store:
         decisions = store.table("registry.decision")
     shown = chronicle(decisions).select("recipe", "champion", "verdict", "reason", "who")
