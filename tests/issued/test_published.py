@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from cbi_pipeline import connect
-from cbi_pipeline.issued import IssuedLedger, abstentions
+from cbi_pipeline.issued import ABSTAINS, IssuedLedger, Status, abstentions
 from cbi_pipeline.settings import PROJECT_ROOT
 from cbi_pipeline.warehouse import Warehouse
 from data_contracts.documentation import describe
@@ -29,10 +29,10 @@ class Desk:
 
     def issue(self, rows: pl.DataFrame, silent: tuple[str, ...] = (), as_of=MONDAY) -> None:
         warehouse = Warehouse(self._home / "warehouse")
-        reasons = dict.fromkeys(silent, "its prices are too old")
+        given = [Status(name, ABSTAINS, "its prices are too old") for name in silent]
         with warehouse.write() as store:
             ledger = IssuedLedger(store, self._home / "issued")
-            ledger.append(rows, abstentions(reasons, track="live", as_of=as_of))
+            ledger.append(rows, abstentions(given, track="live", as_of=as_of))
         warehouse.publish()
 
     def newest(self) -> pl.DataFrame:
