@@ -219,7 +219,7 @@ def _warehouse(settings: Settings) -> Finding:
     warehouse, note = bind_warehouse(settings, wait_s=_SHORT_WAIT_S), ""
     try:
         try:
-            warehouse.check()
+            warehouse.examine()
         except WarehouseBusy as error:
             note = f"; not looked at as it is written: {error}"
         with warehouse.read() as store:

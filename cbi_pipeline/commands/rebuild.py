@@ -2,27 +2,45 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from cbi_pipeline.commands.console import console
 from cbi_pipeline.settings import load_settings
 
 
-def rebuild() -> None:
+def rebuild(
+    lossy: Annotated[
+        bool,
+        typer.Option("--lossy", help="Go on where damaged rows are lost that lie in no ledger."),
+    ] = False,
+) -> None:
     """Make the warehouse again from the ledger, as restore or after contracts have changed.
 
     Every ingestion is done once more from its stored bytes, in order, as it was seen then, and
     compared with the recorded state. Issued forecasts, evidence and decisions are carried over.
     The old warehouse stays until the new one is complete. Where no database is left to carry them
-    from, issued forecasts come back from their plain-file copy.
+    from, issued forecasts come back from their plain-file copy. Where other tables are damaged that
+    lie in no ledger, nothing is done before you agree to lose rows of them.
     """
     from cbi_pipeline.ingest import live_feeds
     from cbi_pipeline.ingest import rebuild as from_ledger
     from cbi_pipeline.issued import IssuedLedger
     from cbi_pipeline.ledger import Ledger
     from cbi_pipeline.warehouse import Warehouse
+    from data_contracts.issued import FORECAST
 
     settings = load_settings()
     ledger, warehouse = Ledger(settings.ledger_dir), Warehouse(settings.warehouse_dir)
-    done = from_ledger(ledger, warehouse, live_feeds(settings))
+    copy = settings.issued_dir / "forecasts.jsonl"
+    done = from_ledger(
+        ledger,
+        warehouse,
+        live_feeds(settings),
+        copied=[FORECAST.table] if copy.exists() else [],
+        lossy=lossy,
+    )
     console.print(
         f"{done.transactions:,} ingestions from {done.responses:,} responses done again: "
         f"{done.observations:,} observations"
@@ -38,6 +56,10 @@ def rebuild() -> None:
     kept = {name: rows for name, rows in done.carried.items() if rows}
     told = ", ".join(f"{name} {rows:,}" for name, rows in kept.items()) or "nothing"
     console.print(f"carried   {told}", soft_wrap=True)
+    if done.older:
+        console.print(f"older     {', '.join(done.older)}, from an older snapshot", soft_wrap=True)
+    if done.lost:
+        console.print(f"lost      {', '.join(done.lost)}", soft_wrap=True)
     if not done.carried["market.price"]:
         console.print("to build  prices, features and targets, by the next `cbi run`")
     with warehouse.write() as store:

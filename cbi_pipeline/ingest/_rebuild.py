@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -56,6 +56,8 @@ class Rebuilt:
         state: state of the accepted content.
         changed_from: first transaction whose state differs because contracts have changed since;
             None when every state is the recorded one.
+        older: tables that only an older snapshot held readable; their newest rows may be gone.
+        lost: tables that no earlier database held readable; they are empty now.
         carried: rows per table that were copied from the earlier database. Prices, features and
             targets are not where contracts have changed since: the next night builds them again.
     """
@@ -65,10 +67,19 @@ class Rebuilt:
     observations: int
     state: str
     changed_from: int | None
+    older: tuple[str, ...]
+    lost: tuple[str, ...]
     carried: Mapping[str, int]
 
 
-def rebuild(ledger: Ledger, warehouse: Warehouse, feeds: Mapping[str, LiveFeed]) -> Rebuilt:
+def rebuild(
+    ledger: Ledger,
+    warehouse: Warehouse,
+    feeds: Mapping[str, LiveFeed],
+    *,
+    copied: Collection[str] = (),
+    lossy: bool = False,
+) -> Rebuilt:
     """Rebuild the warehouse, put it in the place of the old one and publish it.
 
     Until everything has been done again and compared with the recorded states, the old database
@@ -78,13 +89,17 @@ def rebuild(ledger: Ledger, warehouse: Warehouse, feeds: Mapping[str, LiveFeed])
         ledger: bytes, manifest and transaction log.
         warehouse: the warehouse to replace.
         feeds: live feeds by name.
+        copied: tables that have a copy outside the database, to be restored from there where no
+            earlier database holds them readable.
+        lossy: go on where rows are lost that lie in no ledger: tables that can be read neither in
+            the database nor in its snapshot come from an older one, or stay empty.
 
     Raises:
         LedgerDamaged: bytes that an ingestion used are missing or changed, or lines are; names the
             file.
         AheadOfLedger: the warehouse holds ingestions that the ledger lacks.
-        RebuildRefused: there is nothing to rebuild from, or the state differs from the recorded
-            one although no contract has changed.
+        RebuildRefused: there is nothing to rebuild from, rows would be lost that lie elsewhere no
+            longer, or the state differs from the recorded one although no contract has changed.
         LayoutChanged, WarehouseError, WarehouseBusy: as ``Warehouse.recreate``.
     """
     ledger.require_ingestions(warehouse.newest_transaction())
@@ -95,7 +110,13 @@ def rebuild(ledger: Ledger, warehouse: Warehouse, feeds: Mapping[str, LiveFeed])
     # Rows built from values that are judged otherwise now would stay for ever, and their version
     # numbers would hide the corrections that come later.
     derived = DERIVED if _judged_as_today(entries, warehouse) else ()
-    with warehouse.recreate(carry=CARRIED, derived=derived) as store:
+    unreadable = warehouse.unreadable(CARRIED)
+    older = {table: why for table, why in unreadable.items() if table not in copied}
+    if older and not lossy:
+        raise RebuildRefused(_refusal(older))
+    lost = warehouse.unreadable(CARRIED, kept=True) if unreadable else {}
+    carried = [table for table in CARRIED if table not in lost]
+    with warehouse.recreate(carry=carried, derived=derived, kept=bool(unreadable)) as store:
         for entry in entries:
             with store.transaction():
                 state = _done_again(store, entry, entries, source)
@@ -108,10 +129,21 @@ def rebuild(ledger: Ledger, warehouse: Warehouse, feeds: Mapping[str, LiveFeed])
             observations=_count(store, "raw.observation"),
             state=_state(store),
             changed_from=changed_from,
+            older=tuple(table for table in older if table not in lost),
+            lost=tuple(table for table in older if table in lost),
             carried={name: _count(store, name) for name in (*CARRIED, *DERIVED)},
         )
     warehouse.publish()
     return rebuilt
+
+
+def _refusal(lost: Mapping[str, str]) -> str:
+    reasons = "; ".join(dict.fromkeys(lost.values()))
+    return (
+        f"what lies in no ledger cannot be read from any earlier database: {', '.join(lost)} "
+        f"({reasons}). Nothing was changed; put back a copy of one of these files, or run "
+        "`cbi rebuild --lossy` to go on with what older snapshots hold of them and lose the rest"
+    )
 
 
 def _require_sound(entries: Sequence[Entry], source: Bytes) -> int:

@@ -8,6 +8,8 @@ under them.
 from cbi_pipeline.warehouse._errors import (
     AheadOfLedger,
     BehindLedger,
+    DatabaseDamaged,
+    DatabaseRefused,
     DuplicateKey,
     LayoutChanged,
     LayoutTooNew,
@@ -25,6 +27,8 @@ from cbi_pipeline.warehouse._warehouse import Warehouse
 __all__ = [
     "AheadOfLedger",
     "BehindLedger",
+    "DatabaseDamaged",
+    "DatabaseRefused",
     "DuplicateKey",
     "LayoutChanged",
     "LayoutTooNew",

@@ -12,7 +12,8 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from cbi_pipeline.warehouse._errors import NothingPublished, WarehouseBusy
+from cbi_pipeline.warehouse._damage import describe, described
+from cbi_pipeline.warehouse._errors import DatabaseDamaged, NothingPublished, WarehouseBusy
 from cbi_pipeline.warehouse._lock import pause
 
 _VIEW_NUMBERS = count()
@@ -31,15 +32,17 @@ def open_writable(
 
     Raises:
         WarehouseBusy: such a program kept it open.
+        DatabaseDamaged, DatabaseRefused: it cannot be opened, or what is done with it fails.
     """
-    connection = _connect_patiently(path, wait_s)
-    try:
-        _configure(connection)
-        if memory is not None:
-            connection.execute("SET memory_limit = ?", [memory])
-        yield connection
-    finally:
-        connection.close()
+    with described(path):
+        connection = _connect_patiently(path, wait_s)
+        try:
+            _configure(connection)
+            if memory is not None:
+                connection.execute("SET memory_limit = ?", [memory])
+            yield connection
+        finally:
+            connection.close()
 
 
 def open_snapshot(pointer: Path) -> duckdb.DuckDBPyConnection:
@@ -47,23 +50,36 @@ def open_snapshot(pointer: Path) -> duckdb.DuckDBPyConnection:
 
     Raises:
         NothingPublished: nothing was ever published there.
+        DatabaseDamaged, DatabaseRefused: it cannot be opened.
     """
     while True:
-        try:
-            path = pointer.resolve(strict=True)
-        except FileNotFoundError:
-            raise NothingPublished(
-                f"no data published in {pointer.parent}: run `cbi run` first"
-            ) from None
+        path = _follow(pointer)
         try:
             connection = duckdb.connect(str(path), read_only=True)
-        except duckdb.IOException:
+        except duckdb.Error as error:
             # Pruned between the two lines: newer snapshots exist, and the pointer names one.
             if path.exists():
-                raise
+                raise describe(path, error) from error
             continue
         _configure(connection)
         return connection
+
+
+def file_of(connection: duckdb.DuckDBPyConnection) -> Path:
+    """The file that a connection has open."""
+    sql = "SELECT path FROM duckdb_databases() WHERE database_name = current_database()"
+    return Path(connection.execute(sql).fetchall()[0][0])
+
+
+def _follow(pointer: Path) -> Path:
+    try:
+        return pointer.resolve(strict=True)
+    except FileNotFoundError:
+        raise NothingPublished(
+            f"no data published in {pointer.parent}: run `cbi run` first"
+        ) from None
+    except (OSError, RuntimeError) as error:  # links that go round in a circle
+        raise DatabaseDamaged(f"{pointer} names no file ({error}): run `cbi rebuild`") from error
 
 
 def fetch(
@@ -112,7 +128,7 @@ def _connect_patiently(path: Path, wait_s: float) -> duckdb.DuckDBPyConnection:
         try:
             return duckdb.connect(str(path))
         except duckdb.IOException as error:
-            if "lock" not in str(error):
+            if "Could not set lock" not in str(error):
                 raise
             if time.monotonic() >= deadline:
                 raise WarehouseBusy(f"{path} is open in another program: {error}") from error

@@ -5,11 +5,15 @@
     * WarehouseBusy
     * LayoutChanged
     * LayoutTooNew
+    * DatabaseDamaged (also a duckdb.IOException)
+    * DatabaseRefused (likewise)
     * BehindLedger
     * AheadOfLedger
     * ReadOnlyStore
     * DuplicateKey (also a ValueError)
 """
+
+import duckdb
 
 
 class WarehouseError(Exception):
@@ -30,6 +34,14 @@ class LayoutChanged(WarehouseError):
 
 class LayoutTooNew(WarehouseError):
     """A newer version of the program wrote the stored tables."""
+
+
+class DatabaseDamaged(WarehouseError, duckdb.IOException):
+    """A database file cannot be read: cut short, overwritten, or something else in its place."""
+
+
+class DatabaseRefused(WarehouseError, duckdb.IOException):
+    """The system gave a database no room, no memory or no access."""
 
 
 class BehindLedger(WarehouseError):

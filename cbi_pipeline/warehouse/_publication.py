@@ -7,7 +7,9 @@ so a crash at any point leaves readers with the snapshot before or the one after
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import time
 from collections.abc import Collection
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from cbi_pipeline.warehouse._commits import snapshot_sequence
 
 KEPT_SNAPSHOTS = 3
 _UNFINISHED = ".unfinished"
+_SNAPSHOT = re.compile(r"\d+-[0-9a-f]*\.duckdb")
 
 
 def current_snapshot(folder: Path) -> Path | None:
@@ -44,7 +47,7 @@ def put_snapshot(database: Path, folder: Path, name: str) -> Path:
 
 def prune(folder: Path, keep: Collection[str]) -> None:
     """Remove all but the newest snapshots, those named in ``keep`` and in the file ``keep``."""
-    snapshots = sorted(folder.glob("*.duckdb"), key=snapshot_sequence)
+    snapshots = [path for path in list_snapshots(folder) if path.is_file()]
     named = {*keep, *_kept_by_file(folder)}
     for snapshot in snapshots[:-KEPT_SNAPSHOTS]:
         if snapshot.name not in named and snapshot != current_snapshot(folder):
@@ -55,7 +58,19 @@ def prune(folder: Path, keep: Collection[str]) -> None:
 
 def newest_sequence(folder: Path) -> int:
     """Highest running number ever published and still there; 0 when nothing is."""
-    return max((snapshot_sequence(path) for path in folder.glob("*.duckdb")), default=0)
+    return max(map(snapshot_sequence, list_snapshots(folder)), default=0)
+
+
+def list_snapshots(folder: Path) -> list[Path]:
+    """Everything under the name of a snapshot, the oldest first."""
+    named = (path for path in folder.glob("*.duckdb") if _SNAPSHOT.fullmatch(path.name))
+    return sorted(named, key=snapshot_sequence)
+
+
+def clear_the_way(path: Path) -> None:
+    """Rename a folder that stands where a file must be written; what is in it stays."""
+    if path.is_dir() and not path.is_symlink():
+        path.rename(path.with_name(f"{path.name}.set-aside-{time.time_ns()}"))
 
 
 def sync(path: Path) -> None:
@@ -71,6 +86,7 @@ def _point(folder: Path, name: str) -> None:
     pointer = folder / ("current" + _UNFINISHED)
     pointer.unlink(missing_ok=True)
     pointer.symlink_to(name)
+    clear_the_way(folder / "current")
     pointer.replace(folder / "current")
     sync(folder)
 

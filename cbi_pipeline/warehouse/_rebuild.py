@@ -10,9 +10,11 @@ from pathlib import Path
 import duckdb
 
 from cbi_pipeline.warehouse._columns import columns_of
-from cbi_pipeline.warehouse._errors import LayoutChanged, WarehouseError
+from cbi_pipeline.warehouse._commits import read_commit
+from cbi_pipeline.warehouse._damage import first_line, scan
+from cbi_pipeline.warehouse._errors import DatabaseDamaged, LayoutChanged
 from cbi_pipeline.warehouse._migrations import migrate, pending_migrations
-from cbi_pipeline.warehouse._publication import sync
+from cbi_pipeline.warehouse._publication import clear_the_way, sync
 from cbi_pipeline.warehouse._state_blocks import refresh_all_blocks
 
 
@@ -22,7 +24,7 @@ def copy_tables(
     tables: Collection[str],
     derived: Collection[str],
 ) -> None:
-    """Copy tables, by column name, from the first of some databases that can be read.
+    """Copy tables, by column name, each from the first of some databases that has it readable.
 
     Args:
         connection: the database to fill.
@@ -32,28 +34,53 @@ def copy_tables(
 
     Raises:
         LayoutChanged: a table that must not be lost has other columns than its contract.
-        LayoutTooNew: a newer version of the program wrote the database.
-        WarehouseError: databases exist and none can be read.
+        LayoutTooNew: a newer version of the program wrote a database.
+        DatabaseDamaged: a table that must not be lost can be read in none of them.
     """
-    present = [path for path in databases if path.exists()]
-    if not present or not (tables or derived):
-        return
-    problems = []
-    for path in present:
+    wanted = [*tables, *derived]
+    problems: dict[str, str] = {}
+    for path in filter(Path.exists, databases):
+        if not wanted:
+            break
         copy = path.with_name(f"{path.name}.migrating")
         try:
-            _copy_from(connection, _migrated(path, copy), tables, derived)
-            break
+            source = _migrated(path, copy)
+            left = _copy_from(connection, source, wanted, tables, problems)
+            wanted = [table for table in wanted if table in left]
         except duckdb.Error as error:
-            problems.append(f"{path}: {str(error).splitlines()[0]}")
+            problems |= {table: f"{path}: {first_line(error)}" for table in wanted}
         finally:
             remove_database(copy)
-    else:
-        raise WarehouseError(
-            f"no earlier database can be read ({'; '.join(problems)}), and what was issued and "
-            "decided lies only there. Restore one of them, or move them away to rebuild without"
-        )
+    for table in wanted:
+        if table in problems and table in tables:
+            raise DatabaseDamaged(
+                f"{table} cannot be read from any earlier database ({problems[table]}); nothing "
+                "was changed: put back a copy of that file"
+            )
     refresh_all_blocks(connection)
+
+
+def unreadable(databases: Sequence[Path], tables: Collection[str]) -> dict[str, str]:
+    """Those of some tables that stand in some database and are readable in none, and why."""
+    wanted, problems = set(tables), dict[str, str]()
+    for path in filter(Path.exists, databases):
+        try:
+            with duckdb.connect(str(path), read_only=True) as connection:
+                stored = columns_of(connection)
+                for table in sorted(wanted & stored.keys()):
+                    try:
+                        scan(connection, [table])
+                        wanted.remove(table)
+                    except duckdb.Error as error:
+                        problems[table] = f"{path}: {first_line(error)}"
+        except duckdb.Error as error:
+            problems |= {table: f"{path}: {first_line(error)}" for table in wanted}
+    return {table: why for table, why in problems.items() if table in wanted}
+
+
+def newest_first(databases: Sequence[Path]) -> list[Path]:
+    """Databases by their running number, the newest first; those that cannot be read last."""
+    return sorted(databases, key=_sequence, reverse=True)
 
 
 def newest_transaction(databases: Sequence[Path]) -> int:
@@ -66,40 +93,45 @@ def newest_transaction(databases: Sequence[Path]) -> int:
     return newest
 
 
+def _sequence(database: Path) -> int:
+    with (
+        suppress(duckdb.Error),
+        duckdb.connect(str(database), read_only=True) as connection,
+    ):
+        return read_commit(connection)[0]
+    return -1
+
+
 def _copy_from(
     connection: duckdb.DuckDBPyConnection,
     database: Path,
+    wanted: Collection[str],
     tables: Collection[str],
-    derived: Collection[str],
-) -> None:
-    """Copy all of the tables, or none."""
+    problems: dict[str, str],
+) -> list[str]:
+    """Copy what can be read; gives what is still wanted, and notes why."""
     connection.execute(f"ATTACH {_quoted(database)} AS old (READ_ONLY)")
+    left = []
     try:
-        connection.execute("BEGIN TRANSACTION")
-        _copy(connection, tables, derived)
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
+        stored, ours = columns_of(connection, "old"), columns_of(connection)
+        for table in wanted:
+            if table not in stored:
+                left.append(table)
+            elif stored[table] == ours[table]:
+                try:
+                    connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM old.{table}")
+                except duckdb.Error as error:
+                    problems[table] = f"{database}: {first_line(error)}"
+                    left.append(table)
+            elif table in tables:
+                raise LayoutChanged(
+                    f"{table} cannot be carried over: its contract has other columns than the rows "
+                    "of the old database. Nothing was changed; restore the version of this program "
+                    "that wrote them"
+                )
     finally:
         connection.execute("DETACH old")
-
-
-def _copy(
-    connection: duckdb.DuckDBPyConnection, tables: Collection[str], derived: Collection[str]
-) -> None:
-    stored, ours = columns_of(connection, "old"), columns_of(connection)
-    for table in (*tables, *derived):
-        if table not in stored:
-            continue
-        if stored[table] == ours[table]:
-            connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM old.{table}")
-        elif table in tables:
-            raise LayoutChanged(
-                f"{table} cannot be carried over: its contract has other columns than the rows of "
-                "the old database. Nothing was changed; restore the version of this program that "
-                "wrote them"
-            )
+    return left
 
 
 def _migrated(database: Path, copy: Path) -> Path:
@@ -124,6 +156,8 @@ def _migrated(database: Path, copy: Path) -> Path:
 def swap_database(fresh: Path, database: Path) -> None:
     """Put ``fresh``, closed and checkpointed, in the place of ``database``."""
     sync(fresh)
+    for path in (database, _log(database)):
+        clear_the_way(path)
     _absorb_log(database)
     # A log left by a database too damaged to open must not be replayed into the new one.
     _log(database).unlink(missing_ok=True)

@@ -12,6 +12,7 @@ import polars as pl
 
 from cbi_pipeline.warehouse._commits import mark_commit, read_commit, snapshot_name
 from cbi_pipeline.warehouse._connection import AMONG, among, as_view, fetch, insert
+from cbi_pipeline.warehouse._damage import require_length, scan
 from cbi_pipeline.warehouse._errors import DuplicateKey, ReadOnlyStore
 from cbi_pipeline.warehouse._observations import CELL, STORED_COLUMNS, Recorded, checked, revise
 from cbi_pipeline.warehouse._state_blocks import (
@@ -20,10 +21,11 @@ from cbi_pipeline.warehouse._state_blocks import (
     refresh_blocks,
     states,
 )
-from data_contracts import Contract, contract
+from data_contracts import CONTRACTS, Contract, contract
 from data_contracts.keys import keys_are_unique
 from data_contracts.observation import OBSERVATION
 
+META_TABLES = ("meta.layout", "meta.commit", "meta.state_block", "meta.migration")
 _KNOWN_AT = {"public": "available_at", "ours": "seen_at"}
 
 
@@ -127,6 +129,15 @@ class Store:
     ) -> dict[datetime, str]:
         """:meth:`state` at many instants; the rows are read once for all of them."""
         return states(self._connection, [_instant(one) for one in instants], series)
+
+    def scan(self) -> None:
+        """Read every value of every table, so that a damaged one shows.
+
+        Raises:
+            DatabaseDamaged: one cannot be read.
+        """
+        require_length(self._connection)
+        scan(self._connection, [*CONTRACTS, *META_TABLES])
 
     def altered_blocks(self) -> pl.DataFrame:
         """Series and years whose stored hash is not that of their observations.

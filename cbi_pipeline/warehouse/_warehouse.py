@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
 import duckdb
 
 from cbi_pipeline.warehouse._commits import read_commit, renumber, snapshot_name
-from cbi_pipeline.warehouse._connection import open_snapshot, open_writable
+from cbi_pipeline.warehouse._connection import file_of, open_snapshot, open_writable
+from cbi_pipeline.warehouse._damage import described
 from cbi_pipeline.warehouse._errors import (
     BehindLedger,
     LayoutChanged,
@@ -21,15 +22,18 @@ from cbi_pipeline.warehouse._layout import is_todays, lay_out, require_readable
 from cbi_pipeline.warehouse._lock import writer_lock
 from cbi_pipeline.warehouse._publication import (
     current_snapshot,
+    list_snapshots,
     newest_sequence,
     prune,
     put_snapshot,
 )
 from cbi_pipeline.warehouse._rebuild import (
     copy_tables,
+    newest_first,
     newest_transaction,
     remove_database,
     swap_database,
+    unreadable,
 )
 from cbi_pipeline.warehouse._store import Store
 
@@ -81,6 +85,7 @@ class Warehouse:
             LayoutChanged: the stored tables are not those of today's contracts.
             LayoutTooNew: a newer version of the program wrote them.
             BehindLedger, AheadOfLedger: warehouse and ledger do not belong together.
+            DatabaseDamaged, DatabaseRefused: the file cannot be read or written.
         """
         with self._locked(), self._open(memory) as connection:
             store = Store(connection, writable=True)
@@ -97,6 +102,21 @@ class Warehouse:
         if self._root.exists() or self._holds_content():
             with self.write():
                 pass
+            self._open_published_if_any()
+
+    def examine(self) -> None:
+        """Read everything that was written and everything that was published.
+
+        Raises:
+            WarehouseError: as :meth:`write` and :meth:`read`.
+        """
+        # Opened once before, so that what a killed writer left has been folded into the file.
+        self.check()
+        if _is_filled(self._database):
+            with self.write() as store:
+                store.scan()
+        with self.read() as store:
+            store.scan()
 
     def publish(self, *, keep: Collection[str] = ()) -> Path:
         """Publish the written content as a new snapshot; nothing when it is published already.
@@ -131,6 +151,7 @@ class Warehouse:
             LayoutChanged: the snapshot's tables are not those of today's contracts.
             LayoutTooNew: a newer version of the program wrote them.
             WarehouseBusy: a home of an earlier version could not be migrated in time.
+            DatabaseDamaged, DatabaseRefused: the snapshot cannot be read.
         """
         try:
             connection = self.open_published()
@@ -138,10 +159,8 @@ class Warehouse:
             if not _is_filled(self._database) and self._holds_content():
                 raise BehindLedger(self._lost()) from None
             raise
-        try:
+        with described(file_of(connection)), closing(connection):
             yield Store(connection, writable=False)
-        finally:
-            connection.close()
 
     def open_published(self) -> duckdb.DuckDBPyConnection:
         """A read-only connection to the newest snapshot, for the caller to close.
@@ -153,12 +172,17 @@ class Warehouse:
         """
         connection = open_snapshot(self.published / "current")
         try:
-            if is_todays(connection):
-                return connection
+            with described(file_of(connection)):
+                if is_todays(connection):
+                    return connection
             return self._open_migrated(connection)
         except BaseException:
             connection.close()
             raise
+
+    def _open_published_if_any(self) -> None:
+        with suppress(NothingPublished):
+            self.open_published().close()
 
     def _open_migrated(self, older: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
         try:
@@ -175,7 +199,11 @@ class Warehouse:
 
     @contextmanager
     def recreate(
-        self, *, carry: Collection[str] = (), derived: Collection[str] = ()
+        self,
+        *,
+        carry: Collection[str] = (),
+        derived: Collection[str] = (),
+        kept: bool = False,
     ) -> Iterator[Store]:
         """Build the database anew; it takes the old one's place when the block ends without error.
 
@@ -184,15 +212,17 @@ class Warehouse:
         it was.
 
         Args:
-            carry: tables copied from the old database, or from the published snapshot where that
-                cannot be read, for what cannot be made again from the ledger, such as
-                ``issued.forecast``.
-            derived: tables copied likewise, but left empty where their columns have changed.
+            carry: tables copied from the old database, or from a published snapshot where they
+                cannot be read there, for what cannot be made again from the ledger, such as
+                ``registry.decision``.
+            derived: tables copied likewise, but left empty where their columns have changed or
+                they cannot be read.
+            kept: take from older snapshots what the newest one does not hold readable.
 
         Raises:
             WarehouseBusy: another writer did not finish in time; says who.
             LayoutChanged: a carried table has other columns than its contract.
-            WarehouseError: tables are to be carried and no earlier database can be read.
+            DatabaseDamaged: a carried table cannot be read anywhere.
         """
         fresh = self._root / "rebuilt.duckdb"
         with self._locked():
@@ -200,13 +230,28 @@ class Warehouse:
             try:
                 with open_writable(fresh, self._wait_s) as connection:
                     lay_out(connection)
-                    copy_tables(connection, self._earlier(), carry, derived)
+                    copy_tables(connection, self._earlier(kept=kept), carry, derived)
                     yield Store(connection, writable=True)
                     renumber(connection, 1 + newest_sequence(self.published))
                     connection.execute("CHECKPOINT")
                 swap_database(fresh, self._database)
             finally:
                 remove_database(fresh)
+
+    def unreadable(self, tables: Collection[str], *, kept: bool = False) -> dict[str, str]:
+        """Those of some tables that no earlier database holds readable, and why.
+
+        Tables are read whole. Where no database is left there is nothing to be read.
+
+        Args:
+            tables: the tables.
+            kept: look into the older snapshots that are kept as well.
+
+        Raises:
+            WarehouseBusy: another writer did not finish in time; says who.
+        """
+        with self._locked():
+            return unreadable(self._earlier(kept=kept), tables)
 
     def newest_transaction(self) -> int:
         """Number of the newest ingestion in what can be read of the database and its snapshot.
@@ -215,15 +260,17 @@ class Warehouse:
             WarehouseBusy: another writer did not finish in time; says who.
         """
         with self._locked():
-            return newest_transaction(self._earlier())
+            return newest_transaction(self._earlier(kept=True))
 
     @property
     def _database(self) -> Path:
         return self._root / "cbi.duckdb"
 
-    def _earlier(self) -> list[Path]:
-        snapshot = current_snapshot(self.published)
-        return [self._database, *([snapshot] if snapshot else [])]
+    def _earlier(self, *, kept: bool) -> list[Path]:
+        """What is left of earlier content, the newest first."""
+        current = current_snapshot(self.published)
+        snapshots = list_snapshots(self.published) if kept else [current] if current else []
+        return newest_first([self._database, *reversed(snapshots)])
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -234,8 +281,11 @@ class Warehouse:
 
     @contextmanager
     def _open(self, memory: str | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-        if not _is_filled(self._database) and self._holds_content():
-            raise BehindLedger(self._lost())
+        if not _is_filled(self._database):
+            if self._holds_content():
+                raise BehindLedger(self._lost())
+            # Left by a process that was killed while it made the file.
+            self._database.unlink(missing_ok=True)
         with open_writable(self._database, self._wait_s, memory) as connection:
             lay_out(connection)
             yield connection
