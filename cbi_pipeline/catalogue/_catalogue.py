@@ -83,11 +83,16 @@ class Commodity(BaseModel):
         return tuple(self.horizons.values())
 
 
+MOST_YEARS = 1000
+"""Longer than any record, and short enough to be counted back from a date."""
+
+
 class EvaluationPlan(BaseModel):
     """How much history the walk-forward covers.
 
     Attributes:
-        years: length of the evaluated stretch, counted back from each record's end.
+        years: length of the evaluated stretch, counted back from each record's end; more than a
+            record holds is all of it.
         origins: forecasts per commodity, one a week at most.
         refits: how often models are trained again.
         garch: whether GARCH(1,1)-t and GJR-t are forecast beside the naive forecasts.
@@ -98,12 +103,12 @@ class EvaluationPlan(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    years: int = Field(gt=0)
+    years: int = Field(gt=0, le=MOST_YEARS)
     origins: int = Field(gt=0)
     refits: str = Field(pattern="^(quarterly|yearly)$")
     garch: bool = True
     lightgbm: bool = False
-    rolling_years: int | None = Field(default=None, gt=0)
+    rolling_years: int | None = Field(default=None, gt=0, le=MOST_YEARS)
 
 
 class FeedEntry(BaseModel):
