@@ -50,12 +50,12 @@ class LatestForecast(Table):
         "Standard deviation of the log return over the horizon", unit="log return"
     )
     model_version: str = column("Version in the registry")
-    issued_at: Instant = column("When it was issued")
-    carried: bool = column("True when the origin is unchanged since the forecast before")
+    issued_at: Instant = column("When it was issued, on the wall clock")
+    carried: bool = column("True when the origin is unchanged since the desk's day before")
 
 
 class Forecast(Table):
-    """Every forecast issued, live and replayed."""
+    """The last live forecast of each day at the desk, and every replay of a past day."""
 
     track: str = column(_TRACK)
     as_of: Instant = column(_AS_OF)
@@ -74,12 +74,12 @@ class Forecast(Table):
         "Standard deviation of the log return over the horizon", unit="log return"
     )
     model_version: str = column("Version in the registry, or fold model of the walk-forward")
-    issued_at: Instant = column("When it was issued")
-    carried: bool = column("True when the origin is unchanged since the forecast before")
+    issued_at: Instant = column("When it was issued, on the wall clock")
+    carried: bool = column("True when the origin is unchanged since the desk's day before")
 
 
 class Score(Table):
-    """How each forecast turned out, by the first and by the latest price of its target."""
+    """How forecasts of a new origin turned out, by the first and the latest price of the target."""
 
     track: str = column(_TRACK)
     as_of: Instant = column(_AS_OF)

@@ -1,0 +1,109 @@
+"""An own history imported into a home of closed records: known since we saw it, row by row."""
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from cbi_pipeline.catalogue import PACKAGED
+from cbi_pipeline.market import sessions
+from cbi_pipeline.warehouse import Warehouse
+from tests.system.homes import Home, copied
+
+pytestmark = pytest.mark.slow
+
+OWN = """
+[[commodity]]
+id = "cpo"
+name = "Palm oil"
+unit = "USD/t"
+price_series = "DESK.CPO"
+calendar = "eia_spot_daily"
+sessions_per_year = 252
+horizons = { "1w" = 5, "1m" = 21, "1q" = 63 }
+liquid = true
+stale_after_days = 21
+
+"""
+TODAY = datetime.now(UTC).date()
+DAYS = sessions("eia_spot_daily", TODAY - timedelta(days=1_200), TODAY - timedelta(days=2))
+
+
+def history(path: Path, changed: dict[date, float]) -> Path:
+    prices = {day: 800 + 90 * ((37 * n * n) % 101 / 101) for n, day in enumerate(DAYS)} | changed
+    lines = [f"{day},{price:.2f}\n" for day, price in prices.items()]
+    path.write_text("period,value\n" + "".join(lines))
+    return path
+
+
+def imported(home: Home, file: Path) -> datetime:
+    """When everything of the import had been seen."""
+    said = home.cbi(
+        *("feeds", "import", "csv", str(file), "--series", "DESK.CPO", "--unit", "USD/t"),
+        *("--source", "desk settlement book"),
+    )
+    assert said.returncode == 0, said.stderr
+    return datetime.now(UTC)
+
+
+@pytest.fixture(scope="module")
+def desk(one_night, tmp_path_factory):
+    """A finished home, two imports of a history restated in between, and one more night."""
+    folder = tmp_path_factory.mktemp("own")
+    text, begin = PACKAGED.read_text(), "# Services asked for records"
+    assert begin in text
+    (folder / "catalogue.toml").write_text(text.replace(begin, OWN + begin, 1))
+    own = {"CBI_CATALOGUE_FILE": str(folder / "catalogue.toml")}
+    home = Home(copied(one_night, folder / ".cbi"), own)
+    first = imported(home, history(folder / "first.csv", {}))
+    second = imported(home, history(folder / "second.csv", {DAYS[100]: 999.99}))
+    return home, first, second, home.run().stdout
+
+
+def value_on(home: Home, instant: datetime) -> str:
+    said = home.cbi(
+        "data", "as-of", instant.isoformat(), "--series", "DESK.CPO", "--last", "2000"
+    ).stdout
+    (line,) = [line for line in said.splitlines() if line.startswith(str(DAYS[100]))]
+    return line.split()[1]
+
+
+def test_each_instant_sees_what_was_known_then(desk):
+    home, first, second, _ = desk
+    assert value_on(home, first) != "999.99"
+    assert value_on(home, second) == "999.99"
+
+
+def test_what_is_known_moves_with_the_import(desk):
+    home, first, second, said = desk
+    with Warehouse(home.settings.warehouse_dir).read() as store:
+        newest = store.query("SELECT max(available_at) AS at FROM raw.observation")["at"][0]
+        issued = store.table("issued.forecast", "track = 'live'")["as_of"].max()
+        told = store.table("registry.decision")
+    assert first < newest < second
+    assert issued == newest
+    assert f"({newest:%H:%M} UTC)" in said
+    assert told["decided_at"].min() < newest
+    assert told["as_of"].max() == newest
+
+
+def test_its_history_becomes_rows_and_all_markets_are_forecast(desk):
+    home, *_ = desk
+    with Warehouse(home.settings.warehouse_dir).read() as store:
+        rows = store.table("features.row", "commodity = 'cpo'")
+        issued = store.table("issued.forecast", "track = 'live'")
+    newest = issued.filter(issued["as_of"] == issued["as_of"].max())
+    assert rows["session"].to_list() == list(DAYS)
+    assert set(newest["commodity"]) == {"wti", "gasoline_mn", "cpo"}
+
+
+def test_a_second_run_has_nothing_to_do(desk):
+    home, *_ = desk
+    assert home.run().stdout.startswith("nothing to do")
+
+
+def test_a_rebuild_knows_the_same_at_each_instant(desk):
+    home, first, second, _ = desk
+    assert home.cbi("rebuild").returncode == 0
+    assert value_on(home, first) != "999.99"
+    assert value_on(home, second) == "999.99"
