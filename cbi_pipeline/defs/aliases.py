@@ -51,13 +51,17 @@ def undo_deviations(pipeline: Pipeline) -> list[Deviation]:
 def log_deviations(context: dg.AssetExecutionContext, pipeline: Pipeline) -> dict[str, str]:
     """Undo what was changed past the record, in the run's log and as metadata of its asset.
 
-    Raises:
-        RegistryError: the registry and the record cannot be compared.
+    Where the two cannot be compared this says why; who then needs a model fails by itself.
     """
-    words = [one.words for one in undo_deviations(pipeline)]
+    from cbi_pipeline.registry import RegistryError
+
+    try:
+        words = [one.words for one in undo_deviations(pipeline)]
+    except RegistryError as error:
+        words = [str(error)]
     for one in words:
         context.log.error(one)
-    return {"registry changed past the record": "; ".join(words)} if words else {}
+    return {"registry against the record": "; ".join(words)} if words else {}
 
 
 def find_champion(pipeline: Pipeline) -> RegisteredVersion:

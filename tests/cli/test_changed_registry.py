@@ -4,11 +4,11 @@ import dagster as dg
 import pytest
 from mlflow import MlflowClient
 
-from cbi_pipeline.defs.aliases import SUBJECT
+from cbi_pipeline.defs.aliases import SUBJECT, find_champion
 from cbi_pipeline.defs.issued import assets as issued
 from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.ingest import fault_log
-from cbi_pipeline.registry import NAME
+from cbi_pipeline.registry import NAME, RegistryEmpty
 from tests.system.homes import Home, copied
 
 MOVED = "the alias champion was moved to version 2 outside the record"
@@ -76,12 +76,31 @@ def test_a_forecast_issued_alone_is_the_recorded_champion_s(home, page):
         resources={"pipeline": pipeline},
     )
     (event,) = done.get_asset_materialization_events()
-    assert MOVED in event.materialization.metadata["registry changed past the record"].value
+    assert MOVED in event.materialization.metadata["registry against the record"].value
     with pipeline.warehouse.read() as store:
         spoken = store.query(
             "SELECT DISTINCT model_version FROM issued.forecast WHERE track='live'"
         )
     assert spoken["model_version"].to_list() == ["1"]
+
+
+def test_where_the_champion_is_gone_the_issue_says_so_and_speaks_with_no_other(home, page):
+    page.delete_model_version(NAME, "1")
+    pipeline = Pipeline(home.settings)
+    with pytest.raises(RegistryEmpty, match="no version 1"):
+        find_champion(pipeline)
+    done = dg.materialize(
+        [issued.forecast],
+        partition_key=pipeline.today().isoformat(),
+        resources={"pipeline": pipeline},
+    )
+    (event,) = done.get_asset_materialization_events()
+    assert "deleted from the registry" in (
+        event.materialization.metadata["registry against the record"].value
+    )
+    with pipeline.warehouse.read() as store:
+        said = store.table("issued.forecast", "track = 'live'")
+    assert set(said["model_version"]) == {"1"}
 
 
 def test_an_alias_of_another_name_is_kept_and_explained(cbi_here, home, page):

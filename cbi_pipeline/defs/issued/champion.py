@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from cbi_pipeline.defs.aliases import find_champion
 from cbi_pipeline.defs.faults import failure, note_fault
 from cbi_pipeline.defs.knowledge import Knowledge
 from cbi_pipeline.defs.pipeline import Pipeline
@@ -40,7 +41,7 @@ def speak(known: Knowledge, names: Sequence[str], pipeline: Pipeline) -> Spoken:
     from cbi_pipeline.issued import CANNOT, Status
 
     try:
-        version = pipeline.registry.champion()
+        version = find_champion(pipeline)
         forecaster = pipeline.registry.load(version.version)
     except RegistryError as error:
         words = f"no model can be asked: {failure(error)}"
