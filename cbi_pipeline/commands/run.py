@@ -42,11 +42,11 @@ def run() -> int:
 
     pipeline = Pipeline.from_environment()
     pipeline.require_catalogue()
-    pipeline.warehouse.check()
     live = pipeline.settings.profile == "live"
     if live:
         require_live_home(pipeline.settings)
-    else:
+    pipeline.warehouse.check()
+    if not live:
         # What is wrong with the record itself is said in one line, before any job begins.
         archive.read_record(pipeline.settings.archive_dir)
     _require_prices(pipeline)

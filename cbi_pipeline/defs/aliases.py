@@ -31,7 +31,8 @@ def find_deviations(pipeline: Pipeline) -> list[Deviation]:
 def undo_deviations(pipeline: Pipeline) -> list[Deviation]:
     """Make champion and challenger what the decisions say, where they were changed past them.
 
-    What was found is a fault, alerted once; the next look that finds nothing closes it.
+    What was found is a fault, alerted once. One that is put back is closed at once, any other by
+    the next look that does not find it.
 
     Raises:
         RegistryError: the registry and the record cannot be compared.
@@ -41,10 +42,11 @@ def undo_deviations(pipeline: Pipeline) -> list[Deviation]:
         if one.undo is not None:
             one.undo()
     remedy = "Decide on the champion with `cbi models promote` or `cbi models rollback`"
-    faults = [Fault(SUBJECT, "*", "Deviation", one.words, remedy) for one in found]
     # A home that cannot tell of anything yet is left as it is.
     if pipeline.settings.ledger_dir.is_dir():
-        fault_log(pipeline.settings).settle(SUBJECT, faults, pipeline.now())
+        for standing in (found, [one for one in found if one.undo is None]):
+            faults = [Fault(SUBJECT, "*", "Deviation", one.words, remedy) for one in standing]
+            fault_log(pipeline.settings).settle(SUBJECT, faults, pipeline.now())
     return found
 
 

@@ -110,13 +110,9 @@ def rebuild(
     # Rows built from values that are judged otherwise now would stay for ever, and their version
     # numbers would hide the corrections that come later.
     derived = DERIVED if _judged_as_today(entries, warehouse) else ()
-    unreadable = warehouse.unreadable(CARRIED)
-    older = {table: why for table, why in unreadable.items() if table not in copied}
-    if older and not lossy:
-        raise RebuildRefused(_refusal(older))
-    lost = warehouse.unreadable(CARRIED, kept=True) if unreadable else {}
+    unreadable, older, lost = _find_unreadable(warehouse, copied, lossy=lossy)
     carried = [table for table in CARRIED if table not in lost]
-    with warehouse.recreate(carry=carried, derived=derived, kept=bool(unreadable)) as store:
+    with warehouse.recreate(carry=carried, derived=derived, kept=unreadable) as store:
         for entry in entries:
             with store.transaction():
                 state = _done_again(store, entry, entries, source)
@@ -135,6 +131,22 @@ def rebuild(
         )
     warehouse.publish()
     return rebuilt
+
+
+def _find_unreadable(
+    warehouse: Warehouse, copied: Collection[str], *, lossy: bool
+) -> tuple[bool, list[str], list[str]]:
+    """Whether the newest databases lack a table; such tables without a copy; those lost for good.
+
+    Raises:
+        RebuildRefused: a table without a copy is among them, and no loss is agreed to.
+    """
+    unreadable = warehouse.unreadable(CARRIED)
+    older = {table: why for table, why in unreadable.items() if table not in copied}
+    if older and not lossy:
+        raise RebuildRefused(_refusal(older))
+    lost = warehouse.unreadable(CARRIED, kept=True) if unreadable else {}
+    return bool(unreadable), list(older), list(lost)
 
 
 def _refusal(lost: Mapping[str, str]) -> str:

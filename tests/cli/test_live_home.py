@@ -14,7 +14,11 @@ NOWHERE = '{"eia": "http://127.0.0.1:9/v2", "cftc": "http://127.0.0.1:9"}'
 def test_a_home_of_the_archive_is_refused_in_one_line(cbi_here, tmp_path, command):
     home = tmp_path / "home"
     seen_at = datetime(2026, 1, 5, tzinfo=UTC)
-    Ledger(home / "ledger").log(Entry(1, "archive", seen_at, {"kind": "files"}, {}))
+    asked = {
+        **{"kind": "files", "responses": [], "series": []},
+        "known_until": seen_at.isoformat(),
+    }
+    Ledger(home / "ledger").log(Entry(1, "archive", seen_at, asked, {}))
     before = footprint(home)
     live = {"CBI_PROFILE": "live", "CBI_FEED_URLS": NOWHERE, "EIA_API_KEY": "k" * 40}
     done = cbi_here(*command.split(), home=home, **live)

@@ -148,7 +148,12 @@ def test_embedded_records_are_not_mixed_into_a_live_warehouse(tmp_path, eia):
 
 def test_a_home_that_took_the_archive_never_asks_a_service(tmp_path, eia):
     one = with_key(tmp_path, eia)
-    one.ledger.log(Entry(1, "archive", datetime(2026, 1, 5, tzinfo=UTC), {"kind": "files"}, {}))
+    seen_at = datetime(2026, 1, 5, tzinfo=UTC)
+    asked = {
+        **{"kind": "files", "responses": [], "series": []},
+        "known_until": seen_at.isoformat(),
+    }
+    one.ledger.log(Entry(1, "archive", seen_at, asked, {}))
     before = footprint(one.settings.home)
     result = ingest(live_records("eia", "Prices"), one)
     assert not result.success

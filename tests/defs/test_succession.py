@@ -26,7 +26,8 @@ class Trained(Model):
 
 @pytest.fixture(scope="module")
 def known():
-    return SimpleNamespace(panel=panels.panel(), state="5" * 64, as_of_us=NOW.timestamp() * 1e6)
+    instant = {"as_of": NOW, "as_of_us": NOW.timestamp() * 1e6}
+    return SimpleNamespace(panel=panels.panel(), state="5" * 64, **instant)
 
 
 def decided(*rows):

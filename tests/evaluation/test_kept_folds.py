@@ -24,6 +24,9 @@ class Counted:
     def identity(self):
         return "counted"
 
+    def basis(self, until_us):
+        return ""
+
     def forecast(self, panel, fold, folder):
         self.asked += 1
         shape = (len(fold.test_rows), len(panel.spec.horizons))
@@ -43,7 +46,10 @@ def planned(panel):
 
 def walk(panel, planned, folder):
     counted = Counted()
-    frame = walk_forward(panel, [counted], planned, evaluation_id="e", cache_dir=folder)
+    known = panels.targets(panel)
+    frame = walk_forward(
+        panel, [counted], planned, targets=known, evaluation_id="e", cache_dir=folder
+    )
     return frame, counted.asked
 
 
