@@ -14,7 +14,6 @@ from cbi_pipeline.report.formats import (
     NARROW,
     chance,
     day,
-    desk_day,
     instant,
     money,
     percent,
@@ -23,6 +22,7 @@ from cbi_pipeline.report.formats import (
     span,
 )
 from cbi_pipeline.report.morning import Morning, Page, Score
+from cbi_pipeline.report.page import dated
 from cbi_pipeline.report.skill import coverage, in_question, named, sat_out, skills, untested
 from cbi_pipeline.report.words import gate
 
@@ -40,7 +40,7 @@ def print_summary(pipeline: Pipeline) -> None:
     _scores(morning)
     _model(morning)
     print_forecast(morning)
-    report = settings.reports_dir / f"morning-{desk_day(morning.as_of):%Y-%m-%d}.html"
+    report = dated(settings.reports_dir, morning.as_of)
     console.print(f"report    {report}", soft_wrap=True)
     console.print("pages     cbi ui   (Dagster, MLflow, on this machine only)")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -36,10 +37,15 @@ def write(morning: Morning, folder: Path, *, newest: bool = True) -> Path:
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     page = render(morning).encode("utf-8")
-    dated = folder / f"morning-{formats.desk_day(morning.as_of):%Y-%m-%d}.html"
-    for path in (dated, folder / "latest.html") if newest else (dated,):
+    own = dated(folder, morning.as_of)
+    for path in (own, folder / "latest.html") if newest else (own,):
         write_durably(path, page)
-    return dated
+    return own
+
+
+def dated(folder: Path, as_of: datetime) -> Path:
+    """The page of the desk's day that an instant falls into."""
+    return folder / f"morning-{formats.desk_day(as_of):%Y-%m-%d}.html"
 
 
 @cache

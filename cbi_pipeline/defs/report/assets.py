@@ -22,12 +22,14 @@ def morning(
 ) -> dg.MaterializeResult[None]:
     """The page that buyers read: forecasts, how they did, the gate, the data behind them."""
     from cbi_pipeline.report import gather
-    from cbi_pipeline.report.page import write
+    from cbi_pipeline.report.page import dated, write
 
     settings, day = pipeline.settings, context.partition_key
     as_of = said_on(day, pipeline)
     if as_of is None:
         return dg.MaterializeResult(metadata={"written": "no: replayed days have no report"})
+    if not pipeline.is_newest(day) and dated(settings.reports_dir, as_of).exists():
+        return dg.MaterializeResult(metadata={"written": "no: the page of a past day stands"})
     with pipeline.warehouse.read() as store:
         page = gather(
             store,
