@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from cbi_pipeline.evaluation import plan, walk_forward
+from cbi_pipeline.evaluation import Contender, plan, walk_forward
 from cbi_pipeline.forecasting import Forecaster, Forecasts
 from tests.evaluation import panels
 
@@ -14,7 +14,7 @@ LEVELS = (0.1, 0.5, 0.9)
 
 
 @dataclasses.dataclass
-class Counted:
+class Counted(Contender):
     """Forecasts nothing worth knowing, and counts how often it is asked."""
 
     asked: int = 0
@@ -23,9 +23,6 @@ class Counted:
 
     def identity(self):
         return "counted"
-
-    def basis(self, until_us):
-        return ""
 
     def forecast(self, panel, fold, folder):
         self.asked += 1
