@@ -5,9 +5,11 @@ from pathlib import Path
 
 
 def footprint(folder: Path) -> dict[str, tuple[int, str]]:
+    """When and with what each file was written; the writer's lock but names who held it last."""
     return {
         str(path.relative_to(folder)): (path.lstat().st_mtime_ns, _content(path))
         for path in sorted(folder.rglob("*"))
+        if path.name != "writer.lock"
     }
 
 
