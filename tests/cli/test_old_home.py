@@ -48,13 +48,9 @@ def unpacked(tmp_path_factory) -> Home:
 
 
 @pytest.fixture
-def old(unpacked: Home, tmp_path: Path) -> Home:
-    """The home as it was written, in the place where it was unpacked, for one test to write to."""
-    copy = tmp_path / "as-written"
-    shutil.copytree(unpacked.path, copy, symlinks=True)
-    yield unpacked
-    shutil.rmtree(unpacked.path)
-    shutil.move(copy, unpacked.path)
+def old(tmp_path: Path) -> Home:
+    """A home of its own for one test to write to."""
+    return unpack_home(tmp_path / "old")
 
 
 def leaves(command: click.Command, path: tuple[str, ...] = ()) -> set[str]:
