@@ -47,13 +47,13 @@ def ui(
     for port in (dagster_port, mlflow_port):
         if _answers(port):
             raise Refusal(f"port {port} is taken; choose another, see `cbi ui --help`")
-    open_instance(settings)
-    _tell_catalogue()
-    _tell_aliases(settings)
     # Only noted: an exception could come between a server's start and its place in the list.
     asked: list[int] = []
     for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, lambda number, _: asked.append(number))
+    open_instance(settings)
+    _tell_catalogue()
+    _tell_aliases(settings)
     children: list[subprocess.Popen[bytes]] = []
     try:
         commands = _commands(dagster_port, mlflow_port, hosts)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import torch
 from scipy import stats
 
 from cbi_pipeline.evaluation.contenders import (
@@ -19,6 +20,7 @@ from cbi_pipeline.evaluation.contenders import (
     Floats,
     Levels,
     Rows,
+    absent,
     by_commodity,
     untrained,
 )
@@ -27,6 +29,7 @@ from cbi_pipeline.forecasting.forecaster import Forecasts
 from cbi_pipeline.forecasting.panel import Panel
 from cbi_pipeline.forecasting.presets import anchored_untrained
 from cbi_pipeline.forecasting.recipe import DEFAULT_LEVELS, Recipe
+from cbi_pipeline.forecasting.scaler import constant_features
 from cbi_pipeline.forecasting.train import fit
 
 CLIMATOLOGY, EWMA, PRIOR = "climatology", "ewma", "prior"
@@ -72,8 +75,15 @@ class Learned(Contender):
         return _identity(f"{self.recipe.identity()} {self.rolling_years} years", self.levels)
 
     def absences(self, panel: Panel, fold: Fold) -> Sequence[Absence]:
-        """Every row of a fold without anything to train on in the recipe's own window."""
-        return () if self._train_rows(panel, fold).size else untrained(panel, fold)
+        """Every row of a fold with nothing to train on, or with a column that never varied."""
+        rows = self._train_rows(panel, fold)
+        if not rows.size:
+            return untrained(panel, fold)
+        constant = constant_features(panel, torch.from_numpy(rows).to(panel.values_RF.device))
+        if not constant:
+            return ()
+        reason = f"{', '.join(constant)} never varied in the rows known at the refit of {fold.name}"
+        return absent(panel, fold, reason)
 
     def forecast(self, panel: Panel, fold: Fold, folder: Path | None) -> Forecasts:
         """Train on the fold (continuing a checkpoint in ``folder``), keep the model, predict."""

@@ -66,9 +66,7 @@ def fit_moments(panel: Panel, rows_N: Tensor) -> Moments:
         ValueError: a feature is present in every row and never varies.
     """
     mean, spread, everywhere = _masked_moments(panel.values_RF, panel.mask_RF, rows_N)
-    constant = (spread == 0) & everywhere
-    if bool(constant.any()):
-        names = [panel.spec.features[i] for i in constant.nonzero().flatten().tolist()]
+    if names := _names(panel, (spread == 0) & everywhere):
         raise ValueError(
             f"values_RF: {names} have zero variance on the training rows; "
             "drop them from the feature set or train on a longer history"
@@ -76,6 +74,16 @@ def fit_moments(panel: Panel, rows_N: Tensor) -> Moments:
     age_mean, age_spread, _ = _masked_moments(panel.age_RG, None, rows_N, log=True)
     moments = (mean, _reciprocal(spread), age_mean, _reciprocal(age_spread))
     return Moments(*(m.float() for m in moments))
+
+
+def constant_features(panel: Panel, rows_N: Tensor) -> list[str]:
+    """Features that are present in every one of some rows and never vary, so none can learn."""
+    _, spread, everywhere = _masked_moments(panel.values_RF, panel.mask_RF, rows_N)
+    return _names(panel, (spread == 0) & everywhere)
+
+
+def _names(panel: Panel, chosen_F: Tensor) -> list[str]:
+    return [panel.spec.features[i] for i in chosen_F.nonzero().flatten().tolist()]
 
 
 def _masked_moments(

@@ -66,22 +66,40 @@ def first_line(error: duckdb.Error) -> str:
 
 
 def require_length(connection: duckdb.DuckDBPyConnection) -> None:
-    """Refuse a file that ends before its last block, which may hold what is seldom read.
+    """Refuse a file that ends before its last used block, which may hold what is seldom read.
 
     Raises:
         DatabaseDamaged: it does.
     """
-    path, size, blocks = connection.execute(
-        "SELECT d.path, s.block_size, s.total_blocks FROM duckdb_databases() d, "
+    path, size, blocks, used = connection.execute(
+        "SELECT d.path, s.block_size, s.total_blocks, s.used_blocks FROM duckdb_databases() d, "
         "pragma_database_size() s WHERE d.database_name = current_database() "
         "AND s.database_name = d.database_name"
     ).fetchall()[0]
-    length, needed = Path(path).stat().st_size, _HEADERS + size * blocks
+    length = Path(path).stat().st_size
+    if length >= _HEADERS + size * blocks:
+        return
+    # DuckDB counts free blocks at the end that it never wrote.
+    needed = _HEADERS + size * max(used, _last_block(connection) + 1)
     if length < needed:
         raise DatabaseDamaged(
             f"{path} is damaged (it has {length:,} of {needed:,} bytes): run `cbi rebuild`, which "
             "makes it again from the ledger"
         )
+
+
+def _last_block(connection: duckdb.DuckDBPyConnection) -> int:
+    """The highest number of a block with values or with what DuckDB notes of them."""
+    tables = connection.execute(
+        "SELECT schema_name, table_name FROM duckdb_tables() "
+        "WHERE database_name = current_database()"
+    ).fetchall()
+    query = "SELECT max(block_id) FROM pragma_metadata_info()" + "".join(
+        f" UNION ALL SELECT max(greatest(block_id, list_max(additional_block_ids))) "
+        f"FROM pragma_storage_info('{schema}.{table}')"
+        for schema, table in tables
+    )
+    return max(block or 0 for (block,) in connection.execute(query).fetchall())
 
 
 def scan(connection: duckdb.DuckDBPyConnection, tables: Collection[str]) -> None:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -25,6 +25,8 @@ pytestmark = pytest.mark.slow
 ALWAYS = 10_000
 #: Days; longer than what is read again every night.
 LONG_AGO = 200
+#: Some nights read a window that ends tonight; no window holds this day and new ones.
+OLD_DAY = date(2005, 1, 4)
 BETWEEN_TRAPS = 7
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 GENERAL = {
@@ -178,6 +180,7 @@ def services(tmp_path_factory):
         CftcServer() as other,
         dg.DagsterInstance.local_temp(str(folder)) as instance,
     ):
+        one.publisher.publish(days_back(LONG_AGO), "RWTC", OLD_DAY, "43.91")
         yield {
             "eia": Service("eia", one, publish_eia, folder / "eia", instance),
             "cftc": Service("cftc", other, publish_cftc, folder / "cftc", instance),

@@ -242,3 +242,20 @@ def test_a_recipe_of_few_forecasts_does_not_shrink_the_comparison_of_all(scene):
     for figure in ("superior_ability", "confidence_set"):
         assert with_it[figure] == without[figure]
     assert "Not compared there, for too few forecasts: garch_t." in ruled(world, frames).reason
+
+
+def test_a_network_sits_out_where_a_column_has_never_varied(panel, planned):
+    """Such a column can be learned from no row; a later refit may know one that varies."""
+    third = sorted(planned.refits)[2].timestamp() * 1_000_000
+    still = panel.decision_at_R < third
+    values_RF, mask_RF = panel.values_RF.clone(), panel.mask_RF.clone()
+    values_RF[still, 1], mask_RF[:, 1] = 7.0, True
+    young = dataclasses.replace(panel, values_RF=values_RF, mask_RF=mask_RF)
+    given = arguments(young, [Ewma(), Learned(tiny("f-1"))], planned)
+    said, table = walk_forward(**given), absences(**given)
+    assert table["recipe"].unique().to_list() == ["tiny"]
+    assert all("b never varied in the rows known at the refit of" in x for x in table["reason"])
+    folds = {name: set(said.filter(recipe=name)["fold"]) for name in ("ewma", "tiny")}
+    out = folds["ewma"] - folds["tiny"]
+    assert folds["tiny"] and len(out) >= 3
+    assert max(out) < min(folds["tiny"])

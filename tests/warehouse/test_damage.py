@@ -2,6 +2,7 @@
 
 import shutil
 
+import duckdb
 import pytest
 
 from cbi_pipeline.warehouse import (
@@ -184,3 +185,25 @@ def test_an_older_copy_of_the_database_is_passed_over_for_a_newer_snapshot(home,
     written(home).write_bytes(older)
     with warehouse.recreate(carry=KEPT) as store:
         assert len(store.table("registry.decision")) == ROWS + 1
+
+
+def test_a_database_that_counts_free_blocks_after_its_end_is_sound(home, warehouse):
+    """DuckDB writes it so when much of a database was deleted."""
+    for statement in (
+        "CREATE TABLE scratch AS SELECT i, md5(i::VARCHAR) AS text FROM range(130_000) t(i)",
+        "DROP TABLE scratch",
+        "CREATE TABLE scratch AS SELECT 1 AS one",
+    ):
+        with duckdb.connect(written(home)) as connection:
+            connection.execute(statement)
+    assert written(home).stat().st_size < counted(home)
+    warehouse.examine()
+
+
+def counted(home) -> int:
+    """Bytes of all blocks that DuckDB counts."""
+    with duckdb.connect(written(home), read_only=True) as connection:
+        size, blocks = connection.execute(
+            "SELECT block_size, total_blocks FROM pragma_database_size()"
+        ).fetchall()[0]
+    return size * blocks
