@@ -48,6 +48,7 @@ class QuarantinedRow(Table):
     rule: str = column("Rule it broke")
     feed: str = column("Feed")
     series_id: str = column("Series as parsed")
+    period: pl.Date = column("Period as its source's parser read it", nullable=True)
     column_name: str = column("Column the rule reads")
     value: str = column("Offending value as text", nullable=True)
     row: str = column("Source row as JSON")
@@ -68,5 +69,6 @@ QUARANTINE = Contract(
     table="quarantine.row",
     model=QuarantinedRow,
     key=("response_id", "locator", "rule"),
+    version="1.1.0",
     append_only=False,
 )

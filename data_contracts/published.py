@@ -140,6 +140,7 @@ class Quarantine(Table):
     locator: str = column("Where in the response it stands")
     response_id: str = column("Response that it came in")
     contract_version: str = column("Version of the contract that judged it")
+    period: pl.Date = column("Period as its source's parser read it", nullable=True)
 
 
 PUBLISHED = {

@@ -30,12 +30,12 @@ def list_rows(
         console.print("no row is in quarantine" + (f" for the rule {rule}" if rule else ""))
         return
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for heading in ("rule", "series", "column", "value", "where", "row"):
+    for heading in ("rule", "series", "period", "column", "value", "where", "row"):
         table.add_column(heading, overflow="fold")
     for row in rows.head(limit).iter_rows(named=True):
         table.add_row(
-            row["rule"], row["series_id"], row["column_name"], row["value"] or "-",
-            f"{row['response_id'][:8]} {row['locator']}", row["row"],
+            row["rule"], row["series_id"], str(row["period"] or "-"), row["column_name"],
+            row["value"] or "-", f"{row['response_id'][:8]} {row['locator']}", row["row"],
         )  # fmt: skip
     console.print(table)
     console.print(f"{len(rows)} reasons, {min(limit, len(rows))} shown")

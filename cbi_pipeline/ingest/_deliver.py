@@ -227,8 +227,7 @@ def refusals(feed: LiveFeed, judged: Judged) -> pl.DataFrame:
 
 def _answered(opened: pl.DataFrame, judged: Judged) -> pl.DataFrame:
     """Open rows whose series and period a pull of this night asked for."""
-    dates = [pl.col("row").str.json_path_match(path).str.head(10) for path in _DATE_PATHS]
-    period = pl.coalesce(dates).str.to_date("%Y-%m-%d", strict=False)
+    period = pl.col("period")
     asked = [
         pl.col("series_id").is_in(pull.series)
         & ((period >= pull.first) & (period <= pull.last if pull.last else True)).fill_null(
@@ -238,6 +237,3 @@ def _answered(opened: pl.DataFrame, judged: Judged) -> pl.DataFrame:
         for pull in judged.covered
     ]
     return opened.filter(pl.any_horizontal(asked)) if asked else opened.clear()
-
-
-_DATE_PATHS = ("$.period", "$.report_date_as_yyyy_mm_dd")

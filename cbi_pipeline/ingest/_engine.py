@@ -340,6 +340,7 @@ def as_refusals(feed: str, rejected: pl.DataFrame, versions: Mapping[str, str]) 
         "rule",
         pl.lit(feed).alias("feed"),
         "series_id",
+        "period",
         "column_name",
         pl.col("offending").alias("value"),
         pl.col("row_json").alias("row"),

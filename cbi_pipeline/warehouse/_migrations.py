@@ -71,6 +71,16 @@ MIGRATIONS: tuple[Migration, ...] = (
         "issued.abstention",
         "SELECT *, NULL::VARCHAR AS kind FROM issued.abstention",
     ),
+    # Earlier versions set aside rows of these columns; other rows keep their period unread.
+    Migration(
+        "quarantined rows name their period",
+        "quarantine.row",
+        """
+        SELECT *, CASE WHEN json_valid("row") THEN TRY_CAST(regexp_extract(
+            coalesce("row" ->> '$.period', "row" ->> '$.report_date_as_yyyy_mm_dd'),
+            '^[0-9]{4}-[0-9]{2}-[0-9]{2}') AS DATE) END AS period
+        FROM quarantine.row""",
+    ),
 )
 
 

@@ -56,7 +56,7 @@ PUB_VIEWS = {
         ORDER BY s.series_id""",
     "quarantine": """
         SELECT feed, series_id, rule, column_name, value, fate, seen_at, locator, response_id,
-               contract_version
+               contract_version, period
         FROM quarantine.row
         ORDER BY seen_at, response_id, locator, rule""",
 }

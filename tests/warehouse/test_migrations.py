@@ -1,6 +1,7 @@
 """Homes that an earlier or a newer version of the program wrote."""
 
 import shutil
+from datetime import date
 
 import duckdb
 import polars as pl
@@ -186,3 +187,26 @@ def test_a_home_of_a_newer_version_is_refused_by_its_name(home, monkeypatch, doo
     with pytest.raises(LayoutTooNew, match=r"7\.3\.1.*prices are in gold"):
         doors.get(door, lambda: getattr(warehouse, door)().__enter__())()
     assert (home / "warehouse" / "cbi.duckdb").read_bytes() == before
+
+
+def test_quarantined_rows_of_an_older_home_name_the_period_that_their_row_has(tmp_path):
+    texts = {
+        '{"period": "2020-04-03", "value": "1500"}': date(2020, 4, 3),
+        '{"report_date_as_yyyy_mm_dd": "2020-04-07T00:00:00.000"}': date(2020, 4, 7),
+        '{"period": "2020-04"}': None,
+        '{"date": "4/3/2020"}': None,
+        "no JSON at all": None,
+    }
+    table = "quarantine.row"
+    rows = rows_for(contract(table), len(texts)).with_columns(row=pl.Series(list(texts)))
+    warehouse = Warehouse(tmp_path / "warehouse")
+    with warehouse.write() as store:
+        store.append(table, rows)
+    with duckdb.connect(str(tmp_path / "warehouse" / "cbi.duckdb")) as written:
+        written.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * EXCLUDE period FROM {table}")
+        written.execute("DELETE FROM meta.migration WHERE name LIKE 'quarantined rows%'")
+        written.execute("UPDATE meta.layout SET hash = 'of other days'")
+    publish_as_it_is(warehouse)
+    with warehouse.read() as store:
+        found = store.table(table)
+    assert dict(found.select("row", "period").iter_rows()) == texts
