@@ -5,7 +5,8 @@ kind                when                                                        
 =================== ============================================================ ==================
 forecast            a forecast was issued                                        in order
 abstains            the newest price is at or below zero, too old, or not yet    in order, told in
-                    public; the version in use cannot speak for it               words
+                    public; its next value is held for confirmation or missed    words
+                    its release; the version in use cannot speak for it
 waits               its prices need a key or a file that is not there yet        in order, listed
 cannot be forecast  no price of it is held although its source was asked; its    a fault: one alert
                     history is refused, too short, or does not fit its calendar  until it is mended
@@ -23,7 +24,12 @@ import polars as pl
 
 from cbi_pipeline.catalogue import Catalogue, Commodity
 from cbi_pipeline.ingest import Fault, fault_log, live_feeds
-from cbi_pipeline.issued.abstain import DESK, why_silent
+from cbi_pipeline.issued.abstain import DESK, newest_prices, why_silent
+from cbi_pipeline.issued.newest_value import (
+    describe_held_value,
+    describe_missed_release,
+    open_refusals,
+)
 from cbi_pipeline.market import (
     build_prices,
     calendar,
@@ -113,24 +119,26 @@ def _with_prices(
     if not outcome.passed:
         words = f"{outcome.detail}; load what is missing, or correct the calendar in the catalogue"
         return Status(one.id, CANNOT, words)
+    newest, _ = newest_prices(prices, as_of)[one.id]
+    held = describe_held_value(one, store, newest, as_of)
+    if held is not None:
+        return Status(one.id, ABSTAINS, held)
     silent = why_silent(one, prices, as_of)
     if silent is not None:
-        return Status(one.id, ABSTAINS, silent + _set_aside(one, store))
+        missed = describe_missed_release(one, store, newest, as_of)
+        return Status(
+            one.id, ABSTAINS, "; ".join(filter(None, [silent, missed, _set_aside(one, store)]))
+        )
     if rows.filter(pl.col("ready"), pl.col("price") > 0).is_empty():
         return Status(one.id, CANNOT, _too_short(one, prices))
     return Status(one.id)
 
 
 def _set_aside(one: Commodity, store: Store) -> str:
-    rows = _quarantined(one, store)
+    rows = open_refusals(store, one.price_series)
     if rows.is_empty():
         return ""
-    return f"; {rows.height} rows of {one.price_series} are set aside: see `cbi quarantine list`"
-
-
-def _quarantined(one: Commodity, store: Store) -> pl.DataFrame:
-    rows = store.table("quarantine.row", "series_id = ? AND fate = 'open'", [one.price_series])
-    return rows.unique(["response_id", "locator"])
+    return f"{rows.height} rows of {one.price_series} are set aside: see `cbi quarantine list`"
 
 
 def _too_short(one: Commodity, prices: pl.DataFrame) -> str:
@@ -159,7 +167,7 @@ def _without_prices(
         day = as_of.astimezone(DESK).date()
         return Status(one.id, ABSTAINS, f"no price of {one.name} was public on {day} yet")
     unheld = f"no price of {one.name} is known"
-    aside = _quarantined(one, store)
+    aside = open_refusals(store, one.price_series)
     if aside.height:
         rules = ", ".join(sorted(set(aside["rule"])))
         return Status(

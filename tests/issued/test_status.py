@@ -14,6 +14,7 @@ from cbi_pipeline.warehouse import Warehouse
 from data_contracts import contract
 from data_contracts.features import ROW
 from tests.features.records import as_observations
+from tests.warehouse.frames import reference
 
 CATALOGUE = load_catalogue(profile="live")
 BRENT = CATALOGUE.commodity("brent")
@@ -51,12 +52,13 @@ def observed(days: list[date], price=lambda day: 60 + day.day / 10, public=None)
     )
 
 
-def refused(count: int) -> pl.DataFrame:
+def refused(count: int, period: date | None) -> pl.DataFrame:
     row = {
         "response_id": "r" * 16,
         "rule": "bounds",
         "feed": "eia",
         "series_id": BRENT.price_series,
+        "period": period,
         "column_name": "value",
         "value": "99999",
         "row": "{}",
@@ -69,13 +71,29 @@ def refused(count: int) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=contract("quarantine.row").dtypes)
 
 
-def status(settings, *, prices=None, aside=0, rows=READY, catalogue=ONE, waiting=None) -> Status:
+def series_of(family: str) -> pl.DataFrame:
+    return reference(BRENT.price_series).with_columns(family=pl.lit(family))
+
+
+def status(
+    settings,
+    *,
+    prices=None,
+    aside=0,
+    period=None,
+    family=None,
+    rows=READY,
+    catalogue=ONE,
+    waiting=None,
+) -> Status:
     warehouse = Warehouse(settings.warehouse_dir)
     with warehouse.write() as store:
         if prices is not None:
             store.append("raw.observation", prices)
         if aside:
-            store.append("quarantine.row", refused(aside))
+            store.append("quarantine.row", refused(aside, period))
+        if family is not None:
+            store.replace("ref.series", series_of(family))
     warehouse.publish()
     with warehouse.read() as store:
         (found,) = find_statuses(store, catalogue, settings, AS_OF, rows, waiting or {}).values()
@@ -210,3 +228,43 @@ def test_an_abstention_of_the_first_version_stands_as_one(settings):
     warehouse.publish()
     with warehouse.read() as store:
         assert newest_statuses(store) == (Status("wti", "abstains", "too old"),)
+
+
+def test_a_value_of_the_newest_session_that_is_set_aside_is_held_for_confirmation(settings):
+    found = status(settings, prices=observed(DAYS[:-1]), aside=1, period=DAYS[-1])
+    assert told(found) == ("abstains", False)
+    assert found.reason == (
+        "the value of 2026-08-18 is held for confirmation: value 99999 breaks the rule bounds, and "
+        "the newest price in use is of 2026-08-17. A correction by the source settles it; see "
+        "`cbi quarantine list`"
+    )
+
+
+def test_a_restatement_of_the_newest_price_that_is_set_aside_is_held_too(settings):
+    found = status(settings, prices=observed(DAYS), aside=1, period=DAYS[-1])
+    assert "the value of 2026-08-18 is held for confirmation" in found.reason
+
+
+@pytest.mark.parametrize(
+    "period",
+    [DAYS[-2], date(2026, 8, 15), date(2027, 1, 5), None],
+    ids=["an older session", "a Saturday", "a day ahead", "no readable day"],
+)
+def test_other_rows_that_are_set_aside_hold_no_forecast_back(settings, period):
+    found = status(settings, prices=observed(DAYS), aside=1, period=period)
+    assert found == Status("brent")
+
+
+def test_old_prices_whose_release_is_past_due_say_so(settings):
+    found = status(settings, prices=observed(DAYS[:-30]), family="eia_spot_daily")
+    assert told(found) == ("abstains", False)
+    # The Wednesday itself is too near to its own weekly posting.
+    assert found.reason.endswith(
+        "; missed release: the value of 2026-07-08 was due on 2026-07-16 at 01:30 UTC and has not "
+        "come"
+    )
+
+
+def test_a_series_without_a_release_rule_misses_none(settings):
+    found = status(settings, prices=observed(DAYS[:-30]), family="own_history")
+    assert found.reason.endswith("the limit is 21 days")
