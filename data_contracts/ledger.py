@@ -7,7 +7,9 @@ class Response(Table):
     """One stored answer of a feed; its bytes lie in the blob store under their own hash."""
 
     response_id: str = column(
-        "Hash of feed, redacted address and body", str_length={"min_value": 16}
+        "Hash of feed, redacted address and body; of status and headers too where an earlier "
+        "sighting of these bytes had others",
+        str_length={"min_value": 16},
     )
     feed: str = column("Feed that asked")
     url: str = column("Address asked, secrets masked")

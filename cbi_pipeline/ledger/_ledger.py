@@ -91,33 +91,37 @@ class Ledger:
         headers: Mapping[str, str] | None = None,
         secrets: Iterable[str] = (),
     ) -> Response:
-        """Store one answer. The same bytes from the same address are one response, kept once.
+        """Store one answer.
 
-        Secrets are masked before the first write, in the address as in the body.
+        The same bytes from the same address with the same status and headers are one response,
+        and bytes are kept once. With others they are another response: what an answer means may
+        stand in its headers alone. Secrets are masked before the first write, in address and
+        headers as in the body.
         """
         secrets = tuple(secrets)
         safe = mask(body, secrets)
         address = mask(url.encode(), secrets).body.decode()
+        told = json.dumps(dict(headers or {}), sort_keys=True).encode()
         digest = hashlib.sha256(safe.body).hexdigest()
-        identity = identify(feed, address, digest)
-        self._read_on()
-        if identity in self._known:
-            return self._known[identity]
-        self._blobs.stage(digest, safe.body)
         response = Response(
-            response_id=identity,
+            response_id=identify(feed, address, digest),
             feed=feed,
             url=address,
             status=status,
-            headers=mask(
-                json.dumps(dict(headers or {}), sort_keys=True).encode(), secrets
-            ).body.decode(),
+            headers=mask(told, secrets).body.decode(),
             fetched_at=fetched_at.astimezone(UTC),
             bytes=len(safe.body),
             sha256=digest,
             blob=str(self._blobs.path(digest).relative_to(self.root)),
             masked=json.dumps(safe.spans),
         )
+        self._read_on()
+        first = self._known.get(response.response_id)
+        if first is not None and meaning(first) != meaning(response):
+            response = replace(response, response_id=identify_sighting(response))
+        if response.response_id in self._known:
+            return self._known[response.response_id]
+        self._blobs.stage(digest, safe.body)
         self._append(response)
         self._blobs.settle(digest)
         return response
@@ -272,7 +276,23 @@ class Ledger:
 
 def identify(feed: str, url: str, sha256: str) -> str:
     """The identity of a response: of what came from where."""
-    return hashlib.sha256("\0".join((feed, url, sha256)).encode()).hexdigest()[:32]
+    return _hash(feed, url, sha256)
+
+
+def identify_sighting(response: Response) -> str:
+    """The identity of bytes that came from the same address with another meaning before."""
+    return _hash(response.feed, response.url, response.sha256, *meaning(response))
+
+
+def meaning(response: Response) -> tuple[str, str]:
+    """Status and headers but for the hour, which every answer has of its own."""
+    headers = json.loads(response.headers)
+    kept = {name: text for name, text in headers.items() if name.lower() != "date"}
+    return str(response.status), json.dumps(kept, sort_keys=True)
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
 def _in_utc(response: Response) -> Response:

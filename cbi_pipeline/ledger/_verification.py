@@ -12,7 +12,7 @@ from cbi_pipeline.ledger._committed import (
     read_committed,
 )
 from cbi_pipeline.ledger._errors import LedgerDamaged
-from cbi_pipeline.ledger._ledger import Ledger, Response, identify
+from cbi_pipeline.ledger._ledger import Ledger, Response, identify, identify_sighting
 from cbi_pipeline.ledger._transactions import Entry
 
 Numbered = Sequence[tuple[int, Entry]]
@@ -60,11 +60,20 @@ def _changes(path: Path, mark: Committed) -> Iterator[str]:
 
 def _identities(ledger: Ledger, lines: Sequence[tuple[int, Response]]) -> Iterator[str]:
     for number, response in lines:
-        if response.response_id != identify(response.feed, response.url, response.sha256):
+        if not _is_identity(response):
             yield (
-                f"{ledger.manifest}, line {number} was changed: feed, address and hash do not give "
-                "its response_id; restore the file from a copy"
+                f"{ledger.manifest}, line {number} was changed: what it says does not give its "
+                "response_id; restore the file from a copy"
             )
+
+
+def _is_identity(response: Response) -> bool:
+    if response.response_id == identify(response.feed, response.url, response.sha256):
+        return True
+    try:
+        return response.response_id == identify_sighting(response)
+    except ValueError:  # the headers are no JSON any more
+        return False
 
 
 def _bytes(ledger: Ledger, responses: Mapping[str, Response]) -> Iterator[str]:

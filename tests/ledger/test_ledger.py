@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cbi_pipeline.ledger import Ledger, LedgerDamaged, Response
+from cbi_pipeline.ledger import Ledger, LedgerDamaged, Response, verify_files
 from data_contracts import contract
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -114,3 +114,37 @@ def test_a_manifest_that_was_taken_away_is_begun_anew(tmp_path: Path) -> None:
     (tmp_path / "manifest.jsonl").unlink()
     assert land(ledger) == landed
     assert ledger.responses() == [landed]
+
+
+SAID = [
+    {"status": 200, "headers": {"x-fields": "a,b", "date": "Mon"}},
+    {"status": 200, "headers": {"x-fields": "a", "date": "Mon"}},
+    {"status": 203, "headers": {"x-fields": "a,b", "date": "Mon"}},
+]
+
+
+def test_the_same_bytes_with_another_status_or_headers_are_another_response(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    landed = [land(ledger, **said) for said in SAID]
+    assert len({response.response_id for response in landed}) == 3
+    assert len(list(ledger.stored_bodies())) == 1
+    again = Ledger(tmp_path)
+    assert [land(again, **said) for said in SAID] == landed == again.responses()
+    assert verify_files(again) == []
+
+
+def test_the_hour_of_an_answer_alone_makes_no_other_response(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    first = land(ledger, headers={"date": "Mon", "etag": "1"})
+    assert land(ledger, headers={"date": "Tue", "etag": "1"}) == first
+
+
+def test_a_second_sighting_whose_headers_were_changed_is_named(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    for said in SAID[:2]:
+        land(ledger, **said)
+    text = ledger.manifest.read_text().splitlines()
+    text[1] = text[1].replace('x-fields\\": \\"a', 'x-fields\\": \\"c')
+    ledger.manifest.write_text("\n".join(text) + "\n")
+    (fault,) = verify_files(Ledger(tmp_path))
+    assert "line 2 was changed" in fault
