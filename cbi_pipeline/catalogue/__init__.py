@@ -3,15 +3,14 @@
 from cbi_pipeline.catalogue._catalogue import (
     PACKAGED,
     Catalogue,
-    CatalogueError,
     Commodity,
     EvaluationPlan,
     FeedEntry,
     commodity_table,
     load_catalogue,
     load_feeds,
-    nearest,
 )
+from cbi_pipeline.catalogue._document import CatalogueError, nearest
 
 __all__ = [
     "PACKAGED",

@@ -7,13 +7,11 @@ mean something on this machine is for ``operations.check_catalogue`` to say.
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections.abc import Iterable, Mapping
 from datetime import date
-from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
@@ -21,24 +19,26 @@ from pydantic import (
     ConfigDict,
     Field,
     PositiveInt,
-    ValidationError,
     field_validator,
     model_validator,
 )
 
 from cbi_pipeline.catalogue._cron import require_cron
+from cbi_pipeline.catalogue._document import (
+    CatalogueError,
+    make,
+    nearest,
+    read_document,
+    require_names,
+    table_of,
+    tables_of,
+)
 
 PACKAGED = Path(__file__).parent.with_name("catalogue.toml")
 #: Profiles that may have commodities of their own; tiny reads the archive's.
 PROFILES = ("archive", "live")
-_TABLES = ("commodity", "feed", "evaluation", "profile")
+_TABLES = ("commodity", "group", "feed", "evaluation", "profile")
 _SECTION = ("commodity", "record_ends")
-
-Model = TypeVar("Model", bound=BaseModel)
-
-
-class CatalogueError(ValueError):
-    """The catalogue cannot be used; the message says which entry and field of it is wrong."""
 
 
 class Commodity(BaseModel):
@@ -53,6 +53,9 @@ class Commodity(BaseModel):
         horizons: label to number of the commodity's own sessions ahead.
         liquid: True for traded markets, where skill above the usual is treated as a leak.
         stale_after_days: older than this at the as-of instant, no forecast is issued.
+        related: commodity whose price it is set against; None for none.
+        groups: by feature group, the series that it reads there for this commodity alone; a group
+            named here is read beside those that every commodity reads.
         record_ends: last period of a closed historical record; a closed record is not stale.
     """
 
@@ -67,6 +70,8 @@ class Commodity(BaseModel):
     horizons: dict[str, PositiveInt]
     liquid: bool
     stale_after_days: int = Field(gt=0)
+    related: str | None = None
+    groups: dict[str, dict[str, str]] = Field(default_factory=dict)
     record_ends: date | None = None
 
     @field_validator("horizons")
@@ -152,12 +157,19 @@ class FeedEntry(BaseModel):
 
 
 class Catalogue(BaseModel):
-    """Everything that is followed."""
+    """Everything that is followed.
+
+    Attributes:
+        commodities: what is forecast.
+        evaluation: how.
+        groups: feature groups that every commodity reads, in order, and the series of each.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     commodities: tuple[Commodity, ...]
     evaluation: EvaluationPlan
+    groups: dict[str, dict[str, str]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _consistent(self) -> Catalogue:
@@ -177,12 +189,43 @@ class Catalogue(BaseModel):
                     f"{ids[0]} has {_listed(self.horizons)}; "
                     "every commodity needs the same labels in the same order"
                 )
+            if commodity.related is not None and commodity.related not in ids:
+                raise ValueError(
+                    f"{commodity.id}: related {commodity.related} is no commodity here"
+                    f"{nearest(commodity.related, ids)}"
+                )
+            if commodity.related == commodity.id:
+                raise ValueError(f"{commodity.id}: related names itself")
         return self
 
     @property
     def horizons(self) -> tuple[str, ...]:
         """Horizon labels, shortest first."""
         return tuple(self.commodities[0].horizons)
+
+    @property
+    def group_names(self) -> tuple[str, ...]:
+        """Feature groups that are read: those of every commodity, then those of some."""
+        further = (name for commodity in self.commodities for name in commodity.groups)
+        return tuple(dict.fromkeys([*self.groups, *further]))
+
+    def series_of(self, commodity: Commodity, group: str) -> dict[str, str]:
+        """What a feature group reads of a commodity, and from which series."""
+        return self.groups.get(group, {}) | commodity.groups.get(group, {})
+
+    @property
+    def series_read(self) -> set[str]:
+        """Every series that a feature group reads of a commodity."""
+        return {
+            series
+            for commodity in self.commodities
+            for group in self.group_names
+            for series in self.series_of(commodity, group).values()
+        }
+
+    def related(self, commodity: Commodity) -> Commodity | None:
+        """The commodity that one is set against; None where there is none."""
+        return next((one for one in self.commodities if one.id == commodity.related), None)
 
     @property
     def identity(self) -> str:
@@ -210,12 +253,13 @@ def load_catalogue(path: Path | None = None, *, profile: str = "archive") -> Cat
             other.
     """
     source = path or PACKAGED
-    document = _document(source)
+    document = read_document(source)
     commodities = {name: _commodities(document, name, source) for name in PROFILES}
-    plan = _made(EvaluationPlan, document.get("evaluation", {}), f"{source}, [evaluation]")
+    plan = make(EvaluationPlan, document.get("evaluation", {}), f"{source}, [evaluation]")
     chosen = _section_of(profile)
+    shared = {"evaluation": plan, "groups": _groups(document, source)}
     catalogues = {
-        name: _made(Catalogue, {"commodities": entries, "evaluation": plan}, str(source))
+        name: make(Catalogue, {"commodities": entries, **shared}, str(source))
         for name, entries in commodities.items()
         if entries or name == chosen
     }
@@ -228,20 +272,24 @@ def load_catalogue(path: Path | None = None, *, profile: str = "archive") -> Cat
 def commodity_table(path: Path | None = None, *, profile: str = "archive") -> str:
     """The file and the table that a profile's commodities are entries of, for messages."""
     source = path or PACKAGED
-    return f"{source}, [[{_entries(_document(source), _section_of(profile), source)[1]}]]"
+    return f"{source}, [[{_entries(read_document(source), _section_of(profile), source)[1]}]]"
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
-    """The names most like a wrong one, as the end of a sentence; empty where none is."""
-    close = get_close_matches(name, sorted(names), n=3)
-    return f"; nearest: {', '.join(close)}" if close else ""
+def _groups(document: Mapping[str, Any], source: Path) -> dict[str, Any]:
+    """Groups of the packaged catalogue, and those a file of the user's adds or changes."""
+    packaged = table_of(read_document(PACKAGED), "group", PACKAGED)
+    own = table_of(document, "group", source)
+    return {
+        name: table_of(packaged, name, PACKAGED) | table_of(own, name, source)
+        for name in (packaged | own)
+    }
 
 
 def _commodities(document: Mapping[str, Any], name: str, source: Path) -> tuple[Commodity, ...]:
     ends = _record_ends(document, name, source)
     entries, where = _entries(document, name, source)
     return tuple(
-        _made(
+        make(
             Commodity,
             {"record_ends": ends.get(str(entry.get("id"))), **entry},
             f"{source}, [[{where}]] {entry.get('id', f'number {number}')}",
@@ -263,17 +311,17 @@ def _require_ends(
 
 
 def _record_ends(document: Mapping[str, Any], name: str, source: Path) -> dict[str, Any]:
-    section = _table(_table(document, "profile", source), name, source)
-    return _table(section, "record_ends", source)
+    section = table_of(table_of(document, "profile", source), name, source)
+    return table_of(section, "record_ends", source)
 
 
 def _entries(
     document: Mapping[str, Any], name: str, source: Path
 ) -> tuple[list[dict[str, Any]], str]:
-    section = _table(_table(document, "profile", source), name, source)
+    section = table_of(table_of(document, "profile", source), name, source)
     where = f"profile.{name}.commodity" if "commodity" in section else "commodity"
     given = section if "commodity" in section else document
-    return _tables(given.get("commodity", []), where, source), where
+    return tables_of(given.get("commodity", []), where, source), where
 
 
 def _section_of(profile: str) -> str:
@@ -288,76 +336,23 @@ def load_feeds(path: Path | None = None) -> tuple[FeedEntry, ...]:
         CatalogueError: the file is missing or no TOML, or an entry is wrong.
     """
     source = path or PACKAGED
-    found = _table(_document(PACKAGED), "feed", PACKAGED)
+    found = table_of(read_document(PACKAGED), "feed", PACKAGED)
     if path is not None:
-        document = _document(path)
+        document = read_document(path)
         _require_tables(document, path)
-        found = found | _table(document, "feed", path)
+        found = found | table_of(document, "feed", path)
     return tuple(
-        _made(FeedEntry, {**_table(found, name, source), "name": name}, f"{source}, [feed.{name}]")
+        make(FeedEntry, {**table_of(found, name, source), "name": name}, f"{source}, [feed.{name}]")
         for name in found
     )
 
 
-def _document(source: Path) -> dict[str, Any]:
-    if not source.is_file():
-        raise CatalogueError(
-            f"no catalogue at {source}; give another file or remove CBI_CATALOGUE_FILE"
-        )
-    try:
-        document = tomllib.loads(source.read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise CatalogueError(f"{source} cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise CatalogueError(f"{source} is not valid TOML: {error}") from error
-    return document
-
-
 def _require_tables(document: Mapping[str, Any], source: Path) -> None:
-    profiles = _table(document, "profile", source)
+    profiles = table_of(document, "profile", source)
     for name in profiles:
-        _require_names(_table(profiles, name, source), _SECTION, f"{source}, [profile.{name}]")
-    _require_names(profiles, PROFILES, f"{source}, [profile]")
-    _require_names(document, _TABLES, str(source))
-
-
-def _require_names(table: Mapping[str, Any], names: tuple[str, ...], where: str) -> None:
-    for name in table:
-        if name not in names:
-            raise CatalogueError(
-                f"{where}: {name} is no table of it; there are: {', '.join(names)}"
-                f"{nearest(name, names)}"
-            )
-
-
-def _table(within: Mapping[str, Any], name: str, source: Path) -> dict[str, Any]:
-    found = within.get(name, {})
-    if not isinstance(found, dict):
-        raise CatalogueError(f"{source}: {name} must be a table, found {found!r}")
-    return found
-
-
-def _tables(listed: object, name: str, source: Path) -> list[dict[str, Any]]:
-    if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
-        raise CatalogueError(f"{source}: write each entry under a line [[{name}]]")
-    return listed
-
-
-def _made(kind: type[Model], given: object, where: str) -> Model:
-    try:
-        return kind.model_validate(given)
-    except ValidationError as error:
-        faults = (_fault(kind, one["type"], one["loc"], one["msg"]) for one in error.errors())
-        raise CatalogueError(f"{where}: {'; '.join(faults)}") from error
-
-
-def _fault(model: type[BaseModel], kind: str, path: tuple[int | str, ...], message: str) -> str:
-    field, words = ".".join(map(str, path)), message.removeprefix("Value error, ")
-    if kind == "missing":
-        return f"{field} is missing"
-    if kind == "extra_forbidden":
-        return f"{field} is no field of it{nearest(field, model.model_fields)}"
-    return f"{field}: {words}" if field else words
+        require_names(table_of(profiles, name, source), _SECTION, f"{source}, [profile.{name}]")
+    require_names(profiles, PROFILES, f"{source}, [profile]")
+    require_names(document, _TABLES, str(source))
 
 
 def _listed(labels: Iterable[str]) -> str:

@@ -73,15 +73,15 @@ class Knowledge:
 
 def feature_set(catalogue: Catalogue) -> FeatureSet:
     """The feature set that recipes are built on."""
-    from cbi_pipeline.features import CORE_1
+    from cbi_pipeline import features
 
-    return CORE_1.on(catalogue.commodities)
+    return features.feature_set(catalogue)
 
 
 def followed_series(catalogue: Catalogue) -> list[str]:
     """Series the catalogue and its features depend on, sorted."""
     prices = {commodity.price_series for commodity in catalogue.commodities}
-    return sorted(prices | set(feature_set(catalogue).series))
+    return sorted(prices | catalogue.series_read)
 
 
 def evidence_at(pipeline: Pipeline) -> datetime:

@@ -1,6 +1,8 @@
 """Features as known at each decision instant, their targets, and the panel made of both.
 
-FEATURE_SETS     feature sets by name; ``core-1`` is the one in use
+CORE_1           the groups that every catalogue starts from
+feature_set      the groups that a catalogue reads
+find_groups      every group by name
 build_rows       rows of ``features.row`` that are due and not built yet
 build_targets    rows of ``features.target`` that became public
 panel            both as the tensors a model trains on
@@ -10,24 +12,27 @@ panel_from_frame the flat table as a panel again
 stretches        the versions of a series as the public knew them at any instant
 """
 
-from cbi_pipeline.features.core_1 import CORE_1, FEATURE_SETS
-from cbi_pipeline.features.export import panel_frame, panel_from_frame, panel_spec
-from cbi_pipeline.features.feature_set import Driver, Feature, FeatureSet
-from cbi_pipeline.features.known import Stretch, Versions, stretches
-from cbi_pipeline.features.rows import build_rows
-from cbi_pipeline.features.targets import build_targets
-from cbi_pipeline.features.training_panel import known_targets, panel, panel_as_told
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cbi_pipeline.features.export import panel_frame, panel_from_frame, panel_spec
+    from cbi_pipeline.features.feature_sets import CORE_1, FeatureSet, feature_set
+    from cbi_pipeline.features.groups import find_groups
+    from cbi_pipeline.features.known import Stretch, Versions, stretches
+    from cbi_pipeline.features.rows import build_rows
+    from cbi_pipeline.features.targets import build_targets
+    from cbi_pipeline.features.training_panel import known_targets, panel, panel_as_told
 
 __all__ = [
     "CORE_1",
-    "FEATURE_SETS",
-    "Driver",
-    "Feature",
     "FeatureSet",
     "Stretch",
     "Versions",
     "build_rows",
     "build_targets",
+    "feature_set",
+    "find_groups",
     "known_targets",
     "panel",
     "panel_as_told",
@@ -36,3 +41,21 @@ __all__ = [
     "panel_spec",
     "stretches",
 ]
+
+_MODULES = {
+    "export": ("panel_frame", "panel_from_frame", "panel_spec"),
+    "feature_sets": ("CORE_1", "FeatureSet", "feature_set"),
+    "groups": ("find_groups",),
+    "known": ("Stretch", "Versions", "stretches"),
+    "rows": ("build_rows",),
+    "targets": ("build_targets",),
+    "training_panel": ("known_targets", "panel", "panel_as_told"),
+}
+
+
+def __getattr__(name: str) -> object:
+    # A catalogue is checked against the groups before anything runs, and must not wait for torch.
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

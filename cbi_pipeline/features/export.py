@@ -14,7 +14,7 @@ import numpy.typing as npt
 import polars as pl
 
 from cbi_pipeline.catalogue import Catalogue
-from cbi_pipeline.features.feature_set import FeatureSet
+from cbi_pipeline.features.feature_sets import FeatureSet
 from cbi_pipeline.forecasting.panel import NEVER, Panel, PanelSpec
 
 ABSENT_AFTER_DAYS = 31

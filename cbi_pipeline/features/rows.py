@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 
 import numpy as np
 import polars as pl
 
 from cbi_pipeline.catalogue import Catalogue, Commodity
-from cbi_pipeline.features.feature_set import FeatureSet
-from cbi_pipeline.features.known import Bools, Floats, Ints, Versions, read
+from cbi_pipeline.features.expressions import Expression, Rhythm
+from cbi_pipeline.features.feature_sets import FeatureSet
+from cbi_pipeline.features.group import (
+    Group,
+    OwnSession,
+    RelatedGap,
+    RelatedSession,
+    Series,
+    Source,
+    transform_of,
+)
+from cbi_pipeline.features.known import Bools, Floats, Reading, Versions, read
 from cbi_pipeline.features.origins import Origins, keep_order, origins, price_versions
-from cbi_pipeline.features.other_price import MARGIN, OTHER_PRICE, margin, other_price
-from cbi_pipeline.features.own_price import OWN_NAMES, VARIANCE_NAMES, own_price
+from cbi_pipeline.features.prices import HISTORY
 from cbi_pipeline.market import calendar
 from data_contracts.families import family
 from data_contracts.features import ROW
@@ -31,14 +41,130 @@ class _Block:
     Attributes:
         values: float64 [n, k], NaN or infinite where absent.
         assumed: bool [n], whether they rest on an assumed release time.
-        group: release group of the series behind them; None when that has no age of its own.
         age: float64 [n], days since the newest value became public; NaN when there is none.
     """
 
     values: Floats
     assumed: Bools
-    group: str | None
     age: Floats
+
+
+@dataclass(frozen=True)
+class _Market:
+    """One commodity, and everything its columns may read, at the instants of its rows.
+
+    Attributes:
+        due: its sessions and when they are decided on.
+        prices: every version of every commodity's price.
+        observations: every version of the series, by series id.
+        catalogue: commodities, and which series each reads.
+    """
+
+    due: Origins
+    prices: pl.DataFrame
+    observations: dict[tuple[object, ...], pl.DataFrame]
+    catalogue: Catalogue
+
+    @cached_property
+    def rhythm(self) -> Rhythm:
+        """What the commodity's calendar says of its entries."""
+        return _rhythm(self.due.commodity)
+
+    @cached_property
+    def session(self) -> Reading:
+        """The price of each row's session, and the history behind it."""
+        return self._read_own(HISTORY)
+
+    @cached_property
+    def related(self) -> tuple[Commodity, Reading] | None:
+        """The related market and its newest price; None where the catalogue names none."""
+        other = self.catalogue.related(self.due.commodity)
+        return None if other is None else (other, self._read_related(other, ()))
+
+    def block(self, group: Group, source: Source) -> _Block:
+        """The columns of a group that read one source."""
+        expressions = tuple(column.expression for column in group.columns_of(source))
+        if isinstance(source, OwnSession):
+            return self._dated(self._read_own(expressions))
+        if isinstance(source, RelatedSession):
+            return self._related_block(expressions)
+        if isinstance(source, RelatedGap):
+            return self._gap_block(expressions)
+        return self._series_block(group, source, expressions)
+
+    def _read_own(self, expressions: tuple[Expression, ...]) -> Reading:
+        return read(
+            price_versions(self.prices, self.due.commodity),
+            transform_of(OwnSession(), expressions, self.rhythm),
+            len(expressions),
+            self.due.decision,
+            self.due.session,
+        )
+
+    def _read_related(self, other: Commodity, expressions: tuple[Expression, ...]) -> Reading:
+        return read(
+            price_versions(self.prices, other),
+            transform_of(RelatedSession(), expressions, _rhythm(other)),
+            len(expressions),
+            self.due.decision,
+        )
+
+    def _related_block(self, expressions: tuple[Expression, ...]) -> _Block:
+        if self.related is None:
+            return self._absent(len(expressions))
+        other, _ = self.related
+        block = self._dated(self._read_related(other, expressions))
+        return _fresh(block, other.stale_after_days)
+
+    def _gap_block(self, expressions: tuple[Expression, ...]) -> _Block:
+        """The gap is a series of its own: one value per row, known from the row's decision on."""
+        if self.related is None:
+            return self._absent(len(expressions))
+        other, newest = self.related
+        fresh = self._age(newest) <= other.stale_after_days
+        price, level = self.session.raw, np.where(fresh, newest.raw, np.nan)
+        assumed = self.session.assumed | newest.assumed
+        positive = (price > 0) & (level > 0)
+        gap = np.log(np.where(positive, price, 1.0)) - np.log(np.where(positive, level, 1.0))
+        versions = Versions(
+            period=self.due.session[positive],
+            available=self.due.decision[positive],
+            value=gap[positive],
+            assumed=assumed[positive],
+        )
+        transform = transform_of(RelatedGap(), expressions, self.rhythm)
+        width, due = len(expressions), self.due
+        reading = read(versions, transform, width, due.decision, due.session)
+        return _Block(reading.values, assumed, np.full(due.size, np.nan))
+
+    def _series_block(
+        self, group: Group, source: Series, expressions: tuple[Expression, ...]
+    ) -> _Block:
+        assigned = self.catalogue.series_of(self.due.commodity, group.name).get(source.name)
+        observed = self.observations.get((assigned,))
+        if observed is None:
+            return self._absent(len(expressions))
+        versions = Versions.from_frame(
+            observed,
+            period=pl.col("period").to_physical(),
+            value=pl.when(pl.col("status") == "value").then("value"),
+        )
+        transform = transform_of(source, expressions, self.rhythm)
+        reading = read(versions, transform, len(expressions), self.due.decision)
+        limit = family(source.family).staleness.total_seconds() / 86_400
+        return _fresh(self._dated(reading), limit)
+
+    def _dated(self, reading: Reading) -> _Block:
+        return _Block(reading.values, reading.assumed, self._age(reading))
+
+    def _age(self, reading: Reading) -> Floats:
+        days = (self.due.decision - reading.published) / MICROSECONDS_PER_DAY
+        return np.where(reading.found, days, np.nan)
+
+    def _absent(self, width: int) -> _Block:
+        size = self.due.size
+        nothing = np.full(size, np.nan)
+        return _Block(np.full((size, width), np.nan), np.zeros(size, dtype=np.bool_), nothing)
 
 
 def build_rows(
@@ -53,48 +179,42 @@ def build_rows(
 ) -> pl.DataFrame:
     """Rows of ``features.row`` decided at or before ``as_of`` that are not in ``existing``.
 
-    A row for session s uses prices of sessions up to s and drivers, each in the newest version
+    A row for session s uses prices of sessions up to s and series, each in the newest version
     public at the row's decision instant; neither later news nor a later ``as_of`` changes it. A
     session gets no row when its price became public after a later session was decided on, or was
     withdrawn again before its own decision instant.
 
     Args:
         prices: every version of every commodity's price (``market.price``).
-        observations: every version of the drivers (``raw.observation``); others are ignored.
-        catalogue: commodities to build rows for.
-        feature_set: columns to build.
+        observations: every version of the series (``raw.observation``); others are ignored.
+        catalogue: commodities to build rows for, and what their groups read.
+        feature_set: groups to build.
         as_of: aware instant.
         existing: rows built before, any feature set.
         at_sight: as for :func:`origins`.
     """
+    by_series = observations.partition_by("series_id", as_dict=True)
     frames = []
     for commodity in catalogue.commodities:
         due = origins(prices, commodity, as_of, at_sight=at_sight)
-        rows = _rows(due, prices, observations, catalogue, feature_set)
+        rows = _rows(_Market(due, prices, by_series, catalogue), feature_set)
         frames.append(keep_order(rows, existing))
     return pl.concat([ROW.empty(), *frames])
 
 
-def _rows(
-    due: Origins,
-    prices: pl.DataFrame,
-    observations: pl.DataFrame,
-    catalogue: Catalogue,
-    feature_set: FeatureSet,
-) -> pl.DataFrame:
-    own, price, history = _own(due, prices)
-    blocks = [
-        own,
-        *_other(due, price, own.assumed, prices, catalogue),
-        *_drivers(due, observations, feature_set),
-    ]
+def _rows(market: _Market, feature_set: FeatureSet) -> pl.DataFrame:
+    due = market.due
+    groups = {
+        group: {source: market.block(group, source) for source in group.sources}
+        for group in feature_set.read
+    }
     columns = {
-        **_values(blocks),
-        "ages": _list_column("ages", _ages(blocks, feature_set.groups)),
-        **_variances(due.commodity, history),
+        **_values(groups),
+        "ages": _list_column("ages", _ages(groups)),
+        **_variances(due.commodity, market.session.values),
     }
     return (
-        pl.DataFrame({"price": price, **columns})
+        pl.DataFrame({"price": market.session.raw, **columns})
         .with_columns(
             feature_set=pl.lit(feature_set.name),
             commodity=pl.lit(due.commodity.id),
@@ -106,98 +226,33 @@ def _rows(
     )
 
 
-def _own(due: Origins, prices: pl.DataFrame) -> tuple[_Block, Floats, Floats]:
-    """The own-price block, the price [n], and the variance columns [n, 3]."""
-    width = len(OWN_NAMES) + len(VARIANCE_NAMES)
-    reading = read(
-        price_versions(prices, due.commodity),
-        own_price(due.commodity.sessions_per_year),
-        width,
-        due.decision,
-        due.session,
-    )
-    values, history = np.split(reading.values, [len(OWN_NAMES)], axis=1)
-    age = _age(due.decision, reading.published, reading.found)
-    return _Block(values, reading.assumed, "own", age), reading.raw, history
+_Blocks = dict[Group, dict[Source, _Block]]
 
 
-def _other(
-    due: Origins, price: Floats, assumed: Bools, prices: pl.DataFrame, catalogue: Catalogue
-) -> list[_Block]:
-    """The other price and the margin over it; all absent in a catalogue of one commodity."""
-    other = next((c for c in catalogue.commodities if c.id != due.commodity.id), None)
-    if other is None:
-        absent = np.full((due.size, len(OTHER_PRICE) + len(MARGIN)), np.nan)
-        return [_Block(absent, assumed, None, np.full(due.size, np.nan))]
-    reading = read(
-        price_versions(prices, other),
-        other_price(other.sessions_per_year),
-        len(OTHER_PRICE),
-        due.decision,
-    )
-    age = _age(due.decision, reading.published, reading.found)
-    fresh = age <= other.stale_after_days
-    level = np.where(fresh, reading.raw, np.nan)
-    block = _Block(_where(fresh, reading.values), reading.assumed, "other", age)
-    return [block, _margin(due, price, level, assumed | reading.assumed)]
-
-
-def _margin(due: Origins, price: Floats, other: Floats, assumed: Bools) -> _Block:
-    """The margin is a series of its own: one value per row, known from the row's decision on."""
-    positive = (price > 0) & (other > 0)
-    gap = np.log(np.where(positive, price, 1.0)) - np.log(np.where(positive, other, 1.0))
-    versions = Versions(
-        period=due.session[positive],
-        available=due.decision[positive],
-        value=gap[positive],
-        assumed=assumed[positive],
-    )
-    transform = margin(calendar(due.commodity.calendar).ready_after)
-    reading = read(versions, transform, len(MARGIN), due.decision, due.session)
-    return _Block(reading.values, assumed, None, np.full(due.size, np.nan))
-
-
-def _drivers(due: Origins, observations: pl.DataFrame, feature_set: FeatureSet) -> list[_Block]:
-    wanted = observations.filter(pl.col("series_id").is_in(list(feature_set.series)))
-    by_series = wanted.partition_by("series_id", as_dict=True)
-    blocks = []
-    for driver in feature_set.drivers:
-        versions = Versions.from_frame(
-            by_series.get((driver.series_id,), wanted.clear()),
-            period=pl.col("period").to_physical(),
-            value=pl.when(pl.col("status") == "value").then("value"),
-        )
-        reading = read(versions, driver.transform, len(driver.features), due.decision)
-        age = _age(due.decision, reading.published, reading.found)
-        fresh = age <= family(driver.family).staleness.total_seconds() / 86_400
-        values = _where(fresh, reading.values)
-        blocks.append(_Block(values, reading.assumed, driver.group, age))
-    return blocks
-
-
-def _values(blocks: list[_Block]) -> dict[str, pl.Series]:
-    values = np.concatenate([block.values for block in blocks], axis=1)
-    assumed = np.concatenate(
-        [np.repeat(block.assumed[:, None], block.values.shape[1], axis=1) for block in blocks],
-        axis=1,
-    )
-    present = np.isfinite(values)
-    bounded = np.clip(np.where(present, values, 0.0), -BOUND, BOUND).astype(np.float32)
+def _values(groups: _Blocks) -> dict[str, pl.Series]:
+    """Every column in the order of its group, whichever source it reads."""
+    values, assumed = [], []
+    for group, blocks in groups.items():
+        for column in group.columns:
+            block = blocks[column.source]
+            place = group.columns_of(column.source).index(column)
+            values.append(block.values[:, place])
+            assumed.append(block.assumed)
+    table, rests = np.column_stack(values), np.column_stack(assumed)
+    present = np.isfinite(table)
+    bounded = np.clip(np.where(present, table, 0.0), -BOUND, BOUND).astype(np.float32)
     return {
         "values": _list_column("values", bounded),
         "mask": _list_column("mask", present),
-        "assumed": pl.Series((present & assumed).sum(1) / np.maximum(present.sum(1), 1)),
+        "assumed": pl.Series((present & rests).sum(1) / np.maximum(present.sum(1), 1)),
     }
 
 
-def _ages(blocks: list[_Block], groups: tuple[str, ...]) -> Floats:
+def _ages(groups: _Blocks) -> Floats:
     """Float32 [n, G]: days since the newest value of each group became public, 0 when never."""
     ages = []
-    for group in groups:
-        youngest = np.full(blocks[0].age.shape, np.inf)
-        for block in blocks:
-            if block.group == group:
-                youngest = np.fmin(youngest, block.age)
+    for blocks in groups.values():
+        youngest = np.fmin.reduce([block.age for block in blocks.values()])
         ages.append(np.where(np.isfinite(youngest), youngest, 0.0))
     return np.column_stack(ages).astype(np.float32)
 
@@ -213,13 +268,14 @@ def _variances(commodity: Commodity, history: Floats) -> dict[str, pl.Series]:
     }
 
 
-def _age(decision: Ints, published: Ints, found: Bools) -> Floats:
-    days = (decision - published) / MICROSECONDS_PER_DAY
-    return np.where(found, days, np.nan)
+def _fresh(block: _Block, limit: float) -> _Block:
+    """The same with its columns absent where the newest value is older than ``limit`` days."""
+    values = np.where((block.age <= limit)[:, None], block.values, np.nan)
+    return replace(block, values=values)
 
 
-def _where(keep: Bools, values: Floats) -> Floats:
-    return np.where(keep[:, None], values, np.nan)
+def _rhythm(commodity: Commodity) -> Rhythm:
+    return Rhythm(commodity.sessions_per_year, calendar(commodity.calendar).ready_after)
 
 
 def _list_column(name: str, matrix: np.ndarray) -> pl.Series:

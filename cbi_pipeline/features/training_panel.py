@@ -12,7 +12,7 @@ import torch
 
 from cbi_pipeline.catalogue import Catalogue
 from cbi_pipeline.features.export import panel_arrays, panel_frame, panel_spec
-from cbi_pipeline.features.feature_set import FeatureSet
+from cbi_pipeline.features.feature_sets import FeatureSet
 from cbi_pipeline.forecasting.panel import NEVER, Panel, PanelSpec
 
 _TARGET = ("commodity", "session", "horizon")

@@ -19,6 +19,7 @@ from cbi_pipeline.catalogue import (
     commodity_table,
     nearest,
 )
+from cbi_pipeline.features import find_groups
 from cbi_pipeline.feeds import archive, csv_import
 from cbi_pipeline.ingest import live_feeds, why_not_asked
 from cbi_pipeline.ledger import bind_warehouse
@@ -48,6 +49,7 @@ def check_catalogue(catalogue: Catalogue, settings: Settings) -> None:
         for one in catalogue.commodities
         for fault in _faults(one, units, settings)
     ]
+    faults += _group_faults(catalogue, settings)
     faults += _feed_faults(settings)
     if catalogue.evaluation.lightgbm and find_spec("lightgbm") is None:
         faults.append(
@@ -155,6 +157,31 @@ def _imported(settings: Settings) -> dict[str, str]:
 
 def _file(settings: Settings) -> Path:
     return settings.catalogue_file or PACKAGED
+
+
+def _group_faults(catalogue: Catalogue, settings: Settings) -> Iterator[str]:
+    groups = find_groups()
+    table = commodity_table(settings.catalogue_file, profile=settings.profile)
+    named = [
+        (f"{_file(settings)}, [group.{name}]", name, catalogue.groups[name])
+        for name in catalogue.groups
+    ]
+    named += [
+        (f"{table} {one.id}: groups.{name}", name, series)
+        for one in catalogue.commodities
+        for name, series in one.groups.items()
+    ]
+    for where, name, series in named:
+        if name not in groups:
+            yield (
+                f"{where}: no such feature group{nearest(name, groups)}; "
+                f"there are: {', '.join(groups)}"
+            )
+            continue
+        inputs = [one.name for one in groups[name].series]
+        for unknown in series.keys() - set(inputs):
+            reads = f"it reads {', '.join(inputs)}" if inputs else "it reads no series"
+            yield f"{where}: {unknown} is no input of it{nearest(unknown, inputs)}; {reads}"
 
 
 def _feed_faults(settings: Settings) -> Iterator[str]:

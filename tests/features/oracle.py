@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo
@@ -12,8 +12,15 @@ import polars as pl
 
 from cbi_pipeline.catalogue import Catalogue, Commodity
 from cbi_pipeline.features import CORE_1
-from cbi_pipeline.features.other_price import margin, other_price
-from cbi_pipeline.features.own_price import OWN_PRICE, own_price
+from cbi_pipeline.features.expressions import Rhythm
+from cbi_pipeline.features.group import (
+    OwnSession,
+    RelatedGap,
+    RelatedSession,
+    Series,
+    transform_of,
+)
+from cbi_pipeline.features.prices import HISTORY
 from cbi_pipeline.market import calendar
 from data_contracts.families import family
 from tests.features.worlds import EPOCH
@@ -96,15 +103,13 @@ class Oracle:
         if session not in prices:
             return None
         history = {day: known.value for day, known in prices.items() if day <= session}
-        own = on(own_price(commodity.sessions_per_year), history)
-        features = [*own[: len(OWN_PRICE)]]
-        assumed = [prices[session].assumed] * len(OWN_PRICE)
-        ages = {"own": [days(decision - prices[session].available)]}
-        self._add_other(commodity, session, decision, features, assumed, ages)
-        self._add_drivers(decision, features, assumed, ages)
+        cells, ages = self._cells(commodity, session, decision, history)
+        features = [cells[column.name][0] for column in CORE_1.columns]
+        assumed = [cells[column.name][1] for column in CORE_1.columns]
         mask = np.isfinite(features)
         values = np.where(mask, np.clip(features, -10, 10), 0).astype(np.float32)
-        ewma, long_run, returns = own[len(OWN_PRICE) :]
+        past = transform_of(OwnSession(), HISTORY, rhythm(commodity))
+        ewma, long_run, returns = on(past, history)
         known = bool(np.isfinite(ewma) and np.isfinite(long_run))
         enough = returns >= calendar(commodity.calendar).ready_after
         return {
@@ -122,28 +127,59 @@ class Oracle:
             "assumed": float((mask & assumed).sum() / max(mask.sum(), 1)),
         }
 
-    def _add_other(self, commodity, session, decision, features, assumed, ages) -> None:
-        other = next(c for c in self.catalogue.commodities if c.id != commodity.id)
-        state = self.known(other.price_series, decision)
-        if not state:
-            features += [np.nan] * 4
-            assumed += [False] * 4
-            return
-        last = list(state.values())[-1]
-        ages["other"] = [days(decision - last.available)]
-        fresh = ages["other"][0] <= other.stale_after_days
-        moves = on(other_price(other.sessions_per_year), {d: k.value for d, k in state.items()})
-        features += [value if fresh else np.nan for value in moves]
+    def _cells(self, commodity, session, decision, history) -> tuple[dict, dict]:
+        """Each column's value and whether it rests on an assumed instant; ages by group."""
+        cells, ages = {}, defaultdict(list)
+        for group in CORE_1.read:
+            for source in group.sources:
+                columns = group.columns_of(source)
+                formulas = [column.expression for column in columns]
+                state, last, limit, whose = self._state(
+                    group, source, commodity, session, decision, history
+                )
+                values, assumed = [np.nan] * len(columns), False
+                if state and last is not None:
+                    age = days(decision - last.available)
+                    if not isinstance(source, RelatedGap):
+                        ages[group.age_name].append(age)
+                    if limit is None or age <= limit:
+                        values = on(transform_of(source, formulas, rhythm(whose)), state)
+                    assumed = last.assumed
+                cells |= {
+                    c.name: (value, assumed) for c, value in zip(columns, values, strict=True)
+                }
+        return cells, ages
+
+    def _state(self, group, source, commodity, session, decision, history):
+        """What a source is at the decision: values by period, the newest, its limit, its market."""
+        if isinstance(source, OwnSession):
+            known = self.known(commodity.price_series, decision)
+            return history, known[session], None, commodity
+        if isinstance(source, Series):
+            series = self.catalogue.series_of(commodity, group.name)[source.name]
+            limit = family(source.family).staleness / timedelta(days=1)
+            return *self._newest_of(series, decision), limit, commodity
+        other = self.catalogue.related(commodity)
+        if other is None:
+            return {}, None, None, commodity
+        state, last = self._newest_of(other.price_series, decision)
+        if isinstance(source, RelatedSession):
+            return state, last, other.stale_after_days, other
         gaps = {
             day: self.gap(commodity, other, day)
             for day in self.decisions[commodity.id]
             if day <= session
         }
+        if gaps[session] is None:
+            return {}, None, None, commodity
         past = {day: gap for day, gap in gaps.items() if gap is not None}
-        least = calendar(commodity.calendar).ready_after
-        features.append(on(margin(least), past)[0] if gaps[session] is not None else np.nan)
-        own_assumed = assumed[0]
-        assumed += [last.assumed] * 3 + [own_assumed or last.assumed]
+        own = self.known(commodity.price_series, decision)[session]
+        return past, replace(last, assumed=own.assumed or last.assumed), None, commodity
+
+    def _newest_of(self, series: str, decision: datetime) -> tuple[dict[int, float], Known | None]:
+        state = self.known(series, decision)
+        last = list(state.values())[-1] if state else None
+        return {day: known.value for day, known in state.items()}, last
 
     @cached_property
     def _by_day(self) -> dict[str, dict[int, list]]:
@@ -173,20 +209,10 @@ class Oracle:
             return None
         return float((np.log(np.array([price])) - np.log(np.array([newest[1].value])))[0])
 
-    def _add_drivers(self, decision, features, assumed, ages) -> None:
-        for driver in CORE_1.drivers:
-            state = self.known(driver.series_id, decision)
-            if not state:
-                features += [np.nan] * len(driver.features)
-                assumed += [False] * len(driver.features)
-                continue
-            last = list(state.values())[-1]
-            age = days(decision - last.available)
-            ages.setdefault(driver.group, []).append(age)
-            fresh = age <= family(driver.family).staleness / timedelta(days=1)
-            values = on(driver.transform, {d: k.value for d, k in state.items()})
-            features += [value if fresh else np.nan for value in values]
-            assumed += [last.assumed] * len(driver.features)
+
+def rhythm(commodity: Commodity) -> Rhythm:
+    """What a commodity's calendar says of its entries."""
+    return Rhythm(commodity.sessions_per_year, calendar(commodity.calendar).ready_after)
 
 
 def on(transform, history: dict[int, float]) -> list[float]:

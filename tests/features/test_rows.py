@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cbi_pipeline.features import CORE_1, FEATURE_SETS, build_rows
+from cbi_pipeline.features import CORE_1, build_rows
 from data_contracts.families import family
 from tests.features.detector import END, Record, fingerprint
 from tests.features.records import CATALOGUE, observations, prices
@@ -172,13 +172,6 @@ def test_the_share_of_assumed_release_times_is_stated(shipped):
     assert build(observed)["assumed"].max() == 0
     assert build(observed.with_columns(available_basis=pl.lit("assumed")))["assumed"].max() > 0.5
     assert shipped.rows["assumed"].min() > 0
-
-
-def test_every_feature_is_documented_once():
-    assert FEATURE_SETS["core-1"] is CORE_1
-    assert len(set(CORE_1.features)) == len(CORE_1.features) == len(CORE_1.table)
-    assert all(f.formula and f.unit for f in CORE_1.table)
-    assert CORE_1.document().count("\n") == len(CORE_1.features) + 1
 
 
 def test_two_periods_of_a_weekly_series_in_one_week_are_refused():

@@ -10,20 +10,22 @@ from hypothesis.extra import numpy as arrays
 
 from cbi_pipeline.features import CORE_1
 from cbi_pipeline.features import transforms as t
-from cbi_pipeline.features.other_price import margin, other_price
-from cbi_pipeline.features.own_price import own_price
+from cbi_pipeline.features.expressions import Rhythm
+from cbi_pipeline.features.group import Series, transform_of
 
 NUMBERS = st.floats(-100, 100).map(lambda x: round(x, 3)) | st.just(math.nan)
 SERIES = arrays.arrays(np.float64, st.integers(1, 80), elements=NUMBERS)
 WINDOWS = st.integers(1, 90)
 
+RHYTHMS = {"daily": Rhythm(252, 260), "weekly": Rhythm(52, 104)}
 TRANSFORMS = {
-    "own daily": own_price(252),
-    "own weekly": own_price(52),
-    "other daily": other_price(252),
-    "other weekly": other_price(52),
-    "margin": margin(20),
-    **{driver.series_id: driver.transform for driver in CORE_1.drivers},
+    f"{source.name if isinstance(source, Series) else type(source).__name__} {name}": (
+        source,
+        transform_of(source, [c.expression for c in group.columns_of(source)], rhythm),
+    )
+    for group in CORE_1.read
+    for source in group.sources
+    for name, rhythm in RHYTHMS.items()
 }
 
 
@@ -102,8 +104,10 @@ def test_there_is_no_log_of_a_price_at_or_below_zero():
 def test_a_longer_history_changes_no_bit_of_what_was_computed(name, data):
     dice = np.random.default_rng(data.draw(st.integers(0, 10_000)))
     size = data.draw(st.integers(2, 400))
-    period = np.cumsum(dice.integers(1, 3, size)) * (31 if ".MER." in name else 7)
+    source, transform = TRANSFORMS[name]
+    monthly = isinstance(source, Series) and source.grid == "month"
+    period = np.cumsum(dice.integers(1, 3, size)) * (31 if monthly else 7)
     value = np.exp(dice.normal(0, 0.3, size)) * np.where(dice.random(size) < 0.02, -1, 1)
     cut = data.draw(st.integers(1, size))
-    whole, prefix = TRANSFORMS[name](period, value), TRANSFORMS[name](period[:cut], value[:cut])
+    whole, prefix = transform(period, value), transform(period[:cut], value[:cut])
     assert whole[:cut].tobytes() == prefix.tobytes()

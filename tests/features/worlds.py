@@ -5,15 +5,14 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 
-from cbi_pipeline.features import CORE_1
-from tests.features.records import as_observations
+from tests.features.records import CATALOGUE, as_observations
 
 _MICROS = pl.Datetime("us", "UTC")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 START = datetime(2014, 1, 6, tzinfo=UTC)
 WTI, RETAIL = "EIA.RWTC", "EIA.EMM_EPMMU_PTE_SMN_DPG"
-MONTHLY = tuple(name for name in CORE_1.series if ".MER." in name)
-WEEKLY = tuple(name for name in CORE_1.series if ".MER." not in name)
+MONTHLY = tuple(CATALOGUE.groups["petroleum_monthly"].values())
+WEEKLY = tuple(CATALOGUE.groups["petroleum_weekly"].values())
 POSITIONS, OPEN_INTEREST = "MADE_UP.POSITIONS", "MADE_UP.OPEN_INTEREST"
 
 

@@ -70,6 +70,22 @@ def test_a_calendar_that_is_not_there_is_named_with_those_there_are(check):
     assert "eia_retail_weekly" in said
 
 
+def test_a_group_or_an_input_that_does_not_exist_is_named_with_the_nearest(check):
+    said = refused(check, ("[group.own_price]", "[group.own_prise]"))
+    assert "[group.own_prise]: no such feature group; nearest: own_price" in said
+    said = refused(check, ('stocks = "EIA', 'stock = "EIA'))
+    assert "[group.petroleum_weekly]: stock is no input of it; nearest: stocks" in said
+    line = 'related = "wti"\ngroups.own_price = { stocks = "OWN.STOCKS" }'
+    said = refused(check, ('related = "wti"', line))
+    assert "gasoline_mn: groups.own_price: stocks is no input of it; it reads no series" in said
+
+
+@pytest.mark.parametrize("related", ["wtj", "gasoline_mn"])
+def test_a_related_market_that_is_none_is_refused(check, related):
+    said = refused(check, ('related = "wti"', f'related = "{related}"'))
+    assert "gasoline_mn: related" in said
+
+
 def test_all_that_is_wrong_is_said_at_once(check):
     said = refused(
         check, ('unit = "USD/bbl"', 'unit = "USD/gal"'), ('"eia_retail_weekly"', '"weekly"')
@@ -80,7 +96,8 @@ def test_all_that_is_wrong_is_said_at_once(check):
 
 def test_an_own_series_that_nobody_imported_is_no_error_and_says_how_to_import_it(check):
     text = ('id = "brent"', 'id = "brent_own"')
-    waiting = check(('"EIA.RBRTE"', '"OWN.CRUDE"'), text, profile="live")
+    related = ('related = "brent"', 'related = "brent_own"')
+    waiting = check(('"EIA.RBRTE"', '"OWN.CRUDE"'), text, related, profile="live")
     assert set(waiting) == {"brent_own"}
     words = "cbi feeds import csv FILE --series OWN.CRUDE --unit USD/bbl"
     assert words in waiting["brent_own"]

@@ -1,0 +1,113 @@
+"""A group is one declaration: its columns say what they are, and the page says the same."""
+
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from cbi_pipeline.catalogue import load_catalogue
+from cbi_pipeline.features import CORE_1, feature_set, find_groups, page
+from cbi_pipeline.features import expressions as e
+from cbi_pipeline.features.expressions import Rhythm, column_of
+from cbi_pipeline.features.group import Column, OwnSession, RelatedSession, Series, transform_of
+from cbi_pipeline.settings import PROJECT_ROOT
+
+RHYTHMS = [Rhythm(252, 260), Rhythm(52, 104)]
+COLUMNS = [
+    pytest.param(column, rhythm, id=f"{column.name}-{rhythm.year}")
+    for group in find_groups().values()
+    for column in group.columns
+    for rhythm in RHYTHMS
+]
+
+
+def computed(column: Column, rhythm: Rhythm, size: int, changed: int = 0) -> np.ndarray:
+    """The column of a made-up record whose oldest ``changed`` values are others."""
+    dice = np.random.default_rng(5)
+    value = 50 + np.cumsum(dice.normal(0, 0.2, 700))[:size]
+    value[:changed] *= dice.uniform(0.7, 1.3, changed)
+    step = 7
+    if isinstance(column.source, Series) and column.source.grid == "month":
+        days = np.datetime64("1990-01", "M") + np.arange(size)
+        period = days.astype("datetime64[D]").astype(np.int64)
+    else:
+        period = 7000 + step * np.arange(size)
+    return transform_of(column.source, [column.expression], rhythm)(period, value)[:, 0]
+
+
+def test_the_page_of_features_is_current():
+    assert (PROJECT_ROOT / "docs" / "features.md").read_text() == page.page()
+
+
+@pytest.mark.parametrize(("column", "rhythm"), COLUMNS)
+def test_a_column_has_its_first_value_where_its_warm_up_says(column, rhythm):
+    first = np.flatnonzero(np.isfinite(computed(column, rhythm, 600)))[0]
+    assert first + 1 == column.reach(rhythm).warm_up
+
+
+@pytest.mark.parametrize(("column", "rhythm"), COLUMNS)
+def test_a_column_reads_its_window_and_nothing_before_it(column, rhythm):
+    size, window = 700, column.reach(rhythm).window
+    newest = computed(column, rhythm, size)[-1]
+    if math.isinf(window):
+        assert computed(column, rhythm, size, changed=300)[-1] != newest
+        return
+    before = size - int(window)
+    assert computed(column, rhythm, size, changed=before)[-1] == pytest.approx(newest, rel=1e-9)
+    if column.source != OwnSession() or "season" not in column.name:
+        assert computed(column, rhythm, size, changed=before + 1)[-1] != newest
+
+
+def test_a_column_of_two_sources_is_refused():
+    own, other = (column_of(source(), "price") for source in (OwnSession, RelatedSession))
+    with pytest.raises(ValueError, match="spread reads 2 sources"):
+        _ = Column("spread", "USD/bbl", e.minus(own, other), "spread").source
+
+
+def test_a_series_on_a_grid_that_does_not_exist_is_refused():
+    with pytest.raises(ValueError, match="grid 'fortnight'"):
+        Series("stocks", "stocks", "fortnight", "eia_wpsr")
+
+
+@pytest.mark.parametrize("profile", ["archive", "live"])
+def test_a_shipped_catalogue_reads_the_core_groups(profile):
+    assert feature_set(load_catalogue(profile=profile)).features == CORE_1.features
+
+
+def test_the_live_markets_are_set_against_the_market_that_they_are_tied_to():
+    catalogue = load_catalogue(profile="live")
+    assert {one.id: one.related for one in catalogue.commodities} == {
+        "wti": "brent",
+        "brent": "wti",
+        "henry_hub": "propane_mb",
+        "gasoline_nyh": "wti",
+        "heating_oil_nyh": "wti",
+        "diesel_nyh": "wti",
+        "jet_fuel_gulf": "wti",
+        "propane_mb": "henry_hub",
+    }
+
+
+def test_a_set_keeps_its_name_where_the_related_market_is_the_one_that_it_was_by_order():
+    assert feature_set(load_catalogue()).name == "core-1.15b9ead4767a"
+
+
+def test_another_related_market_or_series_makes_another_set():
+    catalogue = load_catalogue()
+    wti, gasoline = catalogue.commodities
+    names = {feature_set(catalogue).name}
+    for changes in ({"related": None}, {"groups": {"petroleum_weekly": {"stocks": "OWN.STOCKS"}}}):
+        other = wti.model_copy(update=changes)
+        edited = catalogue.model_copy(update={"commodities": (other, gasoline)})
+        names.add(feature_set(edited).name)
+    assert len(names) == 3
+
+
+def test_a_catalogue_is_checked_without_loading_torch():
+    code = (
+        "import sys; import cbi_pipeline.operations; from cbi_pipeline import features; "
+        "features.find_groups(); sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=PROJECT_ROOT).returncode == 0
