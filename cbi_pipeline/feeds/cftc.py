@@ -8,6 +8,7 @@ pages are ordered by row id, and an answer that says anything new is counted by 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
@@ -26,6 +27,7 @@ from cbi_pipeline.feeds.errors import (
     UnexpectedShape,
 )
 from cbi_pipeline.feeds.feed import PARSED_SCHEMA, Parsed
+from cbi_pipeline.feeds.json_body import decode_json, error_body
 from cbi_pipeline.feeds.live import (
     Answer,
     Credential,
@@ -51,6 +53,7 @@ _TOKEN = Credential(
 )
 _REPORTS = {dataset: report for report, dataset in DATASETS.items()}
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T|$)")
 _YEARS = range(1900, 9000)
 _AGAIN = "Nothing of this pull was used; the next run asks again"
 _FOLLOW = "Compare with the data set's page; the feed must follow it"
@@ -133,18 +136,15 @@ def count(answer: Answer) -> int:
     """
     rows = _rows(answer)
     try:
-        return int(next(iter(rows[0].values())))
-    except (IndexError, StopIteration, TypeError, ValueError):
+        return int(str(next(iter(rows[0].values()))))
+    except (IndexError, StopIteration, ValueError):
         raise _unexpected("a count that is no number") from None
 
 
 def refusal(answer: Answer) -> FeedError | None:
     """What an answer that is no success means."""
-    try:
-        content = json.loads(answer.body)
-    except ValueError:
-        content = None
-    if not isinstance(content, dict):
+    content = error_body(answer.body)
+    if not content:
         return common_refusal(FEED, answer)
     words = str(content.get("message", ""))
     if answer.status == 403 and content.get("code") == "permission_denied":
@@ -225,7 +225,7 @@ def _lines(report: str, place: int, row: Mapping[str, Any]) -> Iterator[tuple[An
             series_id(report, code, column),
             day,
             text,
-            float(text) if text is not None and _NUMBER.fullmatch(text) else None,
+            _number(text),
             "contracts",
             "missing" if text is None else "value",
             None if day is None else _released(day),
@@ -237,11 +237,8 @@ def _lines(report: str, place: int, row: Mapping[str, Any]) -> Iterator[tuple[An
 
 def _check_columns(answer: Answer, rows: Sequence[Mapping[str, Any]]) -> None:
     wanted = [DATE, CODE, *measures(_report(answer))]
-    fields = answer.headers.get("x-soda2-fields")
-    if fields is not None:
-        types = dict(
-            zip(json.loads(fields), json.loads(answer.headers["x-soda2-types"]), strict=True)
-        )
+    types = _types(answer)
+    if types is not None:
         missing = [name for name in wanted if name not in types]
         retyped = [name for name in measures(_report(answer)) if types.get(name) == "boolean"]
     else:
@@ -254,6 +251,18 @@ def _check_columns(answer: Answer, rows: Sequence[Mapping[str, Any]]) -> None:
         raise _unexpected(f"columns changed their type: {', '.join(retyped)}")
 
 
+def _types(answer: Answer) -> Mapping[str, str] | None:
+    """Columns of the answer and their types; None where its headers do not tell."""
+    texts = [answer.headers.get(f"x-soda2-{name}") for name in ("fields", "types")]
+    if texts[0] is None:
+        return None
+    try:
+        names, kinds = (json.loads(text or "") for text in texts)
+        return {str(name): str(kind) for name, kind in zip(names, kinds, strict=True)}
+    except (TypeError, ValueError, RecursionError):
+        raise _unexpected("headers that do not list its columns with their types") from None
+
+
 def _report(answer: Answer) -> str:
     dataset = urlsplit(answer.url).path.rsplit("/", 1)[-1].removesuffix(".json")
     if dataset not in _REPORTS:
@@ -263,12 +272,7 @@ def _report(answer: Answer) -> str:
 
 @lru_cache(maxsize=1)
 def _rows(answer: Answer) -> list[dict[str, Any]]:
-    try:
-        rows = json.loads(answer.body)
-    except ValueError as error:
-        raise IncompleteResponse(
-            FEED, f"the answer is cut off or no JSON ({error})", _AGAIN
-        ) from error
+    rows = decode_json(FEED, answer.body, _AGAIN)
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise _unexpected("an answer that is no list of rows")
     return rows
@@ -279,10 +283,19 @@ def _code(row: Mapping[str, Any]) -> str:
     return str(row.get(CODE, "")).strip()
 
 
-@lru_cache(maxsize=65536)
+def _number(text: str | None) -> float | None:
+    value = float(text) if text is not None and _NUMBER.fullmatch(text) else math.inf
+    return value if math.isfinite(value) else None
+
+
 def _day(text: object) -> date | None:
+    return _read_day(text[:10]) if isinstance(text, str) and _DAY.match(text) else None
+
+
+@lru_cache(maxsize=65536)
+def _read_day(text: str) -> date | None:
     try:
-        day = date.fromisoformat(str(text)[:10])
+        day = date.fromisoformat(text)
     except ValueError:
         return None
     return day if day.year in _YEARS else None

@@ -7,7 +7,6 @@ empty with status 200, so rows are counted against the total it states. Every nu
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -28,6 +27,7 @@ from cbi_pipeline.feeds.errors import (
     UnexpectedShape,
 )
 from cbi_pipeline.feeds.feed import PARSED_SCHEMA, Parsed
+from cbi_pipeline.feeds.json_body import error_body
 from cbi_pipeline.feeds.live import (
     Answer,
     Credential,
@@ -48,6 +48,7 @@ _KEY = Credential("EIA_API_KEY", "query", "api_key", True, "https://www.eia.gov/
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 # A year outside is a typing error, and its release would leave the calendar.
 _YEARS = range(1800, 9000)
+_DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 # A success is long and is decoded later, once it is landed.
 _ERROR = re.compile(rb'\s*\{\s*"error"')
 _FLAGS = {"W": "withheld", "NA": "missing", "--": "missing", "-": "missing"}
@@ -122,13 +123,9 @@ def _pull(base: str, page: int, window: Window) -> Pull:
 
 def refusal(answer: Answer) -> FeedError | None:
     """What an answer that is no success means; the service has two shapes of error body."""
-    content = None
-    if answer.status != 200 or _ERROR.match(answer.body):
-        try:
-            content = json.loads(answer.body)
-        except ValueError:
-            content = None
-    error = content.get("error") if isinstance(content, dict) else None
+    is_told = answer.status != 200 or _ERROR.match(answer.body)
+    content = error_body(answer.body) if is_told else {}
+    error = content.get("error")
     code = error.get("code") if isinstance(error, dict) else None
     if code in ("API_KEY_INVALID", "API_KEY_MISSING") or answer.status in (401, 403):
         words = code or f"status {answer.status}"
@@ -139,7 +136,7 @@ def refusal(answer: Answer) -> FeedError | None:
         return RateLimited(FEED, "the key is over its rate limit", UNUSED)
     if error is not None and answer.status < 400:
         return UnexpectedShape(FEED, f"an error with status {answer.status}: {error}", FOLLOW)
-    if isinstance(error, str) and isinstance(content, dict) and content.get("code") in (400, 404):
+    if isinstance(error, str) and content.get("code") in (400, 404):
         # Older releases sent their refusals with status 500; a retry would not help.
         return UnexpectedShape(FEED, f"the service refuses our question: {error}", FOLLOW)
     return common_refusal(FEED, answer)
@@ -228,7 +225,7 @@ def parse(answer: Answer, codes: Mapping[str, LiveSeries]) -> Parsed:
     number = pl.when(text.str.contains(_NUMBER)).then(text.cast(pl.Float64, strict=False))
     frame = table.select(
         series_id=pl.col("series").replace(ids).fill_null("null"),
-        period=pl.when(pl.col("period").str.len_chars() == 10).then(day),
+        period=pl.when(pl.col("period").str.contains(_DAY)).then(day),
         value_text=text,
         value=pl.when(number.is_finite()).then(number),
         unit=pl.col("units").replace(UNITS).fill_null(""),
@@ -266,9 +263,9 @@ def number(text: str | None) -> float | None:
 
 
 @lru_cache(maxsize=65536)
-def _day(text: object) -> date | None:
+def _day(text: str | None) -> date | None:
     try:
-        return date.fromisoformat(text) if isinstance(text, str) and len(text) == 10 else None
+        return date.fromisoformat(text) if text and re.fullmatch(_DAY, text) else None
     except ValueError:
         return None
 

@@ -28,6 +28,9 @@ from cbi_pipeline.feeds import (
     RejectedCredential,
 )
 from cbi_pipeline.feeds.live import Answer, LiveFeed
+from cbi_pipeline.ingest._body import ACCEPTED, BodyTooLarge, BodyUnreadable, unpack_body
+from cbi_pipeline.ingest._boundary import reading
+from cbi_pipeline.ingest._deadline import Deadline
 from cbi_pipeline.ingest._secrets import checked_key, redacted, spellings
 from cbi_pipeline.ingest._transport import SigningTransport, failed_lookup, network, unreachable
 
@@ -51,11 +54,11 @@ class Patience:
     Attributes:
         connect: until a connection stands.
         read: between two pieces of an answer.
-        total: for one request with all its retries.
+        total: for one request with all its retries, from the first byte sent to the last read.
         attempts: tries at most.
         first_wait: before the first retry; doubles, with jitter.
         longest_wait: between two tries; a service that asks for longer is left alone tonight.
-        size: most bytes of one answer, unpacked.
+        size: most bytes of one answer, as they come and unpacked.
     """
 
     connect: float = 10.0
@@ -110,7 +113,8 @@ class Client:
     ) -> None:
         self._feed = feed
         self._patience = patience or Patience()
-        self._inner = transport or network(feed.base)
+        self._deadline = Deadline()
+        self._inner = transport or network(feed.base, self._deadline)
         self._limiter = Limiter(Rate(feed.per_second, Duration.SECOND))
         self._secret = self._checked(secret)
         self._spellings = spellings(self._secret)
@@ -176,15 +180,19 @@ class Client:
         self._http = httpx.Client(
             transport=SigningTransport(self._inner, self._feed.credential, self._secret),
             timeout=httpx.Timeout(patience.read, connect=patience.connect),
-            headers={"User-Agent": "cbi-pipeline", "Accept": "application/json"},
+            headers={
+                "User-Agent": "cbi-pipeline",
+                "Accept": "application/json",
+                "Accept-Encoding": ACCEPTED,
+            },
         )
 
     def _tried(self, url: str) -> tuple[Answer, FeedError | None]:
-        deadline = time.monotonic() + self._patience.total
+        self._deadline.at = time.monotonic() + self._patience.total
         failed: _Retry | None = None
         try:
             for attempt in stamina.retry_context(
-                on=lambda error: self._wait(error, deadline),
+                on=self._wait,
                 attempts=self._patience.attempts,
                 timeout=self._patience.total,
                 wait_initial=self._patience.first_wait,
@@ -192,7 +200,7 @@ class Client:
                 wait_jitter=self._patience.first_wait,
             ):
                 with attempt:
-                    return self._once(url, deadline)
+                    return self._once(url)
         except _Retry as error:
             failed = error
         # Raised outside the handler: a chained exception could show what it was given.
@@ -201,17 +209,18 @@ class Client:
             raise failed.error
         return failed.answer, failed.error
 
-    def _wait(self, error: Exception, deadline: float) -> bool | float:
+    def _wait(self, error: Exception) -> bool | float:
         if not isinstance(error, _Retry) or error.hopeless:
             return False
         if error.wait is None:
             return True
-        in_time = time.monotonic() + error.wait < deadline
+        in_time = error.wait < self._deadline.left()
         return error.wait if in_time and error.wait <= self._patience.longest_wait else False
 
-    def _once(self, url: str, deadline: float) -> tuple[Answer, FeedError | None]:
-        answer = self._followed(url, deadline)
-        error = self._feed.refusal(answer)
+    def _once(self, url: str) -> tuple[Answer, FeedError | None]:
+        answer = self._followed(url)
+        with reading(self._feed.name, self._spellings):
+            error = self._feed.refusal(answer)
         if error is None:
             return answer, None
         error = type(error)(error.feed, redacted(error.problem, self._spellings), error.remedy)
@@ -221,28 +230,31 @@ class Client:
             raise _Retry(error, answer, _retry_after(answer.headers))
         return answer, error
 
-    def _followed(self, url: str, deadline: float) -> Answer:
+    def _followed(self, url: str) -> Answer:
         origin, target = urlsplit(url), url
         for _ in range(_REDIRECTS):
-            answer, location = self._sent(target, url, deadline)
+            answer, location = self._sent(target, url)
             if location is None:
                 return answer
-            target = urljoin(target, location)
-            parts = urlsplit(target)
+            try:
+                target = urljoin(target, location)
+                parts = urlsplit(target)
+            except ValueError:
+                raise self._unavailable("the service redirects to what is no address") from None
             if (parts.scheme, parts.netloc) != (origin.scheme, origin.netloc):
                 raise self._unavailable(f"the service redirects to another host, {parts.hostname}")
         raise self._unavailable("the service redirects in a circle")
 
-    def _sent(self, target: str, url: str, deadline: float) -> tuple[Answer, str | None]:
+    def _sent(self, target: str, url: str) -> tuple[Answer, str | None]:
         self._limiter.try_acquire(self._feed.name)
         hopeless = False
         try:
             with self._http.stream("GET", target) as response:
                 location = response.headers.get("location") if response.is_redirect else None
-                body = self._body(response, deadline)
+                body = self._body(response)
                 self._lookups_failed = 0
                 return Answer(url, response.status_code, _kept(response.headers), body), location
-        except FeedError:
+        except (FeedError, _Retry):
             raise
         except httpx.TimeoutException as error:
             problem = f"no answer in time ({type(error).__name__})"
@@ -261,20 +273,22 @@ class Client:
         self._lookups_failed += 1
         return failed.errno != socket.EAI_AGAIN or self._lookups_failed > 1
 
-    def _body(self, response: httpx.Response, deadline: float) -> bytes:
-        parts, size = [], 0
-        for part in response.iter_bytes():
-            size += len(part)
-            if size > self._patience.size:
-                raise IncompleteResponse(
-                    self._feed.name,
-                    f"an answer is larger than {self._patience.size} bytes",
-                    "Nothing of it was used; ask for shorter windows",
-                )
-            if time.monotonic() > deadline:
-                raise self._unavailable("the answer did not end in time")
-            parts.append(part)
-        return b"".join(parts)
+    def _body(self, response: httpx.Response) -> bytes:
+        codings = response.headers.get("content-encoding", "")
+        try:
+            return unpack_body(response.iter_raw(), codings, self._patience.size, self._check_time)
+        except BodyTooLarge:
+            raise IncompleteResponse(
+                self._feed.name,
+                f"an answer is larger than {self._patience.size} bytes",
+                "Nothing of it was used; ask for shorter windows",
+            ) from None
+        except BodyUnreadable as error:
+            raise _Retry(self._unavailable(f"an answer {error}"), None, None) from error
+
+    def _check_time(self) -> None:
+        if self._deadline.left() <= 0:
+            raise self._unavailable("the answer did not end in time")
 
     def _unavailable(self, problem: str) -> FeedUnavailable:
         host = urlsplit(self._feed.base).hostname
@@ -292,12 +306,13 @@ def _kept(headers: httpx.Headers) -> Mapping[str, str]:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    text = headers.get("retry-after", "")
-    if text.isdigit():
+    """Seconds the service asks us to wait; None where its header says neither number nor date."""
+    text = headers.get("retry-after", "").strip()
+    if text.isascii() and text.isdigit():
         return float(text)
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+        at = at if at.tzinfo else at.replace(tzinfo=UTC)
+        return max(0.0, (at - datetime.now(UTC)).total_seconds())
+    except (ValueError, OverflowError, TypeError, IndexError):
         return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return max(0.0, (at - datetime.now(UTC)).total_seconds())

@@ -23,6 +23,7 @@ from cbi_pipeline.feeds import (
     RejectedCredential,
 )
 from cbi_pipeline.feeds.live import Answer, LiveFeed, Pull
+from cbi_pipeline.ingest._boundary import reading
 from cbi_pipeline.ingest._client import Client, Patience
 from cbi_pipeline.ingest._faults import Fault
 from cbi_pipeline.ingest._held import Cells, Held
@@ -150,11 +151,14 @@ class _Landing:
             coming: Future[tuple[Response, Answer]] | None = ahead.submit(self.ask, pull.url)
             while coming is not None:
                 response, answer = coming.result()
-                next_url = proof.add(answer)
+                with reading(self.feed.name):
+                    next_url = proof.add(answer)
                 coming = ahead.submit(self.ask, next_url) if next_url is not None else None
-                parsed = self.feed.parse(answer)
-                if known is not None and self.feed.rows_in is not None:
-                    self.rows += self.feed.rows_in(answer)
+                with reading(self.feed.name):
+                    parsed = self.feed.parse(answer)
+                    rows = self.feed.rows_in(answer) if self.feed.rows_in is not None else 0
+                if known is not None:
+                    self.rows += rows
                     self.says_new = self.says_new or len(known.news(parsed.frame)) > 0
                 yield response, parsed
 
@@ -227,7 +231,8 @@ def _counted(landing: _Landing, pull: Pull) -> None:
     feed, rows = landing.feed, landing.rows
     assert feed.count_url is not None and feed.count is not None
     _, answer = landing.ask(feed.count_url(pull))
-    counted = feed.count(answer)
+    with reading(feed.name):
+        counted = feed.count(answer)
     if counted != rows:
         raise IncompleteResponse(
             feed.name,

@@ -13,6 +13,7 @@ import httpx
 from pydantic import SecretStr
 
 from cbi_pipeline.feeds.live import Credential
+from cbi_pipeline.ingest._deadline import Deadline, TimedBackend
 
 
 class SigningTransport(httpx.BaseTransport):
@@ -57,8 +58,22 @@ class SigningTransport(httpx.BaseTransport):
         )
 
 
-def network(base: str) -> httpx.BaseTransport:
+class _Network(httpx.HTTPTransport):
+    """The network, within a deadline."""
+
+    def __init__(self, base: str, deadline: Deadline) -> None:
+        super().__init__(verify=_trusted(), proxy=_proxy(base))
+        # The seam is one of the pool; httpx has no parameter that hands it on.
+        backend = TimedBackend(self._pool._network_backend, deadline)
+        self._pool._network_backend = backend  # type: ignore[assignment]
+
+
+def network(base: str, deadline: Deadline) -> httpx.BaseTransport:
     """The real network: certificates verified, the machine's proxy honoured.
+
+    Args:
+        base: address of the service.
+        deadline: nothing is read beyond it.
 
     Raises:
         ValueError: the address is not encrypted and leaves this machine.
@@ -68,7 +83,7 @@ def network(base: str) -> httpx.BaseTransport:
         raise ValueError(f"{base} is not https; keys are never sent in the clear")
     # The wire log would show signed addresses to anyone who turns on debug logging.
     logging.getLogger("httpcore").setLevel(logging.WARNING)
-    return httpx.HTTPTransport(verify=_trusted(), proxy=_proxy(base))
+    return _Network(base, deadline)
 
 
 def unreachable(error: Exception, base: str) -> str:

@@ -1,0 +1,262 @@
+"""Answers made to exhaust or to crash whoever reads them, from a real server on loopback.
+
+Each is bounded in time and memory, becomes a fault with the feed's name, and the night goes on.
+"""
+
+import json
+import threading
+import tracemalloc
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from pydantic import SecretStr
+
+from cbi_pipeline.feeds import FeedError, FeedUnavailable, IncompleteResponse, eia
+from cbi_pipeline.feeds.eia_series import SERIES
+from cbi_pipeline.ingest import Client, Patience
+from tests.feed_servers.conftest import FIRST_NIGHT
+from tests.feed_servers.eia_server import EiaServer
+from tests.feed_servers.night import Installation, eia_installation, unhurried
+from tests.feed_servers.raw_server import (
+    EMPTY_MEMBER,
+    RawServer,
+    chunked,
+    empty_blocks,
+    head,
+    trickled,
+    whole,
+    zipped,
+)
+from tests.feed_servers.server import Reply
+
+#: Silence is allowed for far longer than the whole answer is.
+SHORT = Patience(read=20.0, total=0.5, attempts=2, first_wait=0.01, size=1_000_000)
+PLAIN = b'{"response":{"total":"0","data":[],"frequency":"daily"}}'
+CHUNKED = "Transfer-Encoding: chunked"
+GZIPPED = "Content-Encoding: gzip"
+LIMIT = SHORT.size
+
+
+def asked(script, patience=SHORT, url="/"):
+    """The answer to one question, or the fault it comes to, within a minute."""
+    outcome = []
+
+    def ask():
+        feed = eia.feed(server.url)
+        with Client(feed, SecretStr("k" * 40), patience) as client:
+            try:
+                outcome.append(client.get(feed.probe)[0])
+            except FeedError as error:
+                outcome.append(error)
+
+    with RawServer(script) as server:
+        asking = threading.Thread(target=ask, daemon=True)
+        asking.start()
+        asking.join(60)
+    assert outcome, "the client still waits"
+    return outcome[0]
+
+
+ENDLESS = {
+    "a header byte by byte": trickled(b"HTTP/1.1 200 OK\r\nX-Slow: ", b"a"),
+    "a status line byte by byte": trickled(b"HTTP/1.1 2", b"0"),
+    "header after header": trickled(b"HTTP/1.1 200 OK\r\n", b"X-More: 1\r\n"),
+    "100 Continue": trickled(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "103 Early Hints": trickled(b"", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"),
+    "a body byte by byte": trickled(head(CHUNKED), chunked(b" ")),
+    "a chunk's size byte by byte": trickled(head(CHUNKED), b"0"),
+    "gzip that stores nothing": trickled(
+        head(CHUNKED, GZIPPED) + chunked(empty_blocks(0)), chunked(b"\x00\x00\x00\xff\xff")
+    ),
+    "empty gzip members": trickled(head(CHUNKED, GZIPPED), chunked(EMPTY_MEMBER)),
+    "empty gzip members in gzip": trickled(
+        head(CHUNKED, "Content-Encoding: gzip, gzip"), chunked(zipped(EMPTY_MEMBER, "gzip"))
+    ),
+}
+
+
+@pytest.mark.parametrize("script", ENDLESS.values(), ids=ENDLESS)
+def test_an_answer_without_end_ends_with_the_deadline(script):
+    error = asked(script)
+    assert isinstance(error, FeedUnavailable)
+    assert error.feed == "eia"
+    assert "in time" in error.problem
+
+
+BOMB = b" " * 200_000_000
+BOMBS = {
+    "gzip": ("gzip", zipped(BOMB, "gzip")),
+    "x-gzip": ("x-gzip", zipped(BOMB, "gzip")),
+    "zlib": ("deflate", zipped(BOMB, "deflate")),
+    "deflate": ("deflate", zipped(BOMB, "raw deflate")),
+    "gzip in gzip": ("gzip, gzip", zipped(zipped(BOMB, "gzip"), "gzip")),
+    "zlib in gzip": ("deflate, gzip", zipped(zipped(BOMB, "deflate"), "gzip")),
+    "gzip of empty blocks in gzip": ("gzip, gzip", zipped(empty_blocks(5_000_000), "gzip")),
+    "plain": ("identity", b" " * (LIMIT + 1)),
+    "many members": ("gzip", EMPTY_MEMBER * (LIMIT // len(EMPTY_MEMBER) + 1)),
+}
+
+
+@pytest.mark.parametrize(("coding", "body"), BOMBS.values(), ids=BOMBS)
+def test_what_unpacks_to_more_than_may_be_kept_is_refused_at_the_limit(coding, body):
+    tracemalloc.start()
+    error = asked(whole(body, f"Content-Encoding: {coding}"), replace(SHORT, total=30.0))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert isinstance(error, IncompleteResponse)
+    assert f"larger than {LIMIT} bytes" in error.problem
+    assert peak < 10 * LIMIT
+
+
+@pytest.mark.parametrize("coding", ["br", "zstd", "compress", "gzip, br", "gzip, gzip, gzip, gzip"])
+def test_a_coding_that_was_not_offered_is_refused_in_words(coding):
+    error = asked(whole(b"\x1b\x00" * 1000, f"Content-Encoding: {coding}"))
+    assert isinstance(error, FeedUnavailable)
+    assert "packed" in error.problem
+
+
+@pytest.mark.parametrize(
+    ("coding", "body"),
+    [
+        ("gzip", zipped(PLAIN, "gzip")),
+        ("GZIP", zipped(PLAIN, "gzip")),
+        ("gzip", zipped(PLAIN[:9], "gzip") + zipped(PLAIN[9:], "gzip")),
+        ("deflate", zipped(PLAIN, "deflate")),
+        ("deflate", zipped(PLAIN, "raw deflate")),
+        ("gzip, gzip", zipped(zipped(PLAIN, "gzip"), "gzip")),
+        ("gzip, identity", zipped(PLAIN, "gzip")),
+        ("", PLAIN),
+    ],
+)
+def test_an_honestly_packed_answer_is_read(coding, body):
+    assert asked(whole(body, f"Content-Encoding: {coding}")).body == PLAIN
+
+
+@pytest.mark.parametrize("body", [b"no gzip at all", zipped(PLAIN, "gzip")[:-12]])
+def test_a_body_that_does_not_keep_its_coding_is_a_fault(body):
+    error = asked(whole(body, GZIPPED))
+    assert isinstance(error, FeedUnavailable)
+    assert "gzip" in error.problem
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("²", "٣", "-1", "1e3", "nan", ",", "9" * 400, "0001-01-01"),
+        "Mon, 99 Jan 99999 00:00:00 GMT",
+        "Mon, 1 Jan 2024 00:00:00 +9999",
+        "Thu, 01 Jan 1970 00:00:00 -99999999999",
+    ],
+)
+def test_a_retry_after_that_says_nothing_is_no_crash(text):
+    lines = [b"HTTP/1.1 429 No", b"Content-Length: 2", b"Retry-After: " + text.encode(), b"", b"{}"]
+    answer = asked(lambda: iter([b"\r\n".join(lines)]))
+    assert answer.status == 429
+
+
+@pytest.mark.parametrize("where", ["//[", "http://[::1", "http://a:99999/", "http://a:b/", "\x7f"])
+def test_a_redirect_to_what_is_no_address_is_a_fault(where):
+    error = asked(whole(b"", f"Location: {where}", status="302 Found"))
+    assert isinstance(error, FeedError)
+
+
+def page(value: bytes = b'"1.0"', **head_):
+    row = b'{"period":"2020-01-03","series":"RWTC","units":"$/BBL","value":' + value + b"}"
+    told = {"total": b'"1"', "frequency": b'"daily"'} | head_
+    members = [b'"%s":%s' % (name.encode(), text) for name, text in told.items()]
+    return b'{"response":{' + b",".join([*members, b'"data":[' + row + b"]"]) + b"}}"
+
+
+DEEP = 200_000
+CRASHING = {
+    "half a character": page(b'"\\ud800"'),
+    "the other half": page(b'"1.0\\uDFFF"'),
+    "half a character, raw": page(b'"\xed\xa0\x80"'),
+    "no UTF-8": page(b'"\xff\xfe"'),
+    "half a character as a name": page(b'"1","\\udc00":1'),
+    "half a character in a warning": page(warnings=b'["\\ud800"]'),
+    "half a character as frequency": page(frequency=b'"\\ud800"'),
+    "half a character in an error": b'{"error":"\\ud800","code":400}',
+    "brackets": b"[" * DEEP,
+    "braces": b'{"a":' * DEEP,
+    "brackets in a value": page(b"[" * DEEP + b"]" * DEEP),
+    "brackets in an error": b'{"error":' + b"[" * DEEP,
+    "a total without end": page(total=b"1e999"),
+    "a total that is a list": page(total=b"[1]"),
+    "a total of digits": page(total=b'"' + b"9" * 5000 + b'"'),
+    "a total in other digits": page(total=b'"\xc2\xb2"'),
+    "warnings that are a number": page(warnings=b"5"),
+    "warnings that are an object": page(warnings=b'{"a":1}'),
+    "a number of 5000 digits": page(b"9" * 5000),
+    "rows that are null": b'{"response":{"total":"1","frequency":"daily","data":[null]}}',
+    "no response": b'{"response":null}',
+    "a list": b"[]",
+    "a scalar in a list": b"[1]",
+    "a frequency that is a list": page(frequency=b"[1]"),
+}
+
+
+class Answering(EiaServer):
+    body = b""
+
+    def answer(self, asked):
+        return Reply(200, self.body)
+
+
+@pytest.mark.parametrize("body", CRASHING.values(), ids=CRASHING)
+def test_an_answer_that_no_decoder_takes_is_a_fault_with_the_feeds_name(tmp_path, body):
+    with Answering() as server:
+        server.body = body
+        one = eia_installation(tmp_path / "home", server)
+        one.night(FIRST_NIGHT)
+        assert one.problem().startswith("eia")
+        one.problem().encode()
+        server.body = b'{"response":{"total":"0","frequency":"daily","data":[]}}'
+        one.night(FIRST_NIGHT + timedelta(days=1))
+        assert one.problem() == "", "a good answer heals it"
+
+
+class HalfBroken(EiaServer):
+    """One of its routes sends what crashes a decoder."""
+
+    def answer(self, asked):
+        if "stoc" in asked.path:
+            return Reply(200, page(b'"\\ud800"'))
+        return super().answer(asked)
+
+
+def test_the_other_pulls_of_a_night_are_used_beside_one_that_crashes_a_decoder(tmp_path):
+    from tests.feed_servers.conftest import publish_spot
+
+    with HalfBroken() as server:
+        publish_spot(server)
+        server.publisher.now = FIRST_NIGHT
+        series = [one for one in SERIES if one.code in ("RWTC", "WCESTUS1")]
+        key = SecretStr(server.key)
+        one = Installation(tmp_path / "home", unhurried(eia.feed(server.url, series)), key)
+        assert one.night(FIRST_NIGHT).accepted
+        assert one.errors() == {"UnexpectedShape"}
+        assert "no Unicode" in one.problem()
+
+
+def test_a_users_own_parser_that_raises_is_a_fault_with_the_feeds_name(tmp_path, server):
+    one = eia_installation(tmp_path / "home", server)
+
+    def parse(answer):
+        raise ZeroDivisionError(f"of {json.loads(answer.body)['request']['params']}")
+
+    one.feed = replace(one.feed, parse=parse)
+    one.night(FIRST_NIGHT)
+    assert one.problem().startswith("eia")
+    assert "ZeroDivisionError" in one.problem()
+    assert server.key not in one.problem()
+
+
+def test_a_message_of_a_service_obeys_no_terminal(tmp_path):
+    with Answering() as server:
+        server.body = b'{"error":"\\u001b[2Jgone","code":400}'
+        one = eia_installation(tmp_path / "home", server)
+        one.night(FIRST_NIGHT)
+        assert "gone" in one.problem()
+        assert one.problem().isprintable()
