@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Literal, get_args
+
+import polars as pl
+
+from cbi_pipeline.catalogue import Commodity
 from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.ingest import Fault, fault_log
 
+#: Made of each commodity by itself; a fault of one is noted under the commodity's id and this word.
+Step = Literal["prices", "features", "targets"]
 REMEDY = "The rest of the night went on; the next one tries again"
 
 
@@ -25,6 +33,39 @@ def note_fault(pipeline: Pipeline, subject: str, problem: str | None) -> None:
     """
     faults = [Fault(subject, "*", "Failed", problem, REMEDY)] if problem is not None else []
     fault_log(pipeline.settings).settle(subject, faults, pipeline.now())
+
+
+def make_each(
+    pipeline: Pipeline, step: Step, make: Callable[[Commodity], pl.DataFrame]
+) -> dict[str, pl.DataFrame]:
+    """What a step makes of each commodity; one that fails is a fault of its own, the others go on.
+
+    Args:
+        pipeline: whose commodities, and where faults are noted.
+        step: what is made.
+        make: makes it of one commodity.
+
+    Returns:
+        A frame per commodity that did not fail.
+    """
+    frames = {}
+    for one in pipeline.catalogue.commodities:
+        subject = f"{one.id} {step}"
+        try:
+            frames[one.id] = make(one)
+        except Exception as error:
+            words = f"the {step} of {one.name} cannot be made: {failure(error)}"
+            note_fault(pipeline, subject, words)
+        else:
+            note_fault(pipeline, subject, None)
+    close_others(pipeline, step, {f"{one.id} {step}" for one in pipeline.catalogue.commodities})
+    return frames
+
+
+def all_made(pipeline: Pipeline) -> bool:
+    """Whether every step was made of every commodity last time."""
+    log, commodities = fault_log(pipeline.settings), pipeline.catalogue.commodities
+    return not any(log.open(f"{one.id} {step}") for one in commodities for step in get_args(Step))
 
 
 def close_others(pipeline: Pipeline, kind: str, kept: set[str]) -> None:

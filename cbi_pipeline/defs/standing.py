@@ -12,6 +12,7 @@ from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 
+from cbi_pipeline.defs.faults import all_made
 from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.feeds import ArchiveError
 from cbi_pipeline.feeds.archive import verify
@@ -41,11 +42,14 @@ def conclude(pipeline: Pipeline, as_of: datetime) -> bool:
     """Note what the night rested on, if its forecast as of then rests on the newest knowledge.
 
     Returns:
-        False when the newest forecast is older than the data, so that no note was left.
+        False when the newest forecast is older than the data or something of a commodity could
+        not be made, so that no note was left.
     """
     from cbi_pipeline.defs.knowledge import followed_series
     from cbi_pipeline.registry import reign
 
+    if not all_made(pipeline):
+        return False
     with pipeline.warehouse.read() as store:
         state = store.state(as_of, followed_series(pipeline.catalogue))
         reigning = reign(store.table("registry.decision"))

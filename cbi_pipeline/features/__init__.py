@@ -4,6 +4,7 @@ CORE_1           the groups that every catalogue starts from
 feature_set      the groups that a catalogue reads
 find_groups      every group by name
 build_rows       rows of ``features.row`` that are due and not built yet
+build_rows_of    those of one commodity
 build_targets    rows of ``features.target`` that became public
 panel            both as the tensors a model trains on
 panel_as_told    the same rows with their targets as told at an earlier instant
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from cbi_pipeline.features.feature_sets import CORE_1, FeatureSet, feature_set
     from cbi_pipeline.features.groups import find_groups
     from cbi_pipeline.features.known import Stretch, Versions, stretches
-    from cbi_pipeline.features.rows import build_rows
+    from cbi_pipeline.features.rows import build_rows, build_rows_of
     from cbi_pipeline.features.targets import build_targets
     from cbi_pipeline.features.training_panel import known_targets, panel, panel_as_told
 
@@ -30,6 +31,7 @@ __all__ = [
     "Stretch",
     "Versions",
     "build_rows",
+    "build_rows_of",
     "build_targets",
     "feature_set",
     "find_groups",
@@ -47,7 +49,7 @@ _MODULES = {
     "feature_sets": ("CORE_1", "FeatureSet", "feature_set"),
     "groups": ("find_groups",),
     "known": ("Stretch", "Versions", "stretches"),
-    "rows": ("build_rows",),
+    "rows": ("build_rows", "build_rows_of"),
     "targets": ("build_targets",),
     "training_panel": ("known_targets", "panel", "panel_as_told"),
 }

@@ -193,13 +193,26 @@ def build_rows(
         existing: rows built before, any feature set.
         at_sight: as for :func:`origins`.
     """
-    by_series = observations.partition_by("series_id", as_dict=True)
-    frames = []
-    for commodity in catalogue.commodities:
-        due = origins(prices, commodity, as_of, at_sight=at_sight)
-        rows = _rows(_Market(due, prices, by_series, catalogue), feature_set)
-        frames.append(keep_order(rows, existing))
+    given = (prices, observations, catalogue, feature_set, as_of, existing)
+    frames = [build_rows_of(one, *given, at_sight=at_sight) for one in catalogue.commodities]
     return pl.concat([ROW.empty(), *frames])
+
+
+def build_rows_of(
+    commodity: Commodity,
+    prices: pl.DataFrame,
+    observations: pl.DataFrame,
+    catalogue: Catalogue,
+    feature_set: FeatureSet,
+    as_of: datetime,
+    existing: pl.DataFrame | None = None,
+    *,
+    at_sight: bool = False,
+) -> pl.DataFrame:
+    """Those of `build_rows` that are of one commodity."""
+    by_series = observations.partition_by("series_id", as_dict=True)
+    due = origins(prices, commodity, as_of, at_sight=at_sight)
+    return keep_order(_rows(_Market(due, prices, by_series, catalogue), feature_set), existing)
 
 
 def _rows(market: _Market, feature_set: FeatureSet) -> pl.DataFrame:

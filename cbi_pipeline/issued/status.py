@@ -50,6 +50,8 @@ CANNOT: Kind = "cannot be forecast"
 
 #: A commodity's open fault stands in the fault log under its id and this word.
 SUBJECT = "forecast"
+#: So do those of what is made of its values before; without it there is no forecast of today.
+MADE_BEFORE = ("prices", "features")
 REMEDY = "The other commodities are forecast; the next night looks again"
 
 
@@ -95,7 +97,12 @@ def find_statuses(
         waiting: commodities whose prices wait for a key or a file, and what is needed.
     """
     found = {}
+    log = fault_log(settings)
     for one in catalogue.commodities:
+        failed = [fault for step in MADE_BEFORE for fault in log.open(f"{one.id} {step}")]
+        if failed:
+            found[one.id] = Status(one.id, CANNOT, failed[0].problem, told=True)
+            continue
         observed = store.table("raw.observation", "series_id = ?", [one.price_series])
         prices = latest_prices(build_prices(observed, one), as_of)
         if prices.is_empty():

@@ -3,12 +3,17 @@
 import dagster as dg
 import pytest
 
+from cbi_pipeline import features, market
+from cbi_pipeline.catalogue import Catalogue, Commodity
 from cbi_pipeline.defs.alerts import feed_edges
+from cbi_pipeline.defs.features.assets import row, target
 from cbi_pipeline.defs.forecasting import models
 from cbi_pipeline.defs.forecasting.assets import refresh
 from cbi_pipeline.defs.issued.assets import forecast
 from cbi_pipeline.defs.issued.speech import spoken as speak
+from cbi_pipeline.defs.market.assets import price
 from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.defs.standing import conclude
 from cbi_pipeline.forecasting import TrainingFailed
 from cbi_pipeline.ingest import fault_log
 from cbi_pipeline.issued import newest_statuses, note_faults, standing_faults
@@ -33,9 +38,9 @@ def other_code(monkeypatch):
     monkeypatch.setattr("cbi_pipeline.evaluation.code_identity", lambda: "e" * 64)
 
 
-def night(pipeline: Pipeline) -> None:
+def night(pipeline: Pipeline, *before: dg.AssetsDefinition) -> None:
     result = dg.materialize(
-        [refresh, forecast],
+        [*before, refresh, forecast],
         partition_key=pipeline.today().isoformat(),
         resources={"pipeline": pipeline},
         run_config=QUIET,
@@ -133,3 +138,56 @@ def test_without_any_model_every_commodity_says_so_and_that_is_one_alert(pipelin
 def damage(pipeline: Pipeline) -> None:
     for weights in pipeline.settings.mlflow_dir.rglob("weights.safetensors"):
         weights.write_bytes(weights.read_bytes()[:-1] + b"\1")
+
+
+def breaks_on(monkeypatch, where, name: str, commodity: str) -> None:
+    """Code with a defect that one commodity alone meets."""
+    work = getattr(where, name)
+
+    def broken(*arguments, **options):
+        alone = [given for given in arguments if isinstance(given, Commodity)]
+        catalogues = [given for given in arguments if isinstance(given, Catalogue)]
+        met = alone or [one for given in catalogues for one in given.commodities]
+        if [one.id for one in met] == [commodity]:
+            raise ArithmeticError("a negative number of sessions")
+        return work(*arguments, **options)
+
+    monkeypatch.setattr(where, name, broken)
+
+
+def statuses(pipeline: Pipeline) -> dict[str, tuple[str, str]]:
+    speech = speak(pipeline, pipeline.today().isoformat())
+    note_faults(speech.statuses, pipeline.settings, pipeline.now())
+    return {one.commodity: (one.kind, one.reason) for one in speech.statuses}
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "step"),
+    [(market, "build_prices", "prices"), (features, "build_rows_of", "features")],
+)
+def test_what_breaks_on_one_commodity_silences_that_one_alone(
+    pipeline, monkeypatch, where, name, step
+):
+    with monkeypatch.context() as patched:
+        breaks_on(patched, where, name, "wti")
+        for _ in range(2):
+            night(pipeline, price, row, target)
+        words = (
+            f"the {step} of WTI crude oil, Cushing spot cannot be made: "
+            "ArithmeticError: a negative number of sessions"
+        )
+        found = {"wti": ("cannot be forecast", words), "gasoline_mn": ("forecast", "")}
+        assert statuses(pipeline) == found
+        assert [fault.problem for fault in standing_faults(pipeline.settings)] == [words]
+        assert not conclude(pipeline, pipeline.newest_as_of())
+    night(pipeline, price, row, target)
+    assert {kind for kind, _ in statuses(pipeline).values()} == {"forecast"}
+    assert alerts(pipeline) == [(f"wti {step}", "opened"), (f"wti {step}", "closed")]
+
+
+def test_targets_that_cannot_be_made_are_told_and_silence_no_one(pipeline, monkeypatch):
+    with monkeypatch.context() as patched:
+        breaks_on(patched, features, "build_targets", "wti")
+        night(pipeline, price, row, target)
+    assert spoken(pipeline) == {"forecast"}
+    assert alerts(pipeline) == [("wti targets", "opened")]

@@ -57,4 +57,6 @@ def test_a_commodity_never_changes_its_series_unseen(finished):
     home = changed(finished, ('"EIA.RWTC"', '"EIA.WCRFPUS2"'), ('"USD/bbl"', '"kb/d"'))
     done = home.cbi("run")
     assert done.returncode == 1
-    assert "wti has been forecast from EIA.RWTC here" in done.stderr
+    words = "Cushing spot cannot be made: it has been forecast from EIA.RWTC here"
+    assert f"wti prices: the prices of WTI crude oil, {words}" in done.stderr
+    assert "features__row" not in done.stderr

@@ -6,7 +6,9 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
+from cbi_pipeline.catalogue import Commodity
 from cbi_pipeline.defs import metadata
+from cbi_pipeline.defs.faults import make_each
 from cbi_pipeline.defs.knowledge import feature_set, followed_series
 from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.defs.records import RECORDS
@@ -28,7 +30,7 @@ PICTURED = 750
 )
 def row(pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeResult[None]:
     """One row per commodity and session as known at its decision instant, built once."""
-    from cbi_pipeline.features import build_rows
+    from cbi_pipeline.features import build_rows_of
 
     catalogue = pipeline.catalogue
     chosen = feature_set(catalogue)
@@ -38,15 +40,20 @@ def row(pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeResult[None]:
             "raw.observation", "series_id = ANY(?)", [followed_series(catalogue)]
         )
         existing = store.table("features.row", "feature_set = ?", [chosen.name])
-    fresh = build_rows(
-        prices,
-        observations,
-        catalogue,
-        chosen,
-        pipeline.newest_as_of(),
-        existing,
-        at_sight=pipeline.settings.profile != "live",
-    )
+
+    def make(commodity: Commodity) -> pl.DataFrame:
+        return build_rows_of(
+            commodity,
+            prices,
+            observations,
+            catalogue,
+            chosen,
+            pipeline.newest_as_of(),
+            existing,
+            at_sight=pipeline.settings.profile != "live",
+        )
+
+    fresh = pl.concat([existing.clear(), *make_each(pipeline, "features", make).values()])
     pipeline.add({"features.row": fresh})
     rows = pl.concat([existing, fresh])
     return dg.MaterializeResult(
@@ -77,7 +84,12 @@ def target(pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeResult[None]:
         prices = store.table("market.price")
         rows = store.table("features.row", "feature_set = ?", [chosen.name])
         existing = store.table("features.target", "feature_set = ?", [chosen.name])
-    fresh = build_targets(prices, rows, pipeline.catalogue, pipeline.newest_as_of(), existing)
+
+    def make(commodity: Commodity) -> pl.DataFrame:
+        alone = pipeline.catalogue.model_copy(update={"commodities": (commodity,)})
+        return build_targets(prices, rows, alone, pipeline.newest_as_of(), existing)
+
+    fresh = pl.concat([existing.clear(), *make_each(pipeline, "targets", make).values()])
     pipeline.add({"features.target": fresh})
     counts = pl.concat([existing, fresh]).group_by("commodity", "horizon").len("targets")
     return dg.MaterializeResult(

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import dagster as dg
 import polars as pl
 
-from cbi_pipeline.catalogue import Commodity
+from cbi_pipeline.catalogue import CatalogueError, Commodity
 from cbi_pipeline.defs import metadata
 from cbi_pipeline.defs.checks import BY_FAULT_LOG
+from cbi_pipeline.defs.faults import make_each
 from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.defs.records import RECORDS
 from cbi_pipeline.warehouse import NothingPublished
+from data_contracts.market import PRICE
 from data_contracts.table_rules import RuleOutcome
 
 KEY = dg.AssetKey(["market", "price"])
@@ -62,42 +64,47 @@ def price(
             "told beside this, and by `cbi feeds check`",
             allow_retries=False,
         ) from error
-    same_as_before(told, commodities)
-    prices = pl.concat(build_prices(observations, commodity) for commodity in commodities)
-    outcomes = covered(prices, pipeline)
+    before = dict(told.iter_rows())
+
+    def make(commodity: Commodity) -> pl.DataFrame:
+        require_same_series(commodity, before.get(commodity.id))
+        return build_prices(observations, commodity)
+
+    made = make_each(pipeline, "prices", make)
+    prices = pl.concat([PRICE.empty(), *made.values()])
+    outcomes = covered(prices, made, pipeline)
     sound = [name for name, outcome in outcomes.items() if outcome.passed]
     yield coverage(outcomes)
     prices = prices.filter(pl.col("commodity").is_in(sound))
-    yield fresh(prices, pipeline)
+    yield fresh(prices, sound, pipeline)
     added = pipeline.add({"market.price": prices})["market.price"]
     yield dg.MaterializeResult(
         metadata={"rows": len(prices), "new rows": added, **pictures(prices, pipeline)}
     )
 
 
-def same_as_before(told: pl.DataFrame, commodities: Iterable[Commodity]) -> None:
+def require_same_series(commodity: Commodity, before: str | None) -> None:
     """One name keeps one series: its forecasts are on the record, and are scored by its prices.
 
     Args:
-        told: commodity and instrument of the prices stored before.
-        commodities: those of the catalogue.
+        commodity: as in the catalogue.
+        before: the series that its stored prices came from; None where there are none.
 
     Raises:
-        dagster.Failure: the catalogue gives a commodity another series than its prices came from.
+        CatalogueError: the catalogue gives it another one.
     """
-    before = dict(told.iter_rows())
-    for one in commodities:
-        if before.get(one.id, one.price_series) != one.price_series:
-            raise dg.Failure(
-                f"{one.id} has been forecast from {before[one.id]} here and the catalogue now says "
-                f"{one.price_series}: give the commodity that follows {one.price_series} an id of "
-                "its own, or use another CBI_HOME",
-                allow_retries=False,
-            )
+    if before not in (None, commodity.price_series):
+        raise CatalogueError(
+            f"it has been forecast from {before} here and the catalogue now says "
+            f"{commodity.price_series}: give the commodity that follows {commodity.price_series} "
+            "an id of its own, or use another CBI_HOME"
+        )
 
 
-def covered(prices: pl.DataFrame, pipeline: Pipeline) -> dict[str, RuleOutcome]:
-    """The coverage rule on the years that are read of each commodity's record as known now."""
+def covered(
+    prices: pl.DataFrame, names: Collection[str], pipeline: Pipeline
+) -> dict[str, RuleOutcome]:
+    """The coverage rule on the years that are read of some commodities' records as known now."""
     from cbi_pipeline.market import coverage_rule, latest_prices, years_read
 
     known = latest_prices(prices, pipeline.newest_as_of())
@@ -105,6 +112,7 @@ def covered(prices: pl.DataFrame, pipeline: Pipeline) -> dict[str, RuleOutcome]:
     return {
         commodity.id: coverage_rule(known, commodity, years)
         for commodity in pipeline.catalogue.commodities
+        if commodity.id in names
     }
 
 
@@ -118,19 +126,19 @@ def coverage(outcomes: Mapping[str, RuleOutcome]) -> dg.AssetCheckResult:
     )
 
 
-def fresh(prices: pl.DataFrame, pipeline: Pipeline) -> dg.AssetCheckResult:
-    """Which commodities are too old to forecast from, and which come from a closed record."""
+def fresh(prices: pl.DataFrame, names: Collection[str], pipeline: Pipeline) -> dg.AssetCheckResult:
+    """Which of some commodities are too old to forecast from, which are of a closed record."""
     from cbi_pipeline.issued import closed_records, staleness
 
     as_of = pipeline.newest_as_of()
     reasons = staleness(prices, pipeline.catalogue, as_of)
-    stale = {name: reason for name, reason in reasons.items() if reason is not None}
+    stale = [reason for name in names if (reason := reasons[name]) is not None]
     closed = closed_records(prices, pipeline.catalogue, as_of)
     return dg.AssetCheckResult(
         check_name="fresh",
         passed=not stale,
         severity=dg.AssetCheckSeverity.WARN,
-        description="; ".join([*stale.values(), *closed.values()]) or "every price is recent",
+        description="; ".join([*stale, *closed.values()]) or "every price is recent",
     )
 
 
