@@ -87,7 +87,7 @@ def chunked(piece: bytes) -> bytes:
 
 def zipped(plain: bytes, coding: str) -> bytes:
     if coding == "gzip":
-        return gzip.compress(plain)
+        return gzip.compress(plain, mtime=0)
     if coding == "raw deflate":
         packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
         return packer.compress(plain) + packer.flush()
@@ -96,7 +96,7 @@ def zipped(plain: bytes, coding: str) -> bytes:
 
 def empty_blocks(number: int) -> bytes:
     """A gzip stream that stores nothing, again and again, and never ends."""
-    return gzip.compress(b"")[:10] + b"\x00\x00\x00\xff\xff" * number
+    return gzip.compress(b"", mtime=0)[:10] + b"\x00\x00\x00\xff\xff" * number
 
 
-EMPTY_MEMBER = gzip.compress(b"")
+EMPTY_MEMBER = gzip.compress(b"", mtime=0)

@@ -116,24 +116,26 @@ def test_a_coding_that_was_not_offered_is_refused_in_words(coding):
     assert "packed" in error.problem
 
 
-@pytest.mark.parametrize(
-    ("coding", "body"),
-    [
-        ("gzip", zipped(PLAIN, "gzip")),
-        ("GZIP", zipped(PLAIN, "gzip")),
-        ("gzip", zipped(PLAIN[:9], "gzip") + zipped(PLAIN[9:], "gzip")),
-        ("deflate", zipped(PLAIN, "deflate")),
-        ("deflate", zipped(PLAIN, "raw deflate")),
-        ("gzip, gzip", zipped(zipped(PLAIN, "gzip"), "gzip")),
-        ("gzip, identity", zipped(PLAIN, "gzip")),
-        ("", PLAIN),
-    ],
-)
+HONEST = {
+    "gzip": ("gzip", zipped(PLAIN, "gzip")),
+    "in capitals": ("GZIP", zipped(PLAIN, "gzip")),
+    "two members": ("gzip", zipped(PLAIN[:9], "gzip") + zipped(PLAIN[9:], "gzip")),
+    "zlib": ("deflate", zipped(PLAIN, "deflate")),
+    "deflate": ("deflate", zipped(PLAIN, "raw deflate")),
+    "gzip in gzip": ("gzip, gzip", zipped(zipped(PLAIN, "gzip"), "gzip")),
+    "gzip and nothing": ("gzip, identity", zipped(PLAIN, "gzip")),
+    "nothing": ("", PLAIN),
+}
+
+
+@pytest.mark.parametrize(("coding", "body"), HONEST.values(), ids=HONEST)
 def test_an_honestly_packed_answer_is_read(coding, body):
     assert asked(whole(body, f"Content-Encoding: {coding}")).body == PLAIN
 
 
-@pytest.mark.parametrize("body", [b"no gzip at all", zipped(PLAIN, "gzip")[:-12]])
+@pytest.mark.parametrize(
+    "body", [b"no gzip at all", zipped(PLAIN, "gzip")[:-12]], ids=["none", "cut"]
+)
 def test_a_body_that_does_not_keep_its_coding_is_a_fault(body):
     error = asked(whole(body, GZIPPED))
     assert isinstance(error, FeedUnavailable)
