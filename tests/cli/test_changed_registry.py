@@ -10,6 +10,7 @@ from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.ingest import fault_log
 from cbi_pipeline.registry import NAME, RegistryEmpty
 from tests.system.homes import Home, copied
+from tests.system.pages import Pages
 
 MOVED = "the alias champion was moved to version 2 outside the record"
 
@@ -41,6 +42,17 @@ def test_the_next_start_puts_the_champion_back_and_says_so(cbi_here, home, page,
     assert done.returncode == 0
     assert MOVED in done.stderr
     assert "`cbi models promote`" in done.stderr
+    assert champion(page) == 1
+
+
+@pytest.mark.slow
+def test_the_pages_open_on_the_champion_of_the_record_and_say_so(home, page):
+    page.set_registered_model_alias(NAME, "champion", "2")
+    pages = Pages(home.environment)
+    told = " ".join("".join(pages.await_open()).split())
+    assert pages.close() == 0
+    assert MOVED in told
+    assert "`cbi models promote`" in told
     assert champion(page) == 1
 
 
