@@ -55,6 +55,7 @@ def _frame(pipeline: Pipeline, suffix: str) -> pl.DataFrame:
     spec, types = _wanted(pipeline)
     with pipeline.warehouse.read() as store:
         rows = store.table("features.row", "feature_set = ?", [spec.feature_set])
+        prices = store.table("market.price")
     if rows.is_empty():
         raise Refusal(f"no row of {spec.feature_set} is built yet; run `cbi run` first")
     left_out = sorted(set(rows["commodity"]) - set(spec.commodities))
@@ -66,7 +67,7 @@ def _frame(pipeline: Pipeline, suffix: str) -> pl.DataFrame:
             "alone; the next `cbi run` registers it anew"
         )
         types = input_types(spec)
-    return cast_frame(panel_frame(rows, spec), types)
+    return cast_frame(panel_frame(rows, prices, spec), types)
 
 
 def _wanted(pipeline: Pipeline) -> tuple[PanelSpec, dict[str, str]]:

@@ -50,7 +50,9 @@ class Knowledge:
         # The last bits of a sum depend on how many threads share it; one thread gives the same
         # bits on every machine, and these networks are too small to gain from more.
         torch.set_num_threads(1)
-        return panel(self.rows, self.targets, self.catalogue, self.feature_set, self.as_of)
+        return panel(
+            self.rows, self.targets, self.prices, self.catalogue, self.feature_set, self.as_of
+        )
 
     @property
     def has_origins(self) -> bool:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 import torch
 from scipy import stats
 
@@ -24,6 +22,7 @@ from cbi_pipeline.evaluation.contenders import (
     by_commodity,
     untrained,
 )
+from cbi_pipeline.forecasting import student
 from cbi_pipeline.forecasting.folds import Fold
 from cbi_pipeline.forecasting.forecaster import Forecasts
 from cbi_pipeline.forecasting.panel import Panel
@@ -40,7 +39,6 @@ REFERENCES = (*BASELINES, "garch_t", "gjr_t", "lightgbm")
 
 # Past returns that an empirical distribution needs before its 5 % and 95 % quantiles mean much.
 FEWEST_RETURNS = 40
-T_DEGREES = 6.0
 YEAR_US = round(365.25 * 86_400_000_000)
 
 
@@ -105,17 +103,15 @@ class Learned(Contender):
 class Climatology(Contender):
     """Empirical quantiles of all the commodity's own past returns over the same horizon.
 
-    Expanding: at each origin, all returns that were public at its decision instant, each in its
-    newest version then. Quantiles by rank / (n + 1) with linear interpolation, which cover
+    Expanding: at each origin, all returns between rows decided by its instant, each price as known
+    when its own row was. Quantiles by rank / (n + 1) with linear interpolation, which cover
     exchangeable returns exactly.
 
     Attributes:
-        targets: ``features.target`` rows of the panel's feature set, all versions.
         levels: quantile levels.
         name: name in the tables.
     """
 
-    targets: pl.DataFrame = field(repr=False, compare=False)
     levels: Levels = DEFAULT_LEVELS
     name: str = CLIMATOLOGY
 
@@ -123,18 +119,12 @@ class Climatology(Contender):
         """Hash of name and levels."""
         return _identity(self.name, self.levels)
 
-    def basis(self, until_us: int) -> str:
-        """Hash of all returns public until an instant."""
-        digest = hashlib.sha256()
-        for cell, returns in self._returns.items():
-            digest.update(repr(cell).encode() + returns.until(until_us).content())
-        return digest.hexdigest()
-
     def absences(self, panel: Panel, fold: Fold) -> Sequence[Absence]:
         """Rows at which fewer than 40 past returns were public at one of the horizons."""
         absent = []
         for commodity, rows in by_commodity(panel, fold.test_rows).items():
-            counts = np.array([[len(past) for past in self._pasts(panel, row)] for row in rows])
+            pasts = Pasts.of(panel, commodity)
+            counts = np.array([[len(past) for past in pasts.until(row)] for row in rows])
             if (short := counts.min(axis=1) < FEWEST_RETURNS).any():
                 fewest = counts[short][-1]
                 reason = (
@@ -148,78 +138,60 @@ class Climatology(Contender):
         """Quantiles, share of rises and standard deviation of the returns known at each origin."""
         shape = (len(fold.test_rows), len(panel.spec.horizons))
         q, up, vol = np.empty((*shape, len(self.levels))), np.empty(shape), np.empty(shape)
-        for n, row in enumerate(fold.test_rows):
-            for h, past in enumerate(self._pasts(panel, row)):
-                q[n, h] = np.quantile(past, self.levels, method="weibull")
-                up[n, h], vol[n, h] = np.mean(past > 0.0), np.std(past, ddof=1)
+        for commodity, rows in by_commodity(panel, fold.test_rows).items():
+            pasts = Pasts.of(panel, commodity)
+            for n, row in zip(np.flatnonzero(np.isin(fold.test_rows, rows)), rows, strict=True):
+                for h, past in enumerate(pasts.until(row)):
+                    q[n, h] = np.quantile(past, self.levels, method="weibull")
+                    up[n, h], vol[n, h] = np.mean(past > 0.0), np.std(past, ddof=1)
         return Forecasts(q, up, vol)
-
-    def _pasts(self, panel: Panel, row: int) -> list[Floats]:
-        """The returns public at a row's instant, per horizon, in order of their origins."""
-        code, instant = int(panel.commodity_R[row]), int(panel.decision_at_R[row])
-        commodity = panel.spec.commodities[code]
-        cells = [(commodity, steps) for steps in panel.spec.steps[code]]
-        return [
-            self._returns[cell].until(instant).newest() if cell in self._returns else np.empty(0)
-            for cell in cells
-        ]
-
-    @cached_property
-    def _returns(self) -> dict[tuple[str, int], _Returns]:
-        ordered = self.targets.sort("commodity", "horizon", "version", "session")
-        parts = ordered.partition_by("commodity", "horizon", as_dict=True, maintain_order=True)
-        return {(str(c), int(h)): _Returns.of(part) for (c, h), part in parts.items()}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Returns:
-    """Versions of the returns of one commodity over one horizon, in order of version.
+class Pasts:
+    """One commodity's returns over each horizon, from row to row.
 
     Attributes:
-        origin: int32 [V], origin session, days since 1970-01-01.
-        public: int64 [V], microseconds UTC.
-        value: float64 [V], NaN where the version withdraws the return.
+        first: the commodity's first row of the panel.
+        decision: int64 [N], instants of its rows, microseconds UTC, non-decreasing.
+        steps: [H], sessions ahead.
+        returns: [H] float64 [N - steps], NaN unless both prices are positive.
     """
 
-    origin: npt.NDArray[np.int32]
-    public: npt.NDArray[np.int64]
-    value: Floats
+    first: int
+    decision: npt.NDArray[np.int64]
+    steps: tuple[int, ...]
+    returns: tuple[Floats, ...]
 
     @classmethod
-    def of(cls, part: pl.DataFrame) -> _Returns:
-        """The versions of ``features.target`` rows sorted by version."""
-        return cls(
-            part["session"].to_physical().to_numpy(),
-            part["available_at"].dt.epoch("us").to_numpy(),
-            # Rounded as in the panel, which holds returns in single precision.
-            part["value"].cast(pl.Float32).cast(pl.Float64).fill_null(float("nan")).to_numpy(),
+    def of(cls, panel: Panel, commodity: str) -> Pasts:
+        """The returns of a commodity of the panel."""
+        code = panel.spec.commodities.index(commodity)
+        rows = np.flatnonzero(panel.commodity_R.cpu().numpy() == code)
+        price = panel.price_R.numpy()[rows]
+        level = np.log(np.where(price > 0.0, price, np.nan))
+        steps = panel.spec.steps[code]
+        # Rounded as the panel's targets are, which hold returns in single precision.
+        returns = ((level[h:] - level[:-h]).astype(np.float32).astype(np.float64) for h in steps)
+        decision = panel.decision_at_R.cpu().numpy()[rows]
+        return cls(int(rows[0]), decision, steps, tuple(returns))
+
+    def until(self, row: int) -> list[Floats]:
+        """The returns between rows decided by a row's instant, per horizon, in order of origins."""
+        instant = self.decision[row - self.first]
+        count = int(np.searchsorted(self.decision, instant, side="right"))
+        pasts = (
+            returns[: max(count - steps, 0)]
+            for steps, returns in zip(self.steps, self.returns, strict=True)
         )
-
-    def until(self, instant: int) -> _Returns:
-        """The versions public until an instant."""
-        told = self.public <= instant
-        return _Returns(self.origin[told], self.public[told], self.value[told])
-
-    def newest(self) -> Floats:
-        """The newest value of each return that has one, in order of origins."""
-        origins, place = np.unique(self.origin, return_inverse=True)
-        value = np.empty(len(origins))
-        # Where a return has several versions the last one assigned stays, which is the newest.
-        value[place] = self.value
-        newest: Floats = value[~np.isnan(value)]
-        return newest
-
-    def content(self) -> bytes:
-        """Every bit of it."""
-        return b"".join(part.tobytes() for part in (self.origin, self.public, self.value))
+        return [past[~np.isnan(past)] for past in pasts]
 
 
 @dataclass(frozen=True)
 class Ewma(Contender):
     """No change, with the EWMA(0.97) variance times the sessions ahead.
 
-    The shape is Student's t with 6 degrees of freedom scaled to unit variance, as in the prior, so
-    that the two differ in their variance alone.
+    The shape is the prior's, so that the two differ in their variance alone.
     """
 
     levels: Levels = DEFAULT_LEVELS
@@ -241,24 +213,19 @@ class Ewma(Contender):
 
 
 def prior(feature_set: str) -> Learned:
-    """The anchored network untrained, which is its prior: half EWMA, half long-run variance, t6."""
+    """The anchored network untrained, which is its prior: see `cbi_pipeline.forecasting.prior`."""
     return Learned(anchored_untrained(feature_set), alias=PRIOR)
 
 
-def baselines(feature_set: str, targets: pl.DataFrame) -> tuple[Contender, ...]:
-    """The naive forecasts, in the order of `BASELINES`.
-
-    Args:
-        feature_set: of the panel.
-        targets: ``features.target`` rows of that feature set, all versions.
-    """
-    return (Climatology(targets), Ewma(), prior(feature_set))
+def baselines(feature_set: str) -> tuple[Contender, ...]:
+    """The naive forecasts on a panel of a feature set, in the order of `BASELINES`."""
+    return (Climatology(), Ewma(), prior(feature_set))
 
 
-def unit_t(levels: Levels, degrees: float = T_DEGREES) -> Floats:
-    """Quantiles [Q] of Student's t scaled to unit variance."""
-    scale = np.sqrt((degrees - 2.0) / degrees)
-    return np.asarray(stats.t.ppf(levels, degrees) * scale, dtype=np.float64)
+def unit_t(levels: Levels) -> Floats:
+    """Quantiles [Q] of the prior's Student's t, scaled to unit variance."""
+    scale = np.sqrt((student.DEGREES - 2.0) / student.DEGREES)
+    return np.asarray(stats.t.ppf(levels, student.DEGREES) * scale, dtype=np.float64)
 
 
 def _identity(name: str, levels: Levels) -> str:

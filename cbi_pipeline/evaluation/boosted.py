@@ -14,6 +14,7 @@ import numpy as np
 
 from cbi_pipeline.evaluation.baselines import unit_t
 from cbi_pipeline.evaluation.contenders import Absence, Contender, Floats, Levels, Rows, untrained
+from cbi_pipeline.forecasting import prior
 from cbi_pipeline.forecasting.folds import Fold
 from cbi_pipeline.forecasting.forecaster import Forecasts
 from cbi_pipeline.forecasting.panel import Panel
@@ -109,7 +110,7 @@ def _inputs(panel: Panel) -> Floats:
 
 def _scale(panel: Panel) -> Floats:
     """The prior's standard deviation of each row's return over each horizon, [R, H]."""
-    variance = panel.variance_R2.cpu().numpy().astype(np.float64).mean(axis=1)
+    variance = prior.one_session_variance(panel.variance_R2.cpu().numpy().astype(np.float64))
     steps = np.array(panel.spec.steps, dtype=np.float64)[panel.commodity_R.cpu().numpy()]
     scale: Floats = np.sqrt(np.maximum(variance, 1e-12)[:, None] * steps)
     return scale

@@ -37,8 +37,8 @@ class Absence:
 class Contender(Protocol):
     """Anything that forecasts the test rows of a fold from what was public.
 
-    It is fitted on what was public at the fold's refit. What it reads beside that to forecast a row
-    (recent prices, past returns) was public at the row's own decision instant.
+    The panel is all it reads: it is fitted on the rows decided by the fold's refit, and forecasts a
+    row from rows decided by that row's own instant.
     """
 
     @property
@@ -54,13 +54,6 @@ class Contender(Protocol):
     def identity(self) -> str:
         """Hash of everything that decides the forecasts, apart from the data."""
         ...
-
-    def basis(self, until_us: int) -> str:
-        """Hash of what it reads beside the panel, as public until an instant (microseconds UTC).
-
-        Empty where the panel is all it reads.
-        """
-        return ""
 
     def absences(self, panel: Panel, fold: Fold) -> Sequence[Absence]:
         """Test rows that it has too little history for; `forecast` is not asked for them."""

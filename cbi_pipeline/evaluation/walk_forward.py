@@ -28,7 +28,8 @@ from data_contracts.evaluation import ABSENCE, FORECAST
 _EPOCH = date(1970, 1, 1)
 _CONTENT = (
     *("commodity_R", "session_R", "decision_at_R", "values_RF", "mask_RF", "age_RG"),
-    *("variance_R2", "ready_R", "target_RH", "target_mask_RH", "target_available_RH"),
+    *("variance_R2", "price_R", "return_R", "rv_R"),
+    *("ready_R", "target_RH", "target_mask_RH", "target_available_RH"),
 )
 
 _FORECASTS, _NOTE = "forecasts.parquet", "finished.json"
@@ -71,7 +72,7 @@ def walk_forward(
     out, which `absences` tells; the others go on.
 
     With ``cache_dir``, each finished fold is kept in a folder named by everything that decided it
-    (recipe, code, device, rows, targets and prices known to it), written whole or not at all and
+    (recipe, code, device, rows and targets known to it), written whole or not at all and
     proved by its checksum when read; a later call reads it instead of computing it, and training
     cut off in the middle of a fold continues at its checkpoint.
 
@@ -98,7 +99,7 @@ def walk_forward(
     for contender in contenders:
         for (told, fold), key in zip(chosen, keys, strict=True):
             began = time.monotonic()
-            folder = _folder(cache_dir, contender, told, fold, key)
+            folder = _folder(cache_dir, contender, fold, key)
             frame, cached = _one_fold(told, contender, fold, plan, folder)
             frames.append(frame)
             if on_fold is not None:
@@ -151,7 +152,7 @@ def fold_forecaster(
     if not earlier:
         raise ValueError(f"{at} lies before the first refit; replay a later day")
     told, fold = earlier[-1]
-    folder = _folder(cache_dir, contender, told, fold, _fold_identity(told, fold))
+    folder = _folder(cache_dir, contender, fold, _fold_identity(told, fold))
     assert folder is not None
     return Forecaster.load(folder / "model")
 
@@ -268,15 +269,12 @@ def _finish(frames: list[pl.DataFrame], evaluation_id: str) -> pl.DataFrame:
     return FORECAST.validate(frame.select(list(FORECAST.dtypes)).cast(pl.Schema(FORECAST.dtypes)))
 
 
-def _folder(
-    cache_dir: Path | None, contender: Contender, panel: Panel, fold: Fold, key: str
-) -> Path | None:
+def _folder(cache_dir: Path | None, contender: Contender, fold: Fold, key: str) -> Path | None:
     if cache_dir is None:
         return None
     # Bits repeat on one device alone.
     place = devices.describe_device(devices.choose_device())
-    basis = contender.basis(_last_instant(panel, fold))
-    decided = (contender.identity(), str(contender.levels), code_identity(), place, key, basis)
+    decided = (contender.identity(), str(contender.levels), code_identity(), place, key)
     return cache_dir / contender.name / f"{fold.name}-{_hash(contender.name, *decided)[:24]}"
 
 
@@ -286,17 +284,13 @@ def _fold_identity(panel: Panel, fold: Fold) -> str:
     Later rows and targets leave it unchanged, so a finished fold stays finished as data arrive.
     """
     decision = panel.decision_at_R.cpu().numpy()
-    kept = np.flatnonzero(decision <= _last_instant(panel, fold))
+    kept = np.flatnonzero(decision <= decision[fold.test_rows].max())
     digest = hashlib.sha256(panel.spec.identity().encode())
     for name in _CONTENT:
         digest.update(np.ascontiguousarray(getattr(panel, name).cpu().numpy()[kept]).data)
     for rows in (fold.train_rows, fold.validation_rows, fold.test_rows):
         digest.update(b"|" + np.searchsorted(kept, rows).tobytes())
     return digest.hexdigest()
-
-
-def _last_instant(panel: Panel, fold: Fold) -> int:
-    return int(panel.decision_at_R.cpu().numpy()[fold.test_rows].max())
 
 
 def _keep(frame: pl.DataFrame, folder: Path) -> None:

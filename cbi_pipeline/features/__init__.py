@@ -10,7 +10,6 @@ panel            both as the tensors a model trains on
 panel_as_told    the same rows with their targets as told at an earlier instant
 panel_frame      rows as one flat table, for export and serving
 panel_from_frame the flat table as a panel again
-stretches        the versions of a series as the public knew them at any instant
 """
 
 from importlib import import_module
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from cbi_pipeline.features.export import panel_frame, panel_from_frame, panel_spec
     from cbi_pipeline.features.feature_sets import CORE_1, FeatureSet, feature_set
     from cbi_pipeline.features.groups import find_groups
-    from cbi_pipeline.features.known import Stretch, Versions, stretches
     from cbi_pipeline.features.rows import build_rows, build_rows_of
     from cbi_pipeline.features.targets import build_targets
     from cbi_pipeline.features.training_panel import known_targets, panel, panel_as_told
@@ -28,8 +26,6 @@ if TYPE_CHECKING:
 __all__ = [
     "CORE_1",
     "FeatureSet",
-    "Stretch",
-    "Versions",
     "build_rows",
     "build_rows_of",
     "build_targets",
@@ -41,14 +37,12 @@ __all__ = [
     "panel_frame",
     "panel_from_frame",
     "panel_spec",
-    "stretches",
 ]
 
 _MODULES = {
     "export": ("panel_frame", "panel_from_frame", "panel_spec"),
     "feature_sets": ("CORE_1", "FeatureSet", "feature_set"),
     "groups": ("find_groups",),
-    "known": ("Stretch", "Versions", "stretches"),
     "rows": ("build_rows", "build_rows_of"),
     "targets": ("build_targets",),
     "training_panel": ("known_targets", "panel", "panel_as_told"),

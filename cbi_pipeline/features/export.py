@@ -15,13 +15,17 @@ import polars as pl
 
 from cbi_pipeline.catalogue import Catalogue
 from cbi_pipeline.features.feature_sets import FeatureSet
+from cbi_pipeline.features.returns import with_returns
 from cbi_pipeline.forecasting.panel import NEVER, Panel, PanelSpec
 
 ABSENT_AFTER_DAYS = 31
 """In joint windows a commodity counts as absent when its newest row is older than this."""
 
 _MICROSECONDS_PER_DAY = 86_400_000_000
-_HEAD = ("commodity", "session", "decision_at", "price", "variance_ewma", "variance_long")
+_HEAD = (
+    *("commodity", "session", "decision_at", "price", "log_return"),
+    *("variance_ewma", "variance_long"),
+)
 
 
 def panel_spec(catalogue: Catalogue, feature_set: FeatureSet) -> PanelSpec:
@@ -36,19 +40,23 @@ def panel_spec(catalogue: Catalogue, feature_set: FeatureSet) -> PanelSpec:
     )
 
 
-def panel_frame(rows: pl.DataFrame, spec: PanelSpec, as_of: datetime | None = None) -> pl.DataFrame:
+def panel_frame(
+    rows: pl.DataFrame, prices: pl.DataFrame, spec: PanelSpec, as_of: datetime | None = None
+) -> pl.DataFrame:
     """The long frame of rows, in the order of the panel: catalogue order, then session.
 
     Args:
         rows: ``features.row``; other feature sets and commodities are left out.
+        prices: ``market.price``, all versions.
         spec: axes of the panel.
         as_of: leaves out rows decided later; None keeps all.
 
     Returns:
-        commodity, session (Date), decision_at (UTC), price, variance_ewma and variance_long
-        (float64, null where the row can be no origin: too little history, or a price at or below
-        zero), one float32 column per feature (null where
-        absent) and one ``age_<group>`` column (days) per release group.
+        commodity, session (Date), decision_at (UTC), price, log_return (float64, from the session
+        before; null unless both prices are positive), variance_ewma and variance_long (float64,
+        null where the row can be no origin: too little history, or a price at or below zero), one
+        float32 column per feature (null where absent) and one ``age_<group>`` column (days) per
+        release group.
     """
     kept = rows.filter(
         pl.col("feature_set") == spec.feature_set, pl.col("commodity").is_in(list(spec.commodities))
@@ -57,11 +65,12 @@ def panel_frame(rows: pl.DataFrame, spec: PanelSpec, as_of: datetime | None = No
         kept = kept.filter(pl.col("decision_at") <= as_of)
     # No log return starts from a price at or below zero, so no forecast and no lesson does.
     ready = pl.col("ready") & (pl.col("price") > 0)
-    return _in_order(kept, spec).select(
+    return _in_order(with_returns(kept, prices), spec).select(
         "commodity",
         "session",
         "decision_at",
         "price",
+        "log_return",
         pl.when(ready).then("variance_ewma").alias("variance_ewma"),
         pl.when(ready).then("variance_long").alias("variance_long"),
         *(
@@ -116,12 +125,20 @@ def panel_arrays(frame: pl.DataFrame, spec: PanelSpec) -> dict[str, npt.NDArray[
         "mask_RF": mask,
         "age_RG": _ages(frame, spec),
         "variance_R2": np.where(ready[:, None], variance, np.float32(0)),
+        "price_R": frame.get_column("price").cast(pl.Float64).to_numpy(),
+        "return_R": _absent_as_nan(frame, "log_return"),
         "ready_R": ready,
         "target_RH": np.zeros(shape, dtype=np.float32),
         "target_mask_RH": np.zeros(shape, dtype=np.bool_),
         "target_available_RH": np.full(shape, NEVER),
         "pos_DC": _positions(commodity, session, decision, len(spec.commodities)),
     }
+
+
+def _absent_as_nan(frame: pl.DataFrame, name: str) -> npt.NDArray[np.float64]:
+    numbers = frame.get_column(name).cast(pl.Float64).fill_null(np.nan).to_numpy()
+    # One bit pattern for what is absent, or equal panels would differ in their identity.
+    return np.where(np.isnan(numbers), np.nan, numbers)
 
 
 def _dated(frame: pl.DataFrame) -> pl.DataFrame:

@@ -70,10 +70,10 @@ def origins(
     )
 
 
-def price_versions(prices: pl.DataFrame, commodity: Commodity) -> Versions:
+def price_versions(prices: pl.DataFrame, commodity: str) -> Versions:
     """The versions of a commodity's price."""
     return Versions.from_frame(
-        prices.filter(pl.col("commodity") == commodity.id),
+        prices.filter(pl.col("commodity") == commodity),
         period=pl.col("session").to_physical(),
         value=pl.col("price"),
     )

@@ -94,7 +94,7 @@ class _Market:
 
     def _read_own(self, expressions: tuple[Expression, ...]) -> Reading:
         return read(
-            price_versions(self.prices, self.due.commodity),
+            price_versions(self.prices, self.due.commodity.id),
             transform_of(OwnSession(), expressions, self.rhythm),
             len(expressions),
             self.due.decision,
@@ -103,7 +103,7 @@ class _Market:
 
     def _read_related(self, other: Commodity, expressions: tuple[Expression, ...]) -> Reading:
         return read(
-            price_versions(self.prices, other),
+            price_versions(self.prices, other.id),
             transform_of(RelatedSession(), expressions, _rhythm(other)),
             len(expressions),
             self.due.decision,

@@ -57,7 +57,7 @@ def build_targets(
     """
     frames = [TARGET.empty()]
     for commodity in catalogue.commodities:
-        pieces = stretches(price_versions(prices, commodity))
+        pieces = stretches(price_versions(prices, commodity.id))
         own = rows.filter(pl.col("commodity") == commodity.id)
         for (name,), origins in own.partition_by("feature_set", as_dict=True).items():
             days = origins.get_column("session").sort().to_physical().cast(pl.Int64).to_numpy()

@@ -21,6 +21,7 @@ _TARGET = ("commodity", "session", "horizon")
 def panel(
     rows: pl.DataFrame,
     targets: pl.DataFrame,
+    prices: pl.DataFrame,
     catalogue: Catalogue,
     feature_set: FeatureSet,
     as_of: datetime,
@@ -30,6 +31,7 @@ def panel(
     Args:
         rows: ``features.row``; those decided later are left out.
         targets: ``features.target``, all versions; see `known_targets`.
+        prices: ``market.price``, all versions.
         catalogue: commodities and horizons, in panel order.
         feature_set: columns of the rows.
         as_of: aware instant.
@@ -38,7 +40,7 @@ def panel(
         ValueError: fewer than two rows were decided by then.
     """
     spec = panel_spec(catalogue, feature_set)
-    arrays = panel_arrays(panel_frame(rows, spec, as_of), spec)
+    arrays = panel_arrays(panel_frame(rows, prices, spec, as_of), spec)
     arrays |= _placed(
         known_targets(targets, feature_set, as_of),
         spec,

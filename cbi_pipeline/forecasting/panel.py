@@ -1,6 +1,7 @@
 """The panel: every commodity's rows on its own sessions, as torch tensors."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Self, TypeAlias
 
@@ -23,12 +24,16 @@ _DTYPES: dict[str, tuple[np.dtype, str]] = {
     "mask_RF": (np.dtype(np.bool_), "RF"),
     "age_RG": (np.dtype(np.float32), "RG"),
     "variance_R2": (np.dtype(np.float32), "R2"),
+    "price_R": (np.dtype(np.float64), "R"),
+    "return_R": (np.dtype(np.float64), "R"),
+    "rv_R": (np.dtype(np.float64), "R"),
     "ready_R": (np.dtype(np.bool_), "R"),
     "target_RH": (np.dtype(np.float32), "RH"),
     "target_mask_RH": (np.dtype(np.bool_), "RH"),
     "target_available_RH": (np.dtype(np.int64), "RH"),
     "pos_DC": (np.dtype(np.int32), "DC"),
 }
+_MARKET = ("price_R", "return_R", "rv_R")
 _CHUNK = 1 << 20
 
 Names: TypeAlias = Annotated[tuple[Label, ...], Items(at_least=1, order="distinct")]
@@ -79,6 +84,11 @@ class Panel:
         mask_RF: bool, True where a feature is present.
         age_RG: float32, days since the group's newest value became public; 0 when never.
         variance_R2: float32, one-step log-return variance: EWMA 0.97, long-run mean.
+        price_R: float64, price of the session in the commodity's unit; NaN where not given.
+        return_R: float64, log return into the session from the session before it, both as known
+            at the row's instant; NaN unless both prices are positive, and where not given.
+        rv_R: float64, realised variance of the session, in squared log return; NaN where no bars
+            exist.
         ready_R: bool, False where history is too short for the variances.
         target_RH: float32, log return from origin to target; 0 where unknown.
         target_mask_RH: bool, True where the target is known.
@@ -94,6 +104,9 @@ class Panel:
     mask_RF: Tensor
     age_RG: Tensor
     variance_R2: Tensor
+    price_R: Tensor
+    return_R: Tensor
+    rv_R: Tensor
     ready_R: Tensor
     target_RH: Tensor
     target_mask_RH: Tensor
@@ -104,10 +117,15 @@ class Panel:
     def from_numpy(cls, spec: PanelSpec, **arrays: ArrayLike) -> Self:
         """Checks the arrays and wraps them without a copy where dtype and layout allow.
 
+        ``price_R``, ``return_R`` and ``rv_R`` may be left out, as what serves a version registered
+        earlier does; they are NaN then.
+
         Raises:
             ValueError: an array is missing, misshapen, of the wrong type, or breaks a rule; the
                 message names the tensor and the remedy.
         """
+        absent = {name: _nowhere(arrays) for name in _MARKET if name not in arrays}
+        arrays = {**arrays, **absent}
         if set(arrays) != set(_DTYPES):
             missing, extra = set(_DTYPES) - set(arrays), set(arrays) - set(_DTYPES)
             raise ValueError(f"Panel: missing {sorted(missing)}, unknown {sorted(extra)}")
@@ -133,10 +151,17 @@ class Panel:
         return {name: getattr(self, name) for name in _DTYPES}
 
     def to(self, device: torch.device | str) -> Self:
-        """The same panel on `device`; itself when it is there already."""
+        """The same panel on `device`; itself when it is there already.
+
+        Prices, returns and realised variances stay where they are: no network reads them, and not
+        every device has numbers of their precision.
+        """
         if self.device == torch.device(device):
             return self
-        moved = {name: tensor.to(device) for name, tensor in self.tensors().items()}
+        moved = {
+            name: tensor if name in _MARKET else tensor.to(device)
+            for name, tensor in self.tensors().items()
+        }
         return type(self)(spec=self.spec, **moved)
 
     def identity(self) -> str:
@@ -151,6 +176,10 @@ class Panel:
         """int64 [C], each commodity's first row; R for one without rows."""
         ids = torch.arange(len(self.spec.commodities), device=self.device)
         return torch.searchsorted(self.commodity_R, ids)
+
+
+def _nowhere(arrays: Mapping[str, ArrayLike]) -> np.ndarray:
+    return np.full(np.shape(arrays.get("session_R", ())), np.nan)
 
 
 def _checked(name: str, value: ArrayLike, dtype: np.dtype) -> np.ndarray:
@@ -187,6 +216,11 @@ def _check_content(spec: PanelSpec, arrays: dict[str, np.ndarray]) -> None:
     _check_positions(arrays)
     for name in ("values_RF", "age_RG", "variance_R2", "target_RH"):
         _check_finite(name, arrays[name])
+    for name in _MARKET:
+        if np.isinf(arrays[name]).any():
+            raise ValueError(f"{name}: infinite values; set absent entries to NaN")
+    if (arrays["rv_R"] < 0).any():
+        raise ValueError("rv_R: negative; a realised variance is a sum of squares")
     if (arrays["age_RG"] < 0).any():
         raise ValueError("age_RG: negative ages; a value cannot be used before it is public")
     flat = (arrays["variance_R2"] <= 0).any(axis=1) & arrays["ready_R"]

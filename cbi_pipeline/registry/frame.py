@@ -24,6 +24,7 @@ _FIXED = (
     ("session", "string", "session of the price, an ISO day"),
     ("decision_at", "string", "instant at which the row was knowable, ISO, UTC where no offset"),
     ("price", "double", "price of the session as known then"),
+    ("log_return", "double", "log return from the session before as known then, NaN when unknown"),
     ("variance_ewma", "double", "EWMA(0.97) one-session log-return variance, NaN when unknown"),
     ("variance_long", "double", "expanding mean of squared log returns, NaN when unknown"),
 )

@@ -98,6 +98,8 @@ def _commodity(c, name, weeks, cut, warm_up, seed):
         "mask_RF": np.ones((count, 2), bool),
         "age_RG": np.zeros((count, 1), np.float32),
         "variance_R2": np.full((count, 2), 1e-4, np.float32),
+        "price_R": 50.0 * np.exp(log_price),
+        "return_R": np.diff(log_price, prepend=np.nan),
         "ready_R": np.arange(count) >= warm_up * len(DAYS[name]),
         "target_RH": np.where(known, target, 0).astype(np.float32),
         "target_mask_RH": known,

@@ -22,7 +22,7 @@ def panel():
 
 def test_climatology_is_the_rank_quantile_of_returns_public_at_the_origin(panel):
     rows = [500, 799, 900]
-    climatology = Climatology(panels.targets(panel))
+    climatology = Climatology()
     forecasts = climatology.forecast(panel, fold(panel, rows), None)
     commodity, decision = panel.commodity_R.numpy(), panel.decision_at_R.numpy()
     for n, row in enumerate(rows):
@@ -46,10 +46,7 @@ def test_climatology_is_the_rank_quantile_of_returns_public_at_the_origin(panel)
 def test_climatology_never_reads_returns_of_the_future(panel):
     longer, shorter = panels.panel(weeks=160), panels.panel(weeks=160, until=130)
     row = np.flatnonzero(shorter.commodity_R.numpy() == 0)[-1]
-    one, other = (
-        Climatology(panels.targets(of)).forecast(of, fold(of, [row]), None)
-        for of in (longer, shorter)
-    )
+    one, other = (Climatology().forecast(of, fold(of, [row]), None) for of in (longer, shorter))
     assert np.array_equal(one.q_NHQ, other.q_NHQ)
 
 
@@ -61,7 +58,7 @@ def test_climatology_covers_exchangeable_returns_at_its_levels():
 
 
 def test_climatology_sits_out_where_too_few_returns_were_public(panel):
-    climatology = Climatology(panels.targets(panel))
+    climatology = Climatology()
     (absence,) = climatology.absences(panel, fold(panel, [39, 400]))
     assert (absence.commodity, absence.rows.tolist()) == ("daily", [39])
     assert "20 past returns at 1m were public" in absence.reason
@@ -85,7 +82,7 @@ def test_the_unit_t_has_unit_variance():
 
 
 def test_the_prior_is_the_untrained_anchored_network_itself(panel):
-    prior = baselines("f-1", panels.targets(panel))[2]
+    prior = baselines("f-1")[2]
     train = np.arange(320, 600)
     given = Fold("f", 0, train, np.arange(600, 700), np.array([750, 799]))
     one = prior.forecast(panel, given, None)
@@ -95,7 +92,7 @@ def test_the_prior_is_the_untrained_anchored_network_itself(panel):
 
 
 def test_the_prior_uses_half_of_each_variance(panel):
-    prior = baselines("f-1", panels.targets(panel))[2]
+    prior = baselines("f-1")[2]
     given = Fold("f", 0, np.arange(320, 600), np.arange(600, 700), np.array([750]))
     forecasts = prior.forecast(panel, given, None)
     assert forecasts.vol_NH[0] == pytest.approx(np.sqrt(np.array([5, 20]) * 1e-4), rel=1e-5)
@@ -120,6 +117,5 @@ def test_a_rolling_recipe_is_trained_on_its_newest_years_alone(panel):
     assert rolling.identity() != expanding.identity() == tiny("f-1").identity()
 
 
-def test_the_baselines_carry_the_names_the_gate_asks_for(panel):
-    known = panels.targets(panel)
-    assert tuple(one.name for one in baselines("f-1", known)) == BASELINES
+def test_the_baselines_carry_the_names_the_gate_asks_for():
+    assert tuple(one.name for one in baselines("f-1")) == BASELINES

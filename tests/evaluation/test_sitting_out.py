@@ -25,7 +25,6 @@ from cbi_pipeline.evaluation.contenders import Absence, by_commodity
 from cbi_pipeline.forecasting import anchored_untrained, tiny
 from data_contracts.evaluation import ABSENCE, SCORE
 from tests.evaluation import panels, worlds
-from tests.evaluation.test_garch import prices
 
 
 @dataclass(frozen=True)
@@ -95,8 +94,7 @@ def test_the_evaluation_goes_on_with_a_commodity_too_short_for_garch():
     panel = panels.panel(weeks=300)
     catalogue = panels.catalogue(years=25, origins=80, refits="yearly")
     planned = plan(panel, catalogue, panels.rows(panel))
-    priced, known = prices(panel), panels.targets(panel)
-    contenders = [*baselines("f-1", known)[:2], Garch(priced)]
+    contenders = [*baselines("f-1")[:2], Garch()]
     given = arguments(panel, contenders, planned)
     frame = walk_forward(**given)
     assert set(frame.filter(recipe="ewma")["commodity"]) == {"daily", "weekly"}

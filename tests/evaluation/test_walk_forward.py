@@ -70,7 +70,7 @@ def run(panel, planned, recipes, **options):
 
 
 def test_every_origin_is_forecast_once_per_horizon_level_and_recipe(panel, planned):
-    frame = run(panel, planned, [Climatology(panels.targets(panel)), Ewma()])
+    frame = run(panel, planned, [Climatology(), Ewma()])
     FORECAST.validate(frame)
     assert not frame.select(FORECAST.key).is_duplicated().any()
     assert frame.height == planned.origins.height * 2 * len(LEVELS) * 2
@@ -127,7 +127,7 @@ def test_forecasts_do_not_change_when_the_future_does(panel, planned):
     catalogue, rows = panels.catalogue(), panels.rows(shorter)
     early = plan(shorter, catalogue, rows)
     before, after = (
-        run(one, its, [Climatology(panels.targets(one)), Ewma(), Recorder()]).drop("origin_price")
+        run(one, its, [Climatology(), Ewma(), Recorder()]).drop("origin_price")
         for one, its in ((shorter, early), (panel, planned))
     )
     both = before.join(after, on=FORECAST.key, suffix="_after")
@@ -169,7 +169,7 @@ def test_finished_folds_stay_finished_as_the_record_grows(panel, planned, tmp_pa
     assert 1 <= len(names) <= 3
 
 
-@pytest.mark.parametrize("tensor", ["values_RF", "target_RH", "variance_R2"])
+@pytest.mark.parametrize("tensor", ["values_RF", "target_RH", "variance_R2", "price_R", "return_R"])
 def test_a_changed_past_is_computed_again(panel, planned, tmp_path, tensor):
     run(panel, planned, [Recorder()], cache_dir=tmp_path)
     changed = getattr(panel, tensor).clone()
@@ -224,7 +224,7 @@ def trained(tmp_path_factory):
     planned = plan(panel, catalogue, panels.rows(panel))
     folder = tmp_path_factory.mktemp("walk")
     known = panels.targets(panel)
-    contenders = [*baselines("f-1", known), tiny("f-1")]
+    contenders = [*baselines("f-1"), tiny("f-1")]
     name = evaluation_id(
         "s", worlds.NOW, [as_contender(one) for one in contenders], planned, panel.spec
     )

@@ -72,14 +72,13 @@ class Record:
 
     @property
     def contenders(self) -> list[Contender]:
-        """Everything that a walk-forward can compare, with all that will ever be known."""
+        """Everything that a walk-forward can compare."""
         trees = [Boosted()] if find_spec("lightgbm") else []
         networks = [Learned(tiny(CORE_1.name)), Learned(tiny(CORE_1.name), "tiny_rolling", 2)]
-        naive = baselines(CORE_1.name, self.targets)
-        return [*naive, *garch_baselines(self.prices), *trees, *networks]
+        return [*baselines(CORE_1.name), *garch_baselines(), *trees, *networks]
 
     def panel(self, as_of: datetime = END) -> Panel:
-        return panel(self.rows, self.targets, CATALOGUE, CORE_1, as_of)
+        return panel(self.rows, self.targets, self.prices, CATALOGUE, CORE_1, as_of)
 
 
 Study = Callable[[Record, datetime], str]

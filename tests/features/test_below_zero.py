@@ -42,7 +42,7 @@ def record(**changed: float) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def built(prices: pl.DataFrame, rows: pl.DataFrame):
-    return panel(rows, build_targets(prices, rows, ONE, AS_OF), ONE, CORE_1, AS_OF)
+    return panel(rows, build_targets(prices, rows, ONE, AS_OF), prices, ONE, CORE_1, AS_OF)
 
 
 @pytest.mark.parametrize("price", [-36.98, 0.0])

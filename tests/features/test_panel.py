@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 import torch
 
-from cbi_pipeline.features import CORE_1, panel, panel_frame, panel_from_frame, panel_spec
+from cbi_pipeline.features import CORE_1, panel_frame, panel_from_frame, panel_spec
 from cbi_pipeline.forecasting.panel import NEVER
 from tests.features.detector import Record, micros
 from tests.features.records import CATALOGUE, observations
@@ -74,16 +74,18 @@ def test_every_row_has_a_place_in_joint_mode(known):
 
 
 def test_the_long_frame_gives_back_the_panel_without_its_targets(record, known):
-    frame = panel_frame(record.rows, SPEC, AS_OF)
+    frame = panel_frame(record.rows, record.prices, SPEC, AS_OF)
     back = panel_from_frame(frame.sample(fraction=1, shuffle=True, seed=3), SPEC)
     for name, tensor in known.tensors().items():
         if not name.startswith("target"):
-            assert torch.equal(tensor, back.tensors()[name]), name
+            torch.testing.assert_close(
+                tensor, back.tensors()[name], rtol=0, atol=0, equal_nan=True, msg=name
+            )
     assert not back.target_mask_RH.any()
 
 
 def test_the_long_frame_survives_parquet_and_pandas(record, known, tmp_path):
-    frame = panel_frame(record.rows, SPEC, AS_OF)
+    frame = panel_frame(record.rows, record.prices, SPEC, AS_OF)
     frame.write_parquet(tmp_path / "panel.parquet")
     from_file = panel_from_frame(pl.read_parquet(tmp_path / "panel.parquet"), SPEC)
     from_pandas = panel_from_frame(pl.from_pandas(frame.to_pandas()), SPEC)
@@ -91,33 +93,35 @@ def test_the_long_frame_survives_parquet_and_pandas(record, known, tmp_path):
 
 
 def test_the_long_frame_shows_absent_features_and_short_histories_as_null(record):
-    frame = panel_frame(record.rows, SPEC)
-    assert frame.columns[:6] == [
+    frame = panel_frame(record.rows, record.prices, SPEC)
+    assert frame.columns[:7] == [
         "commodity",
         "session",
         "decision_at",
         "price",
+        "log_return",
         "variance_ewma",
         "variance_long",
     ]
     first = frame.row(0, named=True)
     assert first["return_1"] is None
+    assert first["log_return"] is None
     assert first["variance_ewma"] is None
     assert frame.schema["return_1"] == pl.Float32
 
 
 def test_a_frame_without_a_column_is_refused_by_name(record):
-    frame = panel_frame(record.rows, SPEC)
+    frame = panel_frame(record.rows, record.prices, SPEC)
     with pytest.raises(ValueError, match="return_5"):
         panel_from_frame(frame.drop("return_5"), SPEC)
 
 
 def test_a_frame_with_an_unknown_commodity_is_refused_by_name(record):
-    frame = panel_frame(record.rows, SPEC).with_columns(commodity=pl.lit("copper"))
+    frame = panel_frame(record.rows, record.prices, SPEC).with_columns(commodity=pl.lit("copper"))
     with pytest.raises(ValueError, match="copper"):
         panel_from_frame(frame, SPEC)
 
 
 def test_a_panel_before_the_first_rows_is_refused(record):
     with pytest.raises(ValueError, match="at least two"):
-        panel(record.rows, record.targets, CATALOGUE, CORE_1, datetime(2000, 1, 1, tzinfo=UTC))
+        record.panel(datetime(2000, 1, 1, tzinfo=UTC))

@@ -47,7 +47,7 @@ def night(observed: pl.DataFrame, t: datetime, before: pl.DataFrame) -> tuple[pl
     fresh = build_rows(priced, observed, CATALOGUE, CORE_1, t, before)
     rows = pl.concat([before, fresh]).sort("commodity", "session")
     targets = build_targets(priced, rows, CATALOGUE, t)
-    known = panel(rows, targets, CATALOGUE, CORE_1, t)
+    known = panel(rows, targets, priced, CATALOGUE, CORE_1, t)
     parts = [fingerprint(frame) for frame in (priced, rows, targets)]
     return rows, " ".join([*parts, known.identity()])
 

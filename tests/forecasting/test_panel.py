@@ -90,3 +90,22 @@ def test_the_identity_follows_every_tensor(make_arrays):
     assert before == Panel.from_numpy(spec, **content).identity()
     content["age_RG"][7, 0] += 1
     assert before != Panel.from_numpy(spec, **content).identity()
+
+
+def test_prices_returns_and_realised_variances_that_are_left_out_are_absent(make_arrays):
+    """What serves a version of an earlier release hands over none."""
+    spec, content = make_arrays({"daily": 40, "weekly": 8})
+    panel = Panel.from_numpy(spec, **content)
+    for tensor in (panel.price_R, panel.return_R, panel.rv_R):
+        assert tensor.shape == (48,)
+        assert bool(tensor.isnan().all())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [("return_R", np.inf, "return_R: infinite.*NaN"), ("rv_R", -1e-4, "rv_R: negative")],
+)
+def test_returns_and_realised_variances_that_cannot_be_are_refused(make_arrays, name, value, words):
+    spec, content = make_arrays({"daily": 40})
+    with pytest.raises(ValueError, match=words):
+        Panel.from_numpy(spec, **content, **{name: np.full(40, value)})

@@ -61,13 +61,12 @@ class Trial:
         )
 
         asked = self.known.catalogue.evaluation
-        garch = garch_baselines(self.known.prices) if asked.garch else ()
         learned = (as_contender(recipe) for recipe in self.lineup.recipes.values())
         recent = self.lineup.challenger
         rolling = [Learned(recent, f"{recent.name}_rolling", asked.rolling_years)]
         return (
-            *baselines(self.known.feature_set.name, self.known.targets),
-            *garch,
+            *baselines(self.known.feature_set.name),
+            *(garch_baselines() if asked.garch else ()),
             *([Boosted()] if asked.lightgbm else []),
             *learned,
             *(rolling if asked.rolling_years else ()),

@@ -126,7 +126,7 @@ def entered(
         note=note(recipe, judged),
         state=known.state,
         as_of=known.as_of,
-        panel_frame=panel_frame(known.rows, spec, known.as_of),
+        panel_frame=panel_frame(known.rows, known.prices, spec, known.as_of),
         calendar=calendars(known),
         provenance=Provenance.collect(
             PROJECT_ROOT if IS_CHECKOUT else None, known.catalogue.identity, code_identity()

@@ -124,7 +124,7 @@ def said(
     from cbi_pipeline.forecasting import newest_origins
     from cbi_pipeline.issued import calendar_target, from_model, rows
 
-    frame = panel_frame(known.rows, forecaster.spec, known.as_of)
+    frame = panel_frame(known.rows, known.prices, forecaster.spec, known.as_of)
     own = pl.col("commodity").is_in(list(names))
     newest = newest_origins(panel_from_frame(frame, forecaster.spec), known.as_of_us)
     chosen = newest[frame["commodity"].gather(newest).is_in(list(names)).to_numpy()]

@@ -36,7 +36,7 @@ def gaussian(mean: Tensor, deviation: Tensor, actual: Tensor) -> Tensor:
 
 
 def student_t(mean: Tensor, deviation: Tensor, actual: Tensor) -> Tensor:
-    """Negative log density of a Student-t, 6 degrees of freedom, given its deviation; in nats."""
+    """Negative log density of the prior's Student-t, given its deviation; in nats."""
     return deviation.log() - student.log_density((actual - mean) / deviation)
 
 

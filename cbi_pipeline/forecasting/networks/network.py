@@ -5,6 +5,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
+from cbi_pipeline.forecasting import prior
 from cbi_pipeline.forecasting.networks.cross import CrossConfig, CrossEncoder
 from cbi_pipeline.forecasting.networks.heads import HeadConfig, Heads
 from cbi_pipeline.forecasting.networks.mlp import MlpConfig
@@ -106,9 +107,9 @@ class Network(nn.Module):
         return output
 
     def prior_scale(self, inputs: Inputs) -> Tensor:
-        """[B, H, C] standard deviation of the prior: sqrt(steps (EWMA / 2 + long-run / 2))."""
+        """[B, H, C] standard deviation of the prior over the sessions to each horizon."""
         steps_BHC = self.steps_CH[inputs.commodity_BC].transpose(1, 2)
-        variance_BC = 0.5 * inputs.variance_BC2[..., 0] + 0.5 * inputs.variance_BC2[..., 1]
+        variance_BC = prior.one_session_variance(inputs.variance_BC2)
         return (steps_BHC * variance_BC[:, None, :]).sqrt()
 
     def _encode(self, x_BTCI: Tensor, mask_BTCF: Tensor) -> Tensor:

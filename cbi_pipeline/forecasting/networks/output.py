@@ -49,7 +49,7 @@ class Distribution(Protocol):
 
 
 class Anchored(nn.Module):
-    """Adjusts the prior: q = s (shift + exp(log_scale) z), z Student-t with 6 degrees of freedom.
+    """Adjusts the prior: q = s (shift + exp(log_scale) z), z of the prior's Student-t.
 
     With raw heads at zero the output is the prior, exactly. One level alone has no scale, so K
     is 1 there and 2 otherwise.
