@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import groupby
@@ -85,8 +85,14 @@ def feed(base: str = BASE, series: Sequence[LiveSeries] = SERIES, page: int = PA
         proof=lambda pull: PagesProof(pull, codes),
         refusal=refusal,
         parse=lambda answer: parse(answer, codes),
+        alone=lambda names, period: _pull(base, page, _alone(followed, names, period)),
         probe=_pull(base, 1, Window("new", (first,), first.since)).url,
     )
+
+
+def _alone(followed: Sequence[LiveSeries], names: Collection[str], period: date) -> Window:
+    asked = tuple(one for one in followed if one.id in names)
+    return Window("alone", asked, period, period)
 
 
 def _group(one: LiveSeries) -> tuple[str, str]:
@@ -143,13 +149,16 @@ def refusal(answer: Answer) -> FeedError | None:
 
 
 class PagesProof:
-    """All rows of a pull are there: totals agree, no page repeats, nothing unasked came along."""
+    """All cells of a pull are there: no more and no fewer than the total, and nothing unasked.
+
+    A row that comes twice hides one that does not come: what is counted are different cells.
+    """
 
     def __init__(self, pull: Pull, codes: Mapping[str, LiveSeries]) -> None:
         self._pull = pull
         self._codes = {code for code, one in codes.items() if one.id in pull.series}
         self._total: int | None = None
-        self._rows = 0
+        self._rows = self._cells = 0
         self._edge: tuple[str, set[str]] = ("", set())
 
     def add(self, answer: Answer) -> str | None:
@@ -157,7 +166,7 @@ class PagesProof:
         found = read_page(answer)
         self._check_warnings(found)
         self._check_asked(found)
-        self._check_order(found.table)
+        in_order = self._check_order(found.table)
         total = found.total
         if self._total not in (None, total):
             raise self._incomplete(f"the total changed from {self._total} to {total}")
@@ -165,10 +174,15 @@ class PagesProof:
         self._rows += len(found.table)
         if self._rows > total:
             raise self._incomplete(f"{self._rows} rows of a total of {total}")
+        self._cells += found.table.select("series", "period").n_unique()
         if self._rows == total:
+            self._check_cells()
             return None
         if found.table.is_empty():
             raise self._incomplete(f"an empty page after {self._rows} of {total} rows")
+        if not in_order:
+            # Only in order does the next page begin where this one ends.
+            raise self._incomplete("pages that are not in the order asked for")
         offset = f"&offset={self._rows}&"
         return re.sub(r"&offset=[0-9]+&", offset, self._pull.url)
 
@@ -194,9 +208,17 @@ class PagesProof:
         if readable:
             raise unexpected(f"periods not asked for, e.g. {min(readable)}")
 
-    def _check_order(self, table: pl.DataFrame) -> None:
+    def _check_cells(self) -> None:
+        repeated = self._rows - self._cells
+        if repeated:
+            raise self._incomplete(
+                f"{repeated} of {self._rows} rows repeat others, so as many may be missing"
+            )
+
+    def _check_order(self, table: pl.DataFrame) -> bool:
+        """Check that no page repeats the one before; whether this one is in order itself."""
         if table.is_empty():
-            return
+            return True
         period, keys = self._edge
         series, periods = table["series"], table["period"].fill_null("None")
         first, last = periods[0], periods[-1]
@@ -204,6 +226,7 @@ class PagesProof:
             raise self._incomplete(f"a page repeats rows of the one before, at {first}")
         edge = set(series.filter(periods == last))
         self._edge = (last, edge | (keys if last == period else set()))
+        return periods.is_sorted()
 
     def _incomplete(self, problem: str) -> IncompleteResponse:
         return IncompleteResponse(FEED, f"{self._pull.name}: {problem}", UNUSED)

@@ -131,6 +131,9 @@ class LiveFeed:
         count_url: address that counts a pull's source rows, where answers carry no total.
         count: reads the number from the answer to ``count_url``.
         rows_in: source rows in an answer, to compare with the count.
+        alone: the question for one period of some series that are asked for together, which is
+            asked before their absence from a longer answer is believed; None where a count proves
+            the longer answer whole.
     """
 
     name: str
@@ -147,13 +150,14 @@ class LiveFeed:
     count_url: Callable[[Pull], str] | None = None
     count: Callable[[Answer], int] | None = None
     rows_in: Callable[[Answer], int] | None = None
+    alone: Callable[[Sequence[str], date], Pull] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
     """Periods of some series to ask for together."""
 
-    kind: Literal["history", "new", "again"]
+    kind: Literal["history", "new", "again", "alone"]
     series: tuple[LiveSeries, ...]
     first: date
     last: date | None = None

@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from cbi_pipeline.feeds import Feed, IncompleteResponse, Parsed, Request, csv_import
+from cbi_pipeline.ingest._absent import FEW_GONE, GONE_LIMIT
 from cbi_pipeline.ingest._engine import (
     IngestReport,
     Prepared,
@@ -18,7 +19,6 @@ from cbi_pipeline.ingest._engine import (
     require,
 )
 from cbi_pipeline.ingest._files import read_file
-from cbi_pipeline.ingest._judge import FEW_GONE, GONE_LIMIT
 from cbi_pipeline.ledger import Ledger, bind_warehouse
 from cbi_pipeline.settings import Settings
 from cbi_pipeline.warehouse import NothingPublished, Store, Warehouse

@@ -10,6 +10,7 @@ import polars as pl
 
 from cbi_pipeline.feeds import FeedError, IncompleteResponse, UnexpectedShape
 from cbi_pipeline.feeds.live import LiveFeed, Pull
+from cbi_pipeline.ingest._absent import gone_cells
 from cbi_pipeline.ingest._faults import Fault
 from cbi_pipeline.ingest._held import CELL, Cells, Held
 from cbi_pipeline.ingest._night import Landed, LandedPull
@@ -19,10 +20,6 @@ from cbi_pipeline.ingest._shape import misshapen, shape_faults
 from cbi_pipeline.ingest._spool import MANY, Spool
 from cbi_pipeline.ledger import Ledger, Response
 from data_contracts.observation import OBSERVATION
-
-#: Of the periods a pull asks for again, the most that may be gone at once before the answer is
-#: doubted; publishers withdraw single days.
-GONE_LIMIT, FEW_GONE = 0.2, 3
 
 _ROW_COLUMNS = [name for name in OBSERVATION.dtypes if name not in ("version", "seen_at", "txn_id")]
 _COUNTS = ("parsed", "accepted", "quarantined", "duplicates", "ignored")
@@ -223,15 +220,7 @@ def _gone(
     """Expected cells that are not there, and of which series too many are gone to believe it."""
     # A row set aside is not a row withdrawn: such a series says nothing about absent periods.
     silent = ~pl.col("series_id").is_in(rejected["series_id"].unique().implode())
-    gone = expected.join(good, on=CELL, how="anti").filter(silent)
-    share = (
-        gone.group_by("series_id")
-        .len("gone")
-        .join(expected.group_by("series_id").len("held"), on="series_id")
-    )
-    limit = pl.max_horizontal(pl.col("held") * GONE_LIMIT, pl.lit(FEW_GONE))
-    empty = (pl.col("gone") == pl.col("held")) & (pl.col("held") > 1)
-    return gone, share.filter((pl.col("gone") > limit) | empty)
+    return gone_cells(expected.filter(silent), good)
 
 
 def _require_believable(feed: LiveFeed, pull: Pull, lost: pl.DataFrame) -> None:

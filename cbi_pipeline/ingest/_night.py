@@ -23,6 +23,7 @@ from cbi_pipeline.feeds import (
     RejectedCredential,
 )
 from cbi_pipeline.feeds.live import Answer, LiveFeed, Pull
+from cbi_pipeline.ingest._absent import questions, require_absent
 from cbi_pipeline.ingest._boundary import reading
 from cbi_pipeline.ingest._client import Client, Patience
 from cbi_pipeline.ingest._faults import Fault
@@ -219,6 +220,9 @@ def _complete(landing: _Landing, pull: Pull, held: Held) -> LandedPull:
         expected = landing.rows * _series_per_row(pull)
         if landing.says_new or len(known.within(pull)) != expected:
             _counted(landing, pull)
+    for alone in questions(feed, landed.rows, pull, held):
+        for _, parsed in landing.pages(alone, None):
+            require_absent(pull, alone, parsed.frame, feed.name)
     return landed
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -57,12 +56,7 @@ def read_pull(
         refused: rows set aside when it was first judged.
     """
     asked, before = metas(feed), _by_page(refused, landed.responses)
-    blocks = landed.rows.blocks
-    known = Counter(
-        {block: sum(held.get(name, 0) for name in names) for block, names in blocks.members.items()}
-    )
-    for group in blocks.groups(landed.rows.sizes() + known):
-        series = tuple(name for block in group for name in blocks.members[block])
+    for group, series in landed.rows.blocks.batches(landed.rows.sizes(), held):
         parsed = _dated(landed.rows.take(group), list(held), now)
         followed = {name: asked[name] for name in series if name in asked}
         screened = screen(parsed, followed, now, before)

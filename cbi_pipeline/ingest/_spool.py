@@ -56,6 +56,21 @@ class Blocks:
             found.setdefault(number, []).append(name)
         return {number: tuple(found[number]) for number in sorted(found)}
 
+    def batches(
+        self, rows: Counter[int], held: Mapping[str, int]
+    ) -> Iterator[tuple[tuple[int, ...], tuple[str, ...]]]:
+        """Blocks to judge together, and their series, when what is held of them is looked at too.
+
+        Args:
+            rows: rows to look at of each block.
+            held: rows held of each series.
+        """
+        known: Counter[int] = Counter()
+        for name, number in self.numbers.items():
+            known[number] += held.get(name, 0)
+        for group in self.groups(rows + known):
+            yield group, tuple(name for block in group for name in self.members[block])
+
     def groups(self, sizes: Mapping[int, int]) -> Iterator[tuple[int, ...]]:
         """Blocks to judge together: as many in a row as stay below ``MANY``, one at least.
 

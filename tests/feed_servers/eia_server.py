@@ -24,7 +24,9 @@ class EiaServer(FeedServer):
     ``bounds_ignored`` (periods nobody asked for), ``column_added``, ``column_removed``,
     ``retyped`` (numbers that are lists), ``numbers`` (JSON numbers, as before 2.1.6),
     ``weekly`` (answers another frequency), ``warning``, ``old_500`` (a refusal with status 500),
-    ``frequency_error``, ``total_changes``, ``suspended`` (the key's own 403).
+    ``frequency_error``, ``total_changes``, ``repeated`` (a row twice in the place of another,
+    in any answer of several periods), ``lost`` (such an answer lacks a row, and counts without it),
+    ``disordered`` (rows of a page in another order), ``suspended`` (the key's own 403).
     """
 
     KEY = "k" * 40
@@ -34,6 +36,7 @@ class EiaServer(FeedServer):
         self.key = key
         self.publisher = Publisher()
         self.cap = 5000
+        self.hit = -5
 
     @property
     def url(self):
@@ -93,7 +96,13 @@ class EiaServer(FeedServer):
         if self.springs("filter_ignored"):
             found.append((date(2020, 1, 3), "STRANGER", "1.00"))
         self.springs("bounds_ignored")
-        return [_row(*one) for one in sorted(found)]
+        rows = [_row(*one) for one in sorted(found)]
+        if len({row["period"] for row in rows}) > 1:
+            if self.springs("repeated"):
+                rows[self.hit] = rows[self.hit - 1]
+            if self.springs("lost"):
+                del rows[self.hit]
+        return rows[::-1] if self.springs("disordered") else rows
 
     def _spoil(self, asked, page, total, rows, offset):
         if self.springs("empty"):

@@ -35,6 +35,8 @@ REFUSED = [
     ("huge", ALWAYS, "IncompleteResponse", "larger than"),
     ("empty", ALWAYS, "IncompleteResponse", "periods we hold"),
     ("cap", ALWAYS, "IncompleteResponse", "an empty page after"),
+    ("repeated", ALWAYS, "IncompleteResponse", "repeat others"),
+    ("lost", ALWAYS, "IncompleteResponse", "comes when it is asked for alone"),
     ("warning", ALWAYS, "IncompleteResponse", "parameter out of range"),
     ("filter_ignored", ALWAYS, "UnexpectedShape", "STRANGER"),
     ("bounds_ignored", ALWAYS, "UnexpectedShape", "periods not asked for"),
@@ -151,7 +153,12 @@ def test_pages_are_followed_to_the_total(tmp_path, server):
 
 
 @pytest.mark.parametrize(
-    ("trap", "words"), [("overlap", "repeats rows"), ("total_changes", "the total changed")]
+    ("trap", "words"),
+    [
+        ("overlap", "repeats rows"),
+        ("total_changes", "the total changed"),
+        ("disordered", "not in the order asked for"),
+    ],
 )
 def test_pages_that_do_not_fit_together_are_not_used(tmp_path, server, trap, words):
     small = eia_installation(tmp_path / "home", server, page=7)
@@ -244,6 +251,43 @@ def test_a_withdrawn_value_becomes_a_row_known_since_it_was_seen(installed, serv
     server.publisher.now = again
     installed.night(again)
     assert installed.values()[gone] == 22.76
+
+
+@pytest.mark.parametrize("hit", [1, -1, slow(-17)])
+def test_a_repeated_row_that_hides_a_missing_one_withdraws_nothing(installed, server, hit):
+    before = installed.content()
+    server.publisher.now = NEXT
+    server.traps["repeated"], server.hit = ALWAYS, hit
+    installed.night(NEXT)
+    assert installed.errors() == {"IncompleteResponse"}
+    assert installed.content() == before
+
+
+def test_a_withdrawal_is_asked_again_that_period_alone_and_by_no_other_night(installed, server):
+    gone = date(2020, 4, 10)
+    server.publisher.publish(NEXT, "RWTC", gone, server.publisher.WITHDRAWN)
+    server.publisher.now = NEXT
+    server.requests.clear()
+    installed.night(NEXT)
+    bounds = [(asked.one("start"), asked.one("end")) for asked in server.requests]
+    assert bounds.count((gone.isoformat(), gone.isoformat())) == 1
+    asked = len(server.requests)
+    installed.night(NEXT + timedelta(days=1))
+    assert len(server.requests) <= 2 * asked - 1, "what is withdrawn is not asked for again"
+
+
+def test_an_answer_that_lost_one_series_of_a_day_withdraws_nothing(tmp_path, server):
+    from tests.feed_servers.conftest import publish_spot
+
+    publish_spot(server, "RBRTE")
+    both = eia_installation(tmp_path / "home", server, codes=("RWTC", "RBRTE"))
+    both.night(FIRST_NIGHT)
+    before = both.content()
+    server.publisher.now = NEXT
+    server.traps["lost"], server.hit = ALWAYS, -8
+    both.night(NEXT)
+    assert "comes when it is asked for alone" in both.problem()
+    assert both.content() == before
 
 
 @pytest.mark.slow
