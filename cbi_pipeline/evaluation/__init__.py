@@ -44,6 +44,7 @@ from cbi_pipeline.evaluation.walk_forward import (
     FoldDone,
     absences,
     as_contender,
+    failures,
     fold_forecaster,
     walk_forward,
 )
@@ -79,6 +80,7 @@ __all__ = [
     "decide",
     "decision",
     "evaluation_id",
+    "failures",
     "first",
     "fold_forecaster",
     "garch_baselines",

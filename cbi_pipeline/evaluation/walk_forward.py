@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -65,6 +65,7 @@ def walk_forward(
     evaluation_id: str,
     cache_dir: Path | None = None,
     on_fold: Callable[[FoldDone], None] | None = None,
+    on_failure: Callable[[str, Exception], None] | None = None,
 ) -> pl.DataFrame:
     """Rows of ``evaluation.forecast`` of every recipe and baseline at the origins of the plan.
 
@@ -84,28 +85,42 @@ def walk_forward(
         evaluation_id: name of the evaluation.
         cache_dir: where finished folds are kept.
         on_fold: told after each fold.
+        on_failure: told the name of a contender that failed and why; it has no rows then, and the
+            others go on. By default its error is raised.
 
     Raises:
         ValueError: two contenders share a name, a forecast is not finite or has crossing
             quantiles, or a file of a finished fold is damaged.
     """
     contenders = [as_contender(recipe) for recipe in recipes]
+    _require_own_names(contenders)
+    chosen = list(_folds(panel, plan, targets))
+    keys = [_fold_identity(*fold) for fold in chosen] if cache_dir else [""] * len(chosen)
+    total = len(contenders) * len(chosen)
+    frames: list[pl.DataFrame] = []
+    for number, contender in enumerate(contenders):
+        own: list[pl.DataFrame] = []
+        try:
+            for (told, fold), key in zip(chosen, keys, strict=True):
+                began = time.monotonic()
+                frame, cached = _one_fold(told, contender, fold, plan, cache_dir, key)
+                own.append(frame)
+                if on_fold is not None:
+                    done, seconds = number * len(chosen) + len(own), time.monotonic() - began
+                    on_fold(FoldDone(contender.name, fold.name, done, total, cached, seconds))
+        except Exception as error:
+            if on_failure is None:
+                raise
+            on_failure(contender.name, error)
+        else:
+            frames += own
+    return _finish(frames, evaluation_id)
+
+
+def _require_own_names(contenders: Sequence[Contender]) -> None:
     names = [contender.name for contender in contenders]
     if len(set(names)) != len(names):
         raise ValueError(f"every recipe of an evaluation needs its own name, got {names}")
-    chosen = list(_folds(panel, plan, targets))
-    keys = [_fold_identity(*fold) for fold in chosen] if cache_dir else [""] * len(chosen)
-    frames: list[pl.DataFrame] = []
-    for contender in contenders:
-        for (told, fold), key in zip(chosen, keys, strict=True):
-            began = time.monotonic()
-            folder = _folder(cache_dir, contender, fold, key)
-            frame, cached = _one_fold(told, contender, fold, plan, folder)
-            frames.append(frame)
-            if on_fold is not None:
-                total, seconds = len(contenders) * len(chosen), time.monotonic() - began
-                on_fold(FoldDone(contender.name, fold.name, len(frames), total, cached, seconds))
-    return _finish(frames, evaluation_id)
 
 
 def absences(
@@ -129,6 +144,22 @@ def absences(
     ]
     columns = ("evaluation_id", "recipe", "commodity", "reason", "absent", "last", "planned")
     frame = pl.DataFrame(rows, schema=columns, orient="row")
+    return ABSENCE.validate(frame.select(list(ABSENCE.dtypes)).cast(pl.Schema(ABSENCE.dtypes)))
+
+
+def failures(plan: Plan, reasons: Mapping[str, str], evaluation_id: str) -> pl.DataFrame:
+    """Rows of ``evaluation.absence`` of contenders that failed: they sit out every origin.
+
+    Args:
+        plan: origins and refits.
+        reasons: why each failed, in words, by its name.
+        evaluation_id: name of the evaluation.
+    """
+    planned = plan.origins.group_by("commodity").agg(planned=pl.len(), last=pl.max("session"))
+    rows = [planned.with_columns(recipe=pl.lit(n), reason=pl.lit(w)) for n, w in reasons.items()]
+    if not rows:
+        return ABSENCE.empty()
+    frame = pl.concat(rows).with_columns(evaluation_id=pl.lit(evaluation_id), absent="planned")
     return ABSENCE.validate(frame.select(list(ABSENCE.dtypes)).cast(pl.Schema(ABSENCE.dtypes)))
 
 
@@ -204,8 +235,9 @@ def _absent(
 
 
 def _one_fold(
-    panel: Panel, contender: Contender, fold: Fold, plan: Plan, folder: Path | None
+    panel: Panel, contender: Contender, fold: Fold, plan: Plan, cache_dir: Path | None, key: str
 ) -> tuple[pl.DataFrame, bool]:
+    folder = _folder(cache_dir, contender, fold, key)
     finished = _finished(folder) if folder else None
     if finished is not None:
         return finished, True

@@ -1,23 +1,30 @@
 """What fails in one model leaves the other, and the one in use, speaking."""
 
+from importlib import import_module
+
 import dagster as dg
 import pytest
 
 from cbi_pipeline import features, market
 from cbi_pipeline.catalogue import Catalogue, Commodity
 from cbi_pipeline.defs.alerts import feed_edges
+from cbi_pipeline.defs.evaluation.assets import walk_forward
+from cbi_pipeline.defs.evaluation.trial import Trial
 from cbi_pipeline.defs.features.assets import row, target
 from cbi_pipeline.defs.forecasting import models
 from cbi_pipeline.defs.forecasting.assets import refresh
 from cbi_pipeline.defs.issued.assets import forecast
 from cbi_pipeline.defs.issued.speech import spoken as speak
+from cbi_pipeline.defs.knowledge import evidence_at, knowledge
 from cbi_pipeline.defs.market.assets import price
 from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.defs.registry.assets import decision
 from cbi_pipeline.defs.standing import conclude
+from cbi_pipeline.evaluation import Learned
 from cbi_pipeline.forecasting import TrainingFailed
 from cbi_pipeline.ingest import fault_log
 from cbi_pipeline.issued import newest_statuses, note_faults, standing_faults
-from cbi_pipeline.registry import _publish
+from cbi_pipeline.registry import _publish, chronicle
 from cbi_pipeline.settings import Settings
 from tests.system.homes import copied
 
@@ -191,3 +198,60 @@ def test_targets_that_cannot_be_made_are_told_and_silence_no_one(pipeline, monke
         night(pipeline, price, row, target)
     assert spoken(pipeline) == {"forecast"}
     assert alerts(pipeline) == [("wti targets", "opened")]
+
+
+def judging_breaks(monkeypatch, *names: str) -> None:
+    """A contender whose training fails, or whose numbers are none."""
+    forecast = Learned.forecast
+
+    def failing(self, panel, fold, folder):
+        if self.name in names:
+            raise TrainingFailed("the loss is not finite at epoch 1")
+        return forecast(self, panel, fold, folder)
+
+    monkeypatch.setattr(Learned, "forecast", failing)
+
+
+def code_changes(monkeypatch, identity: str) -> None:
+    """The evidence at hand is of other code."""
+    for name in ("plan", "walk_forward"):
+        module = import_module(f"cbi_pipeline.evaluation.{name}")
+        monkeypatch.setattr(module, "code_identity", lambda: identity)
+
+
+def judged(pipeline: Pipeline) -> set[str]:
+    result = dg.materialize(
+        [walk_forward, decision],
+        resources={"pipeline": pipeline},
+        run_config=QUIET | {"ops": {"evaluation__walk_forward": {"config": {"anew": True}}}},
+        instance=dg.DagsterInstance.ephemeral(),
+    )
+    assert result.success
+    trial = Trial(knowledge(pipeline, evidence_at(pipeline)), pipeline)
+    with pipeline.warehouse.read() as store:
+        found = store.table("evaluation.forecast", "evaluation_id = ?", [trial.name])
+    return set(found["recipe"])
+
+
+def test_a_contender_that_cannot_be_judged_costs_the_others_no_evidence(pipeline, monkeypatch):
+    code_changes(monkeypatch, "e" * 64)
+    with monkeypatch.context() as patched:
+        judging_breaks(patched, CHALLENGER)
+        recipes = judged(pipeline)
+    assert CHALLENGER not in recipes
+    assert {CHAMPION, "climatology", "ewma", "prior"} <= recipes
+    words = "was not judged: it failed: the loss is not finite at epoch 1"
+    assert [fault.problem for fault in standing_faults(pipeline.settings)] == [f"tiny {words}"]
+    with pipeline.warehouse.read() as store:
+        newest = chronicle(store.table("registry.decision")).row(-1, named=True)
+    assert (newest["recipe"], newest["verdict"]) == (CHALLENGER, "abstain")
+    code_changes(monkeypatch, "f" * 64)
+    assert CHALLENGER in judged(pipeline)
+    assert alerts(pipeline) == [("tiny evaluation", "opened"), ("tiny evaluation", "closed")]
+
+
+def test_without_the_champion_s_own_forecasts_there_is_no_evidence(pipeline, monkeypatch):
+    code_changes(monkeypatch, "e" * 64)
+    judging_breaks(monkeypatch, CHAMPION)
+    assert judged(pipeline) == set()
+    assert alerts(pipeline) == [("walk-forward evidence", "opened")]

@@ -1,6 +1,6 @@
 """Walk-forward evidence: how recipes and naive forecasts would have done."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import dagster as dg
 import polars as pl
@@ -9,7 +9,7 @@ from cbi_pipeline.defs import metadata, progress
 from cbi_pipeline.defs.evaluation import bands
 from cbi_pipeline.defs.evaluation.figures import skill_of
 from cbi_pipeline.defs.evaluation.trial import Trial, judged_in_week, judges_champion
-from cbi_pipeline.defs.faults import failure, note_fault
+from cbi_pipeline.defs.faults import close_others, failure, note_fault
 from cbi_pipeline.defs.knowledge import evidence_at, knowledge
 from cbi_pipeline.defs.pipeline import Pipeline
 from data_contracts.evaluation import CALIBRATED, SCORE
@@ -17,6 +17,8 @@ from data_contracts.evaluation import CALIBRATED, SCORE
 KEY = dg.AssetKey(["evaluation", "walk_forward"])
 #: In the fault log: evidence that could not be gathered.
 SUBJECT = "walk-forward evidence"
+#: Last word of the subject of one contender's fault there.
+CONTENDER = "evaluation"
 HEADLINES = ["crps", "mae", "hit_rate", "coverage_80", "skill_vs_climatology", "skill_vs_prior"]
 
 
@@ -109,9 +111,20 @@ def stands(trial: Trial, config: Evidence, pipeline: Pipeline) -> str | None:
 
 
 def gathered(trial: Trial, pipeline: Pipeline) -> dict[str, pl.DataFrame]:
-    """Forecasts of the trial, those of the recipes calibrated as well, scores, and who sat out."""
-    from cbi_pipeline.evaluation import absences, calibrate, score
+    """Forecasts of the trial, those of the recipes calibrated as well, scores, and who sat out.
+
+    A contender that fails sits out and is a fault of its own; the champion and the naive forecasts
+    that every champion must beat may not fail.
+    """
+    from cbi_pipeline.evaluation import BASELINES, absences, calibrate, failures, score
     from cbi_pipeline.evaluation import walk_forward as walked
+
+    failed: dict[str, str] = {}
+
+    def note_failure(name: str, error: Exception) -> None:
+        if name in (*BASELINES, trial.lineup.champion.name):
+            raise error
+        failed[name] = f"it failed: {failure(error)}"
 
     steps = len(trial.contenders) * len(trial.plan.refits)
     with progress.track("walk-forward", steps) as done:
@@ -123,21 +136,38 @@ def gathered(trial: Trial, pipeline: Pipeline) -> dict[str, pl.DataFrame]:
             evaluation_id=trial.name,
             cache_dir=pipeline.settings.checkpoints_dir / "walk_forward",
             on_fold=lambda fold: done(f"{fold.recipe} {fold.fold}"),
+            on_failure=note_failure,
         )
+    note_contenders(failed, trial)
     learned = pl.col("recipe").is_in(list(trial.lineup.recipes))
     calibrated = calibrate(forecasts.filter(learned), trial.known.targets)
     everything = pl.concat([forecasts, calibrated])
     return {
         "evaluation.forecast": everything,
         "evaluation.score": score(everything, trial.known.targets, pipeline.catalogue),
-        "evaluation.absence": absences(
-            trial.known.panel,
-            trial.contenders,
-            trial.plan,
-            targets=trial.known.targets,
-            evaluation_id=trial.name,
+        "evaluation.absence": pl.concat(
+            [
+                absences(
+                    trial.known.panel,
+                    [one for one in trial.contenders if one.name not in failed],
+                    trial.plan,
+                    targets=trial.known.targets,
+                    evaluation_id=trial.name,
+                ),
+                failures(trial.plan, failed, trial.name),
+            ]
         ),
     }
+
+
+def note_contenders(failed: Mapping[str, str], trial: Trial) -> None:
+    """Note the contenders that could not be judged, and those that can again."""
+    for one in trial.contenders:
+        why = failed.get(one.name)
+        words = None if why is None else f"{one.name} was not judged: {why}"
+        note_fault(trial.pipeline, f"{one.name} {CONTENDER}", words)
+    entered = {f"{one.name} {CONTENDER}" for one in trial.contenders}
+    close_others(trial.pipeline, CONTENDER, entered)
 
 
 def headlines(scores: pl.DataFrame) -> pl.DataFrame:
