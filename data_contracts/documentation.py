@@ -83,9 +83,17 @@ def _family(family: Family) -> str:
         f"- release: {release}\n"
         f"- as a whole: {_shape(family.shape)}\n"
         f"- stale after: {family.staleness.days} days\n"
-        f"- revisions: {family.revisions}\n"
+        f"- revisions: {family.revisions}{_restated(family)}\n"
         f"- rights: {family.rights}\n"
         f"- version: {family.version}\n\n"
+    )
+
+
+def _restated(family: Family) -> str:
+    if family.restated_share is None:
+        return ""
+    return (
+        f"; an answer that changes over {family.restated_share:.0%} is held until it is seen again"
     )
 
 

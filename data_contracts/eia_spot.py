@@ -17,8 +17,9 @@ EIA_SPOT_DAILY = Family(
     release=eia_spot_weekly,
     staleness=timedelta(days=21),
     revisions="rarely restated; values on holidays have been published and withdrawn",
+    restated_share=0.2,
     rights="public-domain",
     # Worst of WTI, Brent and Henry Hub to 2026: 15 days, 13 of 40 values, a factor of 5 (2021-02).
     shape=Shape(ascending=True, spacing=(1, 31), distinct_floor=0.2, scale_limit=20.0),
-    version="1.1.0",
+    version="1.2.0",
 )

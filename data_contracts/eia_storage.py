@@ -36,7 +36,8 @@ EIA_GAS_STORAGE = Family(
     release=eia_storage_weekly,
     staleness=timedelta(days=21),
     revisions="restated when a change reaches 4 Bcf, off schedule when it reaches 10",
+    restated_share=0.5,
     rights="public-domain",
     shape=Shape(ascending=True, spacing=(7, 7), distinct_floor=0.5, scale_limit=20.0),
-    version="1.1.0",
+    version="1.2.0",
 )

@@ -16,10 +16,11 @@ EIA_WPSR = Family(
     release=eia_wpsr,
     staleness=timedelta(days=21),
     revisions="a week's values are restated with later reports",
+    restated_share=0.5,
     rights="public-domain",
     # Exports and field production were carried forward for months at a time before 2010: 9 of 40.
     shape=Shape(ascending=True, spacing=(7, 7), distinct_floor=0.15, scale_limit=20.0),
-    version="1.1.0",
+    version="1.2.0",
 )
 
 EIA_RETAIL_WEEKLY = Family(
@@ -32,8 +33,9 @@ EIA_RETAIL_WEEKLY = Family(
     release=eia_retail_weekly,
     staleness=timedelta(days=21),
     revisions="rarely restated",
+    restated_share=0.2,
     rights="public-domain",
     # Worst of the archived series: 35 of 40 values, a factor of 2.1.
     shape=Shape(ascending=True, spacing=(7, 7), distinct_floor=0.5, scale_limit=5.0),
-    version="1.1.0",
+    version="1.2.0",
 )

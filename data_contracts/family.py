@@ -36,6 +36,8 @@ class Family:
         release: when a period becomes public; None when every row carries its issue's own date.
         staleness: age beyond which the newest value is no longer used.
         revisions: how the publisher changes values, in words.
+        restated_share: most of the values held that one answer may change, as a share; an answer
+            that changes more is believed at second sight. None where nothing is claimed.
         rights: rights label.
         shape: what each of its series keeps as a whole.
         extra: further row rules, which may read the other rows of the same answer.
@@ -54,6 +56,7 @@ class Family:
     rights: Rights
     shape: Shape = Shape()  # noqa: RUF009  (frozen)
     extra: tuple[RowRule, ...] = field(default=(), compare=False)
+    restated_share: float | None = None
     version: str = "1.0.0"
 
     def rules(

@@ -26,6 +26,7 @@ from data_contracts.families import family
 from data_contracts.ledger import TRANSACTION
 from data_contracts.observation import QUARANTINE
 from data_contracts.reference import RELEASE, SERIES
+from data_contracts.restatement import is_confirmable
 
 #: However long a history is, its first load fits a small machine.
 _MEMORY = "128MB"
@@ -202,7 +203,8 @@ def _quarantine(
     """Rows of ``quarantine.row`` that a night adds or settles.
 
     A row refused again night after night is one quarantined row. An open one whose series and
-    period were answered anew, without it, is superseded.
+    period were answered anew, without it, is superseded, or accepted where a second sight let it
+    in.
     """
     opened = store.table("quarantine.row", "feed = ? AND fate = 'open'", [feed])
     answered = _answered(opened, judged)
@@ -210,10 +212,12 @@ def _quarantine(
     fresh = rejected.join(opened, on=_SAME_ROW, how="anti", nulls_equal=True).with_columns(
         txn_id=pl.lit(txn_id, pl.Int64), seen_at=pl.lit(seen_at, pl.Datetime("us", "UTC"))
     )
-    columns = list(QUARANTINE.dtypes)
-    return pl.concat(
-        [gone.with_columns(fate=pl.lit("superseded")).select(columns), fresh.select(columns)]
+    let_in = pl.col("series_id").is_in(list(judged.confirmed)) & pl.col("rule").is_in(
+        list(filter(is_confirmable, gone["rule"].unique()))
     )
+    fate = pl.when(let_in).then(pl.lit("accepted")).otherwise(pl.lit("superseded"))
+    columns = list(QUARANTINE.dtypes)
+    return pl.concat([gone.with_columns(fate=fate).select(columns), fresh.select(columns)])
 
 
 def refusals(feed: LiveFeed, judged: Judged) -> pl.DataFrame:

@@ -11,7 +11,8 @@ import polars as pl
 
 from cbi_pipeline.feeds.live import LiveFeed, Pull
 from cbi_pipeline.warehouse import NothingPublished, Store, Warehouse
-from data_contracts.observation import OBSERVATION
+from data_contracts.observation import OBSERVATION, QUARANTINE
+from data_contracts.restatement import is_confirmable
 
 CELL = ["series_id", "period"]
 _COLUMNS = ("series_id", "period", "value", "status")
@@ -51,10 +52,12 @@ class Held:
     Attributes:
         newest: newest period per series that has any.
         sizes: versions per series of which anything was ever held.
+        doubts: rows of ``quarantine.row`` that wait for a second sight, or were let in by one.
     """
 
     newest: Mapping[str, date] = field(default_factory=dict)
     sizes: Mapping[str, int] = field(default_factory=dict)
+    doubts: pl.DataFrame = field(default_factory=QUARANTINE.empty)
     _store: Store | None = None
 
     @classmethod
@@ -93,7 +96,10 @@ class Held:
             GROUP BY ALL""",
             [names],
         )
-        return cls(dict(newest.iter_rows()), dict(sizes.iter_rows()), store)
+        aside = store.table("quarantine.row", "feed = ? AND fate <> 'superseded'", [feed.name])
+        rules = list(filter(is_confirmable, aside["rule"].unique()))
+        doubts = aside.filter(pl.col("rule").is_in(rules))
+        return cls(dict(newest.iter_rows()), dict(sizes.iter_rows()), doubts, store)
 
     def cells(self, series: Collection[str]) -> Cells:
         """The cells of some series."""

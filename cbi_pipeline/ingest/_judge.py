@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 import polars as pl
@@ -11,8 +11,9 @@ import polars as pl
 from cbi_pipeline.feeds import FeedError, IncompleteResponse, UnexpectedShape
 from cbi_pipeline.feeds.live import LiveFeed, Pull
 from cbi_pipeline.ingest._absent import gone_cells
+from cbi_pipeline.ingest._doubt import doubt, doubt_faults, held_before, set_aside
 from cbi_pipeline.ingest._faults import Fault
-from cbi_pipeline.ingest._held import CELL, Cells, Held
+from cbi_pipeline.ingest._held import CELL, Held
 from cbi_pipeline.ingest._night import Landed, LandedPull
 from cbi_pipeline.ingest._read import ReadSeries, read_pull, sourced
 from cbi_pipeline.ingest._screen import NO_REFUSALS
@@ -37,6 +38,7 @@ class Judged:
         covered: series and periods that were asked for and answered.
         used: answers that rows were read from.
         faults: pulls and series that are not believed.
+        confirmed: series whose rows, set aside at first sight, may be let in.
         counts: parsed, accepted, quarantined, duplicates and ignored rows.
         newest: newest accepted period per series family.
     """
@@ -46,6 +48,7 @@ class Judged:
     covered: tuple[Pull, ...]
     used: tuple[Response, ...]
     faults: tuple[Fault, ...]
+    confirmed: frozenset[str]
     counts: Mapping[str, int]
     newest: Mapping[str, date]
 
@@ -83,6 +86,8 @@ class _Verdict:
         rejected: rejected rows, one line per broken rule.
         doubted: series of which too many rows are refused: refused and all rows.
         odd: series that no longer look like themselves, and how.
+        unsure: series held until they are seen again: the rule and the finding.
+        confirmed: series of which more than one night said that their sizes have changed.
         lost: series, periods gone and periods held, where too many are gone to believe it.
         newest: newest accepted period per series family.
     """
@@ -91,6 +96,8 @@ class _Verdict:
     rejected: pl.DataFrame
     doubted: Mapping[str, tuple[int, int]]
     odd: Mapping[str, str]
+    unsure: Mapping[str, tuple[str, str]]
+    confirmed: frozenset[str]
     lost: pl.DataFrame
     newest: pl.DataFrame
 
@@ -103,6 +110,7 @@ class _Part:
     rows: Spool
     rejected: pl.DataFrame
     faults: tuple[Fault, ...]
+    confirmed: frozenset[str]
     counts: Mapping[str, int]
     newest: pl.DataFrame
 
@@ -113,15 +121,23 @@ def judge(
     ledger: Ledger,
     held: Held,
     refused: pl.DataFrame = NO_REFUSALS,
+    *,
+    anew: bool = True,
 ) -> Judged:
     """Parse and screen what was landed against what is held.
 
-    Rows named in ``refused`` were set aside when this night was first judged and stay so.
+    Args:
+        feed: feed that was asked.
+        landed: what came.
+        ledger: where its bytes lie.
+        held: what is held of the feed's series.
+        refused: rows that were set aside when this night was first judged, and stay so.
+        anew: False where the night was judged before: what was believed then is.
     """
     parts, faults = [], []
     for pull in landed.pulls:
         try:
-            parts.append(_part(feed, pull, ledger, held, landed.at, refused))
+            parts.append(_part(feed, pull, ledger, held, landed.at, refused, anew))
         except FeedError as error:
             faults.append(pull.fault(error))
     newest = pl.concat([_NO_NEWEST, *(part.newest for part in parts)])
@@ -131,6 +147,7 @@ def judge(
         covered=tuple(part.landed.pull for part in parts),
         used=tuple(response for part in parts for response in part.landed.responses),
         faults=(*faults, *(fault for part in parts for fault in part.faults)),
+        confirmed=frozenset(name for part in parts for name in part.confirmed),
         counts={name: sum(part.counts[name] for part in parts) for name in _COUNTS},
         newest=dict(newest.group_by("family").agg(pl.col("period").max()).iter_rows()),
     )
@@ -143,22 +160,29 @@ def _part(
     held: Held,
     now: datetime,
     refused: pl.DataFrame,
+    anew: bool,
 ) -> _Part:
     rows = Spool(landed.rows.blocks, landed.rows.folder)
     found = [
-        _verdict(feed, landed, read, held.cells(read.series), now, rows)
+        _verdict(feed, landed, read, held, now, rows, anew=anew)
         for read in read_pull(feed, landed, held.sizes, now, refused)
     ]
     _require_believable(feed, landed.pull, pl.concat(one.lost for one in found))
     rejected = sourced(pl.concat(one.rejected for one in found), feed, landed, ledger)
     doubted = {name: counts for one in found for name, counts in one.doubted.items()}
     odd = {name: words for one in found for name, words in one.odd.items()}
+    unsure = {name: why for one in found for name, why in one.unsure.items()}
     counts = {name: sum(one.counts[name] for one in found) for name in found[0].counts}
     return _Part(
         landed=landed,
         rows=rows,
         rejected=rejected,
-        faults=(*_series_faults(feed, landed, doubted), *shape_faults(feed, landed, odd)),
+        faults=(
+            *_series_faults(feed, landed, doubted),
+            *shape_faults(feed, landed, odd),
+            *doubt_faults(feed, landed, unsure),
+        ),
+        confirmed=frozenset(name for one in found for name in one.confirmed),
         counts={
             **counts,
             "quarantined": rejected.select("response_id", "locator").n_unique(),
@@ -172,18 +196,26 @@ def _verdict(
     feed: LiveFeed,
     landed: LandedPull,
     read: ReadSeries,
-    held: Cells,
+    held: Held,
     now: datetime,
     rows: Spool,
+    *,
+    anew: bool,
 ) -> _Verdict:
     """Judge some series of a pull, and put the rows to record into ``rows``."""
-    rejected = read.screened.rejected
-    odd = misshapen(feed, landed.pull, read.good, rejected, held)
-    expected = held.within(landed.pull)
+    rejected, cells = read.screened.rejected, held.cells(read.series)
+    doubts = doubt(feed, read.good, cells, held.doubts, now)
+    if not anew:
+        doubts = replace(doubts, held={})
+    odd = misshapen(feed, landed.pull, read.good, rejected, cells, doubts.resized)
+    doubts = doubts.less(odd)
+    expected = cells.within(landed.pull)
     gone, lost = _gone(expected, read.good, rejected)
-    believed = ~pl.col("series_id").is_in(list(odd))
+    unbelieved = {*odd, *doubts.held, *held_before(rejected)}
+    believed = ~pl.col("series_id").is_in(list(unbelieved))
+    aside = set_aside(cells.news(read.good), doubts, rejected)
     good = read.good.filter(believed).select(_ROW_COLUMNS)
-    rows.put(held.news(good))
+    rows.put(cells.news(good))
     rows.put(_withdrawals(gone.filter(believed), landed.responses[-1], now))
     return _Verdict(
         counts={
@@ -191,9 +223,11 @@ def _verdict(
             "accepted": len(good),
             "duplicates": read.screened.duplicates,
         },
-        rejected=rejected,
+        rejected=pl.concat([rejected, aside]),
         doubted=read.doubted,
         odd=odd,
+        unsure=doubts.held,
+        confirmed=doubts.confirmed,
         lost=lost,
         newest=_newest(good, feed),
     )

@@ -213,7 +213,7 @@ def _again(store: Store, entry: Entry, entries: Sequence[Entry], source: Bytes) 
     if entry.question["kind"] == "night":
         feed, landed = night(entry, source)
         held = Held.read(store, feed)
-        judged = judge(feed, landed, source.ledger, held, source.refused(entry))
+        judged = judge(feed, landed, source.ledger, held, source.refused(entry), anew=False)
         return write_night(store, feed, landed, judged, source.ledger, entry.txn_id).state
     first = entries[entry.question["of"] - 1]
     told = entry.question["places"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import date
 
@@ -18,7 +18,12 @@ from data_contracts.shape import Shape, findings
 
 
 def misshapen(
-    feed: LiveFeed, pull: Pull, good: pl.DataFrame, rejected: pl.DataFrame, held: Cells
+    feed: LiveFeed,
+    pull: Pull,
+    good: pl.DataFrame,
+    rejected: pl.DataFrame,
+    held: Cells,
+    resized: Collection[str],
 ) -> Mapping[str, str]:
     """Series that break their shape inside what a pull asked for, and how.
 
@@ -28,6 +33,7 @@ def misshapen(
         good: rows that keep their contract, in the order of the answer.
         rejected: rejected rows, one line per broken rule.
         held: what was known of these series before.
+        resized: series whose sizes are judged elsewhere.
     """
     new = good.select("series_id", "period", "value")
     refused = _one_part(rejected.unique("row"))
@@ -36,7 +42,8 @@ def misshapen(
     whole = _one_part(pl.concat([new, before.join(new, on=CELL, how="anti")]))
     asked = pl.col("period").is_between(pull.first, pull.last or date.max)
     rest = findings(whole, refused, _shapes(feed, ordered=False)).filter(asked)
-    found = pl.concat([order, rest]).select("series_id", "detail")
+    judged = pl.col("series_id").is_in(list(resized)) & (pl.col("rule") == "scale_change")
+    found = pl.concat([order, rest.filter(~judged)]).select("series_id", "detail")
     return dict(found.unique("series_id", keep="first", maintain_order=True).iter_rows())
 
 

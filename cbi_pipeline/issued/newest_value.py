@@ -11,6 +11,7 @@ from cbi_pipeline.issued.abstain import DESK
 from cbi_pipeline.market import next_sessions, sessions
 from cbi_pipeline.warehouse import Store
 from data_contracts.families import FAMILIES
+from data_contracts.restatement import is_confirmable
 
 
 def open_refusals(store: Store, series: str) -> pl.DataFrame:
@@ -37,10 +38,16 @@ def describe_held_value(
     if held.is_empty():
         return None
     row = held.row(-1, named=True)
+    settles = "A correction by the source settles it; see `cbi quarantine list`"
+    if is_confirmable(row["rule"]):
+        settles = (
+            "A second night that says the same confirms it, or `cbi quarantine retry --rule "
+            f"{row['rule']}`"
+        )
     return (
         f"the value of {row['period']} is held for confirmation: {row['column_name']} "
         f"{row['value'] or 'empty'} breaks the rule {row['rule']}, and the newest price in use is "
-        f"of {newest}. A correction by the source settles it; see `cbi quarantine list`"
+        f"of {newest}. {settles}"
     )
 
 

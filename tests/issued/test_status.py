@@ -52,10 +52,10 @@ def observed(days: list[date], price=lambda day: 60 + day.day / 10, public=None)
     )
 
 
-def refused(count: int, period: date | None) -> pl.DataFrame:
+def refused(count: int, period: date | None, rule: str = "bounds") -> pl.DataFrame:
     row = {
         "response_id": "r" * 16,
-        "rule": "bounds",
+        "rule": rule,
         "feed": "eia",
         "series_id": BRENT.price_series,
         "period": period,
@@ -81,6 +81,7 @@ def status(
     prices=None,
     aside=0,
     period=None,
+    rule="bounds",
     family=None,
     rows=READY,
     catalogue=ONE,
@@ -91,7 +92,7 @@ def status(
         if prices is not None:
             store.append("raw.observation", prices)
         if aside:
-            store.append("quarantine.row", refused(aside, period))
+            store.append("quarantine.row", refused(aside, period, rule))
         if family is not None:
             store.replace("ref.series", series_of(family))
     warehouse.publish()
@@ -237,6 +238,16 @@ def test_a_value_of_the_newest_session_that_is_set_aside_is_held_for_confirmatio
         "the value of 2026-08-18 is held for confirmation: value 99999 breaks the rule bounds, and "
         "the newest price in use is of 2026-08-17. A correction by the source settles it; see "
         "`cbi quarantine list`"
+    )
+
+
+def test_a_value_that_is_held_until_it_is_seen_again_says_who_can_confirm_it(settings):
+    found = status(
+        settings, prices=observed(DAYS[:-1]), aside=1, period=DAYS[-1], rule="factor_of_10"
+    )
+    assert found.reason.endswith(
+        "A second night that says the same confirms it, or `cbi quarantine retry --rule "
+        "factor_of_10`"
     )
 
 
