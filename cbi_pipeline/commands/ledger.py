@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cbi_pipeline.commands.console import console, errors
+from cbi_pipeline.commands.console import Refusal, console, errors
 from cbi_pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -43,6 +44,25 @@ def verify() -> int:
         return 1
     console.print(f"{len(ledger.responses())} responses and {issued:,} forecast rows are sound")
     return 0
+
+
+@app.command("accept-clock")
+def accept_clock(
+    reason: Annotated[str, typer.Option(help="Why this machine's clock is right: required.")],
+) -> None:
+    """Say that the clock is right although it contradicts the newest ingestion.
+
+    Ingestion stops where nothing bears witness to a clock that is behind the ledger's newest entry,
+    or, for a live feed, two days past it. After this it goes on; the reason is kept in the ledger.
+    """
+    from cbi_pipeline.ingest import accept_clock as note
+    from cbi_pipeline.ledger import Ledger
+
+    try:
+        accepted = note(Ledger(load_settings().ledger_dir), datetime.now(UTC), reason)
+    except ValueError as error:
+        raise Refusal(str(error)) from error
+    console.print(f"accepted: it is {accepted.at:%Y-%m-%d %H:%M} UTC ({accepted.reason})")
 
 
 def _verify_warehouse(settings: Settings, ledger: Ledger) -> tuple[list[str], int]:

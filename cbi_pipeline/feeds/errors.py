@@ -7,6 +7,7 @@ FeedError
 ├── FeedUnavailable          no usable answer: network, timeout, server fault
 ├── UnexpectedShape          an answer whose structure cannot be read
 ├── IncompleteResponse       an answer that is provably not all of it
+├── ClockInDoubt             the machine's clock is not the hour of the service or of the ledger
 └── ArchiveError             the embedded records
     ├── ArchiveFileMissing       a recorded file is gone
     └── ArchiveChecksumMismatch  a file is not the one recorded
@@ -67,6 +68,10 @@ class UnexpectedShape(FeedError):
 
 class IncompleteResponse(FeedError):
     """The answer is provably not the whole of what was asked for."""
+
+
+class ClockInDoubt(FeedError):
+    """What would be written would be dated wrongly, as far as anything can tell."""
 
 
 class ArchiveError(FeedError):

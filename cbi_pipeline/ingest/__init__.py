@@ -1,6 +1,7 @@
 """The ingestion engine: fetch, land, parse, screen, commit."""
 
 from cbi_pipeline.ingest._client import Client, Patience
+from cbi_pipeline.ingest._clock import accept_clock, require_clock
 from cbi_pipeline.ingest._deliver import deliver, live_series
 from cbi_pipeline.ingest._engine import (
     END_OF_TIME,
@@ -64,6 +65,7 @@ __all__ = [
     "Screened",
     "SeriesMeta",
     "TableRuleBroken",
+    "accept_clock",
     "archive_series",
     "check_feeds",
     "commit",
@@ -84,6 +86,7 @@ __all__ = [
     "read_file",
     "rebuild",
     "require",
+    "require_clock",
     "require_live_home",
     "retry",
     "retry_quarantined",

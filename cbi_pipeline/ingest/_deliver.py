@@ -8,7 +8,9 @@ from datetime import datetime
 
 import polars as pl
 
+from cbi_pipeline.feeds import ClockInDoubt
 from cbi_pipeline.feeds.live import LiveFeed
+from cbi_pipeline.ingest._clock import require_clock
 from cbi_pipeline.ingest._engine import (
     END_OF_TIME,
     IngestReport,
@@ -60,6 +62,11 @@ def deliver(
     Returns:
         What was done; ``changed`` is False when nothing was written to the warehouse.
     """
+    try:
+        if landed.pulls and not landed.has_witness:
+            require_clock(ledger, feed.name, landed.at, nightly=True)
+    except ClockInDoubt as error:
+        landed = landed.unused(error)
     judged, report = _judged(feed, landed, ledger, warehouse)
     faults.settle(feed.name, (*landed.faults, *judged.faults), landed.at)
     return report

@@ -10,6 +10,7 @@ import polars as pl
 
 from cbi_pipeline.feeds import Feed, IncompleteResponse, Parsed, Request, csv_import
 from cbi_pipeline.ingest._absent import FEW_GONE, GONE_LIMIT
+from cbi_pipeline.ingest._clock import require_clock
 from cbi_pipeline.ingest._engine import (
     IngestReport,
     Prepared,
@@ -57,7 +58,7 @@ def import_csv(
         UnexpectedShape: the file is no such CSV.
         IncompleteResponse: too many periods that are held are not in the file.
         TableRuleBroken: too many rows break the contract, or none keeps it.
-        WarehouseError, LedgerDamaged: nothing can be written; says what to run first.
+        ClockInDoubt, WarehouseError, LedgerDamaged: nothing can be written; says what to do.
     """
     if not file.is_file():
         raise FileNotFoundError(f"{file} is no file")
@@ -70,6 +71,7 @@ def import_csv(
     _require_own(warehouse, series, unit)
     known = _series(series, unit, source, name or series)
     now = datetime.now(UTC)
+    require_clock(ledger, csv_import.FEED, now)
     feed = Feed(
         f"{csv_import.FEED}:{series}",
         f"Own history of {series}",

@@ -26,6 +26,7 @@ from cbi_pipeline.feeds.live import Answer, LiveFeed, Pull
 from cbi_pipeline.ingest._absent import questions, require_absent
 from cbi_pipeline.ingest._boundary import reading
 from cbi_pipeline.ingest._client import Client, Patience
+from cbi_pipeline.ingest._clock import Witness
 from cbi_pipeline.ingest._faults import Fault
 from cbi_pipeline.ingest._held import Cells, Held
 from cbi_pipeline.ingest._spool import Blocks, Spool
@@ -91,6 +92,7 @@ class Landed:
         faults: what went wrong; the answers it concerns are landed but will not be used.
         notices: what a person should know although nothing is lost.
         requests: questions asked.
+        has_witness: whether an answer gave its hour, and the clock agrees with it.
     """
 
     feed: str
@@ -99,6 +101,13 @@ class Landed:
     faults: tuple[Fault, ...] = ()
     notices: tuple[str, ...] = ()
     requests: int = 0
+    has_witness: bool = False
+
+    def unused(self, error: FeedError) -> Landed:
+        """The same night, nothing of which may be used."""
+        ids = [one.response_id for pull in self.pulls for one in pull.responses]
+        ids += [name for fault in self.faults for name in fault.response_ids]
+        return replace(self, pulls=(), faults=(Fault.of(error, "*", ids),))
 
 
 @dataclass(slots=True)
@@ -116,6 +125,7 @@ class _Landing:
     client: Client
     ledger: Ledger
     now: datetime
+    witness: Witness
     responses: list[Response] = field(default_factory=list)
     requests: int = 0
     rows: int = 0
@@ -125,6 +135,7 @@ class _Landing:
         """Ask, land the answer whatever it is, then judge it; its body is what was stored."""
         self.requests += 1
         answer, error = self.client.get(url)
+        self.witness.hear(answer.headers)
         response = self.ledger.land(
             feed=self.feed.name,
             url=url,
@@ -194,10 +205,10 @@ def land_night(
         return Landed(feed.name, now, (), (Fault.of(error, "*"),))
     pulls: list[LandedPull] = []
     faults: list[Fault] = []
-    requests = 0
+    requests, witness = 0, Witness(now)
     with client, Held.published(warehouse, feed) as held:
         for pull in feed.pulls(held.newest, now.astimezone(AGENCY_ZONE).date()):
-            landing = _Landing(feed, client, ledger, now)
+            landing = _Landing(feed, client, ledger, now, witness)
             try:
                 pulls.append(_complete(landing, pull, held))
             except FeedError as error:
@@ -208,7 +219,12 @@ def land_night(
                     break
             finally:
                 requests += landing.requests
-        return Landed(feed.name, now, tuple(pulls), tuple(faults), tuple(client.notices), requests)
+        notices = tuple(client.notices)
+    landed = Landed(
+        feed.name, now, tuple(pulls), tuple(faults), notices, requests, witness.has_spoken
+    )
+    wrong = witness.contradiction(feed.name)
+    return landed if wrong is None else landed.unused(wrong)
 
 
 def _complete(landing: _Landing, pull: Pull, held: Held) -> LandedPull:

@@ -10,6 +10,7 @@ import polars as pl
 
 from cbi_pipeline.feeds.live import LiveFeed
 from cbi_pipeline.ingest._again import Bytes
+from cbi_pipeline.ingest._clock import require_clock
 from cbi_pipeline.ingest._live import live_feeds
 from cbi_pipeline.ingest._readmit import PLACE, Passing, judge_again, readmit
 from cbi_pipeline.ingest._rebuild import contracts_today
@@ -80,9 +81,15 @@ def retry(
 
 
 def retry_quarantined(settings: Settings, rule: str, feed: str | None = None) -> list[Retried]:
-    """:func:`retry` now, with the ledger, warehouse and feeds of the settings."""
+    """:func:`retry` now, with the ledger, warehouse and feeds of the settings.
+
+    Raises:
+        ClockInDoubt: the machine's clock is behind what was ingested before.
+    """
+    ledger = Ledger(settings.ledger_dir)
+    require_clock(ledger, feed or "quarantine", datetime.now(UTC))
     return retry(
-        Ledger(settings.ledger_dir),
+        ledger,
         bind_warehouse(settings),
         live_feeds(settings),
         rule,

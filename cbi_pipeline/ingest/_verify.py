@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cbi_pipeline.ingest._clock import examine_acceptances
 from cbi_pipeline.ingest._engine import END_OF_TIME
 from cbi_pipeline.ingest._faults import FaultLog
 from cbi_pipeline.ledger import Ledger, standing_entries, verify_files
@@ -31,7 +32,8 @@ def verify_ledger(ledger: Ledger) -> list[str]:
         for name in fault.response_ids
         if name not in landed
     ]
-    return list(dict.fromkeys([*verify_files(ledger), *faults.faults, *unnamed]))
+    clock = examine_acceptances(ledger).faults
+    return list(dict.fromkeys([*verify_files(ledger), *faults.faults, *clock, *unnamed]))
 
 
 def verify_warehouse(ledger: Ledger, store: Store) -> list[str]:

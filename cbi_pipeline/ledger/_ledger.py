@@ -69,6 +69,7 @@ class Ledger:
         manifest: the responses, one a line.
         log_file: the ingestions, one a line.
         mark: what was committed last.
+        clock_file: where a person's word for the machine's clock is noted.
     """
 
     def __init__(self, root: Path) -> None:
@@ -77,6 +78,7 @@ class Ledger:
         self.manifest = root / "manifest.jsonl"
         self.log_file = root / "transactions.jsonl"
         self.mark = root / "committed.json"
+        self.clock_file = root / "clock.jsonl"
         self._known: dict[str, Response] = {}
         self._read = self._lines = 0
 
@@ -191,9 +193,18 @@ class Ledger:
         return standing_entries(read_entries(self.log_file))
 
     @property
+    def newest_entry(self) -> Entry | None:
+        """The newest ingestion; None before the first.
+
+        Raises:
+            LedgerDamaged: its line cannot be read.
+        """
+        return last_entry(self.log_file)
+
+    @property
     def has_entries(self) -> bool:
         """Whether anything was ever ingested."""
-        return last_entry(self.log_file) is not None
+        return self.newest_entry is not None
 
     @contextmanager
     def transaction(self, store: Store) -> Iterator[int]:
@@ -287,7 +298,7 @@ def identify_sighting(response: Response) -> str:
 def meaning(response: Response) -> tuple[str, str]:
     """Status and headers but for the hour, which every answer has of its own."""
     headers = json.loads(response.headers)
-    kept = {name: text for name, text in headers.items() if name.lower() != "date"}
+    kept = {name: text for name, text in headers.items() if name.lower() not in ("date", "age")}
     return str(response.status), json.dumps(kept, sort_keys=True)
 
 

@@ -39,6 +39,7 @@ LOOKS = {
 OTHERS = {
     *("run", "ui", "rebuild", "archive seal", "feeds pull", "feeds parse", "feeds import csv"),
     *("models promote", "models rollback", "models relocate", "quarantine retry"),
+    "ledger accept-clock",
 }
 
 

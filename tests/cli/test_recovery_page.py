@@ -95,6 +95,13 @@ def test_a_line_without_its_end(home, run):
     home.bring("C", 5.0)
 
 
+def test_a_clock_in_doubt(home, run):
+    (block,) = blocks("The clock is in doubt")
+    assert "(the machine was away for a month)" in run(block)
+    home.bring("C", 5.0)
+    run("cbi ledger verify")
+
+
 def test_a_lost_ledger(home, filled, run):
     shutil.rmtree(home.root / "ledger")
     (block,) = blocks("The ledger was lost, or put back from an older copy")

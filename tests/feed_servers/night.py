@@ -14,6 +14,7 @@ from cbi_pipeline.feeds.eia_series import SERIES as EIA
 from cbi_pipeline.feeds.live import LiveFeed
 from cbi_pipeline.ledger import Ledger
 from cbi_pipeline.warehouse import Warehouse
+from tests.feed_servers.server import FeedServer
 
 HASTY = ingest.Patience(
     connect=1.0, read=0.3, total=3.0, attempts=3, first_wait=0.01, longest_wait=1.0, size=8_000_000
@@ -43,10 +44,15 @@ class Installation:
     def faults(self):
         return ingest.FaultLog(self.home / "ledger")
 
-    def night(self, now: datetime) -> ingest.IngestReport:
-        self.landed = ingest.land_night(
-            self.feed, self.key, self.ledger, self.warehouse, now, patience=self.patience
-        )
+    def night(self, now: datetime, hour: datetime | None = None) -> ingest.IngestReport:
+        """A night at ``now`` by our clock, and by the server's unless it gives another hour."""
+        FeedServer.hour = hour or now
+        try:
+            self.landed = ingest.land_night(
+                self.feed, self.key, self.ledger, self.warehouse, now, patience=self.patience
+            )
+        finally:
+            FeedServer.hour = None
         report = ingest.deliver(self.feed, self.landed, self.ledger, self.warehouse, self.faults)
         self.reports.append(report)
         return report

@@ -5,6 +5,7 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
@@ -42,6 +43,10 @@ class FeedServer:
     (a body that unpacks to more than it should), ``elsewhere`` (redirect to another host),
     ``moved`` (redirect on the same host), ``hangup`` (closes without an answer).
     """
+
+    #: The hour that every server gives in its answers; None is the real one, ``NO_HOUR`` none.
+    hour: datetime | None = None
+    NO_HOUR = datetime.max
 
     def __init__(self):
         self.traps: dict[str, int] = {}
@@ -121,7 +126,10 @@ class _Handler(BaseHTTPRequestHandler):
         body = reply.body
         if reply.status == 200 and server.springs("cut"):
             body = body[: len(body) // 2]
-        self.send_response(reply.status)
+        self.send_response_only(reply.status)
+        if FeedServer.hour != FeedServer.NO_HOUR:
+            hour = FeedServer.hour.timestamp() if FeedServer.hour else None
+            self.send_header("Date", self.date_time_string(hour))
         self.send_header("Content-Type", reply.kind)
         for name, value in reply.headers.items():
             self.send_header(name, value)

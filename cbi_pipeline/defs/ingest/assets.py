@@ -21,6 +21,7 @@ from cbi_pipeline.ingest import (
     prepare,
     read_file,
     require,
+    require_clock,
 )
 from cbi_pipeline.ledger import Response
 from data_contracts.table_rules import DELIVERY_RULES
@@ -76,6 +77,7 @@ def archive_records(pipeline: dg.ResourceParam[Pipeline]) -> Iterator[Event]:
     folder = pipeline.settings.archive_dir
     feed, series = archive.feed(folder), archive_series(folder)
     record, seen_at = archive.read_record(folder), pipeline.now()
+    require_clock(pipeline.ledger, feed.name, seen_at)
     responses = land(feed, pipeline.ledger, read_file, seen_at)
     yield landed(responses, record.modified)
     # A closed record tells of nothing that was public later than its own last instant.
