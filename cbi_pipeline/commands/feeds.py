@@ -62,7 +62,13 @@ def pull(
     feed: Annotated[str, typer.Argument(help="Live feed, see `cbi feeds list`.")],
 ) -> int:
     """Ask a live feed for what is new: land its bytes, screen its rows, commit them."""
-    from cbi_pipeline.ingest import deliver_live, land_live, live_feeds, why_not_asked
+    from cbi_pipeline.ingest import (
+        deliver_live,
+        fault_log,
+        land_live,
+        live_feeds,
+        why_not_asked,
+    )
 
     settings = load_settings()
     if feed not in live_feeds(settings):
@@ -76,9 +82,11 @@ def pull(
         f"{feed}: {landed.requests} requests, {report.parsed:,} rows in, "
         f"{report.added:,} versions added, {report.quarantined:,} quarantined"
     )
-    for line in (*landed.faults, *landed.notices):
+    # What was landed whole may still be doubted when it is judged.
+    faults = fault_log(settings).open(feed)
+    for line in (*faults, *landed.notices):
         errors.print(str(line))
-    return 1 if landed.faults else 0
+    return 1 if faults else 0
 
 
 @app.command()

@@ -2,7 +2,9 @@
 
 The service leaves empty fields out of a row, truncates at its limit without a word, and states no
 total. So the columns are named in the question, their presence is read from the answer's headers,
-pages are ordered by row id, and an answer that says anything new is counted by a second question.
+pages are ordered by report date and row id, and an answer that says anything new is counted by a
+second question. The reports on futures alone and on futures and options combined have the same
+columns; a row says which it is of.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import groupby
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import polars as pl
 
@@ -26,7 +28,7 @@ from cbi_pipeline.feeds.errors import (
     RejectedCredential,
     UnexpectedShape,
 )
-from cbi_pipeline.feeds.feed import PARSED_SCHEMA, Parsed
+from cbi_pipeline.feeds.feed import PARSED_SCHEMA, STRANGER, Parsed
 from cbi_pipeline.feeds.json_body import decode_json, error_body
 from cbi_pipeline.feeds.live import (
     Answer,
@@ -38,7 +40,7 @@ from cbi_pipeline.feeds.live import (
     common_refusal,
     windows,
 )
-from data_contracts.cftc import measures
+from data_contracts.cftc import OPEN_INTEREST, measures
 from data_contracts.cftc_release import cftc_weekly
 
 FEED = "cftc"
@@ -47,6 +49,8 @@ BASE = "https://publicreporting.cftc.gov"
 PAGE = 1000
 AGAIN = timedelta(days=70)
 DATE, CODE = "report_date_as_yyyy_mm_dd", "cftc_contract_market_code"
+#: Unique, and in the order of the dates: a row that was replaced keeps its place.
+ROW, SCOPE = "id", "futonly_or_combined"
 
 _TOKEN = Credential(
     "CFTC_APP_TOKEN", "header", "X-App-Token", False, "https://publicreporting.cftc.gov"
@@ -98,11 +102,11 @@ def feed(base: str = BASE, series: Sequence[LiveSeries] = SERIES, page: int = PA
 
 def _pull(base: str, page: int, window: Window) -> Pull:
     report = window.series[0].group
-    columns = [DATE, CODE, "cftc_market_code", *measures(report)]
+    columns = [ROW, DATE, CODE, "cftc_market_code", SCOPE, *measures(report)]
     question = [
-        ("$select", ",".join([":id", *columns])),
+        ("$select", ",".join(columns)),
         ("$where", _where(window)),
-        ("$order", ":id"),
+        ("$order", f"{DATE},{ROW}"),
         ("$limit", str(page)),
         ("$offset", "0"),
     ]
@@ -159,12 +163,12 @@ def refusal(answer: Answer) -> FeedError | None:
 
 
 class PagesProof:
-    """No page repeats, nothing unasked came along; a page that is not full is the last."""
+    """No report comes twice, nothing unasked came along; a page that is not full is the last."""
 
     def __init__(self, pull: Pull, page: int) -> None:
         self._pull = pull
         self._page = page
-        self._ids: set[str] = set()
+        self._cells: set[tuple[str, str]] = set()
         self._rows = 0
 
     def add(self, answer: Answer) -> str | None:
@@ -172,11 +176,13 @@ class PagesProof:
         rows = _rows(answer)
         _check_columns(answer, rows)
         self._check_asked(rows)
-        ids = [str(row.get(":id")) for row in rows]
-        if len(set(ids)) < len(ids) or self._ids & set(ids):
-            raise IncompleteResponse(FEED, f"{self._pull.name}: pages overlap", _AGAIN)
-        self._ids |= set(ids)
+        self._cells |= {(_code(row), str(row.get(DATE))) for row in rows}
         self._rows += len(rows)
+        if len(self._cells) < self._rows:
+            # A row that comes twice hides one that does not come, however many are counted.
+            raise IncompleteResponse(
+                FEED, f"{self._pull.name}: pages overlap, or a report comes twice", _AGAIN
+            )
         if len(rows) < self._page:
             return None
         return re.sub(r"&\$offset=[0-9]+", f"&$offset={self._rows}", self._pull.url)
@@ -186,6 +192,9 @@ class PagesProof:
         strangers = {_code(row) for row in rows} - asked
         if strangers:
             raise _unexpected(f"markets not asked for: {', '.join(sorted(strangers)[:5])}")
+        scopes = {scope for row in rows if (scope := _other_scope(row))}
+        if scopes:
+            raise _unexpected(f"asked for futures only, got {min(scopes)}")
         days = [day for row in rows if (day := _day(row.get(DATE))) is not None]
         outside = [day for day in days if not self._pull.covers(day)]
         if outside:
@@ -206,14 +215,40 @@ def parse(answer: Answer, followed: frozenset[str], codes: frozenset[str]) -> Pa
     """
     rows = _rows(answer)
     _check_columns(answer, rows)
-    report = _report(answer)
+    report, url = _report(answer), unquote(answer.url)
     lines = [
         line
         for place, row in enumerate(rows)
         for line in _lines(report, place, row)
         if line[0] in followed or line[0].split(".")[2] not in codes
     ]
-    return Parsed(pl.DataFrame(lines, schema=dict(PARSED_SCHEMA), orient="row"))
+    return Parsed(
+        pl.DataFrame(lines, schema=dict(PARSED_SCHEMA), orient="row"),
+        strangers=_strangers(report, rows, asked=SCOPE in url or OPEN_INTEREST not in url),
+    )
+
+
+def _strangers(report: str, rows: Sequence[Mapping[str, Any]], *, asked: bool) -> pl.DataFrame:
+    """Rows of the report on futures and options, or of one that does not say which it is.
+
+    Questions of earlier versions of this program did not ask for it.
+    """
+    scopes = [(number, row, _other_scope(row)) for number, row in enumerate(rows)]
+    cells = [
+        (f"[{number}].{column}", "futures_only", SCOPE, scope or "not stated")
+        for number, row, scope in scopes
+        if scope or (asked and ROW not in row and SCOPE not in row)
+        for column in measures(report)
+    ]
+    return pl.DataFrame(cells, schema=STRANGER, orient="row")
+
+
+def _other_scope(row: Mapping[str, Any]) -> str | None:
+    """What a row says it is of, unless that is futures alone or it says nothing."""
+    scope, name = row.get(SCOPE), str(row.get(ROW, "")).strip()
+    if scope is not None and str(scope).strip().lower() != "futonly":
+        return str(scope)
+    return name if name.upper().endswith("C") else None
 
 
 def _lines(report: str, place: int, row: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:

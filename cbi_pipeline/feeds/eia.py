@@ -194,9 +194,10 @@ class PagesProof:
 
     def _check_asked(self, found: Page) -> None:
         asked = parse_qs(urlsplit(self._pull.url).query)["frequency"][0]
-        given = found.head.get("frequency", asked)
-        if given != asked:
-            raise unexpected(f"asked for {asked} values, got {given} ones")
+        if found.frequency is None:
+            raise unexpected(f"asked for {asked} values, and the page does not say what its are")
+        if found.frequency != asked:
+            raise unexpected(f"asked for {asked} values, got {found.frequency} ones")
         strangers = set(map(str, found.table["series"].unique())) - self._codes
         if strangers:
             raise unexpected(f"series not asked for: {', '.join(sorted(strangers)[:5])}")
@@ -268,6 +269,27 @@ def parse(answer: Answer, codes: Mapping[str, LiveSeries]) -> Parsed:
             _releases(dated), on=["family", "period"], how="left", maintain_order="left"
         ).select(list(PARSED_SCHEMA)),
         source=page.source,
+        strangers=_strangers(page, codes),
+    )
+
+
+def _strangers(page: Page, codes: Mapping[str, LiveSeries]) -> pl.DataFrame:
+    """Rows of a page that is of another frequency than the series of that code.
+
+    Daily, weekly and monthly values go by the same code; nothing but the page tells them apart.
+    """
+    frequencies = {code: one.frequency for code, one in codes.items()}
+    stated = page.frequency or "not stated"
+    own = pl.col("series").replace_strict(frequencies, default=stated, return_dtype=pl.String)
+    return (
+        page.table.select("series", locator=pl.format("data[{}]", pl.int_range(pl.len())))
+        .filter(own != stated)
+        .select(
+            "locator",
+            rule=pl.lit("frequency_of_series"),
+            column_name=pl.lit("frequency"),
+            offending=pl.lit(stated),
+        )
     )
 
 

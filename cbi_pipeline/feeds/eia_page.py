@@ -34,12 +34,14 @@ class Page:
     Attributes:
         head: members of ``response`` other than its rows.
         warnings: what the service warns of, wherever it says so.
+        frequency: what the page says its rows are; None where it says nothing.
         table: one row per source row, columns of text.
         source: writes the source rows as JSON.
     """
 
     head: Mapping[str, Any]
     warnings: tuple[str, ...]
+    frequency: str | None
     table: pl.DataFrame
     source: Callable[[], pl.Series]
 
@@ -91,6 +93,7 @@ def _by_columns(body: bytes) -> Page | None:
     return Page(
         head,
         _warnings(head.get("warnings"), *above),
+        _frequency(head, content["request"][0] if "request" in content.columns else None),
         _with_units(table),
         lambda: _by_objects(body).source(),
     )
@@ -123,6 +126,7 @@ def _by_objects(body: bytes) -> Page:
     return Page(
         head,
         _warnings(head.get("warnings"), content.get("warnings")),
+        _frequency(head, content.get("request")),
         _table(rows),
         lambda: pl.Series([json.dumps(row) for row in rows], dtype=pl.String),
     )
@@ -133,6 +137,14 @@ def _decoded(body: bytes) -> Mapping[str, Any]:
     if not isinstance(content, dict):
         raise unexpected("an answer that is no object")
     return content
+
+
+def _frequency(head: Mapping[str, Any], request: object) -> str | None:
+    """The frequency a page states; where it states none, the one it repeats of the question."""
+    params = request.get("params") if isinstance(request, dict) else None
+    asked = params.get("frequency") if isinstance(params, dict) else None
+    stated = head.get("frequency", asked)
+    return None if stated is None else str(stated)
 
 
 def _warnings(*said: object) -> tuple[str, ...]:

@@ -12,6 +12,12 @@ import polars as pl
 
 from data_contracts.observation import PARSED
 
+#: A row that its page shows to be none of the series it names.
+STRANGER = {
+    "locator": pl.String, "rule": pl.String, "column_name": pl.String, "offending": pl.String
+}  # fmt: skip
+NO_STRANGERS = pl.DataFrame(schema=STRANGER)
+
 #: Columns and types of every parsed frame, from the contract.
 PARSED_SCHEMA: Mapping[str, pl.DataType] = MappingProxyType(PARSED.dtypes)
 
@@ -43,12 +49,16 @@ class Parsed:
             it is absent at the publisher.
         source: writes the source rows as JSON where ``frame`` has none in ``row_json``: that takes
             long, and few are ever looked at.
+        strangers: rows of another frequency, report or the like than the series whose code they
+            carry, as the page itself shows: columns of ``STRANGER``, at most one per row. A live
+            feed's proof refuses such a page whole.
     """
 
     frame: pl.DataFrame
     ignored: Mapping[str, int] = field(default_factory=dict)
     complete: tuple[str, ...] = ()
     source: Callable[[], pl.Series] | None = None
+    strangers: pl.DataFrame = field(default_factory=lambda: NO_STRANGERS)
 
     @property
     def sourced(self) -> pl.DataFrame:

@@ -45,14 +45,14 @@ def absences(rows: Spool, pull: Pull, held: Held) -> dict[date, tuple[str, ...]]
         pull: what was asked.
         held: what is held.
     """
-    found = [
+    parts = [
         gone
         for blocks, names in rows.blocks.batches(rows.sizes(), held.sizes)
         if not (gone := _believable(rows.take(blocks), names, pull, held)).is_empty()
     ]
-    if not found:
+    if not parts:
         return {}
-    days = pl.concat(found).group_by("period").agg(pl.col("series_id").sort()).sort("period")
+    days = pl.concat(parts).group_by("period").agg(pl.col("series_id").sort()).sort("period")
     return {period: tuple(names) for period, names in days.iter_rows()}
 
 

@@ -16,7 +16,7 @@ from cbi_pipeline.feeds.archive_rows import parse as parse_archive
 from cbi_pipeline.feeds.live import LiveFeed, Pull
 from cbi_pipeline.ingest._engine import Prepared, prepare
 from cbi_pipeline.ingest._import import read_at
-from cbi_pipeline.ingest._night import Landed, LandedPull
+from cbi_pipeline.ingest._night import IN_ORDER, Landed, LandedPull
 from cbi_pipeline.ingest._read import answer_of
 from cbi_pipeline.ingest._screen import REFUSAL
 from cbi_pipeline.ledger import Entry, Ledger, LedgerDamaged, Response
@@ -86,12 +86,14 @@ def delivery(entry: Entry, source: Bytes, refused: pl.DataFrame) -> tuple[pl.Dat
 
 def night(entry: Entry, source: Bytes) -> tuple[LiveFeed, Landed]:
     """Feed and landed pulls of a night."""
-    feed = source.feed(entry)
+    feed, as_answered = source.feed(entry), entry.question.get("order") != IN_ORDER
     pulls = []
     for told in pulls_of(entry):
         responses = [source.response(entry, name) for name in told["responses"]]
         pages = ((one, feed.parse(answer_of(one, source.ledger))) for one in responses)
-        pulls.append(LandedPull.of(feed, _pull(told), source.ledger, pages))
+        pulls.append(
+            LandedPull.of(feed, _pull(told), source.ledger, pages, as_answered=as_answered)
+        )
     return feed, Landed(entry.feed, entry.seen_at, tuple(pulls))
 
 

@@ -20,7 +20,7 @@ from cbi_pipeline.ingest._engine import (
 from cbi_pipeline.ingest._faults import FaultLog
 from cbi_pipeline.ingest._held import Held
 from cbi_pipeline.ingest._judge import Judged, judge
-from cbi_pipeline.ingest._night import Landed
+from cbi_pipeline.ingest._night import IN_ORDER, Landed
 from cbi_pipeline.ingest._screen import REFUSAL
 from cbi_pipeline.ledger import Entry, Ledger
 from cbi_pipeline.warehouse import NothingPublished, Store, Warehouse
@@ -116,7 +116,7 @@ def _entry(feed: LiveFeed, landed: Landed, judged: Judged, report: IngestReport)
         txn_id=report.txn_id,
         feed=feed.name,
         seen_at=landed.at,
-        question={"kind": "night", "pulls": pulls},
+        question={"kind": "night", "order": IN_ORDER, "pulls": pulls},
         contracts=versions_of(live_series(feed)),
         refused=refusals(feed, judged).select(list(REFUSAL)).to_dicts(),
         state=report.state,

@@ -36,6 +36,9 @@ from cbi_pipeline.warehouse import Warehouse
 #: Both agencies date their periods in this zone.
 AGENCY_ZONE = ZoneInfo("America/New_York")
 
+#: In what order a night's rows are judged, as its entry in the ledger says it.
+IN_ORDER = "series, period"
+
 #: After one of these no further question of the night would fare better.
 _FEED_WIDE = (MissingCredential, RejectedCredential, RateLimited, FeedUnavailable)
 
@@ -50,16 +53,25 @@ class LandedPull:
         rows: the rows of all pages in turn, the number of the page before each ``locator``, their
             ``row_json`` left empty: source rows are long, and few are ever looked at.
         ignored: number of source rows that are no observations.
+        as_answered: whether rows are judged in the order in which they came, as nights were that
+            earlier versions of this program recorded, and not in the order of their periods.
     """
 
     pull: Pull
     responses: tuple[Response, ...]
     rows: Spool
     ignored: int
+    as_answered: bool = False
 
     @classmethod
     def of(
-        cls, feed: LiveFeed, pull: Pull, ledger: Ledger, pages: Iterable[tuple[Response, Parsed]]
+        cls,
+        feed: LiveFeed,
+        pull: Pull,
+        ledger: Ledger,
+        pages: Iterable[tuple[Response, Parsed]],
+        *,
+        as_answered: bool = False,
     ) -> Self:
         """A pull of these pages."""
         rows, ignored = Spool(Blocks.of(feed, pull), ledger.root), 0
@@ -73,7 +85,7 @@ class LandedPull:
             )
             responses.append(response)
             ignored += sum(parsed.ignored.values())
-        return cls(pull, tuple(responses), rows, ignored)
+        return cls(pull, tuple(responses), rows, ignored, as_answered)
 
     def fault(self, error: FeedError) -> Fault:
         """The fault an error in its answers makes, which were landed and are not used."""
@@ -236,10 +248,23 @@ def _complete(landing: _Landing, pull: Pull, held: Held) -> LandedPull:
         expected = landing.rows * _series_per_row(pull)
         if landing.says_new or len(known.within(pull)) != expected:
             _counted(landing, pull)
+    _require_rows(feed, landed, held)
     for alone in questions(feed, landed.rows, pull, held):
         for _, parsed in landing.pages(alone, None):
             require_absent(pull, alone, parsed.frame, feed.name)
     return landed
+
+
+def _require_rows(feed: LiveFeed, landed: LandedPull, held: Held) -> None:
+    pull = landed.pull
+    is_first = pull.last is None and held.sizes.keys().isdisjoint(pull.series)
+    if is_first and not landed.rows.sizes().total():
+        raise IncompleteResponse(
+            feed.name,
+            f"{pull.name}: not one row came of {pull.series[0]}"
+            + (f" and {len(pull.series) - 1} other series" if len(pull.series) > 1 else ""),
+            "Nothing is held of them; look whether the service still knows these series",
+        )
 
 
 def _series_per_row(pull: Pull) -> int:

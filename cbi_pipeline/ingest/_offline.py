@@ -66,9 +66,13 @@ def _live(feed: str) -> LiveFeed:
 
 
 def _screened(parsed: Parsed, known: dict[str, SeriesMeta]) -> ParsedFile:
-    screened = screen(parsed.sourced, known, datetime.now(UTC))
+    rows = parsed.sourced
+    own = rows.join(parsed.strangers, on="locator", how="anti", maintain_order="left")
+    screened = screen(own, known, datetime.now(UTC))
+    rejected = screened.rejected.drop("row", "contract_version")
+    strangers = rows.join(parsed.strangers, on="locator", maintain_order="left")
     return ParsedFile(
         accepted=screened.good.drop("row_json"),
-        rejected=screened.rejected.drop("row", "contract_version"),
+        rejected=pl.concat([strangers.select(rejected.columns), rejected]),
         ignored=dict(parsed.ignored),
     )

@@ -58,6 +58,10 @@ def read_pull(
     asked, before = metas(feed), _by_page(refused, landed.responses)
     for group, series in landed.rows.blocks.batches(landed.rows.sizes(), held):
         parsed = _dated(landed.rows.take(group), list(held), now)
+        if not landed.as_answered:
+            # A service may send the newest first; no rule about a series reads the order of an
+            # answer that is proven whole.
+            parsed = parsed.sort("series_id", "period", maintain_order=True)
         followed = {name: asked[name] for name in series if name in asked}
         screened = screen(parsed, followed, now, before)
         screened = _located(screened, landed.responses)

@@ -14,12 +14,15 @@ from tests.feed_servers.publisher import Publisher
 from tests.feed_servers.server import FeedServer, Reply
 
 DATE, CODE = "report_date_as_yyyy_mm_dd", "cftc_contract_market_code"
+SCOPE = "futonly_or_combined"
 REPORTS = {"6dca-aqww": "legacy", "72hh-3qpy": "disaggregated", "gpe5-46if": "financial"}
 
 
 class CftcServer(FeedServer):
     """Traps of this service beside the general ones: ``cap`` (fewer rows than there are, silently),
-    ``overlap``, ``empty``, ``filter_ignored``, ``column_removed``, ``not_ready`` (202),
+    ``overlap``, ``empty``, ``combined`` (rows of futures and options), ``newest_first`` (not in the
+    order asked for), ``repeated`` (a report twice in the place of another), ``no_scope`` (rows do
+    not say what they are of), ``filter_ignored``, ``column_removed``, ``not_ready`` (202),
     ``no_headers`` (the schema headers are left out, as for long schemas).
 
     The publisher's series are (report, code); its texts are JSON objects of a row's measures.
@@ -46,7 +49,7 @@ class CftcServer(FeedServer):
         rows = self._found(asked, report)
         if asked.one("$select") == "count(*)":
             return _json(200, [{"count": str(len(rows))}])
-        columns = [":id", DATE, CODE, "cftc_market_code", *measures(report)]
+        columns = ["id", DATE, CODE, "cftc_market_code", SCOPE, *measures(report)]
         if self.springs("column_removed"):
             gone = measures(report)[-1]
             if gone in asked.one("$select", ""):
@@ -83,6 +86,16 @@ class CftcServer(FeedServer):
             fits = code in codes and first <= period.isoformat() <= last
             if kind == report and (fits or ignored):
                 found.append(_row(number, code, period, json.loads(text)))
+        # A row replaced by delete and insert stands last where nothing else is asked for.
+        found.sort(key=lambda row: [row[name] for name in asked.one("$order", ":id").split(",")])
+        if self.springs("newest_first"):
+            found.reverse()
+        if len(found) > 1 and self.springs("repeated"):
+            found[-1] = found[-2]
+        if self.springs("combined"):
+            found = [row | {"id": row["id"][:-1] + "C", SCOPE: "Combined"} for row in found]
+        if self.springs("no_scope"):
+            found = [{k: v for k, v in row.items() if k not in ("id", SCOPE)} for row in found]
         return found
 
 
@@ -90,9 +103,11 @@ def _row(number, code, period: date, cells):
     padded = "CBT " if number % 5 == 0 else "CBT"
     return {
         ":id": f"row-{number:06d}",
+        "id": f"{period:%y%m%d}{code}F",
         DATE: f"{period}T00:00:00.000",
         CODE: code,
         "cftc_market_code": padded,
+        SCOPE: "FutOnly",
         **{name: str(cell) for name, cell in cells.items() if cell is not None},
     }
 

@@ -23,10 +23,11 @@ class EiaServer(FeedServer):
     ``overlap`` (the second page repeats rows), ``filter_ignored`` (a series nobody asked for),
     ``bounds_ignored`` (periods nobody asked for), ``column_added``, ``column_removed``,
     ``retyped`` (numbers that are lists), ``numbers`` (JSON numbers, as before 2.1.6),
-    ``weekly`` (answers another frequency), ``warning``, ``old_500`` (a refusal with status 500),
-    ``frequency_error``, ``total_changes``, ``repeated`` (a row twice in the place of another,
-    in any answer of several periods), ``lost`` (such an answer lacks a row, and counts without it),
-    ``disordered`` (rows of a page in another order), ``suspended`` (the key's own 403).
+    ``weekly`` (answers another frequency), ``no_frequency`` (does not say which), ``warning``,
+    ``old_500`` (a refusal with status 500), ``frequency_error``, ``total_changes``, ``repeated``
+    (a row twice in the place of another, in any answer of several periods), ``lost`` (such an
+    answer lacks a row, and counts without it), ``disordered`` (rows of a page in another order),
+    ``suspended`` (the key's own 403).
     """
 
     KEY = "k" * 40
@@ -69,18 +70,23 @@ class EiaServer(FeedServer):
             "frequency": "weekly" if self.springs("weekly") else asked.one("frequency"),
             "data": page,
         }
+        if self.springs("no_frequency"):
+            del response["frequency"]
         if self.springs("warning"):
             response["warnings"] = [{"warning": "parameter out of range: length"}]
         content = {
             "response": response,
-            "request": {"command": asked.path, "params": self._echo(asked, key)},
+            "request": {"command": asked.path, "params": self._echo(asked, key, response)},
             "apiVersion": "2.1.13",
             "ExcelAddInVersion": "2.1.0",
         }
         return _json(200, content)
 
-    def _echo(self, asked, key):
-        return {"api_key": key, "frequency": asked.one("frequency"), "start": asked.one("start")}
+    def _echo(self, asked, key, response):
+        echo = {"api_key": key, "frequency": asked.one("frequency"), "start": asked.one("start")}
+        if "frequency" not in response:
+            del echo["frequency"]
+        return echo
 
     def _rows(self, asked):
         wanted, first, last = asked.every("facets[series][]"), asked.one("start"), asked.one("end")

@@ -77,6 +77,8 @@ def test_a_week_is_public_on_its_friday_not_on_its_tuesday(installed, server):
     [
         ("cap", "IncompleteResponse", "the service counts"),
         slow("empty", "IncompleteResponse", "the service counts"),
+        ("repeated", "IncompleteResponse", "a report comes twice"),
+        ("combined", "UnexpectedShape", "asked for futures only, got Combined"),
         slow("filter_ignored", "UnexpectedShape", "not asked for"),
         slow("column_removed", "UnexpectedShape", "No such column"),
         slow("not_ready", "IncompleteResponse", "still preparing"),
@@ -109,6 +111,39 @@ def test_overlapping_pages_are_not_used(tmp_path, server):
     assert "pages overlap" in one.problem()
     one.night(FIRST + timedelta(days=1))
     assert len(one.values(OPEN_INTEREST)) == len(REPORTS)
+
+
+def test_a_report_that_was_replaced_does_not_freeze_its_market(installed, server):
+    # Deleted and inserted, its row is the newest whatever its date.
+    replaced = [one for one in server.publisher.events if one[2] == REPORTS[-3]]
+    server.publisher.events = [one for one in server.publisher.events if one[2] != REPORTS[-3]]
+    server.publisher.events += replaced
+    bring_news(server)
+    installed.night(NEXT)
+    assert installed.problem() == ""
+    assert installed.values(OPEN_INTEREST)[NEWEST] == 123_456
+
+
+@pytest.mark.parametrize("page", [1000, slow(5)])
+def test_reports_that_come_newest_first_are_all_read(tmp_path, server, page):
+    server.traps["newest_first"] = ALWAYS
+    one = cftc_installation(tmp_path / "home", server, page=page)
+    one.night(FIRST)
+    assert one.problem() == ""
+    assert list(one.values(OPEN_INTEREST)) == REPORTS
+
+
+def test_a_first_answer_without_a_row_is_told_in_words(tmp_path, server):
+    server.publisher.events.clear()
+    one = cftc_installation(tmp_path / "home", server)
+    one.night(FIRST)
+    assert one.errors() == {"IncompleteResponse"}
+    assert "not one row came of CFTC.legacy.067651" in one.problem()
+
+
+def test_the_order_asked_for_follows_dates_and_is_the_same_every_night(installed, server):
+    orders = {asked.one("$order") for asked in server.requests if asked.one("$order")}
+    assert orders == {"report_date_as_yyyy_mm_dd,id"}
 
 
 def test_a_wrong_token_is_worse_than_none_so_it_is_dropped_and_said(tmp_path, server):

@@ -43,6 +43,7 @@ REFUSED = [
     ("column_removed", ALWAYS, "UnexpectedShape", "without the column value"),
     ("retyped", ALWAYS, "UnexpectedShape", "break their contract"),
     ("weekly", ALWAYS, "UnexpectedShape", "asked for daily values, got weekly"),
+    ("no_frequency", ALWAYS, "UnexpectedShape", "does not say what its are"),
     ("old_500", ALWAYS, "UnexpectedShape", "Invalid column"),
     ("frequency_error", ALWAYS, "UnexpectedShape", "Invalid frequency"),
 ]
@@ -54,6 +55,7 @@ HARMLESS = [
     ("hangup", 1),
     ("moved", 1),
     ("column_added", ALWAYS),
+    ("disordered", ALWAYS),
     ("numbers", ALWAYS),
 ]
 ALIKE = {

@@ -10,10 +10,12 @@ import pytest
 from cbi_pipeline import ingest
 from cbi_pipeline.catalogue import load_catalogue
 from cbi_pipeline.feeds import FeedUnavailable, IncompleteResponse, UnexpectedShape, archive, eia
+from cbi_pipeline.feeds.cftc_series import SERIES as COT
 from cbi_pipeline.ingest import Fault, FaultLog
 from cbi_pipeline.ledger import Ledger
 from cbi_pipeline.settings import Settings, SettingsError
 from cbi_pipeline.warehouse import Warehouse
+from data_contracts.cftc import measures
 from data_contracts.families import family
 from tests.feed_servers.cftc_server import CftcServer, report_row
 from tests.feed_servers.eia_server import EiaServer
@@ -131,14 +133,72 @@ RECORDED = (
 )
 
 
+DAILY = RECORDED.replace('"weekly"', '"daily"')
+
+
+@pytest.mark.parametrize(
+    ("page", "stated"),
+    [
+        (RECORDED, "weekly"),
+        (RECORDED.replace('"weekly"', '"monthly"'), "monthly"),
+        (RECORDED.replace('"frequency":"weekly",', ""), "not stated"),
+        (
+            RECORDED.replace('"frequency":"weekly",', "").replace(
+                '"params":{', '"params":{"frequency":"annual",'
+            ),
+            "annual",
+        ),
+    ],
+    ids=["weekly", "monthly", "silent", "by its question"],
+)
+def test_a_row_of_another_frequency_is_none_of_the_series_that_has_its_code(tmp_path, page, stated):
+    path = tmp_path / "answer.json"
+    path.write_text(page)
+    parsed = ingest.parse_file("eia", path)
+    assert parsed.accepted.is_empty()
+    assert parsed.rejected.select("rule", "offending", "period").rows() == [
+        ("frequency_of_series", stated, date(1986, 1, 3))
+    ]
+
+
+def report_file(path, **marks):
+    cells = {name: str(cell) for name, cell in report_row("legacy").items()}
+    day = {"report_date_as_yyyy_mm_dd": "2020-01-07T00:00:00.000"}
+    path.write_text(json.dumps([day | {"cftc_contract_market_code": "067651"} | cells | marks]))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("marks", "stated"),
+    [
+        ({"id": "200107067651C", "futonly_or_combined": "Combined"}, "Combined"),
+        ({"id": "200107067651C"}, "200107067651C"),
+        ({"futonly_or_combined": "Combined"}, "Combined"),
+        ({}, "not stated"),
+    ],
+)
+def test_a_row_on_futures_and_options_is_never_read_as_one_on_futures(tmp_path, marks, stated):
+    parsed = ingest.parse_file("cftc", report_file(tmp_path / "rows.json", **marks))
+    assert parsed.accepted.is_empty()
+    assert set(parsed.rejected["rule"]) == {"futures_only"}
+    assert set(parsed.rejected["offending"]) == {stated}
+
+
+@pytest.mark.parametrize("marks", [{"id": "200107067651F"}, {"futonly_or_combined": "FutOnly"}])
+def test_a_row_that_says_it_is_on_futures_alone_is_read(tmp_path, marks):
+    parsed = ingest.parse_file("cftc", report_file(tmp_path / "rows.json", **marks))
+    assert parsed.rejected.is_empty()
+    assert len(parsed.accepted) == len(measures("legacy"))
+
+
 def test_a_recorded_answer_is_parsed_offline(tmp_path):
     path = tmp_path / "answer.json"
-    path.write_text(RECORDED)
+    path.write_text(DAILY)
     parsed = ingest.parse_file("eia", path)
     row = parsed.accepted.row(0, named=True)
     assert (row["series_id"], row["value"], row["unit"]) == ("EIA.RWTC", 25.78, "USD/bbl")
     assert parsed.rejected.is_empty()
-    path.write_text(RECORDED.replace("25.78", "dear"))
+    path.write_text(DAILY.replace("25.78", "dear"))
     parsed = ingest.parse_file("eia", path)
     assert parsed.accepted.is_empty()
     assert parsed.rejected["rule"].to_list() == ["value_readable"]
@@ -357,8 +417,8 @@ def test_a_dead_feed_leaves_the_other_whole(tmp_path, servers, monkeypatch):
     monkeypatch.setenv("EIA_API_KEY", servers[0].key)
     servers[0].traps["error_500"] = 10_000
     report = date(2020, 5, 26)
-    row = json.dumps(report_row("financial"))
-    servers[1].publisher.publish(NOW, ("financial", "098662"), report, row)
+    for kind, code in {(one.group, one.code) for one in COT}:
+        servers[1].publisher.publish(NOW, (kind, code), report, json.dumps(report_row(kind)))
     settings = settings_of(tmp_path, feed_urls={"eia": servers[0].url, "cftc": servers[1].base})
     for name in ("eia", "cftc"):
         landed = ingest.land_live(settings, name, patience=HASTY)
