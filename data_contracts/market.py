@@ -1,24 +1,42 @@
-"""Contract of the price a commodity is forecast from."""
+"""Contract of the sessions a commodity is forecast from."""
 
 import polars as pl
 
 from data_contracts.core import Contract, Instant, Table, column
 
 
-class Price(Table):
-    """One version of a commodity's price on one of its own sessions, never rounded."""
+class Session(Table):
+    """One version of a commodity on one of its own sessions; what its source lacks is null.
+
+    A spot series has a price alone.
+    """
 
     commodity: str = column("Commodity of the catalogue")
     session: pl.Date = column("Session of the commodity's calendar")
-    version: int = column("1 for the first price known, then counting", ge=1)
-    price: float = column("Price in the commodity's unit; null when withdrawn", nullable=True)
-    instrument: str = column("What was held: the spot series, or the dated contract")
-    factor: float = column("Adjustment factor inside a window; 1 for spot", gt=0)
+    version: int = column("1 for the first that was public, then counting", ge=1)
+    price: float = column(
+        "Price in the commodity's unit, never rounded: the last or settlement; null when withdrawn",
+        nullable=True,
+    )
+    open: float = column("First price of the session", nullable=True)
+    high: float = column("Highest price of the session", nullable=True)
+    low: float = column("Lowest price of the session", nullable=True)
+    volume: int = column("Contracts traded in the session", unit="contract", ge=0, nullable=True)
+    open_interest: int = column("Contracts open at its end", unit="contract", ge=0, nullable=True)
+    realised_variance: float = column(
+        "Sum of squared log returns within the session", ge=0, nullable=True
+    )
+    held_instrument: str = column("What was held: the spot series, or the dated contract")
     roll: bool = column("True on the first session of a newly held contract")
+    roll_gap: float = column(
+        "Price of the newly held contract less that of the one before it, on the session before; "
+        "null where nothing was rolled",
+        nullable=True,
+    )
     available_at: Instant = column("When the public could know it")
     available_basis: str = column(
         "Belief behind available_at", isin=["stamp", "calendar", "first_seen", "assumed"]
     )
 
 
-PRICE = Contract(table="market.price", model=Price, key=("commodity", "session", "version"))
+SESSION = Contract(table="market.session", model=Session, key=("commodity", "session", "version"))

@@ -24,7 +24,7 @@ CONTRACTS: dict[str, Contract] = {
         exchange.BAR,
         exchange.STATISTIC,
         observation.QUARANTINE,
-        market.PRICE,
+        market.SESSION,
         features.ROW,
         features.TARGET,
         evaluation.FORECAST,

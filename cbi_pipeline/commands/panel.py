@@ -55,7 +55,7 @@ def _frame(pipeline: Pipeline, suffix: str) -> pl.DataFrame:
     spec, types = _wanted(pipeline)
     with pipeline.warehouse.read() as store:
         rows = store.table("features.row", "feature_set = ?", [spec.feature_set])
-        prices = store.table("market.price")
+        prices = store.table("market.session")
     if rows.is_empty():
         raise Refusal(f"no row of {spec.feature_set} is built yet; run `cbi run` first")
     left_out = sorted(set(rows["commodity"]) - set(spec.commodities))

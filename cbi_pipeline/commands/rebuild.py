@@ -60,7 +60,7 @@ def rebuild(
         console.print(f"older     {', '.join(done.older)}, from an older snapshot", soft_wrap=True)
     if done.lost:
         console.print(f"lost      {', '.join(done.lost)}", soft_wrap=True)
-    if not done.carried["market.price"]:
+    if not done.carried["market.session"]:
         console.print("to build  prices, features and targets, by the next `cbi run`")
     with warehouse.write() as store:
         issued = IssuedLedger(store, settings.issued_dir)

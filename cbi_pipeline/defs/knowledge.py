@@ -27,7 +27,7 @@ class Knowledge:
         state: hash of the observations behind it.
         rows: ``features.row`` lines decided by then.
         targets: ``features.target`` lines public by then, all versions.
-        prices: ``market.price`` lines public by then, all versions.
+        prices: ``market.session`` lines public by then, all versions.
         catalogue: the commodities followed that have history enough to forecast from.
         feature_set: columns of the rows.
     """
@@ -122,7 +122,7 @@ def knowledge(pipeline: Pipeline, as_of: datetime) -> Knowledge:
             targets=store.table(
                 "features.target", "feature_set = ? AND available_at <= ?", [chosen.name, as_of]
             ),
-            prices=store.table("market.price", "available_at <= ?", [as_of]),
+            prices=store.table("market.session", "available_at <= ?", [as_of]),
             catalogue=able(pipeline.catalogue, rows),
             feature_set=chosen,
         )

@@ -24,7 +24,7 @@ ABSENT_AFTER_DAYS = 31
 _MICROSECONDS_PER_DAY = 86_400_000_000
 _HEAD = (
     *("commodity", "session", "decision_at", "price", "log_return"),
-    *("variance_ewma", "variance_long"),
+    *("realised_variance", "variance_ewma", "variance_long"),
 )
 
 
@@ -47,13 +47,14 @@ def panel_frame(
 
     Args:
         rows: ``features.row``; other feature sets and commodities are left out.
-        prices: ``market.price``, all versions.
+        prices: ``market.session``, all versions.
         spec: axes of the panel.
         as_of: leaves out rows decided later; None keeps all.
 
     Returns:
         commodity, session (Date), decision_at (UTC), price, log_return (float64, from the session
-        before; null unless both prices are positive), variance_ewma and variance_long (float64,
+        before; null unless both prices are positive), realised_variance (float64, of the session;
+        null where no bars exist), variance_ewma and variance_long (float64,
         null where the row can be no origin: too little history, or a price at or below zero), one
         float32 column per feature (null where absent) and one ``age_<group>`` column (days) per
         release group.
@@ -71,6 +72,7 @@ def panel_frame(
         "decision_at",
         "price",
         "log_return",
+        "realised_variance",
         pl.when(ready).then("variance_ewma").alias("variance_ewma"),
         pl.when(ready).then("variance_long").alias("variance_long"),
         *(
@@ -127,6 +129,7 @@ def panel_arrays(frame: pl.DataFrame, spec: PanelSpec) -> dict[str, npt.NDArray[
         "variance_R2": np.where(ready[:, None], variance, np.float32(0)),
         "price_R": frame.get_column("price").cast(pl.Float64).to_numpy(),
         "return_R": _absent_as_nan(frame, "log_return"),
+        "rv_R": _absent_as_nan(frame, "realised_variance"),
         "ready_R": ready,
         "target_RH": np.zeros(shape, dtype=np.float32),
         "target_mask_RH": np.zeros(shape, dtype=np.bool_),

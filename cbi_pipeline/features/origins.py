@@ -40,7 +40,7 @@ def origins(
     A session whose price became public after a later session was decided on is left out.
 
     Args:
-        prices: rows of market.price, all versions.
+        prices: rows of market.session, all versions.
         commodity: whose sessions.
         as_of: aware instant.
         at_sight: decide on a price that is known since we saw it when we see it, because no night

@@ -185,7 +185,7 @@ def build_rows(
     withdrawn again before its own decision instant.
 
     Args:
-        prices: every version of every commodity's price (``market.price``).
+        prices: every version of every commodity's price (``market.session``).
         observations: every version of the series (``raw.observation``); others are ignored.
         catalogue: commodities to build rows for, and what their groups read.
         feature_set: groups to build.

@@ -49,7 +49,7 @@ def build_targets(
     they were told; the outcome as now known follows as one further version.
 
     Args:
-        prices: every version of every commodity's price (``market.price``).
+        prices: every version of every commodity's price (``market.session``).
         rows: origins (``features.row``).
         catalogue: commodities with their horizons.
         as_of: aware instant.

@@ -31,7 +31,7 @@ def panel(
     Args:
         rows: ``features.row``; those decided later are left out.
         targets: ``features.target``, all versions; see `known_targets`.
-        prices: ``market.price``, all versions.
+        prices: ``market.session``, all versions.
         catalogue: commodities and horizons, in panel order.
         feature_set: columns of the rows.
         as_of: aware instant.

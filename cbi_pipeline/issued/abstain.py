@@ -20,7 +20,7 @@ def staleness(prices: pl.DataFrame, catalogue: Catalogue, as_of: datetime) -> di
     A record the catalogue declares closed is not stale: see :func:`closed_records`.
 
     Args:
-        prices: rows of market.price, all versions.
+        prices: rows of market.session, all versions.
         catalogue: limits and closed records.
         as_of: only prices public by then count.
     """
@@ -47,7 +47,7 @@ def why_silent(commodity: Commodity, prices: pl.DataFrame, as_of: datetime) -> s
 
     Args:
         commodity: its limit, and where its record is closed.
-        prices: rows of market.price, all versions.
+        prices: rows of market.session, all versions.
         as_of: only prices public by then count.
     """
     return _reason(commodity, newest_prices(prices, as_of).get(commodity.id), as_of)

@@ -30,7 +30,7 @@ def score(forecasts: pl.DataFrame, prices: pl.DataFrame, as_of: datetime) -> pl.
 
     Args:
         forecasts: rows of issued.forecast.
-        prices: rows of market.price, all versions.
+        prices: rows of market.session, all versions.
         as_of: only prices public by then count.
 
     Raises:

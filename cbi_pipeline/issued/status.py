@@ -31,7 +31,7 @@ from cbi_pipeline.issued.newest_value import (
     open_refusals,
 )
 from cbi_pipeline.market import (
-    build_prices,
+    build_sessions,
     calendar,
     coverage_rule,
     latest_prices,
@@ -104,7 +104,7 @@ def find_statuses(
             found[one.id] = Status(one.id, CANNOT, failed[0].problem, told=True)
             continue
         observed = store.table("raw.observation", "series_id = ?", [one.price_series])
-        prices = latest_prices(build_prices(observed, one), as_of)
+        prices = latest_prices(build_sessions(observed, one), as_of)
         if prices.is_empty():
             found[one.id] = _without_prices(one, store, settings, as_of, waiting)
         else:

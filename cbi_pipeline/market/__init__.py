@@ -1,6 +1,6 @@
 """Prices of the commodities on their own sessions, and the instants at which they are decided on.
 
-build_prices     observations of a price series to rows of ``market.price``
+build_sessions     observations of a price series to rows of ``market.session``
 latest_prices    one price per session as known at an instant
 decision_at      the first 23:00 in New York at or after an instant
 sessions         sessions of a calendar, past or future
@@ -16,14 +16,14 @@ from cbi_pipeline.market.calendars import (
     sessions,
 )
 from cbi_pipeline.market.coverage import coverage, coverage_rule, years_read
-from cbi_pipeline.market.prices import build_prices, latest_prices
+from cbi_pipeline.market.prices import build_sessions, latest_prices
 from data_contracts.decision import DECISION_HOUR, DECISION_ZONE, decision_at
 
 __all__ = [
     "DECISION_HOUR",
     "DECISION_ZONE",
     "Calendar",
-    "build_prices",
+    "build_sessions",
     "calendar",
     "calendar_names",
     "coverage",

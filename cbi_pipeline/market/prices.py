@@ -1,4 +1,4 @@
-"""A commodity's price on its own sessions, every version of it."""
+"""A commodity on its own sessions, every version of it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from datetime import datetime
 import polars as pl
 
 from cbi_pipeline.catalogue import Commodity
-from data_contracts.market import PRICE
+from data_contracts.market import SESSION
+
+_NOT_SPOT = ("open", "high", "low", "volume", "open_interest", "realised_variance", "roll_gap")
 
 
-def build_prices(observations: pl.DataFrame, commodity: Commodity) -> pl.DataFrame:
-    """Rows of ``market.price`` for a spot commodity.
+def build_sessions(observations: pl.DataFrame, commodity: Commodity) -> pl.DataFrame:
+    """Rows of ``market.session`` for a spot commodity.
 
     A session begins to exist with its first value. What the publisher says later about it, a
     correction or a withdrawal (price null), is a further version. Prices are taken as they are:
-    a spot price needs no adjustment and is never rolled.
+    a spot price needs no adjustment and is never rolled, and it has no other part.
 
     Args:
         observations: every version of the commodity's price series (``raw.observation``); rows of
@@ -32,13 +34,13 @@ def build_prices(observations: pl.DataFrame, commodity: Commodity) -> pl.DataFra
             session="period",
             version=pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("period"),
             price=pl.when(valued).then("value"),
-            instrument="series_id",
-            factor=pl.lit(1.0),
+            held_instrument="series_id",
             roll=pl.lit(False),
             available_at="available_at",
             available_basis="available_basis",
+            **{name: pl.lit(None, SESSION.dtypes[name]) for name in _NOT_SPOT},
         )
-        .select(list(PRICE.dtypes))
+        .select(list(SESSION.dtypes))
     )
 
 
@@ -48,7 +50,7 @@ def latest_prices(prices: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
     Sessions whose newest version is a withdrawal are left out.
 
     Args:
-        prices: rows of ``market.price``.
+        prices: rows of ``market.session``.
         as_of: aware instant.
     """
     return (

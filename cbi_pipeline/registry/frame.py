@@ -25,6 +25,7 @@ _FIXED = (
     ("decision_at", "string", "instant at which the row was knowable, ISO, UTC where no offset"),
     ("price", "double", "price of the session as known then"),
     ("log_return", "double", "log return from the session before as known then, NaN when unknown"),
+    ("realised_variance", "double", "realised variance of the session, NaN where no bars exist"),
     ("variance_ewma", "double", "EWMA(0.97) one-session log-return variance, NaN when unknown"),
     ("variance_long", "double", "expanding mean of squared log returns, NaN when unknown"),
 )

@@ -180,6 +180,7 @@ def panel_of(frame: pd.DataFrame, spec: PanelSpec) -> Panel:
         age_RG=np.nan_to_num(ages, nan=0.0),
         price_R=frame["price"].to_numpy(np.float64),
         return_R=frame["log_return"].to_numpy(np.float64),
+        rv_R=frame["realised_variance"].to_numpy(np.float64),
         variance_R2=np.where(known, variance, 0.0).astype(np.float32),
         ready_R=(known & (np.nan_to_num(variance).astype(np.float32) > 0)).all(axis=1),
         target_RH=np.zeros(targets, np.float32),

@@ -65,7 +65,7 @@ def last_spoken(rows: pl.DataFrame, champion: str | None = None) -> pl.DataFrame
 
 def pages(store: Store, catalogue: Catalogue, spoken: Spoken) -> tuple[Page, ...]:
     """One page per commodity of the catalogue, in its order."""
-    prices = store.table("market.price")
+    prices = store.table("market.session")
     known = latest_prices(prices, spoken.as_of).sort("session")
     notes = closed_records(prices, catalogue, spoken.as_of)
     return tuple(

@@ -12,6 +12,7 @@ of ``MIGRATIONS`` that says what the table's rows are now, from what they were:
 The first writer, or the first reader, of an older home runs what is missing in one transaction and
 publishes the outcome; every later one finds it done. A new table needs no line: it is made empty.
 
+* A table that is called otherwise than before names what it was in ``was``; that one goes.
 * The SELECT takes every row. A new value is NULL (``NULL::TIMESTAMPTZ AS made_at``, the column
   nullable in its contract) or follows from stored values. It is never invented.
 * Its order and its constraints do not matter: a migrated table is made again from its contract, and
@@ -52,11 +53,18 @@ class Migration:
         name: what is true afterwards, in words; identifies the migration for ever.
         table: table of a contract.
         rows: SELECT of the table's rows as they are now, from the table as it was.
+        was: table that the rows came from, where it had another name.
     """
 
     name: str
     table: str
     rows: str
+    was: str = ""
+
+    @property
+    def origin(self) -> str:
+        """The table as it was."""
+        return self.was or self.table
 
 
 #: In the order they are run; see the module's text for how to add one.
@@ -70,6 +78,15 @@ MIGRATIONS: tuple[Migration, ...] = (
         "abstentions name their kind",
         "issued.abstention",
         "SELECT *, NULL::VARCHAR AS kind FROM issued.abstention",
+    ),
+    Migration(
+        "prices are sessions",
+        "market.session",
+        "SELECT commodity, session, version, price, NULL::DOUBLE AS open, NULL::DOUBLE AS high, "
+        "NULL::DOUBLE AS low, NULL::BIGINT AS volume, NULL::BIGINT AS open_interest, "
+        "NULL::DOUBLE AS realised_variance, instrument AS held_instrument, roll, "
+        "NULL::DOUBLE AS roll_gap, available_at, available_basis FROM market.price",
+        was="market.price",
     ),
     # Earlier versions set aside rows of these columns; other rows keep their period unread.
     Migration(
@@ -92,7 +109,7 @@ def migrate(connection: duckdb.DuckDBPyConnection) -> None:
         LayoutChanged: stored rows do not allow a migration.
     """
     stored = columns_of(connection)
-    pending = [step for step in pending_migrations(connection) if step.table in stored]
+    pending = [step for step in pending_migrations(connection) if step.origin in stored]
     for step in pending:
         _change(connection, step)
     for table in dict.fromkeys(step.table for step in pending):
@@ -149,6 +166,8 @@ def _programs(programs: Iterable[str]) -> str:
 def _change(connection: duckdb.DuckDBPyConnection, step: Migration) -> None:
     try:
         connection.execute(f"CREATE OR REPLACE TABLE {step.table} AS {step.rows}")
+        if step.was:
+            connection.execute(f"DROP TABLE {step.was}")
     except (duckdb.BinderException, duckdb.ConversionException) as error:
         raise _unsuited(step.table, error) from error
 

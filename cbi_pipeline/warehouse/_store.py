@@ -46,7 +46,7 @@ class Store:
         """Rows of a contract's table, sorted by its key, with the contract's columns and types.
 
         Args:
-            name: table, e.g. ``market.price``.
+            name: table, e.g. ``market.session``.
             where: SQL condition, ``?`` for each parameter.
             params: values of the parameters.
 

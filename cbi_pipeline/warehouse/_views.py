@@ -8,10 +8,10 @@ PUB_VIEWS = {
     "version": f"""
         SELECT '{PUB_VERSION}' AS version, sequence AS publication FROM meta.commit""",
     "price": """
-        SELECT p.commodity, p.session, p.price, s.unit, p.instrument, p.available_at,
-               p.available_basis
-        FROM market.price p
-        LEFT JOIN ref.series s ON s.series_id = p.instrument
+        SELECT p.commodity, p.session, p.price, s.unit, p.held_instrument AS instrument,
+               p.available_at, p.available_basis
+        FROM market.session p
+        LEFT JOIN ref.series s ON s.series_id = p.held_instrument
         QUALIFY row_number() OVER (PARTITION BY p.commodity, p.session ORDER BY p.version DESC) = 1
             AND p.price IS NOT NULL
         ORDER BY p.commodity, p.session""",

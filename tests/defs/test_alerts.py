@@ -149,7 +149,8 @@ def test_every_check_that_warns_is_told(desk, asset, name):
 
 
 @pytest.mark.parametrize(
-    ("asset", "name"), [("raw/eia", "fresh"), ("raw/eia", "answered"), ("market/price", "coverage")]
+    ("asset", "name"),
+    [("raw/eia", "fresh"), ("raw/eia", "answered"), ("market/session", "coverage")],
 )
 def test_what_the_fault_log_tells_is_not_told_twice(desk, asset, name):
     desk.check(passed=False, asset=asset, name=name)

@@ -170,7 +170,7 @@ def statuses(pipeline: Pipeline) -> dict[str, tuple[str, str]]:
 
 @pytest.mark.parametrize(
     ("where", "name", "step"),
-    [(market, "build_prices", "prices"), (features, "build_rows_of", "features")],
+    [(market, "build_sessions", "prices"), (features, "build_rows_of", "features")],
 )
 def test_what_breaks_on_one_commodity_silences_that_one_alone(
     pipeline, monkeypatch, where, name, step

@@ -89,7 +89,7 @@ def test_nightly_holds_everything_from_prices_to_the_report_and_no_feed():
     keys = defs.resolve_job_def("nightly").asset_layer.executable_asset_keys
     names = {key.to_user_string() for key in keys}
     assert names == {
-        "market/price",
+        "market/session",
         "features/row",
         "features/target",
         "evaluation/walk_forward",

@@ -57,7 +57,7 @@ def test_nothing_new_touches_no_file(pipeline):
 def test_tables_are_added_together_or_not_at_all(pipeline):
     broken = pl.DataFrame({"commodity": ["wti"]})
     with pytest.raises(Exception, match=r"session|column"):
-        pipeline.add({"registry.version": versions(1), "market.price": broken})
+        pipeline.add({"registry.version": versions(1), "market.session": broken})
     assert stored(pipeline) == []
 
 

@@ -14,7 +14,7 @@ from cbi_pipeline.forecasting import Panel
 from cbi_pipeline.forecasting.folds import Fold
 from cbi_pipeline.market import decision_at
 from data_contracts.features import TARGET
-from data_contracts.market import PRICE
+from data_contracts.market import SESSION
 from data_contracts.observation import OBSERVATION
 from tests.features.detector import END
 from tests.features.records import CATALOGUE, observations, prices
@@ -22,7 +22,7 @@ from tests.features.records import CATALOGUE, observations, prices
 ONE = CATALOGUE.model_copy(update={"commodities": (CATALOGUE.commodity("wti"),)})
 EMPTY = np.array([], dtype=np.int64)
 HOLE, FILLED = date(2016, 6, 1), datetime(2017, 7, 20, 21, tzinfo=UTC)
-INSTANT = PRICE.dtypes["available_at"]
+INSTANT = SESSION.dtypes["available_at"]
 
 
 def micros(at: datetime) -> int:

@@ -7,7 +7,7 @@ import polars as pl
 
 from cbi_pipeline.catalogue import load_catalogue
 from cbi_pipeline.feeds import archive
-from cbi_pipeline.market import build_prices
+from cbi_pipeline.market import build_sessions
 from data_contracts.observation import OBSERVATION
 
 CATALOGUE = load_catalogue()
@@ -47,4 +47,4 @@ def as_observations(parsed: pl.DataFrame) -> pl.DataFrame:
 
 def prices(observed: pl.DataFrame) -> pl.DataFrame:
     """Every commodity's price versions."""
-    return pl.concat([build_prices(observed, c) for c in CATALOGUE.commodities])
+    return pl.concat([build_sessions(observed, c) for c in CATALOGUE.commodities])

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from cbi_pipeline.features import CORE_1, build_rows, build_targets, panel
-from cbi_pipeline.market import build_prices
+from cbi_pipeline.market import build_sessions
 from tests.features.records import CATALOGUE, as_observations
 
 ONE = CATALOGUE.model_copy(update={"commodities": (CATALOGUE.commodity("wti"),)})
@@ -37,7 +37,7 @@ def record(**changed: float) -> tuple[pl.DataFrame, pl.DataFrame]:
         },
         schema_overrides={"available_at": pl.Datetime("us", "UTC")},
     )
-    prices = build_prices(as_observations(frame), COMMODITY)
+    prices = build_sessions(as_observations(frame), COMMODITY)
     return prices, build_rows(prices, as_observations(frame), ONE, CORE_1, AS_OF)
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cbi_pipeline.features import build_targets
 from data_contracts.features import TARGET
-from data_contracts.market import PRICE
+from data_contracts.market import SESSION
 from tests.features.detector import END, Record
 from tests.features.records import CATALOGUE
 from tests.features.worlds import world
@@ -32,15 +32,14 @@ def priced(versions: list[tuple]) -> pl.DataFrame:
             "session": FIRST + number * DAY,
             "version": version,
             "price": price,
-            "instrument": "made up",
-            "factor": 1.0,
+            "held_instrument": "made up",
             "roll": False,
             "available_at": public,
             "available_basis": "calendar",
         }
         for number, version, price, public in versions
     ]
-    return pl.DataFrame(rows, schema=dict(PRICE.dtypes))
+    return pl.DataFrame(rows, schema=dict(SESSION.dtypes))
 
 
 def origins() -> pl.DataFrame:

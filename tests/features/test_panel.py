@@ -94,12 +94,13 @@ def test_the_long_frame_survives_parquet_and_pandas(record, known, tmp_path):
 
 def test_the_long_frame_shows_absent_features_and_short_histories_as_null(record):
     frame = panel_frame(record.rows, record.prices, SPEC)
-    assert frame.columns[:7] == [
+    assert frame.columns[:8] == [
         "commodity",
         "session",
         "decision_at",
         "price",
         "log_return",
+        "realised_variance",
         "variance_ewma",
         "variance_long",
     ]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cbi_pipeline.features.returns import with_returns
 from cbi_pipeline.market import latest_prices
-from data_contracts.market import PRICE
+from data_contracts.market import SESSION
 
 DAY = timedelta(days=1)
 START = datetime(2015, 1, 1, tzinfo=UTC)
@@ -29,11 +29,22 @@ def versions(sessions) -> pl.DataFrame:
     rows = []
     for number, (price, delay, corrections) in enumerate(sessions):
         day, at = (START + number * DAY).date(), START + (number + delay) * DAY
-        rows.append(("wti", day, 1, price, "spot", 1.0, False, at, "stamp"))
+        rows.append(version_of(day, 1, price, at))
         for version, (corrected, later) in enumerate(corrections, start=2):
             at += later * DAY
-            rows.append(("wti", day, version, corrected, "spot", 1.0, False, at, "stamp"))
-    return pl.DataFrame(rows, schema=dict(PRICE.dtypes), orient="row")
+            rows.append(version_of(day, version, corrected, at))
+    return pl.DataFrame(rows, schema=dict(SESSION.dtypes))
+
+
+def version_of(day, version: int, price: float | None, at: datetime, **parts: float) -> dict:
+    known = {"session": day, "version": version, "price": price, "available_at": at}
+    return known | {
+        "commodity": "wti",
+        "held_instrument": "spot",
+        "roll": False,
+        "available_basis": "stamp",
+        **parts,
+    }
 
 
 def row(session, decision_at) -> pl.DataFrame:
@@ -80,6 +91,22 @@ def test_a_correction_before_the_next_session_is_decided_on_is_read_and_one_afte
     for prices, before in ((early, 22.0), (late, 20.0)):
         (found,) = with_returns(second, prices)["log_return"]
         assert found == pytest.approx(math.log(33.0 / before))
+
+
+def test_a_realised_variance_is_the_one_public_at_the_rows_instant():
+    first, second = START.date(), (START + DAY).date()
+    prices = pl.DataFrame(
+        [
+            version_of(first, 1, 20.0, START + DAY, realised_variance=1e-4),
+            version_of(first, 2, 20.0, START + 5 * DAY, realised_variance=3e-4),
+            version_of(second, 1, 21.0, START + 2 * DAY),
+        ],
+        schema=dict(SESSION.dtypes),
+    )
+    rows = pl.concat([row(first, START + DAY), row(second, START + 2 * DAY)])
+    later = row(first, START + 6 * DAY)
+    assert with_returns(rows, prices)["realised_variance"].to_list() == [1e-4, None]
+    assert with_returns(later, prices)["realised_variance"].to_list() == [3e-4]
 
 
 def test_rows_without_any_price_have_none():

@@ -11,7 +11,7 @@ import pytest
 from cbi_pipeline import ingest
 from cbi_pipeline.catalogue import load_catalogue
 from cbi_pipeline.ledger import LedgerDamaged
-from cbi_pipeline.market import build_prices
+from cbi_pipeline.market import build_sessions
 from cbi_pipeline.warehouse import Store, Warehouse
 from data_contracts import contract
 from data_contracts.eia_spot import EIA_SPOT_DAILY
@@ -23,7 +23,7 @@ from tests.ingest.mixed_home import BRENT, Home, assert_same, mixed_home
 from tests.warehouse.frames import rows_for
 
 STRICTER = replace(EIA_SPOT_DAILY, version="9.0.0", bounds={"USD/bbl": (-500.0, 55.0)})
-BUILT = ("market.price", "features.row", "features.target")
+BUILT = ("market.session", "features.row", "features.target")
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_a_lost_warehouse_comes_back_from_the_ledger_alone(home):
 
 
 def test_what_was_issued_and_decided_is_carried_over_from_a_snapshot_if_need_be(home):
-    names = ("issued.forecast", "registry.version", "evaluation.score", "market.price")
+    names = ("issued.forecast", "registry.version", "evaluation.score", "market.session")
     with home.warehouse.write() as store:
         for name in names:
             store.append(name, rows_for(contract(name), 4))
@@ -165,11 +165,11 @@ def test_prices_after_a_stricter_contract_are_those_of_the_values_that_are_left(
     brent = next(one for one in live if one.price_series == BRENT)
 
     def night() -> pl.DataFrame:
-        built = build_prices(home.table("raw.observation"), brent)
+        built = build_sessions(home.table("raw.observation"), brent)
         with home.warehouse.write() as store:
-            held = store.table("market.price")
-            keys = contract("market.price").key
-            store.append("market.price", built.join(held, on=keys, how="anti"))
+            held = store.table("market.session")
+            keys = contract("market.session").key
+            store.append("market.session", built.join(held, on=keys, how="anti"))
         home.warehouse.publish()
         return built.sort(keys)
 
@@ -178,7 +178,7 @@ def test_prices_after_a_stricter_contract_are_those_of_the_values_that_are_left(
     home.rebuild()
     left = night()
     assert not (left["price"] > 55.0).any()
-    assert home.table("market.price").equals(left)
+    assert home.table("market.session").equals(left)
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ import polars as pl
 
 from cbi_pipeline.issued import chain, rows
 from data_contracts.issued import FORECAST
-from data_contracts.market import PRICE
+from data_contracts.market import SESSION
 
 LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)
 MONDAY = datetime(2019, 3, 4, 4, tzinfo=UTC)
@@ -73,7 +73,7 @@ def chained(count: int = 2) -> pl.DataFrame:
 
 
 def prices(*given: tuple[str, date, int, float | None, datetime]) -> pl.DataFrame:
-    """Rows of market.price from (commodity, session, version, price, available_at)."""
+    """Rows of market.session from (commodity, session, version, price, available_at)."""
     return pl.DataFrame(
         [
             {
@@ -81,13 +81,12 @@ def prices(*given: tuple[str, date, int, float | None, datetime]) -> pl.DataFram
                 "session": session,
                 "version": version,
                 "price": price,
-                "instrument": "EIA.RWTC",
-                "factor": 1.0,
+                "held_instrument": "EIA.RWTC",
                 "roll": False,
                 "available_at": available_at,
                 "available_basis": "calendar",
             }
             for commodity, session, version, price, available_at in given
         ],
-        schema=PRICE.dtypes,
+        schema=SESSION.dtypes,
     )

@@ -6,8 +6,8 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cbi_pipeline.market import build_prices, latest_prices
-from data_contracts.market import PRICE
+from cbi_pipeline.market import build_sessions, latest_prices
+from data_contracts.market import SESSION
 from tests.features.records import CATALOGUE, as_observations
 from tests.features.worlds import WTI, world
 
@@ -28,13 +28,21 @@ def told(*versions: tuple[int, float | None, int]) -> pl.DataFrame:
         },
         schema_overrides={"available_at": pl.Datetime("us", "UTC"), "value": pl.Float64},
     )
-    return build_prices(as_observations(frame), COMMODITY)
+    return build_sessions(as_observations(frame), COMMODITY)
 
 
 def test_a_negative_price_is_a_price():
     prices = told((17, 18.31, 0), (20, -36.98, 1), (21, 8.91, 2))
     assert prices["price"].to_list() == [18.31, -36.98, 8.91]
-    assert PRICE.validate(prices).height == 3
+    assert SESSION.validate(prices).height == 3
+
+
+def test_a_spot_session_has_a_price_and_nothing_else():
+    (session,) = told((17, 18.31, 0)).to_dicts()
+    assert {name for name, value in session.items() if value is None} == {
+        *("open", "high", "low", "volume", "open_interest", "realised_variance", "roll_gap")
+    }
+    assert (session["held_instrument"], session["roll"]) == (WTI, False)
 
 
 def test_a_session_begins_with_its_first_value():
@@ -70,6 +78,6 @@ def test_the_latest_prices_are_those_of_a_plain_replay(seed, days):
     for row in observed.sort("version").iter_rows(named=True):
         if row["available_at"] <= as_of:
             replayed[row["period"]] = row["value"] if row["status"] == "value" else None
-    known = latest_prices(build_prices(observed, COMMODITY), as_of)
+    known = latest_prices(build_sessions(observed, COMMODITY), as_of)
     expected = {day: price for day, price in replayed.items() if price is not None}
     assert dict(known.select("session", "price").iter_rows()) == expected

@@ -52,6 +52,7 @@ def _commodity(name: str, every: timedelta, rows: int, rng: np.random.Generator)
             ],
             "price": 50 * np.exp(rng.normal(0, 0.02, rows).cumsum()),
             "log_return": rng.normal(0, 0.02, rows),
+            "realised_variance": rng.uniform(1e-4, 9e-4, rows),
             "variance_ewma": rng.uniform(1e-4, 9e-4, rows),
             "variance_long": rng.uniform(1e-4, 9e-4, rows),
             **{feature: rng.normal(size=rows).astype(np.float32) for feature in SPEC.features},

@@ -50,15 +50,14 @@ def records() -> dict[str, tuple[list[date], np.ndarray]]:
 
 def prices() -> pl.DataFrame:
     return frame(
-        "market.price",
+        "market.session",
         [
             {
                 "commodity": commodity,
                 "session": session,
                 "version": 1,
                 "price": float(price),
-                "instrument": CATALOGUE.commodity(commodity).price_series,
-                "factor": 1.0,
+                "held_instrument": CATALOGUE.commodity(commodity).price_series,
                 "roll": False,
                 "available_at": public(session),
                 "available_basis": "assumed",
@@ -166,7 +165,7 @@ def issue(
 
 
 def _past(store: Store) -> None:
-    store.append("market.price", prices())
+    store.append("market.session", prices())
     store.append("evaluation.forecast", walk_forward("prior"))
     store.append("evaluation.score", scores())
     store.append("registry.version", frame("registry.version", [VERSION]))

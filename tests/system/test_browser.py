@@ -36,10 +36,11 @@ FLAGS = (
 #: A site whose name leads to this machine, as its owner may arrange at any time.
 SITE = "site.example"
 WIPE = (
-    'mutation{wipeAssets(assetPartitionRanges:[{assetKey:{path:["market","price"]}}]){__typename}}'
+    'mutation{wipeAssets(assetPartitionRanges:[{assetKey:{path:["market", "session"]}}])'
+    "{__typename}}"
 )
 HISTORY = (
-    '{assetNodeOrError(assetKey:{path:["market","price"]})'
+    '{assetNodeOrError(assetKey:{path:["market", "session"]})'
     "{...on AssetNode{assetMaterializations{runId}}}}"
 )
 #: Everything that a page can do without being asked, and nothing of which it may read the answer.
@@ -60,7 +61,8 @@ Promise.all([
   fetch(get).catch(error => "refused"),
   fetch(`${address}/graphql`, {method: "POST", mode: "no-cors", body: json}),
   fetch(`${address}/graphql?query=${encodeURIComponent(wipe)}`, {method: "POST", mode: "no-cors"}),
-  fetch(`${address}/report_asset_materialization/market/price`, {method: "POST", mode: "no-cors"}),
+  fetch(`${address}/report_asset_materialization/market/session`,
+    {method: "POST", mode: "no-cors"}),
   fetch(`${address}/graphql`, {
     method: "POST", body: json, headers: {"content-type": "application/json"}
   }).catch(error => "refused"),
@@ -144,12 +146,12 @@ def test_a_night_launched_from_the_page_succeeds(pages, browser):
 
 
 def test_the_pages_show_the_plots_checks_and_schedules_of_the_night(pages, browser):
-    browser.get(f"{pages.address}/assets/market/price?view=events")
+    browser.get(f"{pages.address}/assets/market/session?view=events")
     press(browser, "[Show Markdown]")
     plot = "//img[starts-with(@src, 'data:image/png')]"
     WebDriverWait(browser, 60).until(lambda b: b.find_elements(By.XPATH, plot))
     picture(browser, "asset-price")
-    browser.get(f"{pages.address}/assets/market/price?view=checks")
+    browser.get(f"{pages.address}/assets/market/session?view=checks")
     seen(browser, "coverage")
     picture(browser, "asset-checks")
     browser.get(f"{pages.address}/automation")

@@ -70,7 +70,7 @@ def test_edited_rows_go_to_quarantine_the_rest_goes_through_and_the_report_says_
     assert "2019-12-31" in rows
     assert "2019-01-14" in rows
     with Warehouse(home.settings.warehouse_dir).read() as store:
-        prices = store.table("market.price", "commodity = 'wti'").sort("session")
+        prices = store.table("market.session", "commodity = 'wti'").sort("session")
     assert (str(prices["session"][-1]), prices["price"][-1]) == ("2018-12-28", 45.15)
     report = (home.settings.reports_dir / "latest.html").read_text()
     assert "modified" in report

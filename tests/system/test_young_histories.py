@@ -112,7 +112,7 @@ def test_garch_sits_out_what_it_has_no_history_of_and_the_page_says_why(nights):
 
 
 def test_a_session_that_came_late_is_dated_by_when_it_came(nights):
-    wti = nights.table("market.price", "commodity = 'wti'").filter(session=nights.hole)
+    wti = nights.table("market.session", "commodity = 'wti'").filter(session=nights.hole)
     assert wti["available_basis"].to_list() == ["first_seen"]
 
 

@@ -29,10 +29,10 @@ def rows(table):
 def write_batch(store):
     """Add the next batch to three tables in one transaction; returns its number."""
     with store.transaction():
-        number = store.query("SELECT count(*) FROM market.price").item() // ROWS
+        number = store.query("SELECT count(*) FROM market.session").item() // ROWS
         name = pl.lit(f"batch {number}")
         store.replace("ref.series", reference(*SERIES))
-        store.append("market.price", rows("market.price").with_columns(commodity=name))
+        store.append("market.session", rows("market.session").with_columns(commodity=name))
         store.append(
             "raw.observation",
             observations([(s, number, 1, number, number, 1.0 * number, "value") for s in SERIES]),
@@ -45,7 +45,7 @@ def batches(store):
     """Number of batches in the store, after checking that each of them is whole."""
     prices, observed, scores = (
         store.query(f"SELECT count(*) FROM {table}").item()
-        for table in ("market.price", "raw.observation", "evaluation.score")
+        for table in ("market.session", "raw.observation", "evaluation.score")
     )
     number = prices // ROWS
     assert (prices, observed, scores) == (number * ROWS, number * 2, number * ROWS)

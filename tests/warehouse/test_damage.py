@@ -16,7 +16,7 @@ from data_contracts import CONTRACTS, contract
 from tests.warehouse.damage import AT_ONCE, HARMS, harm
 from tests.warehouse.frames import rows_for
 
-KEPT = ("registry.decision", "issued.forecast", "market.price")
+KEPT = ("registry.decision", "issued.forecast", "market.session")
 ROWS = 400
 
 
@@ -123,7 +123,7 @@ def test_a_foreign_file_among_the_snapshots_is_left_alone(home, warehouse):
     foreign = home / "warehouse" / "published" / "notes.duckdb"
     foreign.write_text("mine")
     with warehouse.write() as store:
-        store.append("market.price", rows_for(contract("market.price"), ROWS + 1)[ROWS:])
+        store.append("market.session", rows_for(contract("market.session"), ROWS + 1)[ROWS:])
     warehouse.publish()
     assert foreign.read_text() == "mine"
 

@@ -10,7 +10,7 @@ from cbi_pipeline.warehouse import Warehouse, WarehouseBusy
 from data_contracts import contract
 from tests.warehouse.frames import rows_for
 
-PRICES = rows_for(contract("market.price"), 20)
+PRICES = rows_for(contract("market.session"), 20)
 
 
 def test_a_second_writer_is_told_who_holds_the_warehouse(tmp_path):
@@ -28,7 +28,7 @@ def test_a_waiting_writer_goes_on_when_the_first_is_done(tmp_path):
 
     def add(row):
         with warehouse.write() as store:
-            store.append("market.price", PRICES[row : row + 1])
+            store.append("market.session", PRICES[row : row + 1])
 
     threads = [threading.Thread(target=add, args=(row,)) for row in range(6)]
     for thread in threads:
@@ -36,7 +36,7 @@ def test_a_waiting_writer_goes_on_when_the_first_is_done(tmp_path):
     for thread in threads:
         thread.join()
     with warehouse.write() as store:
-        assert len(store.table("market.price")) == 6
+        assert len(store.table("market.session")) == 6
 
 
 def test_the_lock_dies_with_its_holder(tmp_path):
@@ -47,7 +47,7 @@ def test_the_lock_dies_with_its_holder(tmp_path):
     died = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
     assert died.returncode == 9
     with Warehouse(tmp_path, wait_s=0.2).write() as store:
-        assert store.append("market.price", PRICES) == 20
+        assert store.append("market.session", PRICES) == 20
 
 
 def test_a_foreign_program_on_the_file_is_named(tmp_path):

@@ -127,6 +127,34 @@ def test_later_steps_go_on_from_earlier_ones(home, monkeypatch):
         require_kept(store)
 
 
+def test_prices_of_an_older_home_are_sessions_and_published_as_they_were(tmp_path):
+    warehouse = Warehouse(tmp_path / "warehouse")
+    with warehouse.write():
+        pass
+    with duckdb.connect(str(tmp_path / "warehouse" / "cbi.duckdb")) as older:
+        older.execute("DROP TABLE market.session")
+        older.execute(
+            "CREATE TABLE market.price AS SELECT 'wti' AS commodity, DATE '2020-04-20' AS session, "
+            "unnest([1, 2])::BIGINT AS version, unnest([-37.63, -36.98]) AS price, "
+            "'EIA.RWTC' AS instrument, 1.0::DOUBLE AS factor, false AS roll, "
+            "TIMESTAMPTZ '2020-04-21 22:00:00+00' AS available_at, 'stamp' AS available_basis"
+        )
+        older.execute("DELETE FROM meta.migration WHERE name = 'prices are sessions'")
+    publish_as_it_is(warehouse)
+    with connect(tmp_path) as connection:
+        assert connection.sql("SELECT session, price, instrument FROM price").fetchall() == [
+            (date(2020, 4, 20), -36.98, "EIA.RWTC")
+        ]
+    with warehouse.read() as store:
+        sessions = store.table("market.session")
+        tables = store.query("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'market'")
+    assert sessions.select("version", "price", "volume").rows() == [
+        (1, -37.63, None),
+        (2, -36.98, None),
+    ]
+    assert tables["table_name"].to_list() == ["session"]
+
+
 def test_a_migration_that_the_rows_do_not_allow_changes_nothing_and_says_what_to_do(
     home, monkeypatch
 ):

@@ -149,7 +149,7 @@ def test_a_rebuilt_database_takes_the_place_of_the_old_one_when_it_is_complete(r
     warehouse = Warehouse(root)
     first = (warehouse.published / "current").resolve()
     with warehouse.recreate() as store:
-        assert store.table("market.price").is_empty()
+        assert store.table("market.session").is_empty()
         for _ in range(3):
             processes.write_batch(store)
         with warehouse.read() as readers:
@@ -174,11 +174,11 @@ def test_a_rebuild_that_fails_leaves_the_database_as_it_was(root):
 
 def test_a_rebuild_carries_over_the_tables_it_is_told(root):
     warehouse = Warehouse(root)
-    with warehouse.recreate(carry=["market.price"]) as store:
-        assert len(store.table("market.price")) == processes.ROWS
+    with warehouse.recreate(carry=["market.session"]) as store:
+        assert len(store.table("market.session")) == processes.ROWS
         assert store.table("evaluation.score").is_empty()
     with warehouse.write() as store:
-        assert len(store.table("market.price")) == processes.ROWS
+        assert len(store.table("market.session")) == processes.ROWS
 
 
 def test_carried_observations_keep_their_state(root):
@@ -205,4 +205,4 @@ def test_a_rebuild_ignores_the_log_a_killed_writer_left(root):
         pass
     with Warehouse(root).write() as store:
         assert processes.batches(store) == 0
-        assert isinstance(store.table("market.price"), pl.DataFrame)
+        assert isinstance(store.table("market.session"), pl.DataFrame)

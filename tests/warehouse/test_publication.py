@@ -5,7 +5,7 @@ from cbi_pipeline.warehouse import LayoutChanged, NothingPublished, Warehouse, c
 from data_contracts import contract
 from tests.warehouse.frames import at, parsed, reference, rows_for
 
-PRICES = rows_for(contract("market.price"), 20)
+PRICES = rows_for(contract("market.session"), 20)
 
 
 @pytest.fixture
@@ -15,12 +15,12 @@ def warehouse(tmp_path):
 
 def add(warehouse, first, last):
     with warehouse.write() as store:
-        store.append("market.price", PRICES[first:last])
+        store.append("market.session", PRICES[first:last])
 
 
 def seen(warehouse):
     with warehouse.read() as store:
-        return len(store.table("market.price"))
+        return len(store.table("market.session"))
 
 
 def snapshots(warehouse):
@@ -43,7 +43,7 @@ def test_a_reader_keeps_its_snapshot_while_writers_write_and_publish(warehouse):
         for row in range(1, 7):
             add(warehouse, row, row + 1)
             warehouse.publish()
-        assert len(store.table("market.price")) == 1
+        assert len(store.table("market.session")) == 1
     assert seen(warehouse) == 7
 
 
@@ -52,7 +52,7 @@ def test_publishing_the_same_content_again_writes_nothing(warehouse):
     first = warehouse.publish()
     before = {path: path.stat().st_mtime_ns for path in warehouse.published.iterdir()}
     with warehouse.write() as store, store.transaction():
-        store.append("market.price", PRICES[:0])
+        store.append("market.session", PRICES[:0])
     assert warehouse.publish() == first
     assert {path: path.stat().st_mtime_ns for path in warehouse.published.iterdir()} == before
 
@@ -85,7 +85,7 @@ def test_a_rolled_back_write_changes_no_publication(warehouse):
     add(warehouse, 0, 2)
     first = warehouse.publish()
     with pytest.raises(RuntimeError), warehouse.write() as store, store.transaction():
-        store.append("market.price", PRICES[2:4])
+        store.append("market.session", PRICES[2:4])
         raise RuntimeError
     assert warehouse.publish() == first
     assert seen(warehouse) == 2
@@ -110,9 +110,9 @@ def test_a_copy_that_fails_leaves_readers_what_they_had(warehouse):
 def test_tables_of_other_contracts_are_refused_with_the_remedy(warehouse):
     add(warehouse, 0, 1)
     with duckdb.connect(str(warehouse.published.parent / "cbi.duckdb")) as old:
-        old.execute("ALTER TABLE market.price ADD COLUMN note VARCHAR")
+        old.execute("ALTER TABLE market.session ADD COLUMN note VARCHAR")
         old.execute("UPDATE meta.layout SET hash = 'of other days'")
-    with pytest.raises(LayoutChanged, match=r"market\.price.*cbi rebuild"), warehouse.write():
+    with pytest.raises(LayoutChanged, match=r"market\.session.*cbi rebuild"), warehouse.write():
         pass
 
 
@@ -131,11 +131,11 @@ def home(tmp_path):
         store.record(rows, seen_at=at(6), txn_id=1)
         for name in ("issued.forecast", "issued.score", "registry.version", "quarantine.row"):
             store.append(name, rows_for(contract(name), 3))
-        prices = rows_for(contract("market.price"), 3).with_columns(
-            commodity=contract("market.price").empty()["commodity"].extend_constant("wti", 3),
+        prices = rows_for(contract("market.session"), 3).with_columns(
+            commodity=contract("market.session").empty()["commodity"].extend_constant("wti", 3),
             session=PRICES["session"].slice(0, 1).extend_constant(PRICES["session"][0], 2),
         )
-        store.append("market.price", prices)
+        store.append("market.session", prices)
     warehouse.publish()
     return tmp_path
 
@@ -177,7 +177,7 @@ def test_the_freshness_view_tells_newest_period_and_share_of_assumed_instants(ho
 
 def test_applications_cannot_write(home):
     with connect(home) as connection, pytest.raises(duckdb.InvalidInputException):
-        connection.execute("DELETE FROM market.price")
+        connection.execute("DELETE FROM market.session")
 
 
 def test_connecting_before_anything_is_published_says_what_to_do(tmp_path):

@@ -41,13 +41,13 @@ def test_bits_of_numbers_survive(store):
 
 
 def test_a_condition_filters_a_table(store):
-    store.append("market.price", rows_for(contract("market.price"), 9))
-    found = store.table("market.price", "version >= ?", [205])
+    store.append("market.session", rows_for(contract("market.session"), 9))
+    found = store.table("market.session", "version >= ?", [205])
     assert found["version"].to_list() == [205, 206, 207, 208]
 
 
 def test_an_unknown_table_is_answered_with_the_tables_there_are(store):
-    with pytest.raises(KeyError, match=r"market\.price"):
+    with pytest.raises(KeyError, match=r"market\.session,"):
         store.table("market.prices")
 
 
@@ -59,61 +59,61 @@ def test_a_query_knows_no_python_variables(store):
 
 
 def test_an_append_that_breaks_the_contract_is_refused_with_the_rule(store):
-    rows = rows_for(contract("market.price"), 3).with_columns(factor=pl.lit(0.0))
-    with pytest.raises(pandera.errors.SchemaErrors, match="factor"):
-        store.append("market.price", rows)
-    assert store.table("market.price").is_empty()
+    rows = rows_for(contract("market.session"), 3).with_columns(volume=pl.lit(-1, pl.Int64))
+    with pytest.raises(pandera.errors.SchemaErrors, match="volume"):
+        store.append("market.session", rows)
+    assert store.table("market.session").is_empty()
 
 
 def test_a_key_repeated_within_an_append_is_refused(store):
-    rows = rows_for(contract("market.price"), 3)
-    with pytest.raises(DuplicateKey, match=r"market\.price: 1 keys stand more than once"):
-        store.append("market.price", pl.concat([rows, rows[:1]]))
-    assert store.table("market.price").is_empty()
+    rows = rows_for(contract("market.session"), 3)
+    with pytest.raises(DuplicateKey, match=r"market\.session: 1 keys stand more than once"):
+        store.append("market.session", pl.concat([rows, rows[:1]]))
+    assert store.table("market.session").is_empty()
 
 
 def test_a_key_that_is_stored_already_is_refused_and_nothing_of_the_append_stays(warehouse):
-    rows = rows_for(contract("market.price"), 3)
+    rows = rows_for(contract("market.session"), 3)
     with warehouse.write() as store:
-        store.append("market.price", rows[1:2])
+        store.append("market.session", rows[1:2])
         with pytest.raises(DuplicateKey, match="number 0001"):
-            store.append("market.price", rows)
-        assert len(store.table("market.price")) == 1
-        assert store.append("market.price", rows[2:]) == 1
+            store.append("market.session", rows)
+        assert len(store.table("market.session")) == 1
+        assert store.append("market.session", rows[2:]) == 1
 
 
 def test_a_transaction_in_which_a_write_failed_cannot_be_committed(warehouse):
-    rows = rows_for(contract("market.price"), 3)
+    rows = rows_for(contract("market.session"), 3)
     with warehouse.write() as store:
         with pytest.raises(duckdb.Error), store.transaction():
-            store.append("market.price", rows)
+            store.append("market.session", rows)
             with suppress(DuplicateKey):
-                store.append("market.price", rows)
-        assert store.table("market.price").is_empty()
+                store.append("market.session", rows)
+        assert store.table("market.session").is_empty()
 
 
 def test_a_transaction_keeps_everything_or_nothing(warehouse):
-    price, score = (rows_for(contract(name), 2) for name in ("market.price", "evaluation.score"))
+    price, score = (rows_for(contract(name), 2) for name in ("market.session", "evaluation.score"))
     with warehouse.write() as store:
         with pytest.raises(DuplicateKey), store.transaction():
             store.append("evaluation.score", score)
-            store.append("market.price", price)
-            store.append("market.price", price)
-        assert store.table("market.price").is_empty()
+            store.append("market.session", price)
+            store.append("market.session", price)
+        assert store.table("market.session").is_empty()
         assert store.table("evaluation.score").is_empty()
         with store.transaction():
             store.append("evaluation.score", score)
-            store.append("market.price", price)
+            store.append("market.session", price)
     with warehouse.write() as store:
-        assert len(store.table("market.price")) == len(store.table("evaluation.score")) == 2
+        assert len(store.table("market.session")) == len(store.table("evaluation.score")) == 2
 
 
 def test_an_interrupt_inside_a_transaction_rolls_it_back(warehouse):
     with pytest.raises(KeyboardInterrupt), warehouse.write() as store, store.transaction():
-        store.append("market.price", rows_for(contract("market.price"), 2))
+        store.append("market.session", rows_for(contract("market.session"), 2))
         raise KeyboardInterrupt
     with warehouse.write() as store:
-        assert store.table("market.price").is_empty()
+        assert store.table("market.session").is_empty()
 
 
 def test_replace_adds_new_keys_overwrites_known_ones_and_counts_only_real_changes(store):
@@ -126,7 +126,7 @@ def test_replace_adds_new_keys_overwrites_known_ones_and_counts_only_real_change
 
 def test_replace_is_refused_where_rows_may_only_be_added(store):
     with pytest.raises(TypeError, match="append-only"):
-        store.replace("market.price", rows_for(contract("market.price"), 1))
+        store.replace("market.session", rows_for(contract("market.session"), 1))
 
 
 def test_reading_before_anything_is_published_says_what_to_do(warehouse):
@@ -135,14 +135,14 @@ def test_reading_before_anything_is_published_says_what_to_do(warehouse):
 
 
 def test_a_published_snapshot_refuses_writes(warehouse):
-    rows = rows_for(contract("market.price"), 1)
+    rows = rows_for(contract("market.session"), 1)
     with warehouse.write() as store:
-        store.append("market.price", rows)
+        store.append("market.session", rows)
     warehouse.publish()
     with warehouse.read() as store:
-        assert_frame_equal(store.table("market.price"), rows)
+        assert_frame_equal(store.table("market.session"), rows)
         with pytest.raises(ReadOnlyStore, match=r"warehouse\.write"):
-            store.append("market.price", rows)
+            store.append("market.session", rows)
         with pytest.raises(ReadOnlyStore), store.transaction():
             pass
 

@@ -22,7 +22,7 @@ PICTURED = 750
 
 @dg.asset(
     key=ROW,
-    deps=[dg.AssetKey(["market", "price"]), *RECORDS],
+    deps=[dg.AssetKey(["market", "session"]), *RECORDS],
     group_name="features",
     kinds={"duckdb", "polars"},
     pool="warehouse",
@@ -35,7 +35,7 @@ def row(pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeResult[None]:
     catalogue = pipeline.catalogue
     chosen = feature_set(catalogue)
     with pipeline.warehouse.read() as store:
-        prices = store.table("market.price")
+        prices = store.table("market.session")
         observations = store.table(
             "raw.observation", "series_id = ANY(?)", [followed_series(catalogue)]
         )
@@ -81,7 +81,7 @@ def target(pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeResult[None]:
 
     chosen = feature_set(pipeline.catalogue)
     with pipeline.warehouse.read() as store:
-        prices = store.table("market.price")
+        prices = store.table("market.session")
         rows = store.table("features.row", "feature_set = ?", [chosen.name])
         existing = store.table("features.target", "feature_set = ?", [chosen.name])
 

@@ -69,7 +69,7 @@ def fan(rows: pl.DataFrame) -> pl.DataFrame:
 
 @dg.asset(
     key=SCORE,
-    deps=[FORECAST, dg.AssetKey(["market", "price"])],
+    deps=[FORECAST, dg.AssetKey(["market", "session"])],
     group_name="issued",
     kinds={"duckdb"},
     pool="warehouse",
@@ -93,7 +93,7 @@ def score(
     as_of = pipeline.newest_as_of()
     with pipeline.warehouse.read() as store:
         said = store.table("issued.forecast")
-        outcomes = scored(said, store.table("market.price"), as_of)
+        outcomes = scored(said, store.table("market.session"), as_of)
         void = uncounted(store.table("issued.score"), said)
         targets = store.table(
             "features.target",

@@ -1,4 +1,4 @@
-"""Prices of the commodities on their own sessions."""
+"""The commodities on their own sessions."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from cbi_pipeline.defs.faults import make_each
 from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.defs.records import RECORDS
 from cbi_pipeline.warehouse import NothingPublished
-from data_contracts.market import PRICE
+from data_contracts.market import SESSION
 from data_contracts.table_rules import RuleOutcome
 
-KEY = dg.AssetKey(["market", "price"])
+KEY = dg.AssetKey(["market", "session"])
 
 
 @dg.asset(
@@ -26,7 +26,7 @@ KEY = dg.AssetKey(["market", "price"])
     group_name="market",
     kinds={"duckdb", "polars"},
     pool="warehouse",
-    metadata=metadata.definition("market.price"),
+    metadata=metadata.definition("market.session"),
     check_specs=[
         dg.AssetCheckSpec(
             "coverage",
@@ -45,18 +45,18 @@ KEY = dg.AssetKey(["market", "price"])
         ),
     ],
 )
-def price(
+def session(
     pipeline: dg.ResourceParam[Pipeline],
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-    """Every version of each commodity's price, with the instant it became public."""
-    from cbi_pipeline.market import build_prices
+    """Every version of each commodity's sessions, with the instant it became public."""
+    from cbi_pipeline.market import build_sessions
 
     commodities = pipeline.catalogue.commodities
     series = [commodity.price_series for commodity in commodities]
     try:
         with pipeline.warehouse.read() as store:
             observations = store.table("raw.observation", "series_id = ANY(?)", [series])
-            told = store.query("SELECT DISTINCT commodity, instrument FROM market.price")
+            told = store.query("SELECT DISTINCT commodity, held_instrument FROM market.session")
     except NothingPublished as error:
         # "Run it first" would be said to who is running it.
         raise dg.Failure(
@@ -68,16 +68,16 @@ def price(
 
     def make(commodity: Commodity) -> pl.DataFrame:
         require_same_series(commodity, before.get(commodity.id))
-        return build_prices(observations, commodity)
+        return build_sessions(observations, commodity)
 
     made = make_each(pipeline, "prices", make)
-    prices = pl.concat([PRICE.empty(), *made.values()])
+    prices = pl.concat([SESSION.empty(), *made.values()])
     outcomes = covered(prices, made, pipeline)
     sound = [name for name, outcome in outcomes.items() if outcome.passed]
     yield coverage(outcomes)
     prices = prices.filter(pl.col("commodity").is_in(sound))
     yield fresh(prices, sound, pipeline)
-    added = pipeline.add({"market.price": prices})["market.price"]
+    added = pipeline.add({"market.session": prices})["market.session"]
     yield dg.MaterializeResult(
         metadata={"rows": len(prices), "new rows": added, **pictures(prices, pipeline)}
     )
