@@ -38,6 +38,8 @@ from cbi_pipeline.feeds.live import (
     Pull,
     Window,
     common_refusal,
+    number_parts,
+    split_to_address,
     windows,
 )
 from data_contracts.cftc import OPEN_INTEREST, measures
@@ -76,11 +78,12 @@ def feed(base: str = BASE, series: Sequence[LiveSeries] = SERIES, page: int = PA
     codes = frozenset(one.code for one in followed)
 
     def pulls(held: Mapping[str, date], today: date) -> list[Pull]:
-        return [
-            _pull(base, page, window)
-            for _, members in groupby(followed, key=lambda one: one.group)
-            for window in windows(tuple(members), held, today, AGAIN)
-        ]
+        asked: list[Pull] = []
+        for _, members in groupby(followed, key=lambda one: one.group):
+            for window in windows(tuple(members), held, today, AGAIN):
+                parts = split_to_address(window, lambda part: _pull(base, page, part).url)
+                asked.extend(number_parts([_pull(base, page, part) for part in parts]))
+        return asked
 
     return LiveFeed(
         name=FEED,

@@ -36,6 +36,8 @@ from cbi_pipeline.feeds.live import (
     Pull,
     Window,
     common_refusal,
+    number_parts,
+    split_to_address,
     windows,
 )
 from data_contracts.families import family
@@ -69,9 +71,9 @@ def feed(base: str = BASE, series: Sequence[LiveSeries] = SERIES, page: int = PA
     def pulls(held: Mapping[str, date], today: date) -> list[Pull]:
         found: list[Pull] = []
         for _, members in groupby(sorted(followed, key=_group), key=_group):
-            found.extend(
-                _pull(base, page, window) for window in windows(tuple(members), held, today, AGAIN)
-            )
+            for window in windows(tuple(members), held, today, AGAIN):
+                parts = split_to_address(window, lambda part: _pull(base, page, part).url)
+                found.extend(number_parts([_pull(base, page, part) for part in parts]))
         return found
 
     return LiveFeed(

@@ -8,13 +8,17 @@ means, whether the pages of a pull are the whole of it, and turns each answer in
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Literal, Protocol
 from urllib.parse import urlsplit
 
 from cbi_pipeline.feeds.errors import FeedError, FeedUnavailable, RateLimited, UnexpectedShape
 from cbi_pipeline.feeds.feed import Parsed
+
+#: Most characters of an address, without the key. Servers and proxies refuse longer ones at 8,000,
+#: some at 4,096; each answer's address is kept beside its bytes, so that long ones fill a ledger.
+ADDRESS_LIMIT = 4000
 
 #: Nights in which the whole history is read again once.
 DEEP_NIGHTS = 30
@@ -185,6 +189,40 @@ def windows(
         oldest = min(held[one.id] for one in seen)
         found.extend(_slice(tuple(seen), oldest - again, today))
     return found
+
+
+def split_to_address(window: Window, address: Callable[[Window], str]) -> list[Window]:
+    """Windows that ask the same as one, each in an address that is not too long.
+
+    Args:
+        window: what to ask.
+        address: the address that asks a window.
+
+    Returns:
+        The window itself where it fits. Series of one code stay together, and one code alone is
+        asked for however long its address is.
+    """
+    codes = list(dict.fromkeys(one.code for one in window.series))
+    if len(codes) == 1 or len(address(window)) <= ADDRESS_LIMIT:
+        return [window]
+    first = set(codes[: len(codes) // 2])
+    halves = [
+        tuple(one for one in window.series if (one.code in first) == is_first)
+        for is_first in (True, False)
+    ]
+    return [
+        part for half in halves for part in split_to_address(replace(window, series=half), address)
+    ]
+
+
+def number_parts(pulls: Sequence[Pull]) -> list[Pull]:
+    """The pulls of one window, named apart where there are several."""
+    if len(pulls) == 1:
+        return list(pulls)
+    return [
+        replace(pull, name=f"{pull.name}, part {number} of {len(pulls)}")
+        for number, pull in enumerate(pulls, 1)
+    ]
 
 
 def _near(

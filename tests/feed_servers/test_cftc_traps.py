@@ -115,9 +115,10 @@ def test_overlapping_pages_are_not_used(tmp_path, server):
 
 def test_a_report_that_was_replaced_does_not_freeze_its_market(installed, server):
     # Deleted and inserted, its row is the newest whatever its date.
-    replaced = [one for one in server.publisher.events if one[2] == REPORTS[-3]]
-    server.publisher.events = [one for one in server.publisher.events if one[2] != REPORTS[-3]]
-    server.publisher.events += replaced
+    publisher, report = server.publisher, REPORTS[-3]
+    text = publisher.public()[MARKET, report]
+    publisher.publish(NEXT - timedelta(hours=2), MARKET, report, publisher.WITHDRAWN)
+    publisher.publish(NEXT - timedelta(hours=1), MARKET, report, text)
     bring_news(server)
     installed.night(NEXT)
     assert installed.problem() == ""
