@@ -20,7 +20,7 @@ EIA_WPSR = Family(
     rights="public-domain",
     # Exports and field production were carried forward for months at a time before 2010: 9 of 40.
     shape=Shape(ascending=True, spacing=(7, 7), distinct_floor=0.15, scale_limit=20.0),
-    version="1.2.0",
+    version="1.3.0",
 )
 
 EIA_RETAIL_WEEKLY = Family(

@@ -1,8 +1,9 @@
 """When a period becomes public: the publishers' rules, in their own zone, converted to UTC once.
 
 Agencies publish on working days of the federal government, so every rule looks at the days on
-which its offices in Washington are shut. A rule is what a publisher announces; the day a report
-was really late is not in it, which is why values dated by these rules say ``assumed``.
+which its offices in Washington are shut. A rule is what a publisher announces, and the exceptions
+that are on record; a report may have been late on other days, which is why values dated by these
+rules say ``assumed``.
 """
 
 from __future__ import annotations
@@ -37,6 +38,11 @@ EXECUTIVE_CLOSURES = frozenset(
     }
 )
 """Whole days on which a president's order shut the offices: mourning, and days beside Christmas."""
+
+
+#: Weeks of the petroleum status report that came out on another day than its rule says: a failure
+#: of the agency's systems in June 2022 held one back until the next.
+WPSR_PUBLISHED_LATE: dict[date, date] = {date(2022, 6, 17): date(2022, 6, 29)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +105,8 @@ def released(periods: pl.Series, rule: ReleaseRule) -> pl.Series:
 
 def _wpsr(week: date) -> datetime:
     """Status report for the week ending on the Friday ``week``."""
-    return _at(_weekly_report(_next_wednesday(week + timedelta(days=5))), time(10, 30))
+    scheduled = _weekly_report(_next_wednesday(week + timedelta(days=5)))
+    return _at(WPSR_PUBLISHED_LATE.get(week, scheduled), time(10, 30))
 
 
 def _spot(session: date) -> datetime:
@@ -185,7 +192,8 @@ eia_wpsr = ReleaseRule(
     words=(
         "Wednesday 10:30 Eastern for the week ending the Friday before; a working day later for "
         "each day from Monday to Wednesday on which federal offices are shut, and on the Friday "
-        "when Christmas or New Year's Day is a Tuesday or Wednesday."
+        "when Christmas or New Year's Day is a Tuesday or Wednesday; weeks held back by failures "
+        "of the agency's systems on the days they came out."
     ),
     rule=_wpsr,
 )

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pandas.tseries.holiday import USFederalHolidayCalendar
 
+from data_contracts.eia_storage import eia_storage_weekly
 from data_contracts.release import (
     EXECUTIVE_CLOSURES,
     eia_mer,
@@ -30,6 +31,24 @@ def eastern(instant: datetime) -> datetime:
 
 def utc(*parts: int) -> datetime:
     return datetime(*parts, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("week", "instant"),
+    [
+        (date(2022, 6, 10), utc(2022, 6, 15, 14, 30)),
+        # A failure of the agency's systems: it came out with the next.
+        (date(2022, 6, 17), utc(2022, 6, 29, 14, 30)),
+        (date(2022, 6, 24), utc(2022, 6, 29, 14, 30)),
+        (date(2022, 7, 1), utc(2022, 7, 7, 14, 30)),
+    ],
+)
+def test_a_status_report_held_back_by_an_outage_is_public_when_it_came_out(week, instant):
+    assert eia_wpsr.rule(week) == instant
+
+
+def test_gas_storage_was_in_time_while_the_status_report_was_not():
+    assert eia_storage_weekly.rule(date(2022, 6, 17)) == utc(2022, 6, 23, 14, 30)
 
 
 def test_holidays_are_those_of_the_federal_calendar():
