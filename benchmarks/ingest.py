@@ -62,7 +62,7 @@ def ours(base: str, home: Path, rows: int) -> dict[str, float]:
     feed = replace(eia.feed(base, series), per_second=100_000)
     ledger, warehouse = Ledger(home / "ledger"), Warehouse(home / "warehouse")
     log = ingest.FaultLog(home / "ledger")
-    now = datetime.now(UTC) + timedelta(days=365 * 200)
+    now = datetime.now(UTC) + timedelta(days=365 * 400)
     begun, burnt = time.perf_counter(), time.process_time()
     landed = ingest.land_night(feed, SecretStr(KEY), ledger, warehouse, now)
     report = ingest.deliver(feed, landed, ledger, warehouse, log)

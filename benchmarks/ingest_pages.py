@@ -10,7 +10,8 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 PAGE = 5000
-SERIES = 250
+#: As many as one question asks for.
+SERIES = 125
 #: A Monday; only working days have prices.
 FIRST = date(1971, 1, 4)
 KEY = "benchmark-key-" + "0" * 26
@@ -69,7 +70,8 @@ class Handler(BaseHTTPRequestHandler):
         query = parse_qs(urlsplit(self.path).query)
         page = int(query.get("offset", ["0"])[0]) // PAGE
         body = (self.folder / f"{page:05d}.json").read_bytes()
-        self.send_response(200)
+        # Without its hour: the rows reach into years to come, and so does the clock that asks.
+        self.send_response_only(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
