@@ -19,8 +19,6 @@ UTC_MICROSECONDS = pl.Datetime("us", "UTC")
 #: Column types that need parameters, for use as annotations in a table model.
 Instant = Annotated[pl.Datetime, "us", "UTC"]
 Strings = Annotated[pl.List, pl.String()]
-Floats = Annotated[pl.List, pl.Float32()]
-Flags = Annotated[pl.List, pl.Boolean()]
 
 _DUCKDB_TYPES: dict[Any, str] = {
     pl.String(): "VARCHAR",
@@ -32,8 +30,6 @@ _DUCKDB_TYPES: dict[Any, str] = {
     pl.Date(): "DATE",
     UTC_MICROSECONDS: "TIMESTAMPTZ",
     pl.List(pl.String): "VARCHAR[]",
-    pl.List(pl.Float32): "FLOAT[]",
-    pl.List(pl.Boolean): "BOOLEAN[]",
 }
 
 

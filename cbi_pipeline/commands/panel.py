@@ -53,14 +53,9 @@ def _frame(pipeline: Pipeline, suffix: str) -> pl.DataFrame:
     from cbi_pipeline.registry import cast_frame, input_types
 
     spec, types = _wanted(pipeline)
+    rows = _readable(pipeline, spec)
     with pipeline.warehouse.read() as store:
-        rows = store.table("features.row", "feature_set = ?", [spec.feature_set])
         prices = store.table("market.session")
-    if rows.is_empty():
-        raise Refusal(f"no row of {spec.feature_set} is built yet; run `cbi run` first")
-    left_out = sorted(set(rows["commodity"]) - set(spec.commodities))
-    if left_out:
-        errors.print(f"cbi: left out, unknown to the champion: {', '.join(left_out)}")
     if "datetime" in types.values() and suffix != ".parquet":
         errors.print(
             "cbi: the champion was registered by an earlier release and reads the .parquet file "
@@ -68,6 +63,35 @@ def _frame(pipeline: Pipeline, suffix: str) -> pl.DataFrame:
         )
         types = input_types(spec)
     return cast_frame(panel_frame(rows, prices, spec), types)
+
+
+def _readable(pipeline: Pipeline, spec: PanelSpec) -> pl.DataFrame:
+    """The rows that a model reads; says which commodities it cannot."""
+    import polars as pl
+
+    from cbi_pipeline.defs.knowledge import feature_set
+    from cbi_pipeline.features import read_generations, read_rows, why_unread
+
+    catalogue, chosen = pipeline.catalogue, feature_set(pipeline.catalogue)
+    with pipeline.warehouse.read() as store:
+        used = read_generations(store, catalogue, chosen, pipeline.now())
+        rows = read_rows(store, chosen, used)
+    if rows.is_empty():
+        raise Refusal("no feature row is built yet; run `cbi run` first")
+    found = set(rows["commodity"])
+    left_out = sorted(found - set(spec.commodities))
+    if left_out:
+        errors.print(f"cbi: left out, unknown to the champion: {', '.join(left_out)}")
+    reasons = {
+        name: why_unread(spec, name, catalogue, chosen) for name in found & set(spec.commodities)
+    }
+    unread = {name: why for name, why in sorted(reasons.items()) if why is not None}
+    for name, why in unread.items():
+        errors.print(f"cbi: left out: {name}, the champion {why}", soft_wrap=True)
+    readable = rows.filter(~pl.col("commodity").is_in([*left_out, *unread]))
+    if readable.is_empty():
+        raise Refusal("the champion reads no row of today; the next `cbi run` trains one that does")
+    return readable
 
 
 def _wanted(pipeline: Pipeline) -> tuple[PanelSpec, dict[str, str]]:

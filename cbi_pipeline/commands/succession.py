@@ -95,17 +95,21 @@ def _decide(
 
 
 def _require_today_s_axes(pipeline: Pipeline, chosen: Reign) -> None:
+    from cbi_pipeline.defs.issued.champion import unread
     from cbi_pipeline.defs.knowledge import knowledge
-    from cbi_pipeline.features import panel_spec
-    from cbi_pipeline.registry import axes
 
     assert chosen.version is not None
     known = knowledge(pipeline, pipeline.newest_as_of())
-    today = axes(panel_spec(known.catalogue, known.feature_set))
-    if pipeline.registry.get(chosen.version).axes not in (today, ""):
+    names = [one.id for one in known.catalogue.commodities]
+    version, spec = (
+        pipeline.registry.get(chosen.version),
+        pipeline.registry.load(chosen.version).spec,
+    )
+    strange = unread(version, spec, known, names, pipeline)
+    if strange:
         raise Refusal(
-            f"version {chosen.version} was made for other commodities or horizons than the "
-            "catalogue's; change the catalogue back first"
+            f"version {chosen.version} cannot read today's rows of {', '.join(strange)}: it "
+            "was made for other commodities, horizons or features; change the catalogue back first"
         )
 
 

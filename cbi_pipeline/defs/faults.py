@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, get_args
-
-import polars as pl
+from typing import Literal, TypeVar, get_args
 
 from cbi_pipeline.catalogue import Commodity
 from cbi_pipeline.defs.pipeline import Pipeline
@@ -13,6 +11,7 @@ from cbi_pipeline.ingest import Fault, fault_log
 
 #: Made of each commodity by itself; a fault of one is noted under the commodity's id and this word.
 Step = Literal["prices", "features", "targets"]
+Made = TypeVar("Made")
 REMEDY = "The rest of the night went on; the next one tries again"
 
 
@@ -35,9 +34,7 @@ def note_fault(pipeline: Pipeline, subject: str, problem: str | None) -> None:
     fault_log(pipeline.settings).settle(subject, faults, pipeline.now())
 
 
-def make_each(
-    pipeline: Pipeline, step: Step, make: Callable[[Commodity], pl.DataFrame]
-) -> dict[str, pl.DataFrame]:
+def make_each(pipeline: Pipeline, step: Step, make: Callable[[Commodity], Made]) -> dict[str, Made]:
     """What a step makes of each commodity; one that fails is a fault of its own, the others go on.
 
     Args:
@@ -46,7 +43,7 @@ def make_each(
         make: makes it of one commodity.
 
     Returns:
-        A frame per commodity that did not fail.
+        What was made, by commodity that did not fail.
     """
     frames = {}
     for one in pipeline.catalogue.commodities:

@@ -16,16 +16,17 @@ if TYPE_CHECKING:
     from cbi_pipeline.catalogue import Catalogue
     from cbi_pipeline.features import FeatureSet
     from cbi_pipeline.forecasting import Panel
+    from cbi_pipeline.warehouse import Store
 
 
 @dataclass(frozen=True)
 class Knowledge:
-    """Everything of one feature set that was public at an instant.
+    """Everything of a feature set that was public at an instant.
 
     Attributes:
         as_of: the instant.
         state: hash of the observations behind it.
-        rows: ``features.row`` lines decided by then.
+        rows: feature rows decided by then, all groups side by side.
         targets: ``features.target`` lines public by then, all versions.
         prices: ``market.session`` lines public by then, all versions.
         catalogue: the commodities followed that have history enough to forecast from.
@@ -94,12 +95,19 @@ def evidence_at(pipeline: Pipeline) -> datetime:
     """
     as_of = pipeline.newest_as_of()
     with pipeline.warehouse.read() as store:
-        newest: datetime | None = store.query(
-            "SELECT max(decision_at) AS newest FROM features.row "
-            "WHERE feature_set = ? AND decision_at <= ?",
-            [feature_set(pipeline.catalogue).name, as_of],
-        )["newest"][0]
+        decided = origins_in_use(store, pipeline)["decision_at"]
+    newest = decided.filter(decided <= as_of).max()
+    assert newest is None or isinstance(newest, datetime)
     return newest or as_of
+
+
+def origins_in_use(store: Store, pipeline: Pipeline) -> pl.DataFrame:
+    """Rows of ``features.origin`` that today's catalogue means."""
+    from cbi_pipeline.features import read_generations, read_origins
+
+    chosen = feature_set(pipeline.catalogue)
+    used = read_generations(store, pipeline.catalogue, chosen, pipeline.now())
+    return read_origins(store, used)
 
 
 def knowledge(pipeline: Pipeline, as_of: datetime) -> Knowledge:
@@ -108,20 +116,19 @@ def knowledge(pipeline: Pipeline, as_of: datetime) -> Knowledge:
     Raises:
         TrainingForbidden: the rights of a followed series forbid training on it.
     """
+    from cbi_pipeline.features import read_generations, read_rows
+
     chosen = feature_set(pipeline.catalogue)
     with pipeline.warehouse.read() as store:
         rights = dict(store.table("ref.series").select("series_id", "rights").iter_rows())
         require_trainable(followed_series(pipeline.catalogue), rights)
-        rows = store.table(
-            "features.row", "feature_set = ? AND decision_at <= ?", [chosen.name, as_of]
-        )
+        used = read_generations(store, pipeline.catalogue, chosen, as_of)
+        rows = read_rows(store, chosen, used).filter(pl.col("decision_at") <= as_of)
         return Knowledge(
             as_of=as_of,
             state=store.state(as_of, followed_series(pipeline.catalogue)),
             rows=rows,
-            targets=store.table(
-                "features.target", "feature_set = ? AND available_at <= ?", [chosen.name, as_of]
-            ),
+            targets=store.table("features.target", "available_at <= ?", [as_of]),
             prices=store.table("market.session", "available_at <= ?", [as_of]),
             catalogue=able(pipeline.catalogue, rows),
             feature_set=chosen,

@@ -64,7 +64,7 @@ def plan(panel: Panel, catalogue: Catalogue, rows: pl.DataFrame) -> Plan:
     Args:
         panel: rows and targets.
         catalogue: years, number of origins and refit rhythm.
-        rows: ``features.row`` lines of the panel, for the origin prices.
+        rows: feature rows of the panel, for the origin prices.
 
     Raises:
         ValueError: no commodity has a row that can be forecast from, or a row has no price.

@@ -1,15 +1,17 @@
 """Features as known at each decision instant, their targets, and the panel made of both.
 
 CORE_1           the groups that every catalogue starts from
-feature_set      the groups that a catalogue reads
+feature_set      the groups that a catalogue reads, and what their rows mean
 find_groups      every group by name
-build_rows       rows of ``features.row`` that are due and not built yet
-build_rows_of    those of one commodity
+build_rows       rows of a commodity that are due and not built yet, in the table of each group
+read_generations which rows are in use, and what changes that
+read_rows        the rows in use, all groups side by side by column name
 build_targets    rows of ``features.target`` that became public
-panel            both as the tensors a model trains on
+panel            rows and targets as the tensors a model trains on
 panel_as_told    the same rows with their targets as told at an earlier instant
 panel_frame      rows as one flat table, for export and serving
 panel_from_frame the flat table as a panel again
+why_unread       whether a model can read today's rows of a commodity
 """
 
 from importlib import import_module
@@ -18,17 +20,35 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cbi_pipeline.features.export import panel_frame, panel_from_frame, panel_spec
     from cbi_pipeline.features.feature_sets import CORE_1, FeatureSet, feature_set
+    from cbi_pipeline.features.generations import Generations, read_generations
     from cbi_pipeline.features.groups import find_groups
-    from cbi_pipeline.features.rows import build_rows, build_rows_of
+    from cbi_pipeline.features.reader import Market
+    from cbi_pipeline.features.reading import why_unread
+    from cbi_pipeline.features.rows import build_rows
+    from cbi_pipeline.features.tables import (
+        VIEW,
+        Rows,
+        contract_of,
+        read_origins,
+        read_rows,
+        read_stored,
+        side_by_side,
+        view_columns,
+        view_select,
+    )
     from cbi_pipeline.features.targets import build_targets
     from cbi_pipeline.features.training_panel import known_targets, panel, panel_as_told
 
 __all__ = [
     "CORE_1",
+    "VIEW",
     "FeatureSet",
+    "Generations",
+    "Market",
+    "Rows",
     "build_rows",
-    "build_rows_of",
     "build_targets",
+    "contract_of",
     "feature_set",
     "find_groups",
     "known_targets",
@@ -37,13 +57,35 @@ __all__ = [
     "panel_frame",
     "panel_from_frame",
     "panel_spec",
+    "read_generations",
+    "read_origins",
+    "read_rows",
+    "read_stored",
+    "side_by_side",
+    "view_columns",
+    "view_select",
+    "why_unread",
 ]
 
 _MODULES = {
     "export": ("panel_frame", "panel_from_frame", "panel_spec"),
     "feature_sets": ("CORE_1", "FeatureSet", "feature_set"),
+    "generations": ("Generations", "read_generations"),
     "groups": ("find_groups",),
-    "rows": ("build_rows", "build_rows_of"),
+    "reader": ("Market",),
+    "reading": ("why_unread",),
+    "rows": ("build_rows",),
+    "tables": (
+        "VIEW",
+        "Rows",
+        "contract_of",
+        "read_origins",
+        "read_rows",
+        "read_stored",
+        "side_by_side",
+        "view_columns",
+        "view_select",
+    ),
     "targets": ("build_targets",),
     "training_panel": ("known_targets", "panel", "panel_as_told"),
 }

@@ -37,6 +37,11 @@ def panel_spec(catalogue: Catalogue, feature_set: FeatureSet) -> PanelSpec:
         commodities=tuple(commodity.id for commodity in catalogue.commodities),
         horizons=catalogue.horizons,
         steps=tuple(commodity.steps for commodity in catalogue.commodities),
+        meanings=tuple(
+            feature_set.meanings[commodity.id]
+            for commodity in catalogue.commodities
+            if feature_set.meanings
+        ),
     )
 
 
@@ -46,7 +51,7 @@ def panel_frame(
     """The long frame of rows, in the order of the panel: catalogue order, then session.
 
     Args:
-        rows: ``features.row``; other feature sets and commodities are left out.
+        rows: feature rows side by side; other columns and commodities are left out.
         prices: ``market.session``, all versions.
         spec: axes of the panel.
         as_of: leaves out rows decided later; None keeps all.
@@ -59,9 +64,7 @@ def panel_frame(
         float32 column per feature (null where absent) and one ``age_<group>`` column (days) per
         release group.
     """
-    kept = rows.filter(
-        pl.col("feature_set") == spec.feature_set, pl.col("commodity").is_in(list(spec.commodities))
-    )
+    kept = rows.filter(pl.col("commodity").is_in(list(spec.commodities)))
     if as_of is not None:
         kept = kept.filter(pl.col("decision_at") <= as_of)
     # No log return starts from a price at or below zero, so no forecast and no lesson does.
@@ -75,11 +78,8 @@ def panel_frame(
         "realised_variance",
         pl.when(ready).then("variance_ewma").alias("variance_ewma"),
         pl.when(ready).then("variance_long").alias("variance_long"),
-        *(
-            pl.when(pl.col("mask").list.get(i)).then(pl.col("values").list.get(i)).alias(name)
-            for i, name in enumerate(spec.features)
-        ),
-        *(pl.col("ages").list.get(i).alias(name) for i, name in enumerate(_age_columns(spec))),
+        *spec.features,
+        *(pl.col(name).fill_null(0.0) for name in _age_columns(spec)),
     )
 
 

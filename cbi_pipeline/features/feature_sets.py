@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from cbi_pipeline.catalogue import Catalogue, Commodity
+from cbi_pipeline.catalogue import Catalogue
+from cbi_pipeline.features.declarations import meanings
 from cbi_pipeline.features.group import Column, Group
 from cbi_pipeline.features.groups import find_groups
-
-_DEFINING = ("id", "price_series", "calendar", "sessions_per_year", "stale_after_days")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +16,14 @@ class FeatureSet:
     """The groups whose columns make a panel.
 
     Attributes:
-        name: name stored with every row.
+        name: the core, and what is read beside it.
         read: its groups, in the order of their columns.
+        meanings: what the rows of each commodity mean; empty where no catalogue says so.
     """
 
     name: str
     read: tuple[Group, ...]
+    meanings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -40,43 +40,18 @@ class FeatureSet:
         """Names of the ages, one a group."""
         return tuple(group.age_name for group in self.read)
 
-    def on(self, catalogue: Catalogue) -> FeatureSet:
-        """The set on a catalogue's commodities, under a name of its own.
-
-        The same column means something else when a commodity is priced by another series, keeps
-        another calendar, or faces another market; horizons, names and units do not matter.
-        """
-        defined: list[object] = [
-            [getattr(one, name) for name in _DEFINING] for one in catalogue.commodities
-        ]
-        # Until catalogues named it, the related market was the first other commodity, and each
-        # group read the packaged series: what says no more than that keeps its name.
-        defined += [
-            said for one in catalogue.commodities if (said := self._assigned(one, catalogue))
-        ]
-        digest = hashlib.sha256(json.dumps(defined).encode()).hexdigest()
-        return replace(self, name=f"{self.name}.{digest[:12]}")
-
-    def _assigned(self, one: Commodity, catalogue: Catalogue) -> list[object]:
-        others = [other.id for other in catalogue.commodities if other is not one]
-        related = one.related if one.related in others else None
-        series = {
-            f"{group.name}.{name}": series_id
-            for group in self.read
-            for name, series_id in catalogue.series_of(one, group.name).items()
-            if series_id != catalogue.groups.get(group.name, {}).get(name)
-        }
-        if related == next(iter(others), None) and not series:
-            return []
-        return [one.id, related, sorted(series.items())]
+    @property
+    def age_columns(self) -> tuple[str, ...]:
+        """Names of the ages among the columns of rows."""
+        return tuple(group.age_column for group in self.read)
 
 
 def feature_set(catalogue: Catalogue) -> FeatureSet:
-    """The groups that a catalogue reads, in its order, on its commodities."""
+    """The groups that a catalogue reads, in its order."""
     groups = find_groups()
     read = tuple(groups[name] for name in catalogue.group_names if name in groups)
     further = (group.name for group in read if group.name not in _CORE)
-    return FeatureSet("+".join(["core-1", *further]), read).on(catalogue)
+    return FeatureSet("+".join(["core-1", *further]), read, meanings(catalogue, read))
 
 
 _CORE = ("own_price", "related_price", "petroleum_weekly", "petroleum_monthly")

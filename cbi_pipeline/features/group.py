@@ -135,6 +135,11 @@ class Group:
         return self.age or self.name
 
     @property
+    def age_column(self) -> str:
+        """Name of its age among the columns of all groups."""
+        return f"age_{self.age_name}"
+
+    @property
     def sources(self) -> tuple[Source, ...]:
         """What it reads, in order of its columns."""
         return tuple(dict.fromkeys(column.source for column in self.columns))

@@ -70,6 +70,20 @@ def origins(
     )
 
 
+def origins_of(rows: pl.DataFrame, commodity: Commodity) -> Origins:
+    """The sessions that have a row, as they were decided on.
+
+    Args:
+        rows: session and decision_at of one commodity, by session.
+        commodity: whose.
+    """
+    return Origins(
+        commodity=commodity,
+        session=rows.get_column("session").to_physical().cast(pl.Int64).to_numpy(),
+        decision=rows.get_column("decision_at").dt.epoch("us").to_numpy(),
+    )
+
+
 def price_versions(prices: pl.DataFrame, commodity: str) -> Versions:
     """The versions of a commodity's price."""
     return Versions.from_frame(
@@ -79,22 +93,20 @@ def price_versions(prices: pl.DataFrame, commodity: str) -> Versions:
     )
 
 
-def keep_order(rows: pl.DataFrame, existing: pl.DataFrame | None) -> pl.DataFrame:
-    """Rows of one commodity that ``existing`` lacks and that fit between the rows it has.
+def keep_order(rows: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
+    """Rows of one commodity that ``stored`` lacks and that fit between the rows it has.
 
     Rows are never rebuilt, so one that would be decided before an earlier session, or after a
     later one, can no longer be added.
     """
-    if existing is None or rows.is_empty():
-        return rows
-    built = existing.join(
-        rows.select("feature_set", "commodity").unique(),
-        on=["feature_set", "commodity"],
-        how="semi",
-    ).select("session", built_at="decision_at")
     at = pl.col("decision_at")
     return (
-        rows.join(built, on="session", how="full", coalesce=True)
+        rows.join(
+            stored.select("session", built_at="decision_at"),
+            on="session",
+            how="full",
+            coalesce=True,
+        )
         .sort("session")
         .with_columns(
             floor=pl.col("built_at").cum_max().forward_fill(),

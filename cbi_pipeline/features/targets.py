@@ -14,7 +14,7 @@ from cbi_pipeline.features.known import Bools, Floats, Ints, Stretch, stretches
 from cbi_pipeline.features.origins import price_versions
 from data_contracts.features import TARGET
 
-ORIGIN = ("feature_set", "commodity", "session", "horizon")
+ORIGIN = ("commodity", "session", "horizon")
 KEY = (*ORIGIN, "version")
 # Two machines may disagree on the last bits of a logarithm; no correction of a price is so small.
 LAST_BITS = 1e-12
@@ -50,7 +50,7 @@ def build_targets(
 
     Args:
         prices: every version of every commodity's price (``market.session``).
-        rows: origins (``features.row``).
+        rows: origins (``features.origin``).
         catalogue: commodities with their horizons.
         as_of: aware instant.
         existing: targets built before, all versions.
@@ -59,15 +59,13 @@ def build_targets(
     for commodity in catalogue.commodities:
         pieces = stretches(price_versions(prices, commodity.id))
         own = rows.filter(pl.col("commodity") == commodity.id)
-        for (name,), origins in own.partition_by("feature_set", as_dict=True).items():
-            days = origins.get_column("session").sort().to_physical().cast(pl.Int64).to_numpy()
-            frames += [
-                _frame(outcomes, days).with_columns(
-                    feature_set=pl.lit(name), commodity=pl.lit(commodity.id), horizon=pl.lit(h)
-                )
-                for h in commodity.steps
-                for outcomes in [list(_changes(pieces, days, h))]
-            ]
+        days = own.get_column("session").sort().to_physical().cast(pl.Int64).to_numpy()
+        frames += [
+            _frame(list(_changes(pieces, days, h)), days).with_columns(
+                commodity=pl.lit(commodity.id), horizon=pl.lit(h)
+            )
+            for h in commodity.steps
+        ]
     built = pl.concat([_typed(frame) for frame in frames])
     built = built.filter(pl.col("available_at") <= as_of)
     return built if existing is None else _unstored(built, existing, rows, catalogue, as_of)
@@ -140,7 +138,7 @@ def _asked(existing: pl.DataFrame, rows: pl.DataFrame, catalogue: Catalogue) -> 
     steps = [(c.id, h) for c in catalogue.commodities for h in c.steps]
     schema = {name: TARGET.dtypes[name] for name in ("commodity", "horizon")}
     horizons = pl.DataFrame(steps, schema=schema, orient="row")
-    return existing.join(rows, on=ORIGIN[:3], how="semi").join(
+    return existing.join(rows, on=ORIGIN[:2], how="semi").join(
         horizons, on=["commodity", "horizon"], how="semi"
     )
 
@@ -215,7 +213,7 @@ def _frame(outcomes: list[_Outcome], origins: Ints) -> pl.DataFrame:
         if o.known.any()
     ]
     if not parts:
-        return pl.DataFrame(schema=dict(TARGET.dtypes)).drop("feature_set", "commodity", "horizon")
+        return pl.DataFrame(schema=dict(TARGET.dtypes)).drop("commodity", "horizon")
     return pl.concat(parts).with_columns(
         version=pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("session"),
     )

@@ -29,7 +29,7 @@ def panel(
     """The panel as known at ``as_of``.
 
     Args:
-        rows: ``features.row``; those decided later are left out.
+        rows: feature rows side by side; those decided later are left out.
         targets: ``features.target``, all versions; see `known_targets`.
         prices: ``market.session``, all versions.
         catalogue: commodities and horizons, in panel order.
@@ -42,7 +42,7 @@ def panel(
     spec = panel_spec(catalogue, feature_set)
     arrays = panel_arrays(panel_frame(rows, prices, spec, as_of), spec)
     arrays |= _placed(
-        known_targets(targets, feature_set, as_of),
+        known_targets(targets, as_of),
         spec,
         arrays["commodity_R"],
         arrays["session_R"],
@@ -61,7 +61,7 @@ def panel_as_told(panel: Panel, targets: pl.DataFrame, as_of: datetime) -> Panel
         targets: ``features.target``, all versions.
         as_of: aware instant.
     """
-    told = _newest(targets, panel.spec.feature_set, as_of)
+    told = known_targets(targets, as_of)
     arrays = _placed(
         told, panel.spec, panel.commodity_R.cpu().numpy(), panel.session_R.cpu().numpy()
     )
@@ -69,19 +69,15 @@ def panel_as_told(panel: Panel, targets: pl.DataFrame, as_of: datetime) -> Panel
     return Panel(spec=panel.spec, **(panel.tensors() | told_tensors))
 
 
-def known_targets(targets: pl.DataFrame, feature_set: FeatureSet, as_of: datetime) -> pl.DataFrame:
+def known_targets(targets: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
     """The newest version of each target public at ``as_of``, if that version has a value.
 
     ``available_at`` is when a value of the target was first public: a correction changes what the
     return was, not when its news was out.
     """
-    return _newest(targets, feature_set.name, as_of)
-
-
-def _newest(targets: pl.DataFrame, feature_set: str, as_of: datetime) -> pl.DataFrame:
     valued = pl.col("value").is_not_null()
     return (
-        targets.filter(pl.col("feature_set") == feature_set, pl.col("available_at") <= as_of)
+        targets.filter(pl.col("available_at") <= as_of)
         .sort(*_TARGET, "version")
         .with_columns(available_at=pl.col("available_at").filter(valued).min().over(_TARGET))
         .unique(_TARGET, keep="last", maintain_order=True)

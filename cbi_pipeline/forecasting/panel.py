@@ -50,6 +50,8 @@ class PanelSpec(Config):
         commodities: C commodity ids; `commodity_R` indexes them.
         horizons: H labels, shared by all commodities.
         steps: [C][H] number of the commodity's own sessions from origin to target.
+        meanings: [C] what each commodity's values were made from, for comparison with those of
+            another day; empty where nobody said.
     """
 
     feature_set: Label
@@ -58,12 +60,15 @@ class PanelSpec(Config):
     commodities: Names
     horizons: Names
     steps: Annotated[tuple[Annotated[tuple[Count, ...], Items()], ...], Items()]
+    meanings: Annotated[tuple[Label, ...], Items()] = ()
 
     def check(self) -> None:
         """Every commodity states its sessions for every horizon."""
         shape = [len(row) for row in self.steps]
         if shape != [len(self.horizons)] * len(self.commodities):
             raise ValueError("PanelSpec.steps: give one row per commodity, one step per horizon")
+        if len(self.meanings) not in (0, len(self.commodities)):
+            raise ValueError("PanelSpec.meanings: give one per commodity, or none")
 
     def identity(self) -> str:
         """The sha256 of the names on the axes; a field left at its default adds nothing."""

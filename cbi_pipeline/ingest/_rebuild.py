@@ -33,7 +33,7 @@ REPLAYED = (
     "raw.statistic",
     "quarantine.row",
 )
-DERIVED = ("market.session", "features.row", "features.target")
+DERIVED = ("market.session", "features.origin", "features.generation", "features.target")
 CARRIED = tuple(name for name in CONTRACTS if name not in (*REPLAYED, *DERIVED))
 
 

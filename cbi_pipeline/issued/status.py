@@ -93,7 +93,7 @@ def find_statuses(
         catalogue: commodities, calendars and limits.
         settings: which feeds there are, and where their faults are noted.
         as_of: only what was public by then counts.
-        rows: ``features.row`` lines of the commodities decided by then.
+        rows: feature rows of the commodities decided by then.
         waiting: commodities whose prices wait for a key or a file, and what is needed.
     """
     found = {}

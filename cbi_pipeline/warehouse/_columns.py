@@ -24,6 +24,26 @@ def columns_of(
     return stored
 
 
+def widen(connection: duckdb.DuckDBPyConnection, known: Contract) -> None:
+    """Make the table of a contract, or add the columns that it lacks, inside a transaction."""
+    held = columns_of(connection).get(known.table)
+    if held is None:
+        connection.execute(known.ddl())
+        return
+    for name, dtype in known.dtypes.items():
+        if name not in held:
+            kind = duckdb_type(dtype)
+            connection.execute(f'ALTER TABLE {known.table} ADD COLUMN "{name}" {kind}')
+
+
+def held_columns(connection: duckdb.DuckDBPyConnection, known: Contract) -> str | None:
+    """A contract's columns for a SELECT, NULL where the table lacks one; None without a table."""
+    held = columns_of(connection).get(known.table)
+    if held is None:
+        return None
+    return ", ".join(f'"{name}"' if name in held else f'NULL AS "{name}"' for name in known.dtypes)
+
+
 def check_columns(connection: duckdb.DuckDBPyConnection) -> None:
     """Compare every stored table with its contract.
 

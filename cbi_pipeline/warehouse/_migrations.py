@@ -36,9 +36,10 @@ from importlib import metadata
 
 import duckdb
 
+from cbi_pipeline.warehouse import _rows_by_group
 from cbi_pipeline.warehouse._columns import columns_of
 from cbi_pipeline.warehouse._errors import LayoutChanged, LayoutTooNew
-from data_contracts import contract
+from data_contracts import CONTRACTS, contract
 
 MIGRATIONS_DDL = (
     "CREATE TABLE IF NOT EXISTS meta.migration (name VARCHAR NOT NULL, program VARCHAR NOT NULL)"
@@ -53,7 +54,8 @@ class Migration:
         name: what is true afterwards, in words; identifies the migration for ever.
         table: table of a contract.
         rows: SELECT of the table's rows as they are now, from the table as it was.
-        was: table that the rows came from, where it had another name.
+        was: table that the rows came from where that is another one; it goes with the last
+            migration that reads it.
     """
 
     name: str
@@ -98,6 +100,17 @@ MIGRATIONS: tuple[Migration, ...] = (
             '^[0-9]{4}-[0-9]{2}-[0-9]{2}') AS DATE) END AS period
         FROM quarantine.row""",
     ),
+    Migration(
+        "rows stand in a table of origins",
+        "features.origin",
+        _rows_by_group.ORIGINS,
+        _rows_by_group.SOURCE,
+    ),
+    *(
+        Migration(f"columns of {table} are named", table, select, _rows_by_group.SOURCE)
+        for table, select in _rows_by_group.selects()
+    ),
+    Migration("targets belong to no feature set", "features.target", _rows_by_group.TARGETS),
 )
 
 
@@ -112,8 +125,11 @@ def migrate(connection: duckdb.DuckDBPyConnection) -> None:
     pending = [step for step in pending_migrations(connection) if step.origin in stored]
     for step in pending:
         _change(connection, step)
-    for table in dict.fromkeys(step.table for step in pending):
+    # The table of a feature group has no contract here: it is compiled from the group.
+    for table in dict.fromkeys(step.table for step in pending if step.table in CONTRACTS):
         _make_again(connection, table)
+    for table in dict.fromkeys(step.was for step in pending if step.was):
+        connection.execute(f"DROP TABLE {table}")
 
 
 def note_migrations(connection: duckdb.DuckDBPyConnection) -> None:
@@ -166,8 +182,6 @@ def _programs(programs: Iterable[str]) -> str:
 def _change(connection: duckdb.DuckDBPyConnection, step: Migration) -> None:
     try:
         connection.execute(f"CREATE OR REPLACE TABLE {step.table} AS {step.rows}")
-        if step.was:
-            connection.execute(f"DROP TABLE {step.was}")
     except (duckdb.BinderException, duckdb.ConversionException) as error:
         raise _unsuited(step.table, error) from error
 

@@ -16,6 +16,8 @@ from cbi_pipeline.warehouse._errors import DatabaseDamaged, LayoutChanged
 from cbi_pipeline.warehouse._migrations import migrate, pending_migrations
 from cbi_pipeline.warehouse._publication import clear_the_way, sync
 from cbi_pipeline.warehouse._state_blocks import refresh_all_blocks
+from data_contracts import CONTRACTS
+from data_contracts.features import ORIGIN
 
 
 def copy_tables(
@@ -120,6 +122,8 @@ def _copy_from(
             elif stored[table] == ours[table]:
                 try:
                     connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM old.{table}")
+                    if table == ORIGIN.table:
+                        _copy_groups(connection)
                 except duckdb.Error as error:
                     problems[table] = f"{database}: {first_line(error)}"
                     left.append(table)
@@ -132,6 +136,17 @@ def _copy_from(
     finally:
         connection.execute("DETACH old")
     return left
+
+
+def _copy_groups(connection: duckdb.DuckDBPyConnection) -> None:
+    """Copy the tables of feature groups, whose columns their declarations decide."""
+    tables = connection.execute(
+        "SELECT schema_name || '.' || table_name FROM duckdb_tables() "
+        "WHERE database_name = 'old' AND schema_name = 'features'"
+    ).fetchall()
+    for (table,) in tables:
+        if table not in CONTRACTS:
+            connection.execute(f"CREATE OR REPLACE TABLE {table} AS FROM old.{table}")
 
 
 def _migrated(database: Path, copy: Path) -> Path:

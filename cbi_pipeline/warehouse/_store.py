@@ -10,6 +10,7 @@ from typing import Any, Literal
 import duckdb
 import polars as pl
 
+from cbi_pipeline.warehouse._columns import columns_of, held_columns, widen
 from cbi_pipeline.warehouse._commits import mark_commit, read_commit, snapshot_name
 from cbi_pipeline.warehouse._connection import AMONG, among, as_view, fetch, insert
 from cbi_pipeline.warehouse._damage import require_length, scan
@@ -54,12 +55,17 @@ class Store:
             KeyError: no contract has that name.
         """
         known = contract(name)
-        condition = f" WHERE {where}" if where else ""
-        rows = self.query(
-            f"SELECT {_names(known.dtypes)} FROM {name}{condition} ORDER BY {_names(known.key)}",
-            params,
-        )
-        return rows.cast(pl.Schema(known.dtypes))
+        return self._rows(known, _names(known.dtypes), where, params)
+
+    def group(self, known: Contract, where: str = "", params: Sequence[Any] = ()) -> pl.DataFrame:
+        """Rows of the table of a feature group, as :meth:`table` gives those of others.
+
+        The table is made and widened by :meth:`append_group`; before, it has no row and no value.
+        """
+        columns = held_columns(self._connection, known)
+        if columns is None:
+            return known.empty()
+        return self._rows(known, columns, where, params)
 
     def query(self, sql: str, params: Sequence[Any] = ()) -> pl.DataFrame:
         """Rows of a SELECT; instants come back as UTC microseconds."""
@@ -194,6 +200,41 @@ class Store:
             self._require_absent(rows, known)
         return self._add(known, rows)
 
+    def append_group(self, known: Contract, frame: pl.DataFrame) -> int:
+        """Add rows to the table of a feature group; columns that it lacks are added.
+
+        Columns that the group no longer has stay, for the rows of earlier generations.
+
+        Returns:
+            Number of rows added.
+
+        Raises:
+            pandera.errors.SchemaErrors, DuplicateKey, ReadOnlyStore: as :meth:`append`.
+        """
+        rows = known.validate(frame)
+        _require_unique(rows, known)
+        with self.transaction():
+            widen(self._connection, known)
+            self._require_absent(rows, known)
+            with as_view(self._connection, rows) as view:
+                self._connection.execute(f"INSERT INTO {known.table} BY NAME FROM {view}")
+            self._changed = True
+        return len(rows)
+
+    def columns(self, name: str) -> list[str]:
+        """Columns of a table or view as it is stored; none where there is no such table."""
+        return list(columns_of(self._connection).get(name, {}))
+
+    def define(self, view: str, select: str) -> None:
+        """Make or replace a view of the tables.
+
+        Raises:
+            ReadOnlyStore: the store is a published snapshot.
+        """
+        with self.transaction():
+            self._connection.execute(f"CREATE OR REPLACE VIEW {view} AS {select}")
+            self._changed = True
+
     def replace(self, name: str, frame: pl.DataFrame) -> int:
         """Put rows into a table that allows it: new keys are added, known ones overwritten.
 
@@ -283,6 +324,14 @@ class Store:
             # Each cell stands once in what was checked, so each version does.
             self._add(OBSERVATION, OBSERVATION.validate(rows))
         return revision.recorded
+
+    def _rows(
+        self, known: Contract, columns: str, where: str, params: Sequence[Any]
+    ) -> pl.DataFrame:
+        condition = f" WHERE {where}" if where else ""
+        order = _names(known.key)
+        sql = f"SELECT {columns} FROM {known.table}{condition} ORDER BY {order}"
+        return self.query(sql, params).cast(pl.Schema(known.dtypes))
 
     def _stored(self, parsed: pl.DataFrame, complete: Collection[str]) -> pl.DataFrame:
         """Every version of the cells in ``parsed`` and of all cells of complete series."""

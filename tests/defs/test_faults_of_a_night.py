@@ -16,7 +16,7 @@ from cbi_pipeline.defs.forecasting.assets import refresh
 from cbi_pipeline.defs.issued.assets import forecast
 from cbi_pipeline.defs.issued.speech import spoken as speak
 from cbi_pipeline.defs.knowledge import evidence_at, knowledge
-from cbi_pipeline.defs.market.assets import price
+from cbi_pipeline.defs.market.assets import session
 from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.defs.registry.assets import decision
 from cbi_pipeline.defs.standing import conclude
@@ -170,7 +170,7 @@ def statuses(pipeline: Pipeline) -> dict[str, tuple[str, str]]:
 
 @pytest.mark.parametrize(
     ("where", "name", "step"),
-    [(market, "build_sessions", "prices"), (features, "build_rows_of", "features")],
+    [(market, "build_sessions", "prices"), (features, "build_rows", "features")],
 )
 def test_what_breaks_on_one_commodity_silences_that_one_alone(
     pipeline, monkeypatch, where, name, step
@@ -178,7 +178,7 @@ def test_what_breaks_on_one_commodity_silences_that_one_alone(
     with monkeypatch.context() as patched:
         breaks_on(patched, where, name, "wti")
         for _ in range(2):
-            night(pipeline, price, row, target)
+            night(pipeline, session, row, target)
         words = (
             f"the {step} of WTI crude oil, Cushing spot cannot be made: "
             "ArithmeticError: a negative number of sessions"
@@ -187,7 +187,7 @@ def test_what_breaks_on_one_commodity_silences_that_one_alone(
         assert statuses(pipeline) == found
         assert [fault.problem for fault in standing_faults(pipeline.settings)] == [words]
         assert not conclude(pipeline, pipeline.newest_as_of())
-    night(pipeline, price, row, target)
+    night(pipeline, session, row, target)
     assert {kind for kind, _ in statuses(pipeline).values()} == {"forecast"}
     assert alerts(pipeline) == [(f"wti {step}", "opened"), (f"wti {step}", "closed")]
 
@@ -195,7 +195,7 @@ def test_what_breaks_on_one_commodity_silences_that_one_alone(
 def test_targets_that_cannot_be_made_are_told_and_silence_no_one(pipeline, monkeypatch):
     with monkeypatch.context() as patched:
         breaks_on(patched, features, "build_targets", "wti")
-        night(pipeline, price, row, target)
+        night(pipeline, session, row, target)
     assert spoken(pipeline) == {"forecast"}
     assert alerts(pipeline) == [("wti targets", "opened")]
 

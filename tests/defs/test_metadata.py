@@ -22,8 +22,9 @@ def test_columns_shown_are_those_of_the_contract(name):
 
 
 def test_a_column_shows_its_unit_and_its_bounds():
-    columns = {column.name: column for column in metadata.column_schema("features.row").columns}
-    assert columns["ages"].description.endswith("[day]")
+    columns = {column.name: column for column in metadata.column_schema("features.origin").columns}
+    session = {column.name: column for column in metadata.column_schema("features.target").columns}
+    assert session["horizon"].description.endswith("[session]")
     assert "greater_than_or_equal_to(0)" in columns["variance_ewma"].constraints.other
 
 

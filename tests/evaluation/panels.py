@@ -45,7 +45,7 @@ def panel(weeks: int = 260, *, seed: int = 0, until: int | None = None, warm_up:
 
 
 def rows(of: Panel) -> pl.DataFrame:
-    """The columns of ``features.row`` that a plan needs; the price is the row's number."""
+    """The columns of feature rows that a plan needs; the price is the row's number."""
     names = np.array(of.spec.commodities)[of.commodity_R.numpy()]
     return pl.DataFrame(
         {
@@ -63,7 +63,6 @@ def targets(of: Panel) -> pl.DataFrame:
     steps = np.array(of.spec.steps)
     return pl.DataFrame(
         {
-            "feature_set": "f-1",
             "commodity": [of.spec.commodities[commodity[r]] for r, _ in known],
             "session": pl.Series(session[known[:, 0]]).cast(pl.Date),
             "horizon": steps[commodity[known[:, 0]], known[:, 1]].astype(np.int64),

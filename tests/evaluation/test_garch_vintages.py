@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from cbi_pipeline.evaluation import Climatology, Garch, Plan, walk_forward
-from cbi_pipeline.features import CORE_1, build_rows, panel
+from cbi_pipeline.features import CORE_1, panel
 from cbi_pipeline.forecasting import Panel
 from cbi_pipeline.forecasting.folds import Fold
 from cbi_pipeline.market import decision_at
@@ -17,7 +17,7 @@ from data_contracts.features import TARGET
 from data_contracts.market import SESSION
 from data_contracts.observation import OBSERVATION
 from tests.features.detector import END
-from tests.features.records import CATALOGUE, observations, prices
+from tests.features.records import CATALOGUE, observations, prices, rows_of
 
 ONE = CATALOGUE.model_copy(update={"commodities": (CATALOGUE.commodity("wti"),)})
 EMPTY = np.array([], dtype=np.int64)
@@ -31,7 +31,7 @@ def micros(at: datetime) -> int:
 
 def built(prices: pl.DataFrame) -> Panel:
     """The panel of a price record alone."""
-    rows = build_rows(prices, OBSERVATION.empty(), ONE, CORE_1, END, at_sight=True)
+    rows = rows_of(prices, OBSERVATION.empty(), END, catalogue=ONE, at_sight=True)
     return panel(rows, TARGET.empty(), prices, ONE, CORE_1, END)
 
 

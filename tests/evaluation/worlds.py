@@ -68,7 +68,6 @@ class World:
                     price = 100.0 * np.exp(value)
                     rows.append(
                         (
-                            "f-1",
                             commodity.id,
                             session(w),
                             steps,

@@ -24,7 +24,6 @@ from cbi_pipeline.evaluation import (
 )
 from cbi_pipeline.features import (
     CORE_1,
-    build_rows,
     build_targets,
     known_targets,
     panel,
@@ -34,7 +33,7 @@ from cbi_pipeline.forecasting import Panel, latest, tiny
 from cbi_pipeline.forecasting.scaler import fit_moments
 from cbi_pipeline.market import latest_prices
 from data_contracts.evaluation import FORECAST
-from tests.features.records import CATALOGUE, prices
+from tests.features.records import CATALOGUE, prices, rows_of
 from tests.features.worlds import scramble
 
 END = datetime(2020, 2, 13, 5, tzinfo=UTC)
@@ -54,7 +53,7 @@ class Record:
 
     @cached_property
     def rows(self) -> pl.DataFrame:
-        return build_rows(self.prices, self.observations, CATALOGUE, CORE_1, self.end)
+        return rows_of(self.prices, self.observations, self.end)
 
     @cached_property
     def targets(self) -> pl.DataFrame:
@@ -106,7 +105,7 @@ def full_study(record: Record, instant: datetime) -> str:
         decided(record.rows, instant),
         latest_prices(record.prices, instant),
         record.targets.filter(pl.col("available_at") <= instant),
-        known_targets(record.targets, CORE_1, instant),
+        known_targets(record.targets, instant),
     ]
     parts = [fingerprint(frame) for frame in frames]
     if len(frames[0]) > 1:

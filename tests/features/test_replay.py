@@ -11,11 +11,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from cbi_pipeline.features import CORE_1, build_rows, build_targets, panel
+from cbi_pipeline.features import CORE_1, Rows, build_targets, panel, side_by_side
 from cbi_pipeline.warehouse import Store, Warehouse
 from data_contracts.observation import OBSERVATION
 from tests.features.detector import fingerprint
-from tests.features.records import CATALOGUE, prices
+from tests.features.records import CATALOGUE, built, prices
 from tests.features.worlds import MONTHLY, START, world
 from tests.warehouse.frames import reference
 
@@ -41,15 +41,15 @@ def told(record: pl.DataFrame, t: datetime, silent: set[str], *, loading: bool) 
     )
 
 
-def night(observed: pl.DataFrame, t: datetime, before: pl.DataFrame) -> tuple[pl.DataFrame, str]:
+def night(observed: pl.DataFrame, t: datetime, before: Rows) -> tuple[Rows, str]:
     """Rows so far and the hash of everything a night comes to; rows are built once."""
     priced = prices(observed)
-    fresh = build_rows(priced, observed, CATALOGUE, CORE_1, t, before)
-    rows = pl.concat([before, fresh]).sort("commodity", "session")
+    stored = before.and_also(built(priced, observed, t, before))
+    rows = side_by_side(stored)
     targets = build_targets(priced, rows, CATALOGUE, t)
     known = panel(rows, targets, priced, CATALOGUE, CORE_1, t)
     parts = [fingerprint(frame) for frame in (priced, rows, targets)]
-    return rows, " ".join([*parts, known.identity()])
+    return stored, " ".join([*parts, known.identity()])
 
 
 def hashes(store: Store, nights: list[datetime], known_at: str) -> list[str]:
@@ -62,9 +62,9 @@ def hashes(store: Store, nights: list[datetime], known_at: str) -> list[str]:
     return found
 
 
-def nothing_built() -> pl.DataFrame:
+def nothing_built() -> Rows:
     none = OBSERVATION.empty()
-    return build_rows(prices(none), none, CATALOGUE, CORE_1, START)
+    return built(prices(none), none, START)
 
 
 def replayed(folder, seed: int, count: int) -> None:

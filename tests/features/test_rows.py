@@ -8,13 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cbi_pipeline.features import CORE_1, build_rows
+from cbi_pipeline.features import CORE_1, Rows, side_by_side
 from data_contracts.families import family
 from tests.features.detector import END, Record, fingerprint
-from tests.features.records import CATALOGUE, observations, prices
+from tests.features.records import CATALOGUE, built, observations, prices, rows_of
 from tests.features.worlds import MONTHLY, START, WEEKLY, WTI, world
-
-ORDER = ["commodity", "session"]
 
 
 @pytest.fixture(scope="module")
@@ -22,31 +20,32 @@ def shipped() -> Record:
     return Record(observations())
 
 
-def build(observed: pl.DataFrame, as_of: datetime = END, existing=None) -> pl.DataFrame:
-    return build_rows(prices(observed), observed, CATALOGUE, CORE_1, as_of, existing)
+def build(observed: pl.DataFrame, as_of: datetime = END) -> pl.DataFrame:
+    return rows_of(prices(observed), observed, as_of)
 
 
 def masked(rows: pl.DataFrame, name: str) -> pl.Series:
-    return rows.get_column("mask").list.get(CORE_1.features.index(name))
+    return rows.get_column(name).is_not_null()
+
+
+def is_empty(rows: Rows) -> bool:
+    return all(frame.is_empty() for frame in (rows.origins, *rows.groups.values()))
 
 
 @given(seed=st.integers(0, 10_000), nights=st.lists(st.integers(1, 400), min_size=1, max_size=4))
 @settings(max_examples=4, deadline=None)
 def test_nightly_runs_on_a_growing_record_equal_one_run_over_the_final_record(seed, nights):
-    observed, built = world(seed, weeks=60, revisions=40), None
+    observed, stored = world(seed, weeks=60, revisions=40), Rows.nothing(CORE_1)
     for night in [START + timedelta(days=day) for day in sorted(nights)] + [END]:
         known = observed.filter(pl.col("available_at") <= night)
-        added = build(known, night, built)
-        built = added if built is None else pl.concat([built, added])
-    assert fingerprint(built.sort(ORDER)) == fingerprint(build(observed).sort(ORDER))
+        stored = stored.and_also(built(prices(known), known, night, stored))
+    assert fingerprint(side_by_side(stored)) == fingerprint(build(observed))
 
 
 @pytest.mark.slow
 def test_a_second_run_on_the_same_night_adds_nothing(shipped):
-    again = build_rows(
-        shipped.prices, shipped.observations, CATALOGUE, CORE_1, END, existing=shipped.rows
-    )
-    assert again.is_empty()
+    stored = built(shipped.prices, shipped.observations, END)
+    assert is_empty(built(shipped.prices, shipped.observations, END, stored))
 
 
 def test_a_row_once_built_is_not_rebuilt_when_its_price_is_corrected(shipped):
@@ -58,10 +57,8 @@ def test_a_row_once_built_is_not_rebuilt_when_its_price_is_corrected(shipped):
         available_at=pl.lit(after).cast(pl.Datetime("us", "UTC")),
     )
     all_prices = pl.concat([shipped.prices, corrected])
-    added = build_rows(
-        all_prices, shipped.observations, CATALOGUE, CORE_1, END, existing=shipped.rows
-    )
-    assert added.is_empty()
+    stored = built(shipped.prices, shipped.observations, END)
+    assert is_empty(built(all_prices, shipped.observations, END, stored))
 
 
 def test_a_session_published_after_a_later_one_was_decided_on_gets_no_row():
@@ -92,9 +89,9 @@ def test_a_driver_is_absent_once_it_is_stale_and_not_before(shipped, series, fea
     observed = shipped.observations.filter(
         ~pl.col("series_id").is_in(list(series)) | (pl.col("available_at") <= cut)
     )
-    rows = build_rows(shipped.prices, observed, CATALOGUE, CORE_1, END)
+    rows = rows_of(shipped.prices, observed, END)
     rows = rows.filter(commodity="gasoline_mn").filter(pl.col("decision_at") > cut)
-    age = rows["ages"].list.get(CORE_1.groups.index(group))
+    age = rows[f"age_{group}"]
     limit = family("eia_wpsr" if series is WEEKLY else "eia_mer_monthly").staleness
     fresh = age <= limit / timedelta(days=1)
     assert fresh.any()
@@ -104,7 +101,7 @@ def test_a_driver_is_absent_once_it_is_stale_and_not_before(shipped, series, fea
 
 def test_the_newest_weekly_report_is_used_from_its_release_on(shipped):
     wti = shipped.rows.filter(commodity="wti").tail(200)
-    age = wti["ages"].list.get(CORE_1.groups.index("weekly"))
+    age = wti["age_weekly"]
     assert age.min() > 0
     assert age.max() < 8.6
 
@@ -114,7 +111,6 @@ def test_a_report_counts_from_the_very_instant_of_the_decision_and_not_a_moment_
     rows = build(observed).filter(commodity="gasoline_mn")
     decision = rows["decision_at"][20]
     report = observed.filter(series_id=WEEKLY[0]).filter(pl.col("available_at") > decision)
-    stocks = CORE_1.features.index("stocks_change_1")
     seen = []
     for moment in (decision, decision + timedelta(microseconds=1)):
         moved = report.head(1).with_columns(
@@ -122,9 +118,9 @@ def test_a_report_counts_from_the_very_instant_of_the_decision_and_not_a_moment_
         )
         rest = observed.join(report.head(1), on=["series_id", "period"], how="anti")
         again = build(pl.concat([rest, moved])).filter(commodity="gasoline_mn")
-        seen.append(again["values"].list.get(stocks)[20])
-    assert seen[0] != rows["values"].list.get(stocks)[20]
-    assert seen[1] == rows["values"].list.get(stocks)[20]
+        seen.append(again["stocks_change_1"][20])
+    assert seen[0] != rows["stocks_change_1"][20]
+    assert seen[1] == rows["stocks_change_1"][20]
 
 
 def test_the_other_price_is_absent_after_its_record_ended(shipped):
@@ -160,18 +156,21 @@ def test_variances_are_those_of_the_log_returns_so_far(shipped):
 
 def test_a_catalogue_of_one_commodity_has_the_same_columns_with_the_other_price_absent(shipped):
     alone = CATALOGUE.model_copy(update={"commodities": CATALOGUE.commodities[1:]})
-    rows = build_rows(shipped.prices, shipped.observations, alone, CORE_1, END)
+    rows = rows_of(shipped.prices, shipped.observations, END, catalogue=alone)
     both = shipped.rows.filter(commodity="gasoline_mn")
     assert not masked(rows, "margin").any()
     assert masked(rows, "return_5").to_list() == masked(both, "return_5").to_list()
     assert rows["variance_long"].to_list() == both["variance_long"].to_list()
 
 
-def test_the_share_of_assumed_release_times_is_stated(shipped):
-    observed = world(2, weeks=40).with_columns(available_basis=pl.lit("stamp"))
-    assert build(observed)["assumed"].max() == 0
-    assert build(observed.with_columns(available_basis=pl.lit("assumed")))["assumed"].max() > 0.5
-    assert shipped.rows["assumed"].min() > 0
+def test_the_share_of_assumed_release_times_is_stated_by_group():
+    def shares(observed: pl.DataFrame) -> list[float]:
+        groups = built(prices(observed), observed, END).groups
+        return [frame["assumed"].max() for frame in groups.values()]
+
+    observed = world(2, weeks=40)
+    assert shares(observed.with_columns(available_basis=pl.lit("stamp"))) == [0] * 4
+    assert max(shares(observed.with_columns(available_basis=pl.lit("assumed")))) == 1
 
 
 def test_two_periods_of_a_weekly_series_in_one_week_are_refused():

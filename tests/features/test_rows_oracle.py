@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cbi_pipeline.features import CORE_1, build_rows
-from data_contracts.features import ROW
+from cbi_pipeline.features import CORE_1, Rows, contract_of, side_by_side
+from data_contracts.features import ORIGIN
+from tests.features import records
 from tests.features.oracle import Oracle
 from tests.features.records import CATALOGUE, observations, prices
 from tests.features.worlds import EPOCH, world
@@ -17,14 +18,17 @@ from tests.features.worlds import EPOCH, world
 END = datetime(2020, 2, 13, 5, tzinfo=UTC)
 
 
+SCHEMA = side_by_side(Rows.nothing(CORE_1)).schema
+
+
 def rows_of(observed: pl.DataFrame, as_of: datetime = END) -> pl.DataFrame:
-    return build_rows(prices(observed), observed, CATALOGUE, CORE_1, as_of)
+    return records.rows_of(prices(observed), observed, as_of)
 
 
 def expected(oracle: Oracle, commodity: str, sessions: list) -> pl.DataFrame:
     member = CATALOGUE.commodity(commodity)
     built = [oracle.row(member, (day - EPOCH.date()).days) for day in sessions]
-    return pl.DataFrame([row for row in built if row], schema=ROW.dtypes, orient="row")
+    return pl.DataFrame([row for row in built if row], schema=SCHEMA, orient="row")
 
 
 def assert_same_bits(one: pl.DataFrame, other: pl.DataFrame) -> None:
@@ -76,8 +80,9 @@ def test_rows_of_a_revised_record_equal_the_obvious_construction(seed, revisions
         assert_same_bits(built, expected(oracle, commodity, sessions))
 
 
-def test_rows_fit_their_contract(archive_rows):
-    assert ROW.validate(archive_rows).height == 9349
-    flat = archive_rows.select(pl.col("values").explode(), pl.col("mask").explode())
-    assert flat["values"].is_finite().all()
-    assert flat.filter(~pl.col("mask"))["values"].eq(0).all()
+def test_rows_fit_their_contracts(archive_rows):
+    parts = records.built(prices(observations()), observations(), END)
+    assert ORIGIN.validate(parts.origins).height == 9349
+    for group, frame in parts.groups.items():
+        assert contract_of(group).validate(frame).height == 9349
+    assert archive_rows.select(pl.col(CORE_1.features).is_finite().all()).row(0) == (True,) * 48

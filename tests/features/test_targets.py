@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cbi_pipeline.features import CORE_1, build_rows, build_targets, known_targets
+from cbi_pipeline.features import CORE_1, build_targets, known_targets
 from cbi_pipeline.market import latest_prices
 from data_contracts.features import TARGET
 from tests.features.detector import END, Record
-from tests.features.records import CATALOGUE, as_observations, prices
+from tests.features.records import CATALOGUE, as_observations, prices, rows_of
 from tests.features.worlds import WTI, world
 
 DAY = timedelta(days=1)
@@ -90,15 +90,15 @@ def test_a_price_below_zero_has_a_target_price_and_no_log_return(spring_2020):
     assert target.select("value", "price").row(0) == (None, -36.98)
     origin = spring_2020.targets.filter(session=date(2020, 4, 20), horizon=5)
     assert origin["value"].to_list() == [None]
-    assert known_targets(target, CORE_1, LATER).is_empty()
+    assert known_targets(target, LATER).is_empty()
 
 
 def test_a_price_below_zero_leaves_no_wrong_number_in_the_features(spring_2020):
     rows = spring_2020.rows.filter(session=date(2020, 4, 20))
-    flat = rows.select(pl.col("values").explode(), pl.col("mask").explode())
-    assert flat["values"].is_finite().all()
-    names = list(CORE_1.features)
-    assert not rows["mask"][0][names.index("return_1")]
+    assert (
+        rows.select(pl.col(CORE_1.features).drop_nulls().is_finite().all()).row(0) == (True,) * 48
+    )
+    assert rows["return_1"].to_list() == [None]
     assert rows["variance_long"].is_finite().all()
 
 
@@ -122,5 +122,5 @@ def test_targets_are_added_as_they_become_public_and_never_twice(spring_2020):
 
 def test_no_price_and_no_row_give_no_target():
     nothing = world(1, weeks=3).clear()
-    rows = build_rows(prices(nothing), nothing, CATALOGUE, CORE_1, END)
+    rows = rows_of(prices(nothing), nothing, END)
     assert build_targets(prices(nothing), rows, CATALOGUE, END).is_empty()

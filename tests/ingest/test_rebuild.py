@@ -23,7 +23,7 @@ from tests.ingest.mixed_home import BRENT, Home, assert_same, mixed_home
 from tests.warehouse.frames import rows_for
 
 STRICTER = replace(EIA_SPOT_DAILY, version="9.0.0", bounds={"USD/bbl": (-500.0, 55.0)})
-BUILT = ("market.session", "features.row", "features.target")
+BUILT = ("market.session", "features.origin", "features.generation", "features.target")
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from cbi_pipeline.market import sessions
 from cbi_pipeline.settings import Settings
 from cbi_pipeline.warehouse import Warehouse
 from data_contracts import contract
-from data_contracts.features import ROW
+from data_contracts.features import ORIGIN
 from tests.features.records import as_observations
 from tests.warehouse.frames import reference
 
@@ -180,13 +180,13 @@ def test_old_prices_abstain_and_say_what_was_set_aside_since(settings):
 
 
 def test_a_short_history_says_how_many_returns_it_has_and_needs(settings):
-    found = status(settings, prices=observed(DAYS[-100:]), rows=ROW.empty())
+    found = status(settings, prices=observed(DAYS[-100:]), rows=ORIGIN.empty())
     assert found.kind == "cannot be forecast"
     assert "99 one-session returns are known, 260 are needed" in found.reason
 
 
 def test_a_price_that_never_moved_is_not_called_short(settings):
-    found = status(settings, prices=observed(DAYS, lambda day: 60.0), rows=ROW.empty())
+    found = status(settings, prices=observed(DAYS, lambda day: 60.0), rows=ORIGIN.empty())
     assert found.kind == "cannot be forecast"
     assert "never moved" in found.reason
 

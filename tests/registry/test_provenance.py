@@ -84,5 +84,5 @@ def test_the_lock_file_is_named_by_its_hash(tmp_path: Path) -> None:
 
 def test_contracts_are_named_with_their_versions(tmp_path: Path) -> None:
     contracts = Provenance.collect(tmp_path, "catalogue", "code").contracts
-    assert contracts["table features.row"]
+    assert contracts["table features.origin"]
     assert contracts["family eia_spot_daily"]

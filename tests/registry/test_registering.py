@@ -78,7 +78,7 @@ def test_the_run_names_recipe_state_code_and_decision(house: House, run: Run) ->
         "state": world.STATE,
         "as_of": "2020-02-12T15:30:00+00:00",
         "catalogue": world.PROVENANCE.catalogue,
-        "contracts": '{"table features.row": "1.0.0"}',
+        "contracts": '{"table features.origin": "1.0.0"}',
         "recipe": recipe.name,
         "recipe_id": recipe.identity(),
         "fingerprint": house.models[0].fingerprint(),

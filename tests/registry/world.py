@@ -26,7 +26,7 @@ SPEC = PanelSpec(
 AS_OF = datetime(2020, 2, 12, 15, 30, tzinfo=UTC)
 STATE = "5" * 64
 PROVENANCE = Provenance(
-    catalogue="c" * 64, contracts={"table features.row": "1.0.0"}, code="d" * 64
+    catalogue="c" * 64, contracts={"table features.origin": "1.0.0"}, code="d" * 64
 )
 
 

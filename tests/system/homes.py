@@ -14,7 +14,7 @@ import polars as pl
 
 from cbi_pipeline.registry import Registry
 from cbi_pipeline.settings import Settings
-from cbi_pipeline.warehouse import Warehouse
+from cbi_pipeline.warehouse import Store, Warehouse
 from tests.commands import PATIENCE_S, cbi
 
 STEPS = (
@@ -85,7 +85,7 @@ class Home:
             versions = store.table("registry.version")
             found = {
                 "state": store.table("ledger.txn")["state_after"][-1],
-                "features": digest(store.table("features.row")),
+                "features": rows_digest(store),
                 "targets": digest(store.table("features.target")),
                 "evidence": digest(store.table("evaluation.forecast")),
                 "scores": digest(store.table("evaluation.score")),
@@ -115,6 +115,19 @@ class Home:
             if rows:
                 return True
         return False
+
+
+def rows_digest(store: Store) -> str:
+    """Hash of the feature rows of every group."""
+    tables = sorted(
+        table
+        for (table,) in store.query(
+            "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'features' "
+            "AND table_name NOT IN ('generation', 'target')"
+        ).iter_rows()
+    )
+    frames = (store.query(f"FROM features.{name} ORDER BY ALL") for name in tables)
+    return " ".join(map(digest, frames))
 
 
 def digest(frame: pl.DataFrame) -> str:

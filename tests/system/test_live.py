@@ -116,7 +116,7 @@ def test_the_forecast_is_issued_for_what_is_there(morning):
 
 
 def test_a_price_below_zero_in_the_middle_leaves_the_days_around_it_forecast(morning):
-    rows = morning.table("features.row", "commodity = 'jet_fuel_gulf'").sort("session")
+    rows = morning.table("features.origin", "commodity = 'jet_fuel_gulf'").sort("session")
     place = rows["price"].to_list().index(-0.52)
     assert rows["ready"][place + 1 :].all()
 

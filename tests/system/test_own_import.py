@@ -90,7 +90,7 @@ def test_what_is_known_moves_with_the_import(desk):
 def test_its_history_becomes_rows_and_all_markets_are_forecast(desk):
     home, *_ = desk
     with Warehouse(home.settings.warehouse_dir).read() as store:
-        rows = store.table("features.row", "commodity = 'cpo'")
+        rows = store.table("features.origin", "commodity = 'cpo'")
         issued = store.table("issued.forecast", "track = 'live'")
     newest = issued.filter(issued["as_of"] == issued["as_of"].max())
     assert rows["session"].to_list() == list(DAYS)

@@ -76,7 +76,7 @@ def test_nothing_is_silent_and_no_fault_stands(night):
 
 
 def test_each_forecast_starts_at_its_newest_price_and_ends_on_its_own_calendar(night):
-    rows = night.table("features.row")
+    rows = night.table("features.origin")
     newest = dict(rows.group_by("commodity").agg(pl.col("session").max()).iter_rows())
     targets = night.table("issued.forecast", "track = 'live'").select(
         "commodity", "origin_session", "target_session"
@@ -88,7 +88,7 @@ def test_each_forecast_starts_at_its_newest_price_and_ends_on_its_own_calendar(n
 
 
 def test_the_session_below_zero_is_kept_and_the_next_one_is_forecast_from(night):
-    rows = night.table("features.row", "commodity = 'wti'").sort("session")
+    rows = night.table("features.origin", "commodity = 'wti'").sort("session")
     place = rows["session"].to_list().index(BELOW_ZERO)
     assert rows["price"][place] == -36.98
     assert rows["ready"][place + 1]

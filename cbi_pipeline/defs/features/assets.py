@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import dagster as dg
-import numpy as np
 import polars as pl
 
 from cbi_pipeline.catalogue import Commodity
 from cbi_pipeline.defs import metadata
 from cbi_pipeline.defs.faults import make_each
-from cbi_pipeline.defs.knowledge import feature_set, followed_series
+from cbi_pipeline.defs.features.build import build, store_rows
+from cbi_pipeline.defs.knowledge import origins_in_use
 from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.defs.records import RECORDS
+
+if TYPE_CHECKING:
+    from cbi_pipeline.features import FeatureSet
 
 ROW = dg.AssetKey(["features", "row"])
 TARGET = dg.AssetKey(["features", "target"])
@@ -26,44 +31,32 @@ PICTURED = 750
     group_name="features",
     kinds={"duckdb", "polars"},
     pool="warehouse",
-    metadata=metadata.definition("features.row"),
+    metadata=metadata.definition("features.origin"),
 )
 def row(pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeResult[None]:
     """One row per commodity and session as known at its decision instant, built once."""
-    from cbi_pipeline.features import build_rows_of
-
-    catalogue = pipeline.catalogue
-    chosen = feature_set(catalogue)
-    with pipeline.warehouse.read() as store:
-        prices = store.table("market.session")
-        observations = store.table(
-            "raw.observation", "series_id = ANY(?)", [followed_series(catalogue)]
-        )
-        existing = store.table("features.row", "feature_set = ?", [chosen.name])
-
-    def make(commodity: Commodity) -> pl.DataFrame:
-        return build_rows_of(
-            commodity,
-            prices,
-            observations,
-            catalogue,
-            chosen,
-            pipeline.newest_as_of(),
-            existing,
-            at_sight=pipeline.settings.profile != "live",
-        )
-
-    fresh = pl.concat([existing.clear(), *make_each(pipeline, "features", make).values()])
-    pipeline.add({"features.row": fresh})
-    rows = pl.concat([existing, fresh])
+    built = build(pipeline)
+    store_rows(pipeline, built)
+    groups = built.rows.groups.items()
     return dg.MaterializeResult(
         metadata={
-            "rows": len(rows),
-            "new rows": len(fresh),
-            "ready": int(rows["ready"].sum()),
-            "newest": metadata.table(newest(rows)),
-            **pictures(rows, pipeline),
+            "rows": len(built.every),
+            "new rows": len(built.rows.origins),
+            "new rows by group": {group.name: len(frame) for group, frame in groups},
+            "what changed": metadata.table(changes(built.notes)),
+            "ready": int(built.every["ready"].sum()),
+            "newest": metadata.table(newest(built.every)),
+            **pictures(built.every, built.feature_set, pipeline),
         }
+    )
+
+
+def changes(notes: pl.DataFrame) -> pl.DataFrame:
+    """What was built anew, of which commodities, and why."""
+    return (
+        notes.group_by("feature_group", "why", maintain_order=True)
+        .agg(pl.col("commodity").sort().str.join(", "))
+        .select("feature_group", "commodity", "why")
     )
 
 
@@ -79,11 +72,10 @@ def target(pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeResult[None]:
     """Log returns from each row's session to the sessions ahead, once their prices are public."""
     from cbi_pipeline.features import build_targets
 
-    chosen = feature_set(pipeline.catalogue)
     with pipeline.warehouse.read() as store:
         prices = store.table("market.session")
-        rows = store.table("features.row", "feature_set = ?", [chosen.name])
-        existing = store.table("features.target", "feature_set = ?", [chosen.name])
+        rows = origins_in_use(store, pipeline)
+        existing = store.table("features.target")
 
     def make(commodity: Commodity) -> pl.DataFrame:
         alone = pipeline.catalogue.model_copy(update={"commodities": (commodity,)})
@@ -106,16 +98,18 @@ def newest(rows: pl.DataFrame) -> pl.DataFrame:
     return (
         rows.sort("session")
         .group_by("commodity", maintain_order=True)
-        .agg(pl.col("session", "decision_at", "price", "assumed").last())
+        .agg(pl.col("session", "decision_at", "price").last())
         .sort("commodity")
     )
 
 
-def pictures(rows: pl.DataFrame, pipeline: Pipeline) -> dict[str, dg.MarkdownMetadataValue]:
+def pictures(
+    rows: pl.DataFrame, chosen: FeatureSet, pipeline: Pipeline
+) -> dict[str, dg.MarkdownMetadataValue]:
     """Which features each commodity's newest rows hold, and how old each release group is."""
     from cbi_pipeline.report import charts
 
-    chosen, drawn = feature_set(pipeline.catalogue), {}
+    drawn = {}
     for commodity in pipeline.catalogue.commodities:
         own = rows.filter(pl.col("commodity") == commodity.id).sort("session").tail(PICTURED)
         if own.is_empty():
@@ -125,9 +119,11 @@ def pictures(rows: pl.DataFrame, pipeline: Pipeline) -> dict[str, dg.MarkdownMet
             figure = charts.feature_overview(
                 own["session"].to_list(),
                 chosen.features,
-                np.array(own["mask"].to_list(), dtype=bool),
+                own.select(pl.col(chosen.features).is_not_null()).to_numpy(),
                 chosen.groups,
-                np.array(own["ages"].to_list(), dtype=np.float32),
+                own.select(
+                    pl.col([f"age_{name}" for name in chosen.groups]).fill_null(0.0)
+                ).to_numpy(),
             )
             return charts.png(figure, title=name)
 

@@ -9,7 +9,6 @@ from cbi_pipeline.defs import metadata
 from cbi_pipeline.defs.aliases import log_deviations
 from cbi_pipeline.defs.evaluation import bands
 from cbi_pipeline.defs.issued.speech import Speech, replayed, spoken
-from cbi_pipeline.defs.knowledge import feature_set
 from cbi_pipeline.defs.partitions import DAYS
 from cbi_pipeline.defs.pipeline import Pipeline
 
@@ -95,11 +94,7 @@ def score(
         said = store.table("issued.forecast")
         outcomes = scored(said, store.table("market.session"), as_of)
         void = uncounted(store.table("issued.score"), said)
-        targets = store.table(
-            "features.target",
-            "feature_set = ? AND available_at <= ?",
-            [feature_set(pipeline.catalogue).name, as_of],
-        )
+        targets = store.table("features.target", "available_at <= ?", [as_of])
     with pipeline.warehouse.write() as store, store.transaction():
         store.remove("issued.score", void)
         changed = store.replace("issued.score", outcomes)

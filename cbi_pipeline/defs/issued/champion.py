@@ -50,7 +50,7 @@ def speak(known: Knowledge, names: Sequence[str], pipeline: Pipeline) -> Spoken:
         silent = {name: Status(name, CANNOT, words, told=True) for name in names}
         return Spoken(nothing(), silent)
     note_fault(pipeline, SUBJECT, None)
-    strange = unread(version, forecaster.spec, known, names)
+    strange = unread(version, forecaster.spec, known, names, pipeline)
     asked = [name for name in names if name not in strange]
     rows, failed = each_alone(asked, lambda some: said(some, version, forecaster, known, pipeline))
     broken = {
@@ -74,15 +74,17 @@ def is_trained(pipeline: Pipeline) -> bool:
 
 
 def unread(
-    version: RegisteredVersion, spec: PanelSpec, known: Knowledge, names: Sequence[str]
+    version: RegisteredVersion,
+    spec: PanelSpec,
+    known: Knowledge,
+    names: Sequence[str],
+    pipeline: Pipeline,
 ) -> dict[str, Status]:
     """The commodities whose rows of today a version cannot read, each with the reason."""
+    from cbi_pipeline.features import why_unread
     from cbi_pipeline.issued import ABSTAINS, Status
 
     who = f"version {version.version}, which speaks until the next refresh,"
-    if spec.feature_set != known.feature_set.name:
-        words = f"{who} reads the features {spec.feature_set}, and today's are of another catalogue"
-        return {name: Status(name, ABSTAINS, words) for name in names}
     steps = dict(zip(spec.commodities, spec.steps, strict=True))
     found = {}
     for name in names:
@@ -90,6 +92,8 @@ def unread(
             found[name] = Status(name, ABSTAINS, f"{who} was made before it could be forecast")
         elif steps[name] != known.catalogue.commodity(name).steps:
             found[name] = Status(name, ABSTAINS, f"{who} was made for other horizons")
+        elif (why := why_unread(spec, name, pipeline.catalogue, known.feature_set)) is not None:
+            found[name] = Status(name, ABSTAINS, f"{who} {why}")
     return found
 
 

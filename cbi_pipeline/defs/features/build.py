@@ -1,0 +1,109 @@
+"""Building the rows that a night lacks, and what is said of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from cbi_pipeline.catalogue import Commodity
+from cbi_pipeline.defs.faults import make_each
+from cbi_pipeline.defs.knowledge import feature_set, followed_series
+from cbi_pipeline.defs.pipeline import Pipeline
+from data_contracts.features import GENERATION, ORIGIN
+
+if TYPE_CHECKING:
+    from cbi_pipeline.features import FeatureSet, Rows
+    from cbi_pipeline.warehouse import Store
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a night built.
+
+    Attributes:
+        feature_set: the groups.
+        rows: rows that were not there, each table with its own.
+        every: all rows in use, the groups side by side.
+        notes: rows of ``features.generation`` that were not there: what changed, and why.
+    """
+
+    feature_set: FeatureSet
+    rows: Rows
+    every: pl.DataFrame
+    notes: pl.DataFrame
+
+
+def build(pipeline: Pipeline) -> Built:
+    """The rows due by now that are not stored; where one commodity fails the others are built."""
+    from cbi_pipeline.features import (
+        Market,
+        Rows,
+        build_rows,
+        read_generations,
+        read_stored,
+        side_by_side,
+    )
+
+    catalogue, chosen = pipeline.catalogue, feature_set(pipeline.catalogue)
+    with pipeline.warehouse.read() as store:
+        used = read_generations(store, catalogue, chosen, pipeline.now())
+        stored = read_stored(store, chosen, used)
+        series = followed_series(catalogue)
+        market = Market(
+            prices=store.table("market.session"),
+            observations=store.table("raw.observation", "series_id = ANY(?)", [series]),
+            catalogue=catalogue,
+        )
+    as_of, at_sight = pipeline.newest_as_of(), pipeline.settings.profile != "live"
+
+    def make(one: Commodity) -> Rows:
+        own, names = stored.of(one.id), used.names[one.id]
+        return build_rows(market, one, names, own, as_of, at_sight=at_sight)
+
+    made = make_each(pipeline, "features", make)
+    fresh = Rows.nothing(chosen)
+    for rows in made.values():
+        fresh = fresh.and_also(rows)
+    notes = used.notes.filter(pl.col("commodity").is_in(list(made)))
+    return Built(chosen, fresh, side_by_side(stored.and_also(fresh)), notes)
+
+
+def store_rows(pipeline: Pipeline, built: Built) -> None:
+    """Add what was built in one transaction, and publish; nothing is opened where all is there."""
+    from cbi_pipeline.features import VIEW, view_columns, view_select
+
+    with pipeline.warehouse.read() as store:
+        if _is_stored(store, built):
+            return
+    with pipeline.warehouse.write() as store, store.transaction():
+        store.append(GENERATION.table, _unstored(store, built.notes))
+        _add(store, built.rows)
+        if store.columns(VIEW) != view_columns(built.feature_set):
+            store.define(VIEW, view_select(built.feature_set))
+    pipeline.warehouse.publish()
+
+
+def _is_stored(store: Store, built: Built) -> bool:
+    from cbi_pipeline.features import VIEW, view_columns
+
+    rows = [built.notes, built.rows.origins, *built.rows.groups.values()]
+    is_wide = store.columns(VIEW) == view_columns(built.feature_set)
+    return is_wide and all(frame.is_empty() for frame in rows)
+
+
+def _add(store: Store, rows: Rows) -> None:
+    from cbi_pipeline.features import contract_of
+
+    # A run killed between commit and publication left rows that no snapshot shows yet.
+    for group, frame in rows.groups.items():
+        contract = contract_of(group)
+        held = store.group(contract, "commodity = ANY(?)", [frame["commodity"].unique().to_list()])
+        store.append_group(contract, frame.join(held, on=contract.key, how="anti"))
+    held = store.table(ORIGIN.table)
+    store.append(ORIGIN.table, rows.origins.join(held, on=ORIGIN.key, how="anti"))
+
+
+def _unstored(store: Store, notes: pl.DataFrame) -> pl.DataFrame:
+    return notes.join(store.table(GENERATION.table), on=GENERATION.key, how="anti")

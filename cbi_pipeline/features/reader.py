@@ -1,0 +1,188 @@
+"""What the columns of a commodity read, as known at the decision instant of each of its rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from cbi_pipeline.catalogue import Catalogue, Commodity
+from cbi_pipeline.features.expressions import Expression, Rhythm
+from cbi_pipeline.features.group import (
+    Group,
+    OwnSession,
+    RelatedGap,
+    RelatedSession,
+    Series,
+    Source,
+    transform_of,
+)
+from cbi_pipeline.features.known import Bools, Floats, Reading, Versions, read
+from cbi_pipeline.features.origins import Origins, price_versions
+from cbi_pipeline.features.prices import HISTORY
+from cbi_pipeline.market import calendar
+from data_contracts.families import family
+
+MICROSECONDS_PER_DAY = 86_400_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """Some columns of the rows of one commodity.
+
+    Attributes:
+        values: float64 [n, k], NaN or infinite where absent.
+        assumed: bool [n], whether they rest on an assumed release time.
+        age: float64 [n], days since the newest value became public; NaN when there is none.
+    """
+
+    values: Floats
+    assumed: Bools
+    age: Floats
+
+
+@dataclass(frozen=True)
+class Market:
+    """What the columns of any commodity may read.
+
+    Attributes:
+        prices: every version of every commodity's price (``market.session``).
+        observations: every version of the series (``raw.observation``).
+        catalogue: commodities, and which series each reads.
+    """
+
+    prices: pl.DataFrame
+    observations: pl.DataFrame
+    catalogue: Catalogue
+
+    @cached_property
+    def series(self) -> dict[str | None, pl.DataFrame]:
+        """The observations by series id."""
+        parts = self.observations.partition_by("series_id", as_dict=True)
+        return {str(name): part for (name,), part in parts.items()}
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Everything that columns read of one commodity, at the instants of its rows.
+
+    Attributes:
+        due: its sessions and when they are decided on.
+        market: what can be read.
+    """
+
+    due: Origins
+    market: Market
+
+    @cached_property
+    def rhythm(self) -> Rhythm:
+        """What the commodity's calendar says of its entries."""
+        return _rhythm(self.due.commodity)
+
+    @cached_property
+    def session(self) -> Reading:
+        """The price of each row's session, and the history behind it."""
+        return self._read_own(HISTORY)
+
+    @cached_property
+    def related(self) -> tuple[Commodity, Reading] | None:
+        """The related market and its newest price; None where the catalogue names none."""
+        other = self.market.catalogue.related(self.due.commodity)
+        return None if other is None else (other, self._read_related(other, ()))
+
+    def block(self, group: Group, source: Source) -> Block:
+        """The columns of a group that read one source."""
+        expressions = tuple(column.expression for column in group.columns_of(source))
+        if isinstance(source, OwnSession):
+            return self._dated(self._read_own(expressions))
+        if isinstance(source, RelatedSession):
+            return self._related_block(expressions)
+        if isinstance(source, RelatedGap):
+            return self._gap_block(expressions)
+        return self._series_block(group, source, expressions)
+
+    def _read_own(self, expressions: tuple[Expression, ...]) -> Reading:
+        return read(
+            price_versions(self.market.prices, self.due.commodity.id),
+            transform_of(OwnSession(), expressions, self.rhythm),
+            len(expressions),
+            self.due.decision,
+            self.due.session,
+        )
+
+    def _read_related(self, other: Commodity, expressions: tuple[Expression, ...]) -> Reading:
+        return read(
+            price_versions(self.market.prices, other.id),
+            transform_of(RelatedSession(), expressions, _rhythm(other)),
+            len(expressions),
+            self.due.decision,
+        )
+
+    def _related_block(self, expressions: tuple[Expression, ...]) -> Block:
+        if self.related is None:
+            return self._absent(len(expressions))
+        other, _ = self.related
+        block = self._dated(self._read_related(other, expressions))
+        return _fresh(block, other.stale_after_days)
+
+    def _gap_block(self, expressions: tuple[Expression, ...]) -> Block:
+        """The gap is a series of its own: one value per row, known from the row's decision on."""
+        if self.related is None:
+            return self._absent(len(expressions))
+        other, newest = self.related
+        fresh = self._age(newest) <= other.stale_after_days
+        price, level = self.session.raw, np.where(fresh, newest.raw, np.nan)
+        assumed = self.session.assumed | newest.assumed
+        positive = (price > 0) & (level > 0)
+        gap = np.log(np.where(positive, price, 1.0)) - np.log(np.where(positive, level, 1.0))
+        versions = Versions(
+            period=self.due.session[positive],
+            available=self.due.decision[positive],
+            value=gap[positive],
+            assumed=assumed[positive],
+        )
+        transform = transform_of(RelatedGap(), expressions, self.rhythm)
+        width, due = len(expressions), self.due
+        reading = read(versions, transform, width, due.decision, due.session)
+        return Block(reading.values, assumed, np.full(due.size, np.nan))
+
+    def _series_block(
+        self, group: Group, source: Series, expressions: tuple[Expression, ...]
+    ) -> Block:
+        assigned = self.market.catalogue.series_of(self.due.commodity, group.name).get(source.name)
+        observed = self.market.series.get(assigned)
+        if observed is None:
+            return self._absent(len(expressions))
+        versions = Versions.from_frame(
+            observed,
+            period=pl.col("period").to_physical(),
+            value=pl.when(pl.col("status") == "value").then("value"),
+        )
+        transform = transform_of(source, expressions, self.rhythm)
+        reading = read(versions, transform, len(expressions), self.due.decision)
+        limit = family(source.family).staleness.total_seconds() / 86_400
+        return _fresh(self._dated(reading), limit)
+
+    def _dated(self, reading: Reading) -> Block:
+        return Block(reading.values, reading.assumed, self._age(reading))
+
+    def _age(self, reading: Reading) -> Floats:
+        days = (self.due.decision - reading.published) / MICROSECONDS_PER_DAY
+        return np.where(reading.found, days, np.nan)
+
+    def _absent(self, width: int) -> Block:
+        size = self.due.size
+        nothing = np.full(size, np.nan)
+        return Block(np.full((size, width), np.nan), np.zeros(size, dtype=np.bool_), nothing)
+
+
+def _fresh(block: Block, limit: float) -> Block:
+    """The same with its columns absent where the newest value is older than ``limit`` days."""
+    values = np.where((block.age <= limit)[:, None], block.values, np.nan)
+    return replace(block, values=values)
+
+
+def _rhythm(commodity: Commodity) -> Rhythm:
+    return Rhythm(commodity.sessions_per_year, calendar(commodity.calendar).ready_after)
