@@ -21,5 +21,5 @@ EIA_SPOT_DAILY = Family(
     rights="public-domain",
     # Worst of WTI, Brent and Henry Hub to 2026: 15 days, 13 of 40 values, a factor of 5 (2021-02).
     shape=Shape(ascending=True, spacing=(1, 31), distinct_floor=0.2, scale_limit=20.0),
-    version="1.2.0",
+    version="1.1.0",
 )

@@ -39,5 +39,5 @@ EIA_GAS_STORAGE = Family(
     restated_share=0.5,
     rights="public-domain",
     shape=Shape(ascending=True, spacing=(7, 7), distinct_floor=0.5, scale_limit=20.0),
-    version="1.2.0",
+    version="1.1.0",
 )

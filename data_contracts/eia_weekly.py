@@ -20,7 +20,7 @@ EIA_WPSR = Family(
     rights="public-domain",
     # Exports and field production were carried forward for months at a time before 2010: 9 of 40.
     shape=Shape(ascending=True, spacing=(7, 7), distinct_floor=0.15, scale_limit=20.0),
-    version="1.3.0",
+    version="1.2.0",
 )
 
 EIA_RETAIL_WEEKLY = Family(
@@ -37,5 +37,5 @@ EIA_RETAIL_WEEKLY = Family(
     rights="public-domain",
     # Worst of the archived series: 35 of 40 values, a factor of 2.1.
     shape=Shape(ascending=True, spacing=(7, 7), distinct_floor=0.5, scale_limit=5.0),
-    version="1.2.0",
+    version="1.1.0",
 )

@@ -37,11 +37,13 @@ class Family:
         staleness: age beyond which the newest value is no longer used.
         revisions: how the publisher changes values, in words.
         restated_share: most of the values held that one answer may change, as a share; an answer
-            that changes more is believed at second sight. None where nothing is claimed.
+            that changes more is believed at second sight. None where nothing is claimed. What was
+            believed stays so, whatever this says later.
         rights: rights label.
         shape: what each of its series keeps as a whole.
         extra: further row rules, which may read the other rows of the same answer.
-        version: changes with any of the above.
+        version: changes with any of the above but ``restated_share``, by which no stored row is
+            judged.
     """
 
     name: str

@@ -54,11 +54,9 @@ def _family_facts(family: Family) -> dict[str, Any]:
     release = family.release
     extra = {"extra": [rule.name for rule in family.extra]} if family.extra else {}
     shape = {"shape": asdict(family.shape)} if family.shape != Shape() else {}
-    restated = {"restated": family.restated_share} if family.restated_share is not None else {}
     return (
         extra
         | shape
-        | restated
         | {
             "frequency": family.frequency,
             "weekdays": family.weekdays,

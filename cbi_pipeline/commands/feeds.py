@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.table import Table
@@ -15,11 +15,11 @@ from cbi_pipeline.printable import ascii_json
 from cbi_pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from cbi_pipeline.ingest import FeedHealth
+    from cbi_pipeline.ingest import FeedHealth, IngestReport
 
 app = typer.Typer(help="Feeds: what there is, and how it stands.", no_args_is_help=True)
-imports = typer.Typer(help="Bring in history of your own.", no_args_is_help=True)
-app.add_typer(imports, name="import")
+#: Kinds of files that `cbi feeds import` reads.
+FILE_SOURCES = ("csv",)
 
 
 @app.command("list")
@@ -108,27 +108,64 @@ def parse(
         errors.print(f"{count} rows are not observations: {reason}")
 
 
-@imports.command("csv")
-def import_csv(
-    file: Annotated[
-        Path, typer.Argument(help="CSV file of periods and values.", exists=True, dir_okay=False)
+@app.command("import")
+def import_files(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="Kind of file: csv.")],
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Files.", exists=True, dir_okay=False)
     ],
     series: Annotated[str, typer.Option(help="Id the series gets, e.g. OWN.PALM_OIL.")],
     unit: Annotated[str, typer.Option(help="Unit of every value.")],
-    source: Annotated[str, typer.Option(help="Where the values come from: required.")],
+    measured: Annotated[
+        str, typer.Option("--source", help="Where the values come from: required.")
+    ],
+    append: Annotated[
+        bool, typer.Option("--append", help="Periods that are held and not in the files stay.")
+    ] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="The file is the whole history: others are withdrawn.")
+    ] = False,
 ) -> None:
-    """Import a validated history; it goes through the ledger and the rules like any feed."""
-    from cbi_pipeline.ingest import TableRuleBroken
-    from cbi_pipeline.ingest import import_csv as bring_in
+    """Import files of your own; they go through the ledger and the rules like any feed.
 
+    A csv has a column period (YYYY-MM-DD) and a column value. Several files are parts of one
+    history. Where what is held has periods that the files lack, say what becomes of those.
+    """
+    from cbi_pipeline.ingest import TableRuleBroken, import_csv
+
+    if source not in FILE_SOURCES:
+        raise Refusal(f"no file source {source!r}; there are: {', '.join(FILE_SOURCES)}")
+    mode = _mode(append=append or len(paths) > 1, replace=replace)
     try:
-        report = bring_in(load_settings(), file, series=series, unit=unit, source=source)
+        for path in paths:
+            report = import_csv(
+                load_settings(), path, series=series, unit=unit, source=measured, mode=mode
+            )
+            _print_import(path, series, report, mode)
     except (ValueError, FileNotFoundError, TableRuleBroken) as error:
         raise Refusal(str(error)) from error
+
+
+def _mode(*, append: bool, replace: bool) -> Literal["append", "replace"] | None:
+    if append and replace:
+        raise Refusal("a history is replaced by one file alone; give one PATH and no --append")
+    return "append" if append else "replace" if replace else None
+
+
+def _print_import(path: Path, series: str, report: IngestReport, mode: str | None) -> None:
+    if not report.changed:
+        console.print(f"{series}: {path.name} says nothing new", soft_wrap=True)
+        return
+    done = {"append": "appended to what is held", "replace": "in place of what was held"}
+    told = f", {done[mode]}" if mode else ""
     console.print(
         f"{series}: {report.parsed:,} rows in, {report.accepted:,} accepted, "
-        f"{report.added:,} versions added, {report.quarantined:,} quarantined"
+        f"{report.added:,} versions added ({report.withdrawn:,} of them withdrawals), "
+        f"{report.quarantined:,} quarantined{told}",
+        soft_wrap=True,
     )
+    for line in report.refusals:
+        errors.print(f"set aside: {line}")
 
 
 def _feeds(settings: Settings) -> dict[str, str]:

@@ -79,6 +79,7 @@ class Feed:
         parse: (url, body) to rows, pure; raises ``UnexpectedShape`` only when no row can be read.
         spans: first and last period of each series whose record is closed: its publisher's rows
             all lie between them, in rising order.
+        adds: whether an answer adds to what is held, and says nothing of the periods it lacks.
     """
 
     name: str
@@ -86,3 +87,4 @@ class Feed:
     requests: Callable[[], Sequence[Request]]
     parse: Callable[[str, bytes], Parsed]
     spans: Mapping[str, tuple[date, date]] = field(default_factory=dict)
+    adds: bool = False

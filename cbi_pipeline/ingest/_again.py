@@ -103,13 +103,15 @@ def pulls_of(entry: Entry) -> list[dict[str, Any]]:
 
 
 def _file_feed(entry: Entry) -> Feed:
-    parse = parse_archive if entry.feed == ARCHIVE else read_at(entry.seen_at)
-    # An entry of an earlier version of this program tells no spans: nothing was judged by them.
+    # An entry of an earlier version of this program tells neither: nothing was judged by spans, and
+    # every file was a whole history.
+    adds = entry.question.get("adds", False)
+    parse = parse_archive if entry.feed == ARCHIVE else read_at(entry.seen_at, adds=adds)
     spans = {
         name: (date.fromisoformat(first), date.fromisoformat(last))
         for name, (first, last) in entry.question.get("spans", {}).items()
     }
-    return Feed(entry.feed, entry.feed, tuple, parse, spans)
+    return Feed(entry.feed, entry.feed, tuple, parse, spans, adds)
 
 
 def _pull(told: Mapping[str, Any]) -> Pull:

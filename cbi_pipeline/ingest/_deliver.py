@@ -14,13 +14,13 @@ from cbi_pipeline.ingest._clock import require_clock
 from cbi_pipeline.ingest._engine import (
     END_OF_TIME,
     IngestReport,
-    as_refusals,
     versions_of,
 )
 from cbi_pipeline.ingest._faults import FaultLog
 from cbi_pipeline.ingest._held import Held
 from cbi_pipeline.ingest._judge import Judged, judge
 from cbi_pipeline.ingest._night import IN_ORDER, Landed
+from cbi_pipeline.ingest._refusals import as_refusals
 from cbi_pipeline.ingest._screen import REFUSAL
 from cbi_pipeline.ledger import Entry, Ledger
 from cbi_pipeline.warehouse import NothingPublished, Store, Warehouse
@@ -87,7 +87,14 @@ def _judged(
         judged = judge(feed, landed, ledger, held)
         if not judged.says_new and not judged.used:
             return judged, IngestReport(
-                feed.name, changed=False, txn_id=0, added=0, state="", newest={}, **judged.counts
+                feed.name,
+                changed=False,
+                txn_id=0,
+                added=0,
+                state="",
+                newest={},
+                refusals=(),
+                **judged.counts,
             )
     with warehouse.write(memory=_MEMORY) as store, ledger.transaction(store) as txn_id:
         written = Held.read(store, feed)
@@ -139,6 +146,7 @@ def _report(
         added=added,
         state=last["state_after"].item() if len(last) else "",
         newest=judged.newest,
+        refusals=(),
         **judged.counts,
     )
 

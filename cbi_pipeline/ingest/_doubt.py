@@ -62,11 +62,13 @@ def doubt(
         earlier: rows that were set aside so before, as ``quarantine.row``.
         now: when the rows came.
     """
-    families = {one.id: family(one.family) for one in feed.series}
-    found = find_restatements(good, held.rows, families)
+    if held.rows.is_empty():
+        return Doubt({}, frozenset())
     lasting = _lasting(earlier, now)
     repeated = _repeated(held.news(good), earlier, now)
     confirmed = lasting | repeated
+    families = {one.id: family(one.family) for one in feed.series}
+    found = find_restatements(good, held.rows, families)
     return Doubt(
         held={
             name: (rule, detail)

@@ -14,9 +14,10 @@ from datetime import date, datetime
 import polars as pl
 
 from cbi_pipeline.feeds import Feed, Parsed, Request
+from cbi_pipeline.ingest._refusals import as_refusals, describe_refusals
 from cbi_pipeline.ingest._screen import NO_REFUSALS, REFUSAL, Screened, SeriesMeta, screen
 from cbi_pipeline.ledger import Entry, Ledger, Response
-from cbi_pipeline.warehouse import NothingPublished, Store, Warehouse
+from cbi_pipeline.warehouse import NothingPublished, Recorded, Store, Warehouse
 from data_contracts.families import family
 from data_contracts.ledger import TRANSACTION
 from data_contracts.observation import QUARANTINE
@@ -73,6 +74,8 @@ class IngestReport:
     Attributes:
         changed: False when the same bytes had been ingested before and nothing was written.
         newest: newest accepted period per series family.
+        withdrawn: of the versions added, those that say that a period is gone.
+        refusals: rows of a file that were set aside, in words.
     """
 
     feed: str
@@ -86,6 +89,8 @@ class IngestReport:
     ignored: int
     state: str
     newest: Mapping[str, date]
+    withdrawn: int = 0
+    refusals: tuple[str, ...] = ()
 
 
 def land(
@@ -163,15 +168,16 @@ def _findings(
     )
 
 
-def require(outcomes: Sequence[RuleOutcome]) -> None:
+def require(prepared: Prepared) -> None:
     """Stop when a table rule is broken.
 
     Raises:
-        TableRuleBroken: names every broken rule with its finding.
+        TableRuleBroken: names every broken rule with its finding, and the rows that were refused.
     """
-    broken = [f"{outcome.rule}: {outcome.detail}" for outcome in outcomes if not outcome.passed]
+    broken = [f"{one.rule}: {one.detail}" for one in prepared.outcomes if not one.passed]
     if broken:
-        raise TableRuleBroken("; ".join(broken))
+        refused = describe_refusals(prepared.rejected)
+        raise TableRuleBroken("; ".join([*broken, *refused]) + ". Nothing of it was used")
 
 
 def commit(
@@ -181,16 +187,17 @@ def commit(
     warehouse: Warehouse,
     series: pl.DataFrame,
     seen_at: datetime,
-    believable: Callable[[Store], None] | None = None,
+    believable: Callable[[Store], bool] | None = None,
 ) -> IngestReport:
     """Write a prepared delivery in one transaction and publish it; nothing when nothing is new.
 
-    ``believable`` raises when what is held makes the delivery hard to believe.
+    ``believable`` says whether held periods are to be withdrawn although the same bytes came last,
+    and raises when that makes the delivery hard to believe.
 
     Raises:
         BehindLedger, AheadOfLedger, LedgerDamaged: warehouse and ledger do not belong together.
     """
-    standing = _standing(warehouse, feed, prepared, series)
+    standing = _standing(warehouse, feed, prepared, series, believable)
     if standing is not None:
         return standing
     with warehouse.write() as store, ledger.transaction(store) as txn_id:
@@ -203,13 +210,19 @@ def commit(
 
 
 def _standing(
-    warehouse: Warehouse, feed: Feed, prepared: Prepared, series: pl.DataFrame
+    warehouse: Warehouse,
+    feed: Feed,
+    prepared: Prepared,
+    series: pl.DataFrame,
+    believable: Callable[[Store], bool] | None,
 ) -> IngestReport | None:
     # The newest transaction already used exactly these bytes under exactly these contracts.
     try:
         with warehouse.read() as store:
             last = store.table("ledger.txn", "feed = ?", [feed.name]).sort("txn_id").tail(1)
             known = store.table("ref.series")
+            if believable is not None and believable(store):
+                return None
     except NothingPublished:
         return None
     used = sorted(response.response_id for response, _, _ in prepared.parts)
@@ -220,7 +233,12 @@ def _standing(
     row = last.drop("feed", "seen_at", "response_ids", "state_before").row(0, named=True)
     state = row.pop("state_after")
     return IngestReport(
-        feed=feed.name, changed=False, state=state, newest=_newest(prepared, series), **row
+        feed=feed.name,
+        changed=False,
+        state=state,
+        newest=_newest(prepared, series),
+        refusals=describe_refusals(prepared.rejected),
+        **row,
     )
 
 
@@ -240,7 +258,9 @@ def write_files(
     known = store.table("ledger.response")["response_id"].implode()
     used = ledger.frame(response for response, _, _ in prepared.parts)
     store.append("ledger.response", used.filter(~pl.col("response_id").is_in(known)))
-    added = sum(_record(store, part, seen_at, txn_id) for part in prepared.parts)
+    recorded = [_record(store, part, seen_at, txn_id) for part in prepared.parts]
+    withdrawn = sum(one.withdrawn for one in recorded)
+    added = sum(one.added for one in recorded) + withdrawn
     _release(store, prepared, series)
     _quarantine(store, feed, refusals(feed, prepared, series), seen_at, txn_id)
     after = store.state(END_OF_TIME, followed)
@@ -261,6 +281,8 @@ def write_files(
         txn_id=txn_id,
         state=after,
         newest=_newest(prepared, series),
+        withdrawn=withdrawn,
+        refusals=describe_refusals(prepared.rejected),
         **counts,
     )
 
@@ -278,6 +300,7 @@ def _entry(
             "known_until": prepared.known_until.isoformat(),
             "series": series.to_dicts(),
             "spans": {name: list(map(str, span)) for name, span in feed.spans.items()},
+            "adds": feed.adds,
         },
         contracts=versions_of(series),
         refused=refusals(report.feed, prepared, series).select(list(REFUSAL)).to_dicts(),
@@ -292,18 +315,17 @@ def versions_of(series: pl.DataFrame) -> dict[str, str]:
 
 def _record(
     store: Store, part: tuple[Response, Parsed, Screened], seen_at: datetime, txn_id: int
-) -> int:
+) -> Recorded:
     response, parsed, screened = part
     rows = screened.good.with_columns(response_id=pl.lit(response.response_id))
     # A row set aside is not a row withdrawn: such a series says nothing about absent periods.
     doubtful = set(screened.rejected["series_id"])
-    recorded = store.record(
+    return store.record(
         rows,
         seen_at=seen_at,
         txn_id=txn_id,
         complete=[name for name in parsed.complete if name not in doubtful],
     )
-    return recorded.added + recorded.withdrawn
 
 
 def _release(store: Store, prepared: Prepared, series: pl.DataFrame) -> None:
@@ -327,26 +349,6 @@ def refusals(feed: str, prepared: Prepared, series: pl.DataFrame) -> pl.DataFram
         for response, _, screened in prepared.parts
     ]
     return as_refusals(feed, pl.concat(parts), versions)
-
-
-def as_refusals(feed: str, rejected: pl.DataFrame, versions: Mapping[str, str]) -> pl.DataFrame:
-    """Rejected rows with their response as rows of ``quarantine.row``."""
-    today = pl.col("series_id").replace_strict(
-        versions, default="unfollowed", return_dtype=pl.String
-    )
-    return rejected.select(
-        "response_id",
-        "locator",
-        "rule",
-        pl.lit(feed).alias("feed"),
-        "series_id",
-        "period",
-        "column_name",
-        pl.col("offending").alias("value"),
-        pl.col("row_json").alias("row"),
-        pl.coalesce("contract_version", today).alias("contract_version"),
-        pl.lit("open").alias("fate"),
-    ).unique(list(QUARANTINE.key), keep="first", maintain_order=True)
 
 
 def _quarantine(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 
 from cbi_pipeline.feeds import Feed, IncompleteResponse, Parsed, Request, csv_import
-from cbi_pipeline.ingest._absent import FEW_GONE, GONE_LIMIT
 from cbi_pipeline.ingest._clock import require_clock
 from cbi_pipeline.ingest._engine import (
     IngestReport,
@@ -26,6 +26,8 @@ from cbi_pipeline.warehouse import NothingPublished, Store, Warehouse
 from data_contracts.own_history import OWN_HISTORY
 from data_contracts.reference import SERIES
 
+Mode = Literal["append", "replace"]
+
 _AGENCIES = ("EIA", "CFTC")
 
 
@@ -37,12 +39,12 @@ def import_csv(
     unit: str,
     source: str,
     name: str | None = None,
+    mode: Mode | None = None,
 ) -> IngestReport:
     """Import a file with the columns ``period`` and ``value``.
 
     Every row becomes known at the import (basis ``first_seen``): when the public knew it is not
-    ours to claim. The same file again writes nothing; another file for the series is its whole
-    history, so periods it lacks become withdrawals, unless so many are gone that it is doubted.
+    ours to claim. The same file again writes nothing.
 
     Args:
         settings: where ledger and warehouse lie.
@@ -51,13 +53,15 @@ def import_csv(
         unit: unit of every value, one of the units of the family ``own_history``.
         source: who measured or published it.
         name: title; the id by default.
+        mode: what the periods that the file lacks are: ``append`` keeps them, ``replace`` withdraws
+            them. None is for a file that lacks none.
 
     Raises:
         ValueError: an argument cannot be used; says what to give.
         FileNotFoundError: no such file.
         UnexpectedShape: the file is no such CSV.
-        IncompleteResponse: too many periods that are held are not in the file.
-        TableRuleBroken: too many rows break the contract, or none keeps it.
+        IncompleteResponse: periods that are held are not in the file, and no mode says why.
+        TableRuleBroken: too many rows break the contract, or none keeps it; shows them.
         ClockInDoubt, WarehouseError, LedgerDamaged: nothing can be written; says what to do.
     """
     if not file.is_file():
@@ -69,39 +73,39 @@ def import_csv(
     warehouse, ledger = bind_warehouse(settings), Ledger(settings.ledger_dir)
     warehouse.check()
     _require_own(warehouse, series, unit)
-    known = _series(series, unit, source, name or series)
-    now = datetime.now(UTC)
+    known, now = _series(series, unit, source, name or series), datetime.now(UTC)
     require_clock(ledger, csv_import.FEED, now)
-    feed = Feed(
+    feed = _feed(Request(url, file.resolve()), series, now, adds=mode == "append")
+    prepared = prepare(feed, land(feed, ledger, read_file, now), ledger, known, now)
+    require(prepared)
+
+    def withdraws(store: Store) -> bool:
+        return _withdraws(store, series, prepared, mode)
+
+    return commit(feed, prepared, ledger, warehouse, known, now, withdraws)
+
+
+def _feed(request: Request, series: str, now: datetime, *, adds: bool) -> Feed:
+    return Feed(
         f"{csv_import.FEED}:{series}",
         f"Own history of {series}",
-        lambda: [Request(url, file.resolve())],
-        read_at(now),
-    )
-    prepared = prepare(feed, land(feed, ledger, read_file, now), ledger, known, now)
-    require(prepared.outcomes)
-    return commit(
-        feed,
-        prepared,
-        ledger,
-        warehouse,
-        known,
-        now,
-        lambda store: _require_believable(store, series, prepared),
+        lambda: [request],
+        read_at(now, adds=adds),
+        adds=adds,
     )
 
 
-def read_at(now: datetime) -> Callable[[str, bytes], Parsed]:
-    """The parser of an import made at that instant."""
-    return lambda url, body: _seen(csv_import.parse(url, body), now)
+def read_at(now: datetime, *, adds: bool = False) -> Callable[[str, bytes], Parsed]:
+    """The parser of an import made at that instant, of a part of a history or the whole."""
+    return lambda url, body: _seen(csv_import.parse(url, body), now, adds)
 
 
-def _seen(parsed: Parsed, now: datetime) -> Parsed:
+def _seen(parsed: Parsed, now: datetime, adds: bool) -> Parsed:
     # A period that lies ahead gets no instant, and the contract refuses it.
     past = pl.col("period") <= now.date()
     instant = pl.lit(now).dt.cast_time_unit("us")
     frame = parsed.frame.with_columns(available_at=pl.when(past).then(instant))
-    return Parsed(frame, parsed.ignored, parsed.complete)
+    return Parsed(frame, parsed.ignored, () if adds else parsed.complete)
 
 
 def _require_own(warehouse: Warehouse, series: str, unit: str) -> None:
@@ -117,10 +121,11 @@ def _require_own(warehouse: Warehouse, series: str, unit: str) -> None:
         raise ValueError(f"{series} is held in {held}; convert the file or choose another id")
 
 
-def _require_believable(store: Store, series: str, prepared: Prepared) -> None:
-    if len(prepared.rejected):
-        # A row set aside is not a row withdrawn: such a file withdraws nothing.
-        return
+def _withdraws(store: Store, series: str, prepared: Prepared, mode: Mode | None) -> bool:
+    """Whether periods that are held are to be withdrawn, because the file is all there is."""
+    # A row set aside is not a row withdrawn: such a file withdraws nothing.
+    if mode == "append" or len(prepared.rejected):
+        return False
     held = store.query(
         """
         SELECT period FROM raw.observation WHERE series_id = ?
@@ -128,15 +133,15 @@ def _require_believable(store: Store, series: str, prepared: Prepared) -> None:
         [series],
     )
     good = pl.concat(screened.good for _, _, screened in prepared.parts)
-    gone = held.join(good, on="period", how="anti")
-    empty = len(gone) == len(held) > 1
-    if not empty and len(gone) <= max(len(held) * GONE_LIMIT, FEW_GONE):
-        return
+    gone = held.join(good, on="period", how="anti")["period"].sort()
+    if gone.is_empty() or mode == "replace":
+        return len(gone) > 0
     raise IncompleteResponse(
         csv_import.FEED,
-        f"{len(gone)} of {len(held)} periods we hold of {series} are not in the file",
-        "Nothing of it was used, because so many are hardly withdrawn at once; import the whole "
-        "history, a period that no longer has a value as a row with an empty one",
+        f"{len(gone)} of {len(held)} periods we hold of {series} are not in the file, the first of "
+        f"{gone[0]}",
+        "Nothing of it was used: say --append to keep them, or --replace if the file is the whole "
+        "history and they are to be withdrawn",
     )
 
 

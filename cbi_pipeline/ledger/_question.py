@@ -17,6 +17,7 @@ class _Files:
     known_until: AwareDatetime
     series: list[dict[str, str]]
     spans: dict[str, tuple[date, date]] = field(default_factory=dict)
+    adds: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,3 +48,57 @@ def test_a_feed_that_cannot_be_asked_is_not_pulled(cbi_here, tmp_path, monkeypat
     assert "eia is not asked: " in done.stderr
     assert words in done.stderr
     assert not home.exists()
+
+
+PRICES = "period,value\n" + "".join(f"2019-01-{day:02},{day}.5\n" for day in range(1, 31))
+
+
+@pytest.fixture
+def bring(cbi_here, tmp_path):
+    """``cbi feeds import csv`` of texts, each a file."""
+
+    def run(*texts: str, options: tuple[str, ...] = (), source: str = "csv"):
+        files = [tmp_path / f"{number}.csv" for number in range(len(texts))]
+        for file, text in zip(files, texts, strict=True):
+            file.write_text(text)
+        given = ("--series", "OWN.PALM", "--unit", "USD/t", "--source", "the desk", *options)
+        home = tmp_path / "home"
+        return cbi_here("feeds", "import", source, *map(str, files), *given, home=home)
+
+    return run
+
+
+def test_an_import_says_what_it_did_and_which_rows_it_set_aside(bring):
+    done = bring(PRICES + "2019-02-01,lots\n")
+    assert done.returncode == 0, done.stderr
+    assert "OWN.PALM: 31 rows in, 30 accepted, 30 versions added" in done.stdout
+    assert "value_readable: line 32 (value_text lots)" in done.stderr
+    assert "0.csv says nothing new" in bring(PRICES + "2019-02-01,lots\n").stdout
+
+
+def test_a_shorter_file_is_appended_or_put_in_place_as_it_is_told(bring):
+    bring(PRICES)
+    part = PRICES[: PRICES.index("2019-01-21")]
+    refused = bring(part)
+    assert refused.returncode == 2
+    assert "10 of 30 periods" in refused.stderr
+    assert "--append to keep them, or --replace" in refused.stderr
+    kept = bring(part.replace("1.5", "1.75"), options=("--append",))
+    assert "(0 of them withdrawals), 0 quarantined, appended to what is held" in kept.stdout
+    gone = bring(part, options=("--replace",))
+    assert "(10 of them withdrawals), 0 quarantined, in place of what was held" in gone.stdout
+
+
+def test_several_files_are_parts_of_one_history(bring):
+    half = PRICES.index("2019-01-16")
+    done = bring(PRICES[:half], "period,value\n" + PRICES[half:])
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("15 versions added (0 of them withdrawals)") == 2
+    both = bring(PRICES, PRICES, options=("--replace",))
+    assert "replaced by one file alone" in both.stderr
+
+
+def test_a_file_source_that_there_is_not_is_refused_with_those_there_are(bring):
+    done = bring(PRICES, source="xls")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no file source 'xls'; there are: csv" in done.stderr

@@ -37,7 +37,7 @@ LOOKS = {
 }
 #: What writes into the home, or goes on until it is stopped.
 OTHERS = {
-    *("run", "ui", "rebuild", "archive seal", "feeds pull", "feeds parse", "feeds import csv"),
+    *("run", "ui", "rebuild", "archive seal", "feeds pull", "feeds parse", "feeds import"),
     *("models promote", "models rollback", "models relocate", "quarantine retry"),
     "ledger accept-clock",
 }

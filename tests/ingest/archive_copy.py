@@ -69,7 +69,7 @@ class Pipe:
 
     def run(self) -> ingest.IngestReport:
         prepared = self.prepare(self.land())
-        ingest.require(prepared.outcomes)
+        ingest.require(prepared)
         return ingest.commit(
             archive.feed(self.archive_dir),
             prepared,

@@ -122,7 +122,9 @@ def mixed_home(root: Path, archive_dir: Path | None = None) -> Home:
 
 
 def own(root: Path, text: str) -> None:
+    """A whole history of palm oil, in place of what is held."""
     file = root.parent / "palm.csv"
     file.write_text(text)
     settings = Settings(_env_file=None, home=root, profile="archive")
-    ingest.import_csv(settings, file, series="DESK.CPO", unit="USD/t", source="desk book")
+    given = {"series": "DESK.CPO", "unit": "USD/t", "source": "desk book"}
+    ingest.import_csv(settings, file, **given, mode="replace")

@@ -156,7 +156,7 @@ def test_too_many_refused_rows_block_the_whole_delivery(fresh):
 def test_a_series_without_any_row_blocks_the_whole_delivery(fresh):
     prepared = fresh.prepare(fresh.land()[1:])
     with pytest.raises(ingest.TableRuleBroken, match=r"series_present.*EIA\.RWTC"):
-        ingest.require(prepared.outcomes)
+        ingest.require(prepared)
 
 
 def test_a_deleted_file_stops_the_ingestion_and_is_named(fresh):

@@ -285,7 +285,9 @@ def test_a_bad_row_of_an_import_is_set_aside_and_a_bad_file_refused(own):
     settings, file, given = own
     good = "".join(f"{date(2019, 1, 1) + timedelta(days=n)},{n}.5\n" for n in range(60))
     file.write_text(f"period,value\n{good}2019-12-24,lots\n")
-    assert ingest.import_csv(settings, file, **given).quarantined == 1
+    report = ingest.import_csv(settings, file, **given)
+    assert report.quarantined == 1
+    assert report.refusals == ("1 row breaks the rule value_readable: line 62 (value_text lots)",)
     file.write_text(f"period,value\n{good}2031-12-24,5\n")
     assert ingest.import_csv(settings, file, **given).quarantined == 1
     file.write_text("day;price\n2019-12-24;1\n")
@@ -351,12 +353,50 @@ def test_a_file_of_other_periods_alone_is_doubted_however_short_the_history(own)
         ingest.import_csv(settings, file, **given)
 
 
+def test_a_file_that_lacks_a_single_period_waits_for_a_word_about_it(own):
+    settings, file, given = own
+    file.write_text(history(60))
+    ingest.import_csv(settings, file, **given)
+    file.write_text(history(59))
+    with pytest.raises(IncompleteResponse, match=r"1 of 60 periods.*--append.*--replace"):
+        ingest.import_csv(settings, file, **given)
+    assert ingest.import_csv(settings, file, **given, mode="append").withdrawn == 0
+    assert observed(settings).filter(status="withdrawn").is_empty()
+    report = ingest.import_csv(settings, file, **given, mode="replace")
+    assert (report.changed, report.withdrawn) == (True, 1)
+
+
+def test_a_part_of_a_history_is_appended_and_rebuilt_as_one(own):
+    settings, file, given = own
+    file.write_text(history(60))
+    ingest.import_csv(settings, file, **given)
+    file.write_text("period,value\n2019-01-01,900\n2019-06-01,901\n")
+    assert ingest.import_csv(settings, file, **given, mode="append").added == 2
+    before = observed(settings)
+    assert before["period"].n_unique() == 61
+    ingest.rebuild(Ledger(settings.ledger_dir), Warehouse(settings.warehouse_dir), {})
+    assert observed(settings).equals(before)
+
+
+def test_a_file_of_which_nothing_is_kept_shows_rule_rows_and_values(own):
+    settings, file, given = own
+    ahead = "".join(f"2031-12-{day},{day}.25\n" for day in range(10, 24))
+    file.write_text(f"{history(50)}{ahead}2019-12-24,lots\n")
+    with pytest.raises(ingest.TableRuleBroken) as refused:
+        ingest.import_csv(settings, file, **given)
+    words = str(refused.value)
+    assert "14 rows break the rule not_from_the_future: line 52 (period 2031-12-10), " in words
+    assert "line 54 (period 2031-12-12) and 11 more" in words
+    assert "1 row breaks the rule value_readable: line 66 (value_text lots)" in words
+    assert words.endswith("Nothing of it was used")
+
+
 @pytest.mark.slow
 def test_a_few_periods_gone_are_withdrawn_and_do_not_count_as_held_again(own):
     settings, file, given = own
     for days in (60, 48, 39):
         file.write_text(history(days))
-        ingest.import_csv(settings, file, **given)
+        ingest.import_csv(settings, file, **given, mode="replace")
     assert observed(settings).filter(status="withdrawn").height == 21
     file.write_text(history(31))
     with pytest.raises(IncompleteResponse, match="8 of 39 periods"):

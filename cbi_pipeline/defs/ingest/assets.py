@@ -83,7 +83,7 @@ def archive_records(pipeline: dg.ResourceParam[Pipeline]) -> Iterator[Event]:
     # A closed record tells of nothing that was public later than its own last instant.
     prepared = prepare(feed, responses, pipeline.ledger, series, record.clock)
     yield from judged(prepared)
-    require(prepared.outcomes)
+    require(prepared)
     report = commit(feed, prepared, pipeline.ledger, pipeline.warehouse, series, seen_at)
     yield committed(RAW, report)
 
