@@ -59,7 +59,7 @@ class Rebuilt:
         older: tables that only an older snapshot held readable; their newest rows may be gone.
         lost: tables that no earlier database held readable; they are empty now.
         carried: rows per table that were copied from the earlier database. Prices, features and
-            targets are not where contracts have changed since: the next night builds them again.
+            targets are not where values are judged otherwise now: the next night builds them again.
     """
 
     transactions: int
@@ -107,11 +107,15 @@ def rebuild(
     responses = _require_sound(entries, source)
     ledger.require_whole()
     changed_from: int | None = None
-    # Rows built from values that are judged otherwise now would stay for ever, and their version
-    # numbers would hide the corrections that come later.
-    derived = DERIVED if _judged_as_today(entries, warehouse) else ()
+    before, now = _held_state(warehouse) or entries[-1].state, ""
     unreadable, older, lost = _find_unreadable(warehouse, copied, lossy=lossy)
     carried = [table for table in CARRIED if table not in lost]
+
+    def derived() -> tuple[str, ...]:
+        # Rows built from values that are judged otherwise now would stay for ever, and their
+        # version numbers would hide the corrections that come later.
+        return DERIVED if now == before else ()
+
     with warehouse.recreate(carry=carried, derived=derived, kept=unreadable) as store:
         for entry in entries:
             with store.transaction():
@@ -119,18 +123,19 @@ def rebuild(
             if state != entry.state and changed_from is None:
                 _require_other_contracts(entry, state)
                 changed_from = entry.txn_id
-        rebuilt = Rebuilt(
+        now = _state(store)
+    warehouse.publish()
+    with warehouse.read() as store:
+        return Rebuilt(
             transactions=len(entries),
             responses=responses,
             observations=_count(store, "raw.observation"),
-            state=_state(store),
+            state=now,
             changed_from=changed_from,
             older=tuple(table for table in older if table not in lost),
             lost=tuple(table for table in older if table in lost),
             carried={name: _count(store, name) for name in (*CARRIED, *DERIVED)},
         )
-    warehouse.publish()
-    return rebuilt
 
 
 def _find_unreadable(
@@ -176,20 +181,16 @@ def _require_sound(entries: Sequence[Entry], source: Bytes) -> int:
     return len(used)
 
 
-def _judged_as_today(entries: Sequence[Entry], warehouse: Warehouse) -> bool:
-    """Whether everything held was judged under the contracts of today."""
-    if any(contracts_today(entry) != dict(entry.contracts) for entry in entries):
-        return False
-    # An earlier rebuild may have judged it all under contracts that were taken back since.
+def _held_state(warehouse: Warehouse) -> str:
+    """State of what is published, which an earlier rebuild may have judged otherwise than the log.
+
+    Empty where no snapshot can be read.
+    """
     try:
         with warehouse.read() as store:
-            held = store.query("SELECT DISTINCT family, contract_version FROM ref.series")
+            return _state(store)
     except (WarehouseError, duckdb.Error):
-        # Where no snapshot can be read, the log alone tells.
-        return True
-    return all(
-        name in FAMILIES and FAMILIES[name].version == version for name, version in held.iter_rows()
-    )
+        return ""
 
 
 def _done_again(store: Store, entry: Entry, entries: Sequence[Entry], source: Bytes) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
@@ -202,7 +202,7 @@ class Warehouse:
         self,
         *,
         carry: Collection[str] = (),
-        derived: Collection[str] = (),
+        derived: Callable[[], Collection[str]] = tuple,
         kept: bool = False,
     ) -> Iterator[Store]:
         """Build the database anew; it takes the old one's place when the block ends without error.
@@ -215,8 +215,8 @@ class Warehouse:
             carry: tables copied from the old database, or from a published snapshot where they
                 cannot be read there, for what cannot be made again from the ledger, such as
                 ``registry.decision``.
-            derived: tables copied likewise, but left empty where their columns have changed or
-                they cannot be read.
+            derived: asked at the end of the block: tables copied likewise then, but left empty
+                where their columns have changed or they cannot be read.
             kept: take from older snapshots what the newest one does not hold readable.
 
         Raises:
@@ -230,8 +230,10 @@ class Warehouse:
             try:
                 with open_writable(fresh, self._wait_s) as connection:
                     lay_out(connection)
-                    copy_tables(connection, self._earlier(kept=kept), carry, derived)
+                    earlier = self._earlier(kept=kept)
+                    copy_tables(connection, earlier, carry, ())
                     yield Store(connection, writable=True)
+                    copy_tables(connection, earlier, (), derived())
                     renumber(connection, 1 + newest_sequence(self.published))
                     connection.execute("CHECKPOINT")
                 swap_database(fresh, self._database)

@@ -148,6 +148,16 @@ def test_what_was_built_under_other_contracts_is_left_to_the_next_night(home, mo
     assert len(home.table("issued.forecast")) == 4
 
 
+def test_what_was_built_stays_where_other_contracts_judge_alike(home, monkeypatch):
+    fill(home, *BUILT)
+    built = {name: len(home.table(name)) for name in BUILT}
+    alike = replace(FAMILIES["eia_spot_daily"], version="9.0.0")
+    monkeypatch.setitem(FAMILIES, "eia_spot_daily", alike)
+    done = home.rebuild()
+    assert done.changed_from is None
+    assert {name: done.carried[name] for name in BUILT} == built
+
+
 @pytest.mark.slow
 def test_what_was_built_under_contracts_since_taken_back_is_left_too(home, monkeypatch):
     with monkeypatch.context() as patch:
