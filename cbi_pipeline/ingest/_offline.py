@@ -10,6 +10,7 @@ import polars as pl
 
 from cbi_pipeline.feeds import Parsed, archive
 from cbi_pipeline.feeds.live import Answer, LiveFeed
+from cbi_pipeline.ingest._boundary import reading
 from cbi_pipeline.ingest._live import live_feeds
 from cbi_pipeline.ingest._read import metas
 from cbi_pipeline.ingest._screen import SeriesMeta, screen
@@ -55,7 +56,9 @@ def parse_file(feed: str, path: Path, url: str | None = None) -> ParsedFile:
         return _screened(archive.feed().parse(address, body), known)
     live = _live(feed)
     answer = Answer(url or live.probe, 200, {}, body)
-    return _screened(live.parse(answer), metas(live))
+    with reading(feed):
+        parsed = live.parse(answer)
+    return _screened(parsed, metas(live))
 
 
 def _live(feed: str) -> LiveFeed:

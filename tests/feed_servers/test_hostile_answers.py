@@ -7,17 +7,25 @@ import json
 import threading
 import tracemalloc
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from pydantic import SecretStr
 
-from cbi_pipeline.feeds import FeedError, FeedUnavailable, IncompleteResponse, eia
+from cbi_pipeline import ingest
+from cbi_pipeline.feeds import (
+    FeedError,
+    FeedUnavailable,
+    IncompleteResponse,
+    UnexpectedShape,
+    eia,
+)
 from cbi_pipeline.feeds.eia_series import SERIES
 from cbi_pipeline.ingest import Client, Patience
+from tests.feed_servers.cftc_server import CftcServer, report_row
 from tests.feed_servers.conftest import FIRST_NIGHT
 from tests.feed_servers.eia_server import EiaServer
-from tests.feed_servers.night import Installation, eia_installation, unhurried
+from tests.feed_servers.night import Installation, cftc_installation, eia_installation, unhurried
 from tests.feed_servers.raw_server import (
     EMPTY_MEMBER,
     RawServer,
@@ -217,6 +225,93 @@ def test_an_answer_that_no_decoder_takes_is_a_fault_with_the_feeds_name(tmp_path
         server.body = b'{"response":{"total":"0","frequency":"daily","data":[]}}'
         one.night(FIRST_NIGHT + timedelta(days=1))
         assert one.problem() == "", "a good answer heals it"
+
+
+MARKET = "legacy", "067651"
+OPEN_INTEREST = "CFTC.legacy.067651.open_interest_all"
+REPORT = date(2020, 5, 26)
+SCHEMA = {"X-SODA2-Fields": "[]", "X-SODA2-Types": "[]"}
+
+
+def reports(**changed):
+    row = {"id": f"{REPORT:%y%m%d}067651F", "futonly_or_combined": "FutOnly"}
+    row |= {"report_date_as_yyyy_mm_dd": f"{REPORT}T00:00:00.000"}
+    row |= {"cftc_contract_market_code": "067651", "cftc_market_code": "NYME"}
+    row |= {name: str(cell) for name, cell in report_row("legacy").items()} | changed
+    return json.dumps([row]).encode()
+
+
+REPORTS = {
+    "half a character": (reports(open_interest_all="\ud800"), {}),
+    "half a character as a name": (reports(**{"\udc00": "1"}), {}),
+    "half a character, raw": (reports(cftc_market_code="~").replace(b"~", b"\xed\xa0\x80"), {}),
+    "half a character as a market": (reports(cftc_contract_market_code="\ud800"), {}),
+    "half a character in a refusal": (b'{"message":"\\ud800","error":true}', {}),
+    "a date that is a list": (reports(report_date_as_yyyy_mm_dd=[1]), {}),
+    "a date that is an object": (reports(report_date_as_yyyy_mm_dd={"a": 1}), {}),
+    "a market that is a list": (reports(cftc_contract_market_code=["067651"]), {}),
+    "a number of 400 digits": (reports(open_interest_all="9" * 400), {}),
+    "a number in other digits": (reports(open_interest_all="\u0663"), {}),
+    "a number that is an object": (reports(open_interest_all={"a": [1]}), {}),
+    "brackets": (b"[" * DEEP, {}),
+    "braces in a row": (b'[{"a":' + b'{"a":' * DEEP, {}),
+    "brackets in a refusal": (b'{"message":' + b"[" * DEEP, {}),
+    "headers that are no JSON": (reports(), SCHEMA | {"X-SODA2-Fields": "[truncated"}),
+    "headers of other lengths": (reports(), SCHEMA | {"X-SODA2-Types": '["text"]'}),
+    "headers that are a number": (reports(), SCHEMA | {"X-SODA2-Fields": "5"}),
+    "headers of brackets": (reports(), SCHEMA | {"X-SODA2-Fields": "[" * 40_000}),
+    "a header without the other": (reports(), {"X-SODA2-Fields": "[]"}),
+    "rows that are numbers": (b"[1]", {}),
+    "rows that are null": (b"[null]", {}),
+}
+
+
+class Reporting(CftcServer):
+    body, schema = b"", {}
+
+    def answer(self, asked):
+        return Reply(200, self.body, headers=self.schema)
+
+
+@pytest.mark.parametrize(("body", "schema"), REPORTS.values(), ids=REPORTS)
+def test_a_report_that_no_decoder_takes_is_a_fault_with_the_feeds_name(tmp_path, body, schema):
+    with Reporting() as server:
+        server.body, server.schema = body, schema
+        one = cftc_installation(tmp_path / "home", server)
+        one.night(FIRST_NIGHT)
+        assert one.problem().startswith("cftc")
+        one.problem().encode()
+
+
+@pytest.mark.parametrize(
+    "count", ['"\u00b2"', "1e999", "null", "[]", '"' + "9" * 5000 + '"', '"\ud800"']
+)
+def test_a_count_that_is_no_number_is_a_fault_with_the_feeds_name(tmp_path, count):
+    class Counting(CftcServer):
+        def answer(self, asked):
+            counts = asked.one("$select") == "count(*)"
+            return (
+                Reply(200, f'[{{"count":{count}}}]'.encode()) if counts else super().answer(asked)
+            )
+
+    with Counting() as server:
+        text = json.dumps(report_row("legacy"))
+        server.publisher.publish(FIRST_NIGHT - timedelta(days=5), MARKET, REPORT, text)
+        server.publisher.now = FIRST_NIGHT
+        one = cftc_installation(tmp_path / "home", server)
+        one.night(FIRST_NIGHT)
+        assert one.problem().startswith("cftc")
+
+
+def test_a_recorded_answer_that_crashes_a_users_parser_is_told_in_words(tmp_path, monkeypatch):
+    def parse(answer):
+        raise ZeroDivisionError("of a user's own")
+
+    monkeypatch.setattr(eia, "parse", lambda answer, codes: parse(answer))
+    path = tmp_path / "answer.json"
+    path.write_bytes(PLAIN)
+    with pytest.raises(UnexpectedShape, match="ZeroDivisionError"):
+        ingest.parse_file("eia", path)
 
 
 class HalfBroken(EiaServer):
