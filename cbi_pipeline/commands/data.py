@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from cbi_pipeline.commands import features
 from cbi_pipeline.commands.console import Refusal, console
 from cbi_pipeline.commands.instants import read_instant
 from cbi_pipeline.settings import load_settings
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from data_contracts import Contract
 
 app = typer.Typer(help="Values as they were known.", no_args_is_help=True)
+app.command()(features.features)
 
 _SERIES = """
     SELECT series_id AS series, name, unit, frequency, newest, source

@@ -148,13 +148,14 @@ def _catalogue(settings: Settings) -> Iterator[Finding]:
     """What is wrong with the catalogue, what in it waits for a file, and the keys of its feeds."""
     from cbi_pipeline.catalogue import CatalogueError, load_catalogue
     from cbi_pipeline.feeds import FeedError
-    from cbi_pipeline.operations import awaited_files, check_catalogue
+    from cbi_pipeline.operations import awaited_files, check_catalogue, unbrought_inputs
     from cbi_pipeline.warehouse import WarehouseError
 
     try:
         catalogue = load_catalogue(settings.catalogue_file, profile=settings.profile)
         check_catalogue(catalogue, settings)
         files = awaited_files(catalogue, settings)
+        unbrought = unbrought_inputs(catalogue, settings)
     except CatalogueError as error:
         yield Finding("catalogue", "fix", str(error))
         return
@@ -165,6 +166,8 @@ def _catalogue(settings: Settings) -> Iterator[Finding]:
     yield Finding("catalogue", "ok", f"{count} commodities; every name in it was looked up")
     for commodity, words in files.items():
         yield Finding(commodity, "wait", f"waits: {words}")
+    for series, columns in unbrought.items():
+        yield Finding("features", "wait", f"no source brings {series}: {columns} stay absent")
     yield from _keys(settings, catalogue, files)
 
 

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from cbi_pipeline.catalogue import Catalogue, Commodity
 from cbi_pipeline.features.expressions import Expression, Reach, Rhythm, column_of, evaluate
 from cbi_pipeline.features.grids import GRIDS, place_on_grid
 from cbi_pipeline.features.known import Floats, Ints, Transform
@@ -23,6 +24,10 @@ class OwnSession:
     entry = "session"
     words = "the commodity's own price"
 
+    def name_in(self, commodity: Commodity, catalogue: Catalogue, group: str) -> str:
+        """The series it is of a commodity."""
+        return commodity.price_series
+
 
 @dataclass(frozen=True, slots=True)
 class RelatedSession:
@@ -35,6 +40,11 @@ class RelatedSession:
     entry = "session of the related market"
     words = "the price of the related market"
 
+    def name_in(self, commodity: Commodity, catalogue: Catalogue, group: str) -> str:
+        """The series it is of a commodity."""
+        other = catalogue.related(commodity)
+        return "none" if other is None else other.price_series
+
 
 @dataclass(frozen=True, slots=True)
 class RelatedGap:
@@ -42,6 +52,13 @@ class RelatedGap:
 
     entry = "row"
     words = "log price - log price of the related market, each as known at its row's decision"
+
+    def name_in(self, commodity: Commodity, catalogue: Catalogue, group: str) -> str:
+        """The series it is of a commodity, one over the other."""
+        other = catalogue.related(commodity)
+        if other is None:
+            return "none"
+        return f"{commodity.price_series} over {other.price_series}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +85,10 @@ class Series:
     def entry(self) -> str:
         """What is counted."""
         return self.grid
+
+    def name_in(self, commodity: Commodity, catalogue: Catalogue, group: str) -> str:
+        """The series that the catalogue assigns to it."""
+        return catalogue.series_of(commodity, group).get(self.name, "none")
 
     @property
     def value(self) -> Expression:

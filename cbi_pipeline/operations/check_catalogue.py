@@ -89,6 +89,32 @@ def awaited_keys(catalogue: Catalogue, settings: Settings) -> dict[str, str]:
     }
 
 
+def unbrought_inputs(catalogue: Catalogue, settings: Settings) -> dict[str, str]:
+    """Series that feature groups read and nothing brings, and the columns that stay absent for it.
+
+    No source of the profile brings such a series, and nobody imported it into this home.
+
+    Raises:
+        FeedError, WarehouseError: as for :func:`check_catalogue`.
+    """
+    brought = _brought(settings, settings.profile)
+    if catalogue.series_read - brought.keys():
+        brought = _imported(settings) | brought
+    absent: dict[str, list[str]] = {}
+    for group in find_groups().values():
+        for one in catalogue.commodities:
+            for name, series in catalogue.series_of(one, group.name).items():
+                if series not in brought:
+                    columns = (
+                        c.name
+                        for source in group.series
+                        if source.name == name
+                        for c in group.columns_of(source)
+                    )
+                    absent.setdefault(series, []).extend(columns)
+    return {series: ", ".join(dict.fromkeys(columns)) for series, columns in absent.items()}
+
+
 def _faults(one: Commodity, units: Mapping[str, str], settings: Settings) -> Iterator[str]:
     if one.calendar not in calendar_names():
         yield (

@@ -25,6 +25,7 @@ LOOKS = {
     "data as-of": f"data as-of 2020-02-12 --series {OWN}",
     "data tables": "data tables latest_forecast",
     "data series": "data series",
+    "data features": "data features --commodity wti --as-of 2020-02-12",
     "models list": "models list",
     "models uri": "models uri",
     "feeds list": "feeds list",

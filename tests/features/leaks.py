@@ -10,6 +10,9 @@ import polars as pl
 import torch
 
 from cbi_pipeline.evaluation import Ewma, calibrate
+from cbi_pipeline.features import FeatureSet
+from cbi_pipeline.features.expressions import Expression, Operation
+from cbi_pipeline.features.group import Column, Group, Series
 from cbi_pipeline.forecasting.scaler import fit_moments
 from cbi_pipeline.market import latest_prices
 from tests.features.detector import (
@@ -23,6 +26,7 @@ from tests.features.detector import (
     said,
     walked_by,
 )
+from tests.features.records import CATALOGUE, rows_of
 from tests.features.worlds import MONTHLY, OPEN_INTEREST, POSITIONS, RETAIL, WEEKLY, WTI
 
 Observed = pl.DataFrame
@@ -167,6 +171,20 @@ def _beside(record: Record, frame: pl.DataFrame, key: list[str]) -> pl.DataFrame
     return record.rows.join(frame, on=key, how="left", maintain_order="left")
 
 
+# A leak in a group: its own series, read one week ahead.
+
+_NEXT = Operation("next of {0}", lambda values: np.append(values[1:], np.nan))
+_STOCKS = Series("stocks", "stocks", "week", "eia_wpsr")
+_AHEAD = Expression(_NEXT, (_STOCKS.value,))
+_SET = FeatureSet("leaky", (Group("ahead", "", (Column("ahead", "kb", _AHEAD, ""),)),))
+_ASSIGNED = CATALOGUE.model_copy(update={"groups": {"ahead": {"stocks": WEEKLY[0]}}})
+
+
+def group_reading_its_own_future(record: Record, instant: datetime) -> str:
+    rows = rows_of(record.prices, record.observations, END, catalogue=_ASSIGNED, feature_set=_SET)
+    return fingerprint(decided(rows, instant))
+
+
 # Leaks in how a model is trained on honest rows.
 
 
@@ -284,5 +302,6 @@ _CALIBRATION = (outcomes_as_restated_later, outcomes_but_those_withdrawn_later)
 LEAKS: dict[str, Study] = {
     **{leak.__name__: _of_record(leak) for leak in _RECORD},
     **{leak.__name__: _of_column(leak) for leak in _COLUMN},
+    group_reading_its_own_future.__name__: group_reading_its_own_future,
     **{leak.__name__: leak for leak in (*_TRAINING, *_CONTENDER, *_CALIBRATION)},
 }

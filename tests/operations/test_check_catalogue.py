@@ -4,7 +4,7 @@ import pytest
 
 from cbi_pipeline.catalogue import PACKAGED, CatalogueError, load_catalogue
 from cbi_pipeline.ingest import import_csv
-from cbi_pipeline.operations import awaited_files, check_catalogue
+from cbi_pipeline.operations import awaited_files, check_catalogue, unbrought_inputs
 from cbi_pipeline.settings import Settings
 
 
@@ -138,3 +138,24 @@ def test_an_own_series_can_wait_only_in_a_unit_that_can_be_imported(check):
 def test_a_feeds_module_that_cannot_be_used_is_named_with_its_entry(check, module):
     said = refused(check, ('module = "cbi_pipeline.feeds.eia"', f'module = "{module}"'))
     assert f"[feed.eia]: module = {module!r} cannot be used" in said
+
+
+def test_every_input_that_no_source_brings_is_named_with_the_columns_it_leaves_absent(tmp_path):
+    settings = Settings(_env_file=None, home=tmp_path / "home", profile="live")
+    found = unbrought_inputs(load_catalogue(profile="live"), settings)
+    assert found["EIA.WGFRPUS2"] == "gasoline_output_change_4, gasoline_output_season"
+    assert found["EIA.MER.PMTCBUS"] == "petroleum_use_year"
+    assert len(found) == 5
+
+
+def test_where_every_input_is_brought_or_imported_none_is_named(tmp_path):
+    settings = Settings(_env_file=None, home=tmp_path / "home", profile="archive")
+    catalogue = load_catalogue()
+    assert unbrought_inputs(catalogue, settings) == {}
+    wti, gasoline = catalogue.commodities
+    own = wti.model_copy(update={"groups": {"petroleum_weekly": {"stocks": "OWN.CRUDE"}}})
+    edited = catalogue.model_copy(update={"commodities": (own, gasoline)})
+    columns = "stocks_change_1, stocks_change_4, stocks_season"
+    assert unbrought_inputs(edited, settings) == {"OWN.CRUDE": columns}
+    imported(tmp_path, "USD/bbl")
+    assert unbrought_inputs(edited, settings) == {}

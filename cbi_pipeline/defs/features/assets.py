@@ -14,6 +14,7 @@ from cbi_pipeline.defs.features.build import build, store_rows
 from cbi_pipeline.defs.knowledge import origins_in_use
 from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.defs.records import RECORDS
+from cbi_pipeline.operations import unbrought_inputs
 
 if TYPE_CHECKING:
     from cbi_pipeline.features import FeatureSet
@@ -44,11 +45,19 @@ def row(pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeResult[None]:
             "new rows": len(built.rows.origins),
             "new rows by group": {group.name: len(frame) for group, frame in groups},
             "what changed": metadata.table(changes(built.notes)),
+            "inputs that no source brings": metadata.table(unbrought(pipeline)),
             "ready": int(built.every["ready"].sum()),
             "newest": metadata.table(newest(built.every)),
             **pictures(built.every, built.feature_set, pipeline),
         }
     )
+
+
+def unbrought(pipeline: Pipeline) -> pl.DataFrame:
+    """Series that groups read and nothing brings, and the columns that stay absent for it."""
+    found = unbrought_inputs(pipeline.catalogue, pipeline.settings)
+    schema = {"series": pl.String, "columns": pl.String}
+    return pl.DataFrame(list(found.items()), schema=schema, orient="row")
 
 
 def changes(notes: pl.DataFrame) -> pl.DataFrame:
