@@ -106,7 +106,6 @@ def rebuild(
     entries, source = ledger.entries(), Bytes(ledger, feeds)
     responses = _require_sound(entries, source)
     ledger.require_whole()
-    changed_from: int | None = None
     before, now = _held_state(warehouse) or entries[-1].state, ""
     unreadable, older, lost = _find_unreadable(warehouse, copied, lossy=lossy)
     carried = [table for table in CARRIED if table not in lost]
@@ -117,12 +116,7 @@ def rebuild(
         return DERIVED if now == before else ()
 
     with warehouse.recreate(carry=carried, derived=derived, kept=unreadable) as store:
-        for entry in entries:
-            with store.transaction():
-                state = _done_again(store, entry, entries, source)
-            if state != entry.state and changed_from is None:
-                _require_other_contracts(entry, state)
-                changed_from = entry.txn_id
+        changed_from = _do_again(store, entries, source)
         now = _state(store)
     warehouse.publish()
     with warehouse.read() as store:
@@ -136,6 +130,18 @@ def rebuild(
             lost=tuple(table for table in older if table in lost),
             carried={name: _count(store, name) for name in (*CARRIED, *DERIVED)},
         )
+
+
+def _do_again(store: Store, entries: Sequence[Entry], source: Bytes) -> int | None:
+    """Every ingestion once more; gives the first whose state is another under other contracts."""
+    changed_from: int | None = None
+    for entry in entries:
+        with store.transaction():
+            state = _done_again(store, entry, entries, source)
+        if state != entry.state and changed_from is None:
+            _require_other_contracts(entry, state)
+            changed_from = entry.txn_id
+    return changed_from
 
 
 def _find_unreadable(
