@@ -222,7 +222,7 @@ def test_an_answer_that_no_decoder_takes_is_a_fault_with_the_feeds_name(tmp_path
         one.night(FIRST_NIGHT)
         assert one.problem().startswith("eia")
         one.problem().encode()
-        server.body = b'{"response":{"total":"0","frequency":"daily","data":[]}}'
+        server.body = page(b'"63.05"')
         one.night(FIRST_NIGHT + timedelta(days=1))
         assert one.problem() == "", "a good answer heals it"
 
