@@ -81,6 +81,23 @@ def test_its_first_run_carries_its_rows_on_and_builds_none_of_them_anew(old):
     assert build(pipeline).notes.is_empty()
 
 
+@pytest.mark.slow
+def test_a_rebuild_carries_the_rows_of_every_group(old):
+    pipeline = Pipeline(settings_of(old))
+    store_rows(pipeline, build(pipeline))
+
+    def held() -> list[pl.DataFrame]:
+        with pipeline.warehouse.read() as store:
+            tables = ("origin", "generation", *(group.name for group in CORE_1.read))
+            return [store.query(f"FROM features.{table} ORDER BY ALL") for table in tables]
+
+    before = held()
+    done = old.cbi("rebuild")
+    assert done.returncode == 0, done.stderr
+    assert all(frame.height for frame in before)
+    assert all(one.equals(other) for one, other in zip(before, held(), strict=True))
+
+
 def test_a_version_reads_a_commodity_as_long_as_its_rows_mean_the_same():
     catalogue = load_catalogue(profile="live")
     spec = panel_spec(catalogue, feature_set(catalogue))
