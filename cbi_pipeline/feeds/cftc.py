@@ -18,6 +18,7 @@ from functools import lru_cache
 from itertools import groupby
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -44,6 +45,7 @@ from cbi_pipeline.feeds.live import (
 )
 from data_contracts.cftc import OPEN_INTEREST, measures
 from data_contracts.cftc_release import cftc_weekly
+from data_contracts.release import EASTERN
 
 FEED = "cftc"
 BASE = "https://publicreporting.cftc.gov"
@@ -89,6 +91,7 @@ def feed(base: str = BASE, series: Sequence[LiveSeries] = SERIES, page: int = PA
         name=FEED,
         title="CFTC Commitments of Traders, futures only",
         base=base,
+        zone=ZoneInfo(EASTERN),
         credential=_TOKEN,
         per_second=2,
         series=followed,
@@ -100,7 +103,13 @@ def feed(base: str = BASE, series: Sequence[LiveSeries] = SERIES, page: int = PA
         count_url=lambda pull: _count_url(base, pull),
         count=count,
         rows_in=lambda answer: len(_rows(answer)),
+        values_per_row=_columns_asked,
     )
+
+
+def _columns_asked(pull: Pull) -> int:
+    # A row is one market's report, and every market is asked for the same columns.
+    return len(pull.series) // len({name.rsplit(".", 1)[0] for name in pull.series})
 
 
 def _pull(base: str, page: int, window: Window) -> Pull:

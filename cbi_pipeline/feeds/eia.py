@@ -14,6 +14,7 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import groupby
 from urllib.parse import parse_qs, quote, urlsplit
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -41,6 +42,7 @@ from cbi_pipeline.feeds.live import (
     windows,
 )
 from data_contracts.families import family
+from data_contracts.release import EASTERN
 
 BASE = "https://api.eia.gov/v2"
 PAGE = 5000
@@ -80,6 +82,7 @@ def feed(base: str = BASE, series: Sequence[LiveSeries] = SERIES, page: int = PA
         name=FEED,
         title="U.S. Energy Information Administration, API v2",
         base=base,
+        zone=ZoneInfo(EASTERN),
         credential=_KEY,
         per_second=4,
         series=followed,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Literal, Protocol
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from cbi_pipeline.feeds.errors import FeedError, FeedUnavailable, RateLimited, UnexpectedShape
 from cbi_pipeline.feeds.feed import Parsed
@@ -64,7 +65,7 @@ class LiveSeries:
     family: str
     name: str
     unit: str
-    frequency: Literal["daily", "weekly"]
+    frequency: Literal["daily", "weekly", "monthly"]
     group: str
     since: date
     dimensions: Mapping[str, str] = field(default_factory=dict)
@@ -124,6 +125,7 @@ class LiveFeed:
         name: short name, used in tables, logs and asset keys.
         title: name for people.
         base: address all requests start with.
+        zone: where its periods are dated: a day there has not begun before midnight there.
         credential: how to sign; None when the service takes no key.
         per_second: requests a second we allow ourselves, below the published limit.
         series: followed series.
@@ -135,6 +137,7 @@ class LiveFeed:
         count_url: address that counts a pull's source rows, where answers carry no total.
         count: reads the number from the answer to ``count_url``.
         rows_in: source rows in an answer, to compare with the count.
+        values_per_row: series of a pull that one source row has a value of, where rows are counted.
         alone: the question for one period of some series that are asked for together, which is
             asked before their absence from a longer answer is believed; None where a count proves
             the longer answer whole.
@@ -143,6 +146,7 @@ class LiveFeed:
     name: str
     title: str
     base: str
+    zone: ZoneInfo
     credential: Credential | None
     per_second: int
     series: tuple[LiveSeries, ...]
@@ -154,6 +158,7 @@ class LiveFeed:
     count_url: Callable[[Pull], str] | None = None
     count: Callable[[Answer], int] | None = None
     rows_in: Callable[[Answer], int] | None = None
+    values_per_row: Callable[[Pull], int] | None = None
     alone: Callable[[Sequence[str], date], Pull] | None = None
 
 

@@ -20,6 +20,7 @@ from cbi_pipeline.ingest._engine import (
     require,
 )
 from cbi_pipeline.ingest._files import read_file
+from cbi_pipeline.ingest._live import live_feeds
 from cbi_pipeline.ledger import Ledger, bind_warehouse
 from cbi_pipeline.settings import Settings
 from cbi_pipeline.warehouse import NothingPublished, Store, Warehouse
@@ -27,8 +28,6 @@ from data_contracts.own_history import OWN_HISTORY
 from data_contracts.reference import SERIES
 
 Mode = Literal["append", "replace"]
-
-_AGENCIES = ("EIA", "CFTC")
 
 
 def import_csv(
@@ -72,7 +71,7 @@ def import_csv(
     settings.make_home()
     warehouse, ledger = bind_warehouse(settings), Ledger(settings.ledger_dir)
     warehouse.check()
-    _require_own(warehouse, series, unit)
+    _require_own(settings, warehouse, series, unit)
     known, now = _series(series, unit, source, name or series), datetime.now(UTC)
     require_clock(ledger, csv_import.FEED, now)
     feed = _feed(Request(url, file.resolve()), series, now, adds=mode == "append")
@@ -108,8 +107,9 @@ def _seen(parsed: Parsed, now: datetime, adds: bool) -> Parsed:
     return Parsed(frame, parsed.ignored, () if adds else parsed.complete)
 
 
-def _require_own(warehouse: Warehouse, series: str, unit: str) -> None:
-    if series.split(".")[0] in _AGENCIES:
+def _require_own(settings: Settings, warehouse: Warehouse, series: str, unit: str) -> None:
+    followed = [one.id for feed in live_feeds(settings).values() for one in feed.series]
+    if series.split(".")[0] in {name.split(".")[0] for name in followed}:
         raise ValueError(f"{series} belongs to an agency's feed; give your own series another id")
     try:
         with warehouse.read() as store:

@@ -7,7 +7,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Self
-from zoneinfo import ZoneInfo
 
 import httpx
 import polars as pl
@@ -32,9 +31,6 @@ from cbi_pipeline.ingest._held import Cells, Held
 from cbi_pipeline.ingest._spool import Blocks, Spool
 from cbi_pipeline.ledger import Ledger, Response
 from cbi_pipeline.warehouse import Warehouse
-
-#: Both agencies date their periods in this zone.
-AGENCY_ZONE = ZoneInfo("America/New_York")
 
 #: In what order a night's rows are judged, as its entry in the ledger says it.
 IN_ORDER = "series, period"
@@ -219,7 +215,7 @@ def land_night(
     faults: list[Fault] = []
     requests, witness = 0, Witness(now)
     with client, Held.published(warehouse, feed) as held:
-        for pull in feed.pulls(held.newest, now.astimezone(AGENCY_ZONE).date()):
+        for pull in feed.pulls(held.newest, now.astimezone(feed.zone).date()):
             landing = _Landing(feed, client, ledger, now, witness)
             try:
                 pulls.append(_complete(landing, pull, held))
@@ -245,7 +241,7 @@ def _complete(landing: _Landing, pull: Pull, held: Held) -> LandedPull:
         known = held.cells(pull.series)
     landed = LandedPull.of(feed, pull, landing.ledger, landing.pages(pull, known))
     if known is not None:
-        expected = landing.rows * _series_per_row(pull)
+        expected = landing.rows * (feed.values_per_row(pull) if feed.values_per_row else 1)
         if landing.says_new or len(known.within(pull)) != expected:
             _counted(landing, pull)
     _require_rows(feed, landed, held)
@@ -265,11 +261,6 @@ def _require_rows(feed: LiveFeed, landed: LandedPull, held: Held) -> None:
             + (f" and {len(pull.series) - 1} other series" if len(pull.series) > 1 else ""),
             "Nothing is held of them; look whether the service still knows these series",
         )
-
-
-def _series_per_row(pull: Pull) -> int:
-    markets = {name.rsplit(".", 1)[0] for name in pull.series}
-    return len(pull.series) // len(markets)
 
 
 def _counted(landing: _Landing, pull: Pull) -> None:

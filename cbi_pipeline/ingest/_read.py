@@ -6,11 +6,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from cbi_pipeline.feeds.live import Answer, LiveFeed
-from cbi_pipeline.ingest._night import AGENCY_ZONE, LandedPull
+from cbi_pipeline.ingest._night import LandedPull
 from cbi_pipeline.ingest._screen import Screened, SeriesMeta, screen
 from cbi_pipeline.ledger import Ledger, Response
 from data_contracts.decision import decision_at
@@ -57,7 +58,7 @@ def read_pull(
     """
     asked, before = metas(feed), _by_page(refused, landed.responses)
     for group, series in landed.rows.blocks.batches(landed.rows.sizes(), held):
-        parsed = _dated(landed.rows.take(group), list(held), now)
+        parsed = _dated(landed.rows.take(group), list(held), now, feed.zone)
         if not landed.as_answered:
             # A service may send the newest first; no rule about a series reads the order of an
             # answer that is proven whole.
@@ -131,7 +132,9 @@ def _by_page(refused: pl.DataFrame, responses: Sequence[Response]) -> pl.DataFra
     )
 
 
-def _dated(parsed: pl.DataFrame, loaded: Sequence[str], now: datetime) -> pl.DataFrame:
+def _dated(
+    parsed: pl.DataFrame, loaded: Sequence[str], now: datetime, zone: ZoneInfo
+) -> pl.DataFrame:
     """Replace each release by rule with what can be claimed of it now.
 
     On the first load of a series the rule is all there is, and the row says ``assumed``. Later a
@@ -140,7 +143,7 @@ def _dated(parsed: pl.DataFrame, loaded: Sequence[str], now: datetime) -> pl.Dat
     refused.
     """
     instant = pl.lit(now).dt.cast_time_unit("us")
-    rule, today = pl.col("available_at"), now.astimezone(AGENCY_ZONE).date()
+    rule, today = pl.col("available_at"), now.astimezone(zone).date()
     loading = ~pl.col("series_id").is_in(loaded) & (rule <= instant)
     # Dated before a decision that was made without it, it would be claimed to have been known.
     punctual = (rule <= instant) & (instant <= decision_at(rule))

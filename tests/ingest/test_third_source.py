@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
@@ -63,6 +64,7 @@ def harbour_feed(base: str) -> LiveFeed:
         name="hafen",
         title="Harbour prices",
         base=base,
+        zone=ZoneInfo("Asia/Tokyo"),
         credential=None,
         per_second=1000,
         series=(SERIES,),
@@ -128,3 +130,13 @@ def test_a_night_that_was_answered_without_a_refused_row_settles_it(installed, h
     harbour.prices[date(2020, 5, 20)] = 499.0
     installed.night(NIGHT + timedelta(days=2))
     assert fates(installed) == {DEAR_DAY: "open", date(2020, 5, 20): "superseded"}
+
+
+def test_a_day_that_has_begun_where_the_source_is_has_come(installed, harbour):
+    evening = datetime(2020, 6, 9, 16, tzinfo=UTC)
+    assert evening.astimezone(installed.feed.zone).date() == date(2020, 6, 10)
+    harbour.prices[date(2020, 6, 10)] = 512.0
+    harbour.prices[date(2020, 6, 11)] = 513.0
+    installed.night(evening)
+    assert installed.values(SERIES.id)[date(2020, 6, 10)] == 512.0
+    assert fates(installed)[date(2020, 6, 11)] == "open", "that day lies ahead"
