@@ -13,6 +13,7 @@ from cbi_pipeline.forecasting.devices import describe_device
 from cbi_pipeline.forecasting.ensemble import Ensemble, EnsembleForecasts
 from cbi_pipeline.forecasting.folds import Fold, latest, newest_origins, walk_forward
 from cbi_pipeline.forecasting.forecaster import Forecaster, Forecasts
+from cbi_pipeline.forecasting.founding import forecast_prior
 from cbi_pipeline.forecasting.networks.network import Network
 from cbi_pipeline.forecasting.networks.output import Output
 from cbi_pipeline.forecasting.panel import NEVER, Panel, PanelSpec
@@ -54,6 +55,7 @@ __all__ = [
     "describe_device",
     "fit",
     "fit_ensemble",
+    "forecast_prior",
     "latest",
     "load_checkpoint",
     "newest_origins",

@@ -3,10 +3,11 @@
 =================== ============================================================ ==================
 kind                when                                                         what it is
 =================== ============================================================ ==================
-forecast            a forecast was issued                                        in order
+forecast            a forecast was issued, by the version in use or, where that  in order; the
+                    cannot read the commodity, by the founding model             latter in words
 abstains            the newest price is at or below zero, too old, or not yet    in order, told in
                     public; its next value is held for confirmation or missed    words
-                    its release; the version in use cannot speak for it
+                    its release
 waits               its prices need a key or a file that is not there yet        in order, listed
 cannot be forecast  no price of it is held although its source was asked; its    a fault: one alert
                     history is refused, too short, or does not fit its calendar  until it is mended
@@ -48,6 +49,13 @@ ABSTAINS: Kind = "abstains"
 WAITS: Kind = "waits"
 CANNOT: Kind = "cannot be forecast"
 
+#: Who speaks for a commodity that the version in use cannot read: the prior, without any training.
+FOUNDING = "founding"
+FOUNDING_WORDS = (
+    "forecast by the founding model, which has learned nothing: the version in use cannot read it, "
+    "until a refresh that learned it is accepted"
+)
+
 #: A commodity's open fault stands in the fault log under its id and this word.
 SUBJECT = "forecast"
 #: So do those of what is made of its values before; without it there is no forecast of today.
@@ -62,7 +70,8 @@ class Status:
     Attributes:
         commodity: its id.
         kind: one of the four.
-        reason: why there is no forecast, with what to do about it; empty when there is one.
+        reason: why there is no forecast, with what to do about it, or why the founding model
+            made it; empty when the version in use did.
         told: True when an open fault of a feed or of tonight's training tells the reason already,
             so that it raises no alert of its own.
     """
@@ -227,14 +236,18 @@ def issued_statuses(store: Store, as_of: datetime) -> dict[str, Status]:
     """
     arguments = [as_of]
     spoken = store.query(
-        "SELECT DISTINCT commodity FROM issued.forecast WHERE track = 'live' AND as_of = ?",
+        "SELECT commodity, arg_max(model_version, sequence) AS who FROM issued.forecast "
+        "WHERE track = 'live' AND as_of = ? GROUP BY commodity",
         arguments,
-    )["commodity"]
+    )
     silent = store.table("issued.abstention", "track = 'live' AND as_of = ?", arguments)
     return {
         row["commodity"]: Status(row["commodity"], cast("Kind", row["kind"]), row["reason"])
         for row in silent.with_columns(pl.col("kind").fill_null(ABSTAINS)).iter_rows(named=True)
-    } | {name: Status(name) for name in spoken}
+    } | {
+        name: Status(name, FORECAST, FOUNDING_WORDS if who == FOUNDING else "")
+        for name, who in spoken.iter_rows()
+    }
 
 
 def newest_statuses(store: Store) -> tuple[Status, ...]:

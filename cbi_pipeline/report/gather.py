@@ -9,6 +9,7 @@ from datetime import datetime
 import polars as pl
 
 from cbi_pipeline.catalogue import Catalogue
+from cbi_pipeline.issued import FOUNDING
 from cbi_pipeline.registry import chronicle, newest_evidence, reign
 from cbi_pipeline.report.morning import (
     Absence,
@@ -58,7 +59,7 @@ def gather(
     current = spoken.current
     if current.is_empty() and silent.is_empty():
         raise ValueError(f"nothing was issued as of {as_of}")
-    version = current["model_version"][-1] if current.height else None
+    version = _speaker(current)
     model = _model(store, version)
     replayed, replay = _replay(store, as_of, model)
     evaluation_id = newest_evidence(ruled)
@@ -85,6 +86,13 @@ def gather(
         issued=_ledger_head(store),
         issued_at=spoken.issued_at,
     )
+
+
+def _speaker(current: pl.DataFrame) -> str | None:
+    """The version that spoke; the founding model where it alone did, None where nobody did."""
+    registered = current.filter(pl.col("model_version") != FOUNDING)["model_version"]
+    spoken = current["model_version"] if registered.is_empty() else registered
+    return spoken[-1] if spoken.len() else None
 
 
 def _champion(ruled: pl.DataFrame) -> str | None:

@@ -9,7 +9,14 @@ from datetime import datetime
 import polars as pl
 
 from cbi_pipeline.catalogue import Catalogue, Commodity
-from cbi_pipeline.issued import ABSTAINS, FORECAST, closed_records, desk_day
+from cbi_pipeline.issued import (
+    ABSTAINS,
+    FORECAST,
+    FOUNDING,
+    FOUNDING_WORDS,
+    closed_records,
+    desk_day,
+)
 from cbi_pipeline.market import latest_prices
 from cbi_pipeline.report import formats
 from cbi_pipeline.report.morning import Before, Outlook, Page, Replay, at_level
@@ -88,12 +95,16 @@ def _page(commodity: Commodity, known: pl.DataFrame, spoken: Spoken, note: str |
         outlooks=_outlooks(commodity, current, spoken),
         origin=current["origin_session"][0] if current.height else None,
         price=current["origin_price"][0] if current.height else None,
-        note=note,
+        note="; ".join(filter(None, [_name_founding(current), note])) or None,
         abstention=silent["reason"][0] if silent.height else None,
         status=(silent["kind"][0] or ABSTAINS) if silent.height else FORECAST,
         before=_before(commodity, spoken.live.filter(mine), spoken.as_of),
         replays=_replays(commodity, spoken.replay.filter(mine), spoken),
     )
+
+
+def _name_founding(current: pl.DataFrame) -> str:
+    return FOUNDING_WORDS if FOUNDING in current["model_version"] else ""
 
 
 def _label(commodity: Commodity, steps: int) -> str:

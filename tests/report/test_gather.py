@@ -6,7 +6,9 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pytest
 
-from cbi_pipeline.issued import IssuedLedger
+from cbi_pipeline.commands.morning import outlooks
+from cbi_pipeline.commands.summary import print_forecast
+from cbi_pipeline.issued import FOUNDING_WORDS, IssuedLedger, newest_statuses
 from cbi_pipeline.report import gather
 from cbi_pipeline.report.page import render
 from cbi_pipeline.report.pages import last_spoken
@@ -211,3 +213,19 @@ def test_a_gathered_morning_renders(morning):
 def test_gathering_twice_gives_the_same_morning(warehouse, morning):
     with warehouse.read() as store:
         assert dataclasses.asdict(gather(store, CATALOGUE, ARCHIVE)) == dataclasses.asdict(morning)
+
+
+def test_a_forecast_of_the_founding_model_says_so_wherever_it_is_shown(tmp_path, capsys):
+    with publish(tmp_path, founding="gasoline_mn").read() as store:
+        morning = gather(store, CATALOGUE, ARCHIVE)
+        statuses = {one.commodity: one for one in newest_statuses(store)}
+    notes = {page.id: page.note or "" for page in morning.pages}
+    assert FOUNDING_WORDS in notes["gasoline_mn"]
+    assert "founding" not in notes["wti"]
+    assert morning.model_version == "1"
+    told = {one["commodity"]: one["note"] for one in outlooks(morning)["commodities"]}
+    assert told["gasoline_mn"] == notes["gasoline_mn"]
+    assert "founding model" in render(morning)
+    print_forecast(morning)
+    assert "gasoline_mn: forecast by the founding model" in capsys.readouterr().out
+    assert (statuses["gasoline_mn"].reason, statuses["wti"].reason) == (FOUNDING_WORDS, "")

@@ -13,6 +13,7 @@ import polars as pl
 from cbi_pipeline.catalogue import load_catalogue
 from cbi_pipeline.issued import (
     ABSTAINS,
+    FOUNDING,
     IssuedLedger,
     Status,
     abstentions,
@@ -129,8 +130,11 @@ def tonight(as_of: datetime, commodities: Sequence[str], last: int = -1) -> pl.D
     )
 
 
-def publish(root: Path, *, silent: str | None = None) -> Warehouse:
-    """A warehouse after two nights; ``silent`` names a commodity that abstained on the second."""
+def publish(root: Path, *, silent: str | None = None, founding: str = "") -> Warehouse:
+    """A warehouse after two nights.
+
+    On the second ``silent`` abstained, and the founding model spoke for ``founding``.
+    """
     warehouse = Warehouse(root / "warehouse")
     with warehouse.write() as store:
         _past(store)
@@ -139,7 +143,9 @@ def publish(root: Path, *, silent: str | None = None) -> Warehouse:
         both = list(STEPS)
         issue(ledger, store, "live", tonight(BEFORE, both, last=-2), BEFORE)
         speaking = [commodity for commodity in both if commodity != silent]
-        issue(ledger, store, "live", tonight(AS_OF, speaking), AS_OF)
+        new = pl.when(pl.col("commodity") == founding).then(pl.lit(FOUNDING))
+        said = tonight(AS_OF, speaking).with_columns(model_version=new.otherwise("model_version"))
+        issue(ledger, store, "live", said, AS_OF)
         if silent:
             why = "newest price is of 2019-01-03; the limit is 21 days"
             given = [Status(silent, ABSTAINS, why)]

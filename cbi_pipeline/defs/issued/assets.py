@@ -48,9 +48,22 @@ def forecast(
             "no forecast": metadata.table(speech.abstentions.select("commodity", "kind", "reason")),
             "chain": f"{head.sequence} rows, newest {head.row_hash[:16]}",
             **undone,
+            **warn_of_founding(context, speech),
             **(shown(speech) if newest else {}),
         }
     )
+
+
+def warn_of_founding(
+    context: dg.AssetExecutionContext, speech: Speech
+) -> dict[str, dg.TextMetadataValue]:
+    """Which commodities the founding model forecast, and why; a warning each."""
+    from cbi_pipeline.issued import FORECAST as SPOKEN
+
+    words = [f"{x.commodity}: {x.reason}" for x in speech.statuses if x.kind == SPOKEN and x.reason]
+    for line in words:
+        context.log.warning(line)
+    return {"founding model": dg.MetadataValue.text("; ".join(words))} if words else {}
 
 
 def shown(speech: Speech) -> dict[str, dg.MarkdownMetadataValue]:

@@ -26,19 +26,23 @@ SUBJECT = "champion version"
 
 @dataclass(frozen=True)
 class Spoken:
-    """Rows to issue, and the commodities of those asked for that the champion is silent on."""
+    """Rows to issue, and what is to be said of each commodity that the champion did not forecast.
+
+    The founding model forecast some of them; the others are forecast by nobody.
+    """
 
     rows: pl.DataFrame
-    silent: Mapping[str, Status]
+    statuses: Mapping[str, Status]
 
 
 def speak(known: Knowledge, names: Sequence[str], pipeline: Pipeline) -> Spoken:
     """The champion's calibrated forecast of each commodity from its newest origin.
 
-    A version reads its own commodities out of today's rows. Where one cannot be forecast the
-    others are, and a version that is missing or damaged silences all of them in words.
+    A version reads its own commodities out of today's rows. One that it cannot read is forecast by
+    the founding model. Where one cannot be forecast the others are, and a version that is missing
+    or damaged silences all of them in words.
     """
-    from cbi_pipeline.issued import CANNOT, Status
+    from cbi_pipeline.issued import CANNOT, FORECAST, Status
 
     try:
         version = find_champion(pipeline)
@@ -53,11 +57,14 @@ def speak(known: Knowledge, names: Sequence[str], pipeline: Pipeline) -> Spoken:
     strange = unread(version, forecaster.spec, known, names, pipeline)
     asked = [name for name in names if name not in strange]
     rows, failed = each_alone(asked, lambda some: said(some, version, forecaster, known, pipeline))
-    broken = {
-        name: Status(name, CANNOT, f"version {version.version} failed on it: {words}")
-        for name, words in failed.items()
-    }
-    return Spoken(rows, strange | broken)
+    further, lost = each_alone(list(strange), lambda some: forecast_founding(some, known, pipeline))
+    reasons = {name: f"version {version.version} failed on it: {failed[name]}" for name in failed}
+    for name, words in lost.items():
+        reasons[name] = f"{strange[name]}, and the founding model failed on it: {words}"
+    statuses = {name: Status(name, CANNOT, words) for name, words in reasons.items()}
+    for name in strange.keys() - lost.keys():
+        statuses[name] = Status(name, FORECAST, f"forecast by the founding model: {strange[name]}")
+    return Spoken(pl.concat([rows, further]), statuses)
 
 
 def nothing() -> pl.DataFrame:
@@ -79,21 +86,20 @@ def unread(
     known: Knowledge,
     names: Sequence[str],
     pipeline: Pipeline,
-) -> dict[str, Status]:
+) -> dict[str, str]:
     """The commodities whose rows of today a version cannot read, each with the reason."""
     from cbi_pipeline.features import why_unread
-    from cbi_pipeline.issued import ABSTAINS, Status
 
     who = f"version {version.version}, which speaks until the next refresh,"
     steps = dict(zip(spec.commodities, spec.steps, strict=True))
     found = {}
     for name in names:
         if name not in steps:
-            found[name] = Status(name, ABSTAINS, f"{who} was made before it could be forecast")
+            found[name] = f"{who} was made before it could be forecast"
         elif steps[name] != known.catalogue.commodity(name).steps:
-            found[name] = Status(name, ABSTAINS, f"{who} was made for other horizons")
+            found[name] = f"{who} was made for other horizons"
         elif (why := why_unread(spec, name, pipeline.catalogue, known.feature_set)) is not None:
-            found[name] = Status(name, ABSTAINS, f"{who} {why}")
+            found[name] = f"{who} {why}"
     return found
 
 
@@ -126,15 +132,11 @@ def said(
     """Rows of issued.forecast of these commodities, without their links."""
     from cbi_pipeline.features import panel_frame, panel_from_frame
     from cbi_pipeline.forecasting import newest_origins
-    from cbi_pipeline.issued import calendar_target, from_model, rows
+    from cbi_pipeline.issued import from_model
 
     frame = panel_frame(known.rows, known.prices, forecaster.spec, known.as_of)
-    own = pl.col("commodity").is_in(list(names))
     newest = newest_origins(panel_from_frame(frame, forecaster.spec), known.as_of_us)
     chosen = newest[frame["commodity"].gather(newest).is_in(list(names)).to_numpy()]
-    with pipeline.warehouse.read() as store:
-        previous = store.table("issued.forecast")
-        past = evidence(store, version.recipe).filter(own)
     model = from_model(
         *forecaster.predict(panel_from_frame(frame, forecaster.spec), chosen),
         origins=frame.select("commodity", "session", "price")[chosen.tolist()],
@@ -143,6 +145,44 @@ def said(
         model_version=str(version.version),
         as_of=known.as_of,
     )
+    return prepare_rows(model, version.recipe, known, pipeline)
+
+
+def forecast_founding(names: Sequence[str], known: Knowledge, pipeline: Pipeline) -> pl.DataFrame:
+    """What the founding model says of these commodities: the prior, at their horizons of today."""
+    from cbi_pipeline.forecasting import (
+        DEFAULT_LEVELS,
+        anchored_untrained,
+        forecast_prior,
+        newest_origins,
+    )
+    from cbi_pipeline.issued import FOUNDING, from_model
+
+    newest = newest_origins(known.panel, known.as_of_us)
+    origins = known.origins(newest.tolist())
+    own = origins["commodity"].is_in(list(names))
+    model = from_model(
+        *forecast_prior(known.panel, newest[own.to_numpy()], DEFAULT_LEVELS),
+        origins=origins.filter(own),
+        levels=DEFAULT_LEVELS,
+        steps={one.id: one.steps for one in known.catalogue.commodities},
+        model_version=FOUNDING,
+        as_of=known.as_of,
+    )
+    recipe = anchored_untrained(known.feature_set.name).name
+    return prepare_rows(model, recipe, known, pipeline)
+
+
+def prepare_rows(
+    model: pl.DataFrame, recipe: str, known: Knowledge, pipeline: Pipeline
+) -> pl.DataFrame:
+    """What a model said as rows to issue, calibrated by the past forecasts of its recipe."""
+    from cbi_pipeline.issued import calendar_target, rows
+
+    own = pl.col("commodity").is_in(model["commodity"].unique().to_list())
+    with pipeline.warehouse.read() as store:
+        previous = store.table("issued.forecast")
+        past = evidence(store, recipe).filter(own)
     return rows(
         calibrated(model, past, known),
         track="live",

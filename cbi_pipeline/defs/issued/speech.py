@@ -47,7 +47,7 @@ def spoken(pipeline: Pipeline, day: str) -> Speech:
         statuses = find_statuses(store, *asked, known.as_of, known.rows, waiting)
     ready = [one.commodity for one in statuses.values() if one.kind == FORECAST]
     champion = speak(known, ready, pipeline)
-    statuses |= champion.silent
+    statuses |= champion.statuses
     return Speech(
         pl.concat([replays(pipeline), champion.rows]),
         abstentions(statuses.values(), track="live", as_of=known.as_of),

@@ -1,0 +1,123 @@
+"""What the version in use cannot read is forecast by the founding model, and the rest by it."""
+
+from dataclasses import replace
+
+import pytest
+
+from cbi_pipeline.catalogue import PACKAGED
+from cbi_pipeline.defs.issued.champion import speak, unread
+from cbi_pipeline.defs.issued.speech import spoken
+from cbi_pipeline.defs.knowledge import knowledge
+from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.issued import CANNOT, FORECAST, FOUNDING
+from cbi_pipeline.settings import Settings
+from tests.system.homes import copied
+
+BOTH = ["wti", "gasoline_mn"]
+THIRD = """
+[[commodity]]
+id = "crude_output"
+name = "Crude output"
+unit = "kb/d"
+price_series = "EIA.WCRFPUS2"
+calendar = "eia_retail_weekly"
+sessions_per_year = 52
+horizons = { "1w" = 1, "1m" = 4, "1q" = 13 }
+liquid = false
+stale_after_days = 21
+
+"""
+
+
+def opened(one_night, folder, *edits: tuple[str, str]) -> Pipeline:
+    """A home whose champion was registered before the lines of the catalogue were edited."""
+    file, text = folder / "catalogue.toml", PACKAGED.read_text()
+    for before, after in edits:
+        assert before in text
+        text = text.replace(before, after)
+    file.write_text(text)
+    home = copied(one_night, folder / ".cbi")
+    return Pipeline(Settings(home=home, profile="tiny", catalogue_file=file))
+
+
+@pytest.fixture(scope="module")
+def changed(one_night, tmp_path_factory) -> Pipeline:
+    """WTI has another horizon now."""
+    return opened(one_night, tmp_path_factory.mktemp("changed"), ('{ "1w" = 5,', '{ "1w" = 10,'))
+
+
+@pytest.fixture(scope="module")
+def known(changed):
+    return knowledge(changed, changed.newest_as_of())
+
+
+def test_a_commodity_of_other_horizons_is_forecast_by_it_and_the_other_by_the_version(
+    changed, known
+):
+    said = speak(known, BOTH, changed)
+    who = said.rows.select("commodity", "model_version", "horizon").unique().sort("horizon").rows()
+    assert [one for one in who if one[0] == "wti"] == [
+        ("wti", FOUNDING, 10),
+        ("wti", FOUNDING, 21),
+        ("wti", FOUNDING, 63),
+    ]
+    assert {version for name, version, _ in who if name == "gasoline_mn"} == {"1"}
+    assert list(said.statuses) == ["wti"]
+    assert said.statuses["wti"].kind == FORECAST
+    assert "forecast by the founding model: version 1" in said.statuses["wti"].reason
+    assert "was made for other horizons" in said.statuses["wti"].reason
+
+
+def test_a_version_reads_its_own_commodities_out_of_a_wider_catalogue(one_night, tmp_path):
+    pipeline = opened(
+        one_night, tmp_path, ("# Feature groups that", f"{THIRD}# Feature groups that")
+    )
+    assert len(pipeline.catalogue.commodities) == 3
+    said = speak(knowledge(pipeline, pipeline.newest_as_of()), BOTH, pipeline)
+    assert said.statuses == {}
+    assert set(said.rows.select("commodity", "model_version").rows()) == {
+        ("wti", "1"),
+        ("gasoline_mn", "1"),
+    }
+
+
+def test_its_forecast_starts_at_the_newest_price_and_names_its_sessions(changed, known):
+    rows = speak(known, BOTH, changed).rows
+    assert rows["origin_session"].n_unique() == rows["commodity"].n_unique() == 2
+    wti = rows.filter(commodity="wti", quantile=0.5)
+    assert wti["value"].to_list() == pytest.approx([0.0, 0.0, 0.0], abs=1e-12)
+    assert wti.sort("horizon")["target_session"].is_sorted()
+    assert (wti["volatility"] > 0).all()
+
+
+def test_nobody_abstains_for_it(changed):
+    speech = spoken(changed, changed.today().isoformat())
+    assert speech.abstentions.is_empty()
+    assert {one.commodity: one.kind for one in speech.statuses} == dict.fromkeys(BOTH, FORECAST)
+
+
+def test_a_commodity_that_the_version_was_made_before_is_named_so(changed, known):
+    version = changed.registry.versions()[0]
+    spec = changed.registry.load(1).spec
+    alone = replace(
+        spec,
+        commodities=spec.commodities[1:],
+        steps=spec.steps[1:],
+        meanings=spec.meanings[1:],
+    )
+    reasons = unread(version, alone, known, BOTH, changed)
+    assert "was made before it could be forecast" in reasons["wti"]
+
+
+def test_where_it_fails_as_well_both_reasons_are_told_and_the_other_is_forecast(
+    changed, known, monkeypatch
+):
+    def broken(*_):
+        raise ValueError("no sound number")
+
+    monkeypatch.setattr("cbi_pipeline.defs.issued.champion.forecast_founding", broken)
+    said = speak(known, BOTH, changed)
+    assert set(said.rows["commodity"]) == {"gasoline_mn"}
+    assert said.statuses["wti"].kind == CANNOT
+    assert "other horizons, and the founding model failed on it" in said.statuses["wti"].reason
+    assert "no sound number" in said.statuses["wti"].reason
