@@ -2,11 +2,13 @@
 
 import json
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import dagster as dg
 import pytest
 from pydantic import SecretStr
 
+from cbi_pipeline import feeds
 from cbi_pipeline.defs.ingest.assets import archive_records
 from cbi_pipeline.defs.ingest.live import answered, live_records
 from cbi_pipeline.defs.pipeline import Pipeline
@@ -17,12 +19,15 @@ from tests.defs.trees import footprint
 from tests.feed_servers.cftc_server import CftcServer, report_row
 from tests.feed_servers.eia_server import EiaServer
 
+STORAGE = next(one.code for one in feeds.eia.SERIES if one.family == "eia_gas_storage")
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 @pytest.fixture
-def eia():
-    """Twenty sessions of WTI, the newest long public and still recent."""
+def eia(monkeypatch):
+    """Twenty sessions of WTI, the newest long public and still recent, and nothing else to ask."""
+    asked = [one for one in feeds.eia.SERIES if one.code == "RWTC"]
+    monkeypatch.setattr(feeds.eia, "feed", partial(feeds.eia.feed, series=asked))
     with EiaServer() as server:
         today = datetime.now(UTC).date()
         days = [today - timedelta(days=back) for back in range(40, 12, -1)]
@@ -200,13 +205,15 @@ def test_a_service_that_answers_well_with_old_news_is_stale_and_that_is_one_faul
 
 
 @pytest.mark.slow
-def test_a_family_of_which_nothing_ever_came_is_one_fault_with_its_name(tmp_path, eia):
+def test_a_series_of_which_nothing_ever_came_is_one_fault_with_its_name(tmp_path, eia, monkeypatch):
+    asked = [one for one in feeds.eia.SERIES if one.code in ("RWTC", STORAGE)]
+    monkeypatch.setattr(feeds.eia, "feed", partial(feeds.eia.feed, series=asked))
     one = with_key(tmp_path, eia)
     for _ in range(2):
         assert not checks(ingest(live_records("eia", "Prices"), one))["fresh"].passed
     (event,) = fault_log(one.settings).events()
-    assert (event.feed, event.kind) == ("eia freshness", "opened")
-    assert "nothing of eia_gas_storage was ever published to us" in str(event.faults[0])
+    assert (event.feed, event.kind) == ("eia", "opened")
+    assert STORAGE in str(event.faults[0])
 
 
 def test_a_night_on_which_nothing_is_due_claims_no_answer():
