@@ -59,11 +59,12 @@ def run() -> int:
         console.print(Text.assemble(("nothing to do", "bold"), why))
         print_summary(pipeline)
         return 1 if _tell_faults(pipeline) else 0
+    began = pipeline.now()
     done = _run_jobs(pipeline)
     faults = _tell_faults(pipeline)
     if not done:
         return 1
-    print_summary(pipeline)
+    print_summary(pipeline, began)
     return 1 if faults else 0
 
 

@@ -27,16 +27,27 @@ from cbi_pipeline.report.skill import coverage, in_question, named, sat_out, ski
 from cbi_pipeline.report.words import gate
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from cbi_pipeline.defs.pipeline import Pipeline
+    from cbi_pipeline.warehouse import Store
 
 
-def print_summary(pipeline: Pipeline) -> None:
-    """Rows, dates, state, scores, version, decision, forecast, report, and where to look."""
+def print_summary(pipeline: Pipeline, since: datetime | None = None) -> None:
+    """Rows, dates, state, scores, version, decision, forecast, report, and where to look.
+
+    Args:
+        pipeline: whose newest morning it is.
+        since: when the run began that the summary is of; None where nothing was run.
+    """
     settings = pipeline.settings
     record = archive.read_record(settings.archive_dir)
     with pipeline.warehouse.read() as store:
         morning = gather(store, pipeline.catalogue, settings, modified=record.modified)
+        changed = _changed_features(store, since) if since is not None else []
     _records(morning)
+    for line in changed:
+        console.print(f"features  {line}", soft_wrap=True)
     _scores(morning)
     _model(morning)
     print_forecast(morning)
@@ -69,6 +80,17 @@ def _records(morning: Morning) -> None:
     if morning.issued_at is not None:
         console.print(f"issued    {instant(morning.issued_at)}")
     console.print(f"state     {morning.state}\n")
+
+
+def _changed_features(store: Store, since: datetime) -> list[str]:
+    """Which rows a run built anew beside the earlier ones, of which commodities, and why."""
+    noted = store.table("features.generation", "noted_at >= ? AND number > 1", [since])
+    told = noted.sort("feature_group", "commodity").group_by(
+        "feature_group", "why", maintain_order=True
+    )
+    return [
+        f"{group} of {', '.join(own['commodity'])} built anew: {why}" for (group, why), own in told
+    ]
 
 
 def _scores(morning: Morning) -> None:

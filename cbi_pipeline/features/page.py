@@ -31,7 +31,8 @@ year and the second for 52. An entry is a session of a price, a week or a month 
 `cbi data features --commodity wti --as-of 2020-02-12` shows them as known then. Each group is a
 table of the warehouse, `features.NAME`; the view `features.panel` has the rows in use with all
 columns by name. A formula, a column or an input that changes makes a new generation of its group's
-rows beside the old; `features.generation` says which one is in use, since when and why.
+rows beside the old: `cbi run` says so once, and `features.generation` which one is in use, since
+when and why.
 
 A new group is a module in that folder with a `GROUP`, and a line of the catalogue that names it:
 `[group.NAME]` for every commodity, or `groups.NAME = { input = "SERIES" }` under one of them.

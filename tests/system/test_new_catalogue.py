@@ -53,6 +53,15 @@ def test_other_horizons_are_judged_trained_and_forecast_beside_the_old_ones(fini
     assert newest["evaluation_id"][-1] == ruled["evaluation_id"][0]
 
 
+def test_a_run_says_which_features_it_built_anew_and_why(finished):
+    home = changed(finished, ('related = "wti"\n', ""))
+    lines = [line for line in home.run().stdout.splitlines() if line.startswith("features  ")]
+    assert len(lines) == 1
+    assert lines[0].startswith("features  related_price of gasoline_mn built anew: ")
+    assert "wti" in lines[0].partition("anew: ")[2]
+    assert "features  " not in home.run().stdout
+
+
 def test_a_commodity_never_changes_its_series_unseen(finished):
     home = changed(finished, ('"EIA.RWTC"', '"EIA.WCRFPUS2"'), ('"USD/bbl"', '"kb/d"'))
     done = home.cbi("run")
