@@ -19,7 +19,7 @@ from tests.commands import PATIENCE_S, cbi
 
 STEPS = (
     "archive",
-    "market__price",
+    "market__session",
     "features__row",
     "features__target",
     "evaluation__walk_forward",
