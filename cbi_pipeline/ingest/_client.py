@@ -35,7 +35,7 @@ from cbi_pipeline.ingest._secrets import checked_key, redacted, spellings
 from cbi_pipeline.ingest._transport import SigningTransport, failed_lookup, network, unreachable
 
 _LOG = logging.getLogger(__name__)
-_KEPT_HEADERS = ("content-type", "date", "last-modified", "etag", "retry-after")
+_KEPT_HEADERS = ("content-type", "date", "age", "last-modified", "etag", "retry-after")
 _REDIRECTS = 3
 
 

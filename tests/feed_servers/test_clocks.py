@@ -56,6 +56,20 @@ def test_a_few_minutes_are_no_matter(installed, off):
     assert installed.values()[NEW_DAY] == 35.44
 
 
+def test_a_copy_that_was_kept_on_the_way_tells_the_hour_by_its_age(installed, server, monkeypatch):
+    answer, now = server.answer, FIRST + timedelta(days=1)
+
+    def kept(asked):
+        reply = answer(asked)
+        reply.headers["Age"] = "3600"
+        return reply
+
+    monkeypatch.setattr(server, "answer", kept)
+    installed.night(now, hour=now - timedelta(hours=1))
+    assert installed.problem() == ""
+    assert installed.values()[NEW_DAY] == 35.44
+
+
 def test_a_first_night_is_told_by_the_services_too(tmp_path, server):
     one = eia_installation(tmp_path / "home", server)
     one.night(FIRST + timedelta(days=3650), hour=FIRST)
