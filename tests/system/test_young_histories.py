@@ -14,7 +14,6 @@ import pytest
 from cbi_pipeline.defs.pipeline import ZONE
 from cbi_pipeline.warehouse import Warehouse
 from tests.commands import Program
-from tests.feed_servers.server import FeedServer
 from tests.feed_servers.world import world
 from tests.system.homes import Home
 
@@ -82,10 +81,7 @@ def nights(tmp_path_factory) -> Nights:
         tomorrow = datetime.now(ZONE) + timedelta(days=1)
         tick = tomorrow.replace(hour=23, minute=15, second=0, microsecond=0)
         published.append((datetime.now(ZONE), *late[1:]))
-        with pytest.MonkeyPatch.context() as patch:
-            # The services' clock is there too.
-            patch.setattr(FeedServer, "hour", tick)
-            second = Program(LATER_NIGHT, (tick.isoformat(),), home.environment).wait()
+        second = Program(LATER_NIGHT, (tick.isoformat(),), home.environment).wait()
         assert second.returncode == 0, second.stderr[-4000:]
     return Nights(home, first, late[2])
 
