@@ -36,10 +36,15 @@ def described(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except _OF_THE_FILE as error:
-        if isinstance(error, WarehouseError):
+    except duckdb.Error as error:
+        if isinstance(error, WarehouseError) or not _is_of_the_file(error):
             raise
         raise describe(path, error) from error
+
+
+def _is_of_the_file(error: duckdb.Error) -> bool:
+    # From 2.0 on a wrong checksum is an error of no class of its own.
+    return isinstance(error, _OF_THE_FILE) or "Corrupt database file" in str(error)
 
 
 def describe(path: Path, error: duckdb.Error) -> DatabaseDamaged | DatabaseRefused:

@@ -83,7 +83,7 @@ def test_a_writer_of_an_older_home_finds_every_row_and_the_new_column_empty(home
 
 def test_an_application_opens_an_older_home(home):
     with connect(home) as connection:
-        assert connection.sql("SELECT count(*) FROM forecast").fetchone() == (3,)
+        assert connection.sql("SELECT count(*) FROM forecast").fetchall() == [(3,)]
 
 
 def test_a_rebuild_carries_the_rows_of_an_older_home(home):
