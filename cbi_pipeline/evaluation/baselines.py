@@ -18,8 +18,8 @@ from cbi_pipeline.evaluation.contenders import (
     Floats,
     Levels,
     Rows,
-    absent,
     by_commodity,
+    sit_out,
     untrained,
 )
 from cbi_pipeline.forecasting import student
@@ -81,7 +81,7 @@ class Learned(Contender):
         if not constant:
             return ()
         reason = f"{', '.join(constant)} never varied in the rows known at the refit of {fold.name}"
-        return absent(panel, fold, reason)
+        return sit_out(panel, fold, reason)
 
     def forecast(self, panel: Panel, fold: Fold, folder: Path | None) -> Forecasts:
         """Train on the fold (continuing a checkpoint in ``folder``), keep the model, predict."""

@@ -78,9 +78,9 @@ def by_commodity(panel: Panel, rows: Rows) -> dict[str, Rows]:
 
 def untrained(panel: Panel, fold: Fold) -> Sequence[Absence]:
     """Every test row of a fold that has nothing to train on."""
-    return absent(panel, fold, f"no row to train on was public at the refit of {fold.name}")
+    return sit_out(panel, fold, f"no row to train on was public at the refit of {fold.name}")
 
 
-def absent(panel: Panel, fold: Fold, reason: str) -> Sequence[Absence]:
+def sit_out(panel: Panel, fold: Fold, reason: str) -> Sequence[Absence]:
     """Every test row of a fold, for one reason."""
     return [Absence(one, rows, reason) for one, rows in by_commodity(panel, fold.test_rows).items()]
