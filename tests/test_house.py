@@ -61,6 +61,19 @@ def test_a_file_stays_under_400_lines_and_its_functions_under_60(path):
         assert lines <= 60, f"{function.name} has {lines} lines"
 
 
+@pytest.mark.parametrize(
+    "path",
+    [path for path in SOURCES if path.is_relative_to(PROJECT_ROOT / "cbi_pipeline" / "defs")],
+    ids=lambda path: str(path.relative_to(PROJECT_ROOT)),
+)
+def test_the_definitions_folder_holds_dagster_and_nothing_else(path):
+    tree = ast.parse(path.read_text())
+    if path.name == "__init__.py":
+        assert len(tree.body) == 1  # its docstring
+    else:
+        assert {"dagster", "dagster_shared"} & imported(tree)
+
+
 def secrets(paths: list[Path]) -> list[str]:
     found = []
     for path in paths:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cbi_pipeline.commands.console import errors
 
 if TYPE_CHECKING:
-    from cbi_pipeline.defs.pipeline import Pipeline
+    from cbi_pipeline.operations.pipeline import Pipeline
 
 
 def restore_aliases(pipeline: Pipeline) -> bool:
@@ -19,7 +19,7 @@ def restore_aliases(pipeline: Pipeline) -> bool:
     Raises:
         RegistryError: the registry and the record cannot be compared.
     """
-    from cbi_pipeline.defs.aliases import undo_deviations
+    from cbi_pipeline.operations.aliases import undo_deviations
 
     found = undo_deviations(pipeline)
     for one in found:

@@ -175,6 +175,6 @@ def _both(instant: datetime) -> str:
 
 
 def _desk(instant: datetime) -> str:
-    from cbi_pipeline.defs.pipeline import ZONE
+    from cbi_pipeline.operations.pipeline import ZONE
 
     return f"{instant.astimezone(ZONE):%Y-%m-%d %H:%M}"

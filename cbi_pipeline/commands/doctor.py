@@ -252,8 +252,8 @@ def _commodities(settings: Settings) -> Iterator[Finding]:
 
 
 def _registry(settings: Settings) -> Finding:
-    from cbi_pipeline.defs.aliases import find_champion, find_deviations
-    from cbi_pipeline.defs.pipeline import Pipeline
+    from cbi_pipeline.operations.aliases import find_champion, find_deviations
+    from cbi_pipeline.operations.pipeline import Pipeline
     from cbi_pipeline.registry import RegistryError
     from cbi_pipeline.warehouse import WarehouseError
 

@@ -29,9 +29,9 @@ def features(
     row was decided on. A column without a value was absent then: too little history, or too old.
     """
     from cbi_pipeline.catalogue import CatalogueError
-    from cbi_pipeline.defs.knowledge import feature_set
-    from cbi_pipeline.defs.pipeline import Pipeline
     from cbi_pipeline.features import read_generations, read_rows
+    from cbi_pipeline.operations.pipeline import Pipeline
+    from cbi_pipeline.operations.training_data import feature_set
 
     pipeline, instant = Pipeline.from_environment(), read_instant(when)
     catalogue, chosen = pipeline.catalogue, feature_set(pipeline.catalogue)

@@ -74,7 +74,7 @@ def open_instance(settings: Settings) -> DagsterInstance:
     prepare_instance(settings)
     import dagster as dg
 
-    from cbi_pipeline.defs.processes import end_dead_runs
+    from cbi_pipeline.runs.processes import end_dead_runs
 
     instance = dg.DagsterInstance.get()
     end_dead_runs(instance)

@@ -21,7 +21,7 @@ def read_instant(text: str) -> datetime:
     Raises:
         Refusal: it is neither.
     """
-    from cbi_pipeline.defs.pipeline import DAY_ENDS, ZONE
+    from cbi_pipeline.operations.pipeline import DAY_ENDS, ZONE
 
     try:
         if re.fullmatch(_DAY, text):

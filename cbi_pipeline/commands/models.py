@@ -12,7 +12,7 @@ from cbi_pipeline.commands.console import console, writing
 from cbi_pipeline.settings import load_settings
 
 if TYPE_CHECKING:
-    from cbi_pipeline.defs.pipeline import Pipeline
+    from cbi_pipeline.operations.pipeline import Pipeline
     from cbi_pipeline.registry import RegisteredVersion, Registry
 
 _HEADINGS = (
@@ -89,7 +89,7 @@ def relocate() -> int:
 
 
 def _pipeline() -> Pipeline:
-    from cbi_pipeline.defs.pipeline import Pipeline
+    from cbi_pipeline.operations.pipeline import Pipeline
 
     return Pipeline.from_environment()
 

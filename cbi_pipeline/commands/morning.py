@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from cbi_pipeline.commands.console import Refusal
-from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.feeds import archive
+from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.report import gather
 from cbi_pipeline.report.morning import Morning
 

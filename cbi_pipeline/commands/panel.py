@@ -13,8 +13,8 @@ from cbi_pipeline.commands.console import Refusal, console, errors, writing
 if TYPE_CHECKING:
     import polars as pl
 
-    from cbi_pipeline.defs.pipeline import Pipeline
     from cbi_pipeline.forecasting import PanelSpec
+    from cbi_pipeline.operations.pipeline import Pipeline
 
 app = typer.Typer(help="Feature rows as a model takes them.", no_args_is_help=True)
 
@@ -38,7 +38,7 @@ def export(
     """
     if file.suffix not in _READ_WITH:
         raise Refusal(f"{file} must end in {', '.join(_READ_WITH)}")
-    from cbi_pipeline.defs.pipeline import Pipeline
+    from cbi_pipeline.operations.pipeline import Pipeline
 
     frame = _frame(Pipeline.from_environment(), file.suffix)
     with writing(file), file.open("wb") as target:
@@ -69,8 +69,8 @@ def _readable(pipeline: Pipeline, spec: PanelSpec) -> pl.DataFrame:
     """The rows that a model reads; says which commodities it cannot."""
     import polars as pl
 
-    from cbi_pipeline.defs.knowledge import feature_set
     from cbi_pipeline.features import read_generations, read_rows, why_unread
+    from cbi_pipeline.operations.training_data import feature_set
 
     catalogue, chosen = pipeline.catalogue, feature_set(pipeline.catalogue)
     with pipeline.warehouse.read() as store:
@@ -96,9 +96,9 @@ def _readable(pipeline: Pipeline, spec: PanelSpec) -> pl.DataFrame:
 
 def _wanted(pipeline: Pipeline) -> tuple[PanelSpec, dict[str, str]]:
     """Axes and column types of the champion; of today's catalogue while there is none."""
-    from cbi_pipeline.defs.aliases import find_champion
-    from cbi_pipeline.defs.knowledge import feature_set
     from cbi_pipeline.features import panel_spec
+    from cbi_pipeline.operations.aliases import find_champion
+    from cbi_pipeline.operations.training_data import feature_set
     from cbi_pipeline.registry import RegistryEmpty, input_types
 
     today = panel_spec(pipeline.catalogue, feature_set(pipeline.catalogue))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dagster import DagsterEvent, DagsterInstance, EventLogEntry, ExecuteInProcessResult
     from dagster_shared.error import SerializableErrorInfo
 
-    from cbi_pipeline.defs.pipeline import Pipeline
+    from cbi_pipeline.operations.pipeline import Pipeline
 
 ARCHIVE = "ingest_archive"
 NIGHT = "nightly"
@@ -35,10 +35,10 @@ def run() -> int:
     """Bring everything up to date: ingest, features, evidence, model, forecast, report."""
     from cbi_pipeline.commands.instance import prepare_instance
     from cbi_pipeline.commands.summary import print_summary
-    from cbi_pipeline.defs.pipeline import Pipeline
-    from cbi_pipeline.defs.standing import nothing_to_do
     from cbi_pipeline.feeds import archive
     from cbi_pipeline.ingest import require_live_home
+    from cbi_pipeline.operations.change_detection import nothing_to_do
+    from cbi_pipeline.operations.pipeline import Pipeline
 
     pipeline = Pipeline.from_environment()
     pipeline.require_catalogue()
@@ -159,8 +159,8 @@ def _execute(
 
     # Loaded after the instance is prepared: Dagster reads its folder when definitions load.
     from cbi_pipeline.definitions import defs
-    from cbi_pipeline.defs.processes import process_tags
-    from cbi_pipeline.defs.progress import watched_by
+    from cbi_pipeline.operations.progress import watched_by
+    from cbi_pipeline.runs.processes import process_tags
 
     job = defs.resolve_job_def(name)
     run_id = make_new_run_id()
@@ -186,7 +186,7 @@ def _stages(screen: Console) -> Callable[[EventLogEntry], None]:
 
 
 def _report_failures(result: ExecuteInProcessResult) -> None:
-    from cbi_pipeline.defs.failures import cause_of
+    from cbi_pipeline.runs.failures import cause_of
 
     for event in result.all_events:
         if event.is_step_failure:

@@ -13,7 +13,7 @@ from cbi_pipeline.commands.console import Refusal, console
 if TYPE_CHECKING:
     import polars as pl
 
-    from cbi_pipeline.defs.pipeline import Pipeline
+    from cbi_pipeline.operations.pipeline import Pipeline
     from cbi_pipeline.registry import Reign
 
 Reason = Annotated[str, typer.Option("--reason", help="Why, for those who read the record.")]
@@ -23,7 +23,7 @@ def promote(
     version: Annotated[int, typer.Argument(help="Version number.")], reason: Reason
 ) -> None:
     """Make a registered version champion, whatever the gate said; kept with name and reason."""
-    from cbi_pipeline.defs.pipeline import Pipeline
+    from cbi_pipeline.operations.pipeline import Pipeline
     from cbi_pipeline.registry import CHAMPION, Reign, derive
 
     pipeline = Pipeline.from_environment()
@@ -40,7 +40,7 @@ def promote(
 
 def rollback(reason: Reason) -> None:
     """Undo the last change of champion: back to the version before; kept with name and reason."""
-    from cbi_pipeline.defs.pipeline import Pipeline
+    from cbi_pipeline.operations.pipeline import Pipeline
     from cbi_pipeline.registry import before
 
     pipeline = Pipeline.from_environment()
@@ -95,8 +95,8 @@ def _decide(
 
 
 def _require_today_s_axes(pipeline: Pipeline, chosen: Reign) -> None:
-    from cbi_pipeline.defs.issued.champion import unread
-    from cbi_pipeline.defs.knowledge import knowledge
+    from cbi_pipeline.operations.champion_forecast import unread
+    from cbi_pipeline.operations.training_data import knowledge
 
     assert chosen.version is not None
     known = knowledge(pipeline, pipeline.newest_as_of())

@@ -29,7 +29,7 @@ from cbi_pipeline.report.words import gate
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from cbi_pipeline.defs.pipeline import Pipeline
+    from cbi_pipeline.operations.pipeline import Pipeline
     from cbi_pipeline.warehouse import Store
 
 

@@ -78,7 +78,7 @@ def ui(
 def _tell_catalogue() -> None:
     """Say what is wrong with the catalogue; the pages open all the same, and show it."""
     from cbi_pipeline.catalogue import CatalogueError
-    from cbi_pipeline.defs.pipeline import Pipeline
+    from cbi_pipeline.operations.pipeline import Pipeline
 
     try:
         Pipeline.from_environment().require_catalogue()
@@ -88,7 +88,7 @@ def _tell_catalogue() -> None:
 
 def _tell_aliases(settings: Settings) -> None:
     """Undo what was changed past the record; where that cannot be told, the pages open too."""
-    from cbi_pipeline.defs.pipeline import Pipeline
+    from cbi_pipeline.operations.pipeline import Pipeline
     from cbi_pipeline.registry import RegistryError
     from cbi_pipeline.warehouse import WarehouseError
 

@@ -16,12 +16,12 @@ from typing import Literal, Self
 import dagster as dg
 
 from cbi_pipeline.defs.checks import evaluation, newest_evaluations, verdict, watched_checks
-from cbi_pipeline.defs.failures import cause_of
-from cbi_pipeline.defs.feed_entries import feed_entries
 from cbi_pipeline.defs.jobs import IN_PROCESS
-from cbi_pipeline.defs.pipeline import ZONE, Pipeline
-from cbi_pipeline.defs.processes import end_dead_runs
 from cbi_pipeline.ingest import FaultEvent, fault_log
+from cbi_pipeline.operations.feed_entries import feed_entries
+from cbi_pipeline.operations.pipeline import ZONE, Pipeline
+from cbi_pipeline.runs.failures import cause_of
+from cbi_pipeline.runs.processes import end_dead_runs
 
 Kind = Literal["opened", "closed"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from cbi_pipeline.defs.partitions import DAYS
-from cbi_pipeline.defs.pipeline import ZONE, Pipeline
+from cbi_pipeline.operations.pipeline import ZONE, Pipeline
 
 # A process per step costs more than the steps themselves.
 IN_PROCESS = dg.in_process_executor

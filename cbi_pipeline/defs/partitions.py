@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from cbi_pipeline.defs.pipeline import ZONE
+from cbi_pipeline.operations.pipeline import ZONE
 
 FIRST_DAY = "2017-01-01"
 #: Days of the desk up to and including today, whatever the profile.

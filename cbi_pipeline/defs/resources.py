@@ -5,9 +5,9 @@ from dataclasses import replace
 import dagster as dg
 
 from cbi_pipeline.defs.jobs import IN_PROCESS
-from cbi_pipeline.defs.pipeline import Pipeline
-from cbi_pipeline.defs.processes import process_tags
 from cbi_pipeline.defs.runs import first_start, own_start, require_day
+from cbi_pipeline.operations.pipeline import Pipeline
+from cbi_pipeline.runs.processes import process_tags
 
 
 @dg.definitions

@@ -4,10 +4,10 @@ import dagster as dg
 import pytest
 from mlflow import MlflowClient
 
-from cbi_pipeline.defs.aliases import SUBJECT, find_champion
 from cbi_pipeline.defs.issued import assets as issued
-from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.ingest import fault_log
+from cbi_pipeline.operations.aliases import SUBJECT, find_champion
+from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.registry import NAME, RegistryEmpty
 from tests.system.homes import Home, copied
 from tests.system.pages import Pages

@@ -15,7 +15,7 @@ from rich.text import Text
 from cbi_pipeline import commands
 from cbi_pipeline.commands.console import PlainConsole, console, errors, explain
 from cbi_pipeline.commands.summary import print_summary
-from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.printable import ascii_json, printable
 from cbi_pipeline.settings import Settings
 from cbi_pipeline.warehouse import Warehouse

@@ -9,9 +9,9 @@ import pytest
 from cbi_pipeline.definitions import defs
 from cbi_pipeline.defs.alerts import alert, alerts
 from cbi_pipeline.defs.checks import not_asked
-from cbi_pipeline.defs.pipeline import Pipeline
-from cbi_pipeline.defs.processes import PROCESS_TAG
 from cbi_pipeline.ingest import Fault, fault_log
+from cbi_pipeline.operations.pipeline import Pipeline
+from cbi_pipeline.runs.processes import PROCESS_TAG
 from cbi_pipeline.settings import Settings
 
 NIGHT = datetime(2026, 3, 2, 3, tzinfo=UTC)

@@ -9,21 +9,21 @@ from cbi_pipeline import features, market
 from cbi_pipeline.catalogue import Catalogue, Commodity
 from cbi_pipeline.defs.alerts import feed_edges
 from cbi_pipeline.defs.evaluation.assets import walk_forward
-from cbi_pipeline.defs.evaluation.trial import Trial
 from cbi_pipeline.defs.features.assets import row, target
-from cbi_pipeline.defs.forecasting import models
 from cbi_pipeline.defs.forecasting.assets import refresh
 from cbi_pipeline.defs.issued.assets import forecast
-from cbi_pipeline.defs.issued.speech import spoken as speak
-from cbi_pipeline.defs.knowledge import evidence_at, knowledge
 from cbi_pipeline.defs.market.assets import session
-from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.defs.registry.assets import decision
-from cbi_pipeline.defs.standing import conclude
 from cbi_pipeline.evaluation import Learned
 from cbi_pipeline.forecasting import TrainingFailed
 from cbi_pipeline.ingest import fault_log
 from cbi_pipeline.issued import newest_statuses, note_faults, standing_faults
+from cbi_pipeline.operations import train as training
+from cbi_pipeline.operations.change_detection import conclude
+from cbi_pipeline.operations.evaluate import Trial
+from cbi_pipeline.operations.issue import spoken as speak
+from cbi_pipeline.operations.pipeline import Pipeline
+from cbi_pipeline.operations.training_data import evidence_at, knowledge
 from cbi_pipeline.registry import _publish, chronicle
 from cbi_pipeline.settings import Settings
 from tests.system.homes import copied
@@ -83,14 +83,14 @@ def full_disk(monkeypatch, *recipes: str) -> None:
 
 
 def not_learning(monkeypatch, *recipes: str) -> None:
-    train = models.train
+    train = training.train
 
     def failing(recipe, known, pipeline):
         if recipe.name in recipes:
             raise TrainingFailed("the loss is not finite at epoch 1")
         return train(recipe, known, pipeline)
 
-    monkeypatch.setattr(models, "train", failing)
+    monkeypatch.setattr(training, "train", failing)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import dagster as dg
 import pytest
 
 from cbi_pipeline.defs.ingest.assets import archive_records
-from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.feeds import archive
+from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.settings import Settings
 from tests.defs.trees import footprint
 from tests.ingest.archive_copy import small_archive

@@ -11,9 +11,9 @@ from pydantic import SecretStr
 from cbi_pipeline import feeds
 from cbi_pipeline.defs.ingest.assets import archive_records
 from cbi_pipeline.defs.ingest.live import answered, live_records
-from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.ingest import fault_log
 from cbi_pipeline.ledger import Entry
+from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.settings import Settings
 from tests.defs.trees import footprint
 from tests.feed_servers.cftc_server import CftcServer, report_row

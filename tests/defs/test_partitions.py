@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from cbi_pipeline.defs.partitions import DAYS
-from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.issued import ABSTAINS, Status, abstentions
+from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.settings import Settings
 from tests.warehouse.frames import parsed, reference
 

@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 
-from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.defs.report.assets import morning, said_on
 from cbi_pipeline.issued import chain
+from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.settings import Settings
 from tests.issued.spoken import spoken, unchained
 

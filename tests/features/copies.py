@@ -20,8 +20,8 @@ from tests.warehouse.frames import reference
 
 NIGHT = """
 import json
-from cbi_pipeline.defs.features.build import build, store_rows
-from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.operations.build_features import build, store_rows
+from cbi_pipeline.operations.pipeline import Pipeline
 pipeline = Pipeline.from_environment()
 built = build(pipeline)
 store_rows(pipeline, built)

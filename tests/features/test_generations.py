@@ -8,8 +8,6 @@ import polars as pl
 import pytest
 
 from cbi_pipeline.catalogue import load_catalogue
-from cbi_pipeline.defs.features.build import build, store_rows
-from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.features import (
     CORE_1,
     feature_set,
@@ -18,6 +16,8 @@ from cbi_pipeline.features import (
     read_rows,
     why_unread,
 )
+from cbi_pipeline.operations.build_features import build, store_rows
+from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.settings import Settings
 from tests.old_home import unpack_home
 

@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cbi_pipeline.defs.alerts import feed_edges
-from cbi_pipeline.defs.pipeline import ZONE
 from cbi_pipeline.ingest import FaultLog
+from cbi_pipeline.operations.pipeline import ZONE
 from cbi_pipeline.warehouse import Warehouse
 from tests.commands import Program
 from tests.feed_servers.sentinel import SENTINEL, search
@@ -29,7 +29,7 @@ import sys
 from datetime import datetime
 import dagster as dg
 from cbi_pipeline.definitions import defs
-from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.operations.pipeline import Pipeline
 job, instant = sys.argv[1:]
 instant = datetime.fromisoformat(instant)
 job = defs.resolve_job_def(job)

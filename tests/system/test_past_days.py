@@ -4,7 +4,7 @@ import dagster as dg
 import pytest
 
 from cbi_pipeline.definitions import defs
-from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.operations.pipeline import Pipeline
 from tests.system.homes import Home, copied
 
 pytestmark = pytest.mark.slow

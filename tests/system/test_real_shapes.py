@@ -21,10 +21,10 @@ pytestmark = pytest.mark.slow
 
 #: `cbi run` with the small challenger: what is tried here is the data's way, not the learning.
 RUN = """
-from cbi_pipeline.defs.evaluation import trial
-from cbi_pipeline.defs.knowledge import feature_set
+from cbi_pipeline.operations import evaluate
+from cbi_pipeline.operations.training_data import feature_set
 from cbi_pipeline.forecasting import tiny
-trial.challenger = lambda pipeline: tiny(feature_set(pipeline.catalogue).name)
+evaluate.challenger = lambda pipeline: tiny(feature_set(pipeline.catalogue).name)
 from cbi_pipeline.cli import main
 main()
 """

@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from cbi_pipeline.defs.pipeline import ZONE
+from cbi_pipeline.operations.pipeline import ZONE
 from cbi_pipeline.warehouse import Warehouse, connect
 from tests.commands import Program
 from tests.feed_servers.world import world

@@ -11,7 +11,7 @@ from subprocess import CompletedProcess
 import polars as pl
 import pytest
 
-from cbi_pipeline.defs.pipeline import ZONE
+from cbi_pipeline.operations.pipeline import ZONE
 from cbi_pipeline.warehouse import Warehouse
 from tests.commands import Program
 from tests.feed_servers.world import world
@@ -27,7 +27,7 @@ from datetime import datetime
 import dagster as dg
 from dagster._core.test_utils import freeze_time
 from cbi_pipeline.definitions import defs
-from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.operations.pipeline import Pipeline
 instant = datetime.fromisoformat(sys.argv[1])
 for name in ("ingest_eia", "nightly", "weekly", "nightly"):
     job = defs.resolve_job_def(name)

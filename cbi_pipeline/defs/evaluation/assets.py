@@ -5,13 +5,14 @@ from collections.abc import Iterator, Mapping
 import dagster as dg
 import polars as pl
 
-from cbi_pipeline.defs import metadata, progress
+from cbi_pipeline.defs import metadata
 from cbi_pipeline.defs.evaluation import bands
-from cbi_pipeline.defs.evaluation.figures import skill_of
-from cbi_pipeline.defs.evaluation.trial import Trial, judged_in_week, judges_champion
-from cbi_pipeline.defs.faults import close_others, failure, note_fault
-from cbi_pipeline.defs.knowledge import evidence_at, knowledge
-from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.operations import progress
+from cbi_pipeline.operations.evaluate import Trial, judged_in_week, judges_champion
+from cbi_pipeline.operations.faults import close_others, failure, note_fault
+from cbi_pipeline.operations.figures import skill_of
+from cbi_pipeline.operations.pipeline import Pipeline
+from cbi_pipeline.operations.training_data import evidence_at, knowledge
 from data_contracts.evaluation import CALIBRATED, SCORE
 
 KEY = dg.AssetKey(["evaluation", "walk_forward"])

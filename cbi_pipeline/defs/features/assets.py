@@ -9,12 +9,12 @@ import polars as pl
 
 from cbi_pipeline.catalogue import Commodity
 from cbi_pipeline.defs import metadata
-from cbi_pipeline.defs.faults import make_each
-from cbi_pipeline.defs.features.build import build, store_rows
-from cbi_pipeline.defs.knowledge import origins_in_use
-from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.defs.records import RECORDS
 from cbi_pipeline.operations import unbrought_inputs
+from cbi_pipeline.operations.build_features import build, store_rows
+from cbi_pipeline.operations.faults import make_each
+from cbi_pipeline.operations.pipeline import Pipeline
+from cbi_pipeline.operations.training_data import origins_in_use
 
 if TYPE_CHECKING:
     from cbi_pipeline.features import FeatureSet

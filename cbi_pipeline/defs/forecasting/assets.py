@@ -4,20 +4,20 @@ import dagster as dg
 import polars as pl
 
 from cbi_pipeline.defs import metadata
-from cbi_pipeline.defs.aliases import log_deviations
-from cbi_pipeline.defs.evaluation.trial import entered
-from cbi_pipeline.defs.faults import close_others, failure, note_fault
-from cbi_pipeline.defs.forecasting.models import in_order
-from cbi_pipeline.defs.forecasting.succession import (
+from cbi_pipeline.defs.partitions import DAYS
+from cbi_pipeline.defs.registry.deviations import log_deviations
+from cbi_pipeline.operations.evaluate import entered
+from cbi_pipeline.operations.faults import close_others, failure, note_fault
+from cbi_pipeline.operations.pipeline import Pipeline
+from cbi_pipeline.operations.promote import (
     ALIASES,
     TRAINING,
     succeed,
     training_of,
     try_register,
 )
-from cbi_pipeline.defs.knowledge import knowledge
-from cbi_pipeline.defs.partitions import DAYS
-from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.operations.train import in_order
+from cbi_pipeline.operations.training_data import knowledge
 from cbi_pipeline.registry import RegistryError, reign
 from data_contracts.evaluation import VERSION
 
@@ -56,8 +56,8 @@ def refresh(
         return dg.MaterializeResult(metadata={"trained": words})
     reigning = reign(decisions)
     asked = in_order(reigning.recipe if reigning else None, recipes)
-    shown: dict[str, dg.MarkdownMetadataValue] = {}
-    tried = [try_register(recipe, known, decisions, pipeline, shown) for recipe in asked]
+    curves: dict[str, bytes] = {}
+    tried = [try_register(recipe, known, decisions, pipeline, curves) for recipe in asked]
     close_others(pipeline, TRAINING, {training_of(recipe) for recipe in asked})
     versions = [version for version in tried if version is not None]
     ruling, aliases = succeed(versions, decisions, known, pipeline)
@@ -70,6 +70,9 @@ def refresh(
             "refresh": " ".join(ruling["reason"]) or "the version in use goes on",
             "aliases": ", ".join(f"{alias}: {number}" for alias, number in aliases.items()),
             **undone,
-            **shown,
+            **{
+                f"learning curve of {name}": metadata.picture(curve, name)
+                for name, curve in curves.items()
+            },
         }
     )

@@ -9,7 +9,6 @@ import polars as pl
 
 from cbi_pipeline.defs import metadata
 from cbi_pipeline.defs.checks import not_asked
-from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.feeds import archive
 from cbi_pipeline.ingest import (
     IngestReport,
@@ -24,6 +23,7 @@ from cbi_pipeline.ingest import (
     require_clock,
 )
 from cbi_pipeline.ledger import Response
+from cbi_pipeline.operations.pipeline import Pipeline
 from data_contracts.table_rules import DELIVERY_RULES
 
 LANDING = dg.AssetKey(["landing", "archive"])

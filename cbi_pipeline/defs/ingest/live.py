@@ -10,10 +10,8 @@ import polars as pl
 from cbi_pipeline.catalogue import FeedEntry
 from cbi_pipeline.defs import metadata
 from cbi_pipeline.defs.checks import BY_FAULT_LOG, not_asked
-from cbi_pipeline.defs.feed_entries import feed_entries
 from cbi_pipeline.defs.ingest.assets import Event, committed, set_aside, unasked
 from cbi_pipeline.defs.jobs import IN_PROCESS, STATUS
-from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.ingest import (
     FamilyAge,
     Fault,
@@ -24,6 +22,8 @@ from cbi_pipeline.ingest import (
     note_staleness,
     why_not_asked,
 )
+from cbi_pipeline.operations.feed_entries import feed_entries
+from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.settings import Settings, SettingsError
 from cbi_pipeline.warehouse import NothingPublished
 

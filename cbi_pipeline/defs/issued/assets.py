@@ -6,11 +6,11 @@ import dagster as dg
 import polars as pl
 
 from cbi_pipeline.defs import metadata
-from cbi_pipeline.defs.aliases import log_deviations
 from cbi_pipeline.defs.evaluation import bands
-from cbi_pipeline.defs.issued.speech import Speech, replayed, spoken
 from cbi_pipeline.defs.partitions import DAYS
-from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.defs.registry.deviations import log_deviations
+from cbi_pipeline.operations.issue import Speech, replayed, spoken
+from cbi_pipeline.operations.pipeline import Pipeline
 
 FORECAST = dg.AssetKey(["issued", "forecast"])
 SCORE = dg.AssetKey(["issued", "score"])

@@ -10,9 +10,9 @@ import polars as pl
 from cbi_pipeline.catalogue import CatalogueError, Commodity
 from cbi_pipeline.defs import metadata
 from cbi_pipeline.defs.checks import BY_FAULT_LOG
-from cbi_pipeline.defs.faults import make_each
-from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.defs.records import RECORDS
+from cbi_pipeline.operations.faults import make_each
+from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.warehouse import NothingPublished
 from data_contracts.market import SESSION
 from data_contracts.table_rules import RuleOutcome

@@ -7,10 +7,10 @@ import polars as pl
 
 from cbi_pipeline.defs import metadata
 from cbi_pipeline.defs.evaluation.assets import SUBJECT as EVIDENCE
-from cbi_pipeline.defs.evaluation.trial import Trial
-from cbi_pipeline.defs.knowledge import evidence_at, knowledge
-from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.ingest import fault_log
+from cbi_pipeline.operations.evaluate import Trial
+from cbi_pipeline.operations.pipeline import Pipeline
+from cbi_pipeline.operations.training_data import evidence_at, knowledge
 from cbi_pipeline.registry import chronicle, following, reign
 
 KEY = dg.AssetKey(["registry", "decision"])

@@ -5,9 +5,9 @@ from datetime import datetime
 import dagster as dg
 
 from cbi_pipeline.defs.partitions import DAYS
-from cbi_pipeline.defs.pipeline import Pipeline, desk_day
-from cbi_pipeline.defs.standing import conclude
 from cbi_pipeline.feeds.archive import read_record
+from cbi_pipeline.operations.change_detection import conclude
+from cbi_pipeline.operations.pipeline import Pipeline, desk_day
 
 
 @dg.asset(

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cbi_pipeline.defs.issued.champion import evidence, speak
-from cbi_pipeline.defs.knowledge import followed_series, knowledge
-from cbi_pipeline.defs.pipeline import ZONE, Pipeline
+from cbi_pipeline.operations.champion_forecast import evidence, speak
+from cbi_pipeline.operations.pipeline import ZONE, Pipeline
+from cbi_pipeline.operations.training_data import followed_series, knowledge
 from cbi_pipeline.registry import reign
 from data_contracts.evaluation import CALIBRATED
 

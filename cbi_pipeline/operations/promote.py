@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import dagster as dg
 import polars as pl
 
-from cbi_pipeline.defs.faults import failure, note_fault
-from cbi_pipeline.defs.knowledge import Knowledge
-from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.operations.faults import failure, note_fault
+from cbi_pipeline.operations.pipeline import Pipeline
+from cbi_pipeline.operations.training_data import Knowledge
 from cbi_pipeline.registry import (
     RegistryDamaged,
     RegistryEmpty,
@@ -39,17 +38,17 @@ def try_register(
     known: Knowledge,
     decisions: pl.DataFrame,
     pipeline: Pipeline,
-    shown: dict[str, dg.MarkdownMetadataValue],
+    curves: dict[str, bytes],
 ) -> RegisteredVersion | None:
     """Tonight's version of a recipe; None when it could not be made, which is a fault of its own.
 
     Whatever fails in one recipe, its training or the store of the models, the other recipe and the
     version in use are sound without it.
     """
-    from cbi_pipeline.defs.forecasting.models import registered
+    from cbi_pipeline.operations.train import registered
 
     try:
-        version = registered(recipe, known, decisions, pipeline, shown)
+        version = registered(recipe, known, decisions, pipeline, curves)
     except Exception as error:
         words = f"no version of {recipe.name} was made tonight: {failure(error)}"
         note_fault(pipeline, training_of(recipe), words)
@@ -113,8 +112,8 @@ def succession(
 
 def compared(new: int, standing: int, known: Knowledge, pipeline: Pipeline) -> Refresh | str:
     """Both versions on rows neither was trained on, or why the standing one cannot be asked."""
-    from cbi_pipeline.defs.forecasting.models import newest_fold
     from cbi_pipeline.evaluation import judge_refresh
+    from cbi_pipeline.operations.train import newest_fold
 
     tonight = pipeline.registry.load(new)
     try:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.settings import Settings
 from cbi_pipeline.warehouse import NothingPublished
 from data_contracts import contract

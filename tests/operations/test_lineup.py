@@ -4,10 +4,10 @@ import dataclasses
 
 import pytest
 
-from cbi_pipeline.defs.evaluation.lineup import lineup
-from cbi_pipeline.defs.evaluation.trial import challenger, entered, founder
-from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.evaluation import by_person, decision
+from cbi_pipeline.operations.evaluate import challenger, entered, founder
+from cbi_pipeline.operations.lineup import lineup
+from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.registry import Registry, RegistryMismatch, RegistryUnreadable
 from cbi_pipeline.settings import Settings
 from tests.system.homes import copied

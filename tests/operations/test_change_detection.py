@@ -2,8 +2,8 @@
 
 import pytest
 
-from cbi_pipeline.defs import standing
-from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.operations import change_detection
+from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.settings import Settings
 
 
@@ -18,7 +18,7 @@ def root(tmp_path):
 
 def test_there_is_something_to_do_in_an_empty_home_and_looking_makes_no_file(tmp_path):
     pipeline = Pipeline(Settings(home=tmp_path / ".cbi"))
-    assert not standing.nothing_to_do(pipeline)
+    assert not change_detection.nothing_to_do(pipeline)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -32,29 +32,29 @@ def test_there_is_something_to_do_in_an_empty_home_and_looking_makes_no_file(tmp
     ],
 )
 def test_a_changed_source_or_pin_is_another_configuration(root, name, text):
-    before = standing.code(root)
+    before = change_detection.code(root)
     (root / name).write_text(text)
-    assert standing.code(root) != before
+    assert change_detection.code(root) != before
 
 
 def test_without_a_lock_another_library_is_another_configuration(root, tmp_path, monkeypatch):
     (root / "requirements.lock").unlink()
-    before = standing.code(root)
+    before = change_detection.code(root)
     library = tmp_path / "site" / "library-1.0.dist-info"
     library.mkdir(parents=True)
     (library / "METADATA").write_text("Metadata-Version: 2.1\nName: library\nVersion: 1.0\n")
     monkeypatch.syspath_prepend(tmp_path / "site")
-    assert standing.code(root) != before
+    assert change_detection.code(root) != before
 
 
 def test_a_moved_source_is_another_configuration(root):
-    before = standing.code(root)
+    before = change_detection.code(root)
     (root / "cbi_pipeline/inner/one.py").rename(root / "cbi_pipeline/inner/other.py")
-    assert standing.code(root) != before
+    assert change_detection.code(root) != before
 
 
 def test_compiled_files_and_other_folders_are_not_configuration(root):
-    before = standing.code(root)
+    before = change_detection.code(root)
     (root / "cbi_pipeline/inner/one.cpython-311.pyc").write_bytes(b"\x00")
     (root / "README.md").write_text("words")
-    assert standing.code(root) == before
+    assert change_detection.code(root) == before

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.operations.pipeline import Pipeline
 from data_contracts.rights import require_trainable
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from cbi_pipeline.defs.evaluation.trial import Trial, judged_in_week, judges_champion
+from cbi_pipeline.operations.evaluate import Trial, judged_in_week, judges_champion
 from cbi_pipeline.registry import newest_evidence
 from tests.registry import world
 from tests.report.warehouses import CATALOGUE, publish

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.ingest import Fault, fault_log
+from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.warehouse import NothingPublished
 
 if TYPE_CHECKING:
-    import dagster as dg
     import polars as pl
 
     from cbi_pipeline.registry import Deviation, RegisteredVersion
@@ -48,22 +47,6 @@ def undo_deviations(pipeline: Pipeline) -> list[Deviation]:
             faults = [Fault(SUBJECT, "*", "Deviation", one.words, remedy) for one in standing]
             fault_log(pipeline.settings).settle(SUBJECT, faults, pipeline.now())
     return found
-
-
-def log_deviations(context: dg.AssetExecutionContext, pipeline: Pipeline) -> dict[str, str]:
-    """Undo what was changed past the record, in the run's log and as metadata of its asset.
-
-    Where the two cannot be compared this says why; who then needs a model fails by itself.
-    """
-    from cbi_pipeline.registry import RegistryError
-
-    try:
-        words = [one.words for one in undo_deviations(pipeline)]
-    except RegistryError as error:
-        words = [str(error)]
-    for one in words:
-        context.log.error(one)
-    return {"registry against the record": "; ".join(words)} if words else {}
 
 
 def find_champion(pipeline: Pipeline) -> RegisteredVersion:

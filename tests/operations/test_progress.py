@@ -2,7 +2,7 @@
 
 from contextlib import contextmanager
 
-from cbi_pipeline.defs import progress
+from cbi_pipeline.operations import progress
 
 
 def test_nobody_needs_to_watch():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 if TYPE_CHECKING:
-    from cbi_pipeline.defs.knowledge import Knowledge
+    from cbi_pipeline.operations.training_data import Knowledge
 
 
 def skill_of(recipe: str, scores: pl.DataFrame) -> dict[str, bytes]:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cbi_pipeline.defs.evaluation.lineup import Lineup, lineup
-from cbi_pipeline.defs.knowledge import Knowledge, feature_set
-from cbi_pipeline.defs.pipeline import ZONE, Pipeline
+from cbi_pipeline.operations.lineup import Lineup, lineup
+from cbi_pipeline.operations.pipeline import ZONE, Pipeline
+from cbi_pipeline.operations.training_data import Knowledge, feature_set
 from cbi_pipeline.registry import newest_evidence, reign
 from data_contracts.evaluation import LOOKS
 

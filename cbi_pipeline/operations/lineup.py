@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from cbi_pipeline.defs.knowledge import feature_set
-from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.operations.pipeline import Pipeline
+from cbi_pipeline.operations.training_data import feature_set
 from cbi_pipeline.registry import RegistryMismatch, RegistryUnreadable, Reign, reign
 
 if TYPE_CHECKING:

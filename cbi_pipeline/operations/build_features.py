@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cbi_pipeline.catalogue import Commodity
-from cbi_pipeline.defs.faults import make_each
-from cbi_pipeline.defs.knowledge import feature_set, followed_series
-from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.operations.faults import make_each
+from cbi_pipeline.operations.pipeline import Pipeline
+from cbi_pipeline.operations.training_data import feature_set, followed_series
 from data_contracts.features import GENERATION, ORIGIN
 
 if TYPE_CHECKING:

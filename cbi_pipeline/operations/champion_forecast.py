@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cbi_pipeline.defs.aliases import find_champion
-from cbi_pipeline.defs.faults import failure, note_fault
-from cbi_pipeline.defs.knowledge import Knowledge
-from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.operations.aliases import find_champion
+from cbi_pipeline.operations.faults import failure, note_fault
+from cbi_pipeline.operations.pipeline import Pipeline
+from cbi_pipeline.operations.training_data import Knowledge
 from cbi_pipeline.registry import RegistryError, newest_evidence
 from cbi_pipeline.warehouse import Store
 

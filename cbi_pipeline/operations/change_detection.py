@@ -12,11 +12,11 @@ from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 
-from cbi_pipeline.defs.faults import all_made
-from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.feeds import ArchiveError
 from cbi_pipeline.feeds.archive import verify
 from cbi_pipeline.ledger import write_durably
+from cbi_pipeline.operations.faults import all_made
+from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.settings import PROJECT_ROOT
 
 _SOURCES = ("cbi_pipeline", "data_contracts")
@@ -45,7 +45,7 @@ def conclude(pipeline: Pipeline, as_of: datetime) -> bool:
         False when the newest forecast is older than the data or something of a commodity could
         not be made, so that no note was left.
     """
-    from cbi_pipeline.defs.knowledge import followed_series
+    from cbi_pipeline.operations.training_data import followed_series
     from cbi_pipeline.registry import reign
 
     if not all_made(pipeline):

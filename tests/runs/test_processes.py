@@ -12,7 +12,7 @@ import pytest
 from dagster._core.op_concurrency_limits_counter import GlobalOpConcurrencyLimitsCounter
 
 from cbi_pipeline.commands.instance import open_instance
-from cbi_pipeline.defs.processes import (
+from cbi_pipeline.runs.processes import (
     FORMER_TAG,
     PROCESS_TAG,
     end_dead_runs,
@@ -27,7 +27,7 @@ RUNNING = """
 import sys, time
 from pathlib import Path
 import dagster as dg
-from cbi_pipeline.defs.processes import process_tags
+from cbi_pipeline.runs.processes import process_tags
 from dagster._core.utils import make_new_run_id
 
 @dg.op(pool="warehouse")
@@ -187,13 +187,13 @@ def test_a_run_of_an_earlier_version_is_not_kept_by_a_process_that_began_later(
 ):
     run = started({FORMER_TAG: str(process.pid)})
     hour_later = time.time() + 3600
-    monkeypatch.setattr("cbi_pipeline.defs.processes._began", lambda pid: hour_later)
+    monkeypatch.setattr("cbi_pipeline.runs.processes._began", lambda pid: hour_later)
     assert end_dead_runs(instance) == [run.run_id]
 
 
 def test_where_no_proc_is_the_start_of_a_process_is_asked_of_ps(monkeypatch, tmp_path, process):
     here = identity(process.pid)
-    monkeypatch.setattr("cbi_pipeline.defs.processes._PROC", tmp_path)
+    monkeypatch.setattr("cbi_pipeline.runs.processes._PROC", tmp_path)
     elsewhere = identity(process.pid)
     assert elsewhere and elsewhere != here
     assert identity(process.pid) == elsewhere

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from cbi_pipeline.catalogue import PACKAGED
-from cbi_pipeline.defs.issued.champion import speak, unread
-from cbi_pipeline.defs.issued.speech import spoken
-from cbi_pipeline.defs.knowledge import knowledge
-from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.issued import CANNOT, FORECAST, FOUNDING
+from cbi_pipeline.operations.champion_forecast import speak, unread
+from cbi_pipeline.operations.issue import spoken
+from cbi_pipeline.operations.pipeline import Pipeline
+from cbi_pipeline.operations.training_data import knowledge
 from cbi_pipeline.settings import Settings
 from tests.system.homes import copied
 
@@ -115,7 +115,7 @@ def test_where_it_fails_as_well_both_reasons_are_told_and_the_other_is_forecast(
     def broken(*_):
         raise ValueError("no sound number")
 
-    monkeypatch.setattr("cbi_pipeline.defs.issued.champion.forecast_founding", broken)
+    monkeypatch.setattr("cbi_pipeline.operations.champion_forecast.forecast_founding", broken)
     said = speak(known, BOTH, changed)
     assert set(said.rows["commodity"]) == {"gasoline_mn"}
     assert said.statuses["wti"].kind == CANNOT

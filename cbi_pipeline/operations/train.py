@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
-import dagster as dg
 import polars as pl
 
-from cbi_pipeline.defs import metadata, progress
-from cbi_pipeline.defs.evaluation.figures import reliability_of, skill_of
-from cbi_pipeline.defs.knowledge import Knowledge
-from cbi_pipeline.defs.pipeline import Pipeline
+from cbi_pipeline.operations import progress
+from cbi_pipeline.operations.figures import reliability_of, skill_of
+from cbi_pipeline.operations.pipeline import Pipeline
+from cbi_pipeline.operations.training_data import Knowledge
 from cbi_pipeline.registry import chronicle, newest_evidence
 from cbi_pipeline.settings import IS_CHECKOUT, PROJECT_ROOT
 
@@ -79,7 +78,7 @@ def registered(
     known: Knowledge,
     decisions: pl.DataFrame,
     pipeline: Pipeline,
-    shown: dict[str, dg.MarkdownMetadataValue],
+    curves: dict[str, bytes],
 ) -> RegisteredVersion:
     """The version of the recipe on this state, these axes and this code: one there is, or anew."""
     from cbi_pipeline.evaluation import code_identity
@@ -97,7 +96,7 @@ def registered(
     result = train(recipe, known, pipeline)
     curve = drawn_curve(result, recipe.name)
     if curve:
-        shown[f"learning curve of {recipe.name}"] = metadata.picture(curve, recipe.name)
+        curves[recipe.name] = curve
     return entered(recipe, result, known, decisions, pipeline, curve)
 
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import polars as pl
 import pytest
 
-from cbi_pipeline.defs.forecasting.succession import succession
+from cbi_pipeline.operations.promote import succession
 from cbi_pipeline.registry import RegistryUnreadable, derive
 from tests.evaluation import panels
 from tests.evaluation.models import Model

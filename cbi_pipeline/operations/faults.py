@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Literal, TypeVar, get_args
 
 from cbi_pipeline.catalogue import Commodity
-from cbi_pipeline.defs.pipeline import Pipeline
 from cbi_pipeline.ingest import Fault, fault_log
+from cbi_pipeline.operations.pipeline import Pipeline
 
 #: Made of each commodity by itself; a fault of one is noted under the commodity's id and this word.
 Step = Literal["prices", "features", "targets"]
