@@ -25,6 +25,7 @@ FILE_SOURCES = ("csv",)
 @app.command("list")
 def list_feeds() -> None:
     """List the feeds of this profile with their newest ingestion."""
+    from cbi_pipeline.ingest import CLOCK
     from cbi_pipeline.ledger import bind_warehouse
     from cbi_pipeline.warehouse import NothingPublished
 
@@ -39,8 +40,9 @@ def list_feeds() -> None:
         console.print("nothing ingested yet; run `cbi run`", style="dim")
     table = _table("feed", "source", "last ingested", "accepted", "quarantined")
     feeds = _feeds(settings)
+    names = {CLOCK: "dates corrected", **feeds}
     for name in dict.fromkeys([*feeds, *last]):
-        table.add_row(name, feeds.get(name, "imported"), *last.get(name, ("never", "-", "-")))
+        table.add_row(name, names.get(name, "imported"), *last.get(name, ("never", "-", "-")))
     console.print(table)
 
 
@@ -84,7 +86,7 @@ def pull(
     )
     # What was landed whole may still be doubted when it is judged.
     faults = fault_log(settings).open(feed)
-    for line in (*faults, *landed.notices):
+    for line in (*faults, *landed.notices, *report.notices):
         errors.print(str(line))
     return 1 if faults else 0
 
@@ -153,6 +155,8 @@ def _mode(*, append: bool, replace: bool) -> Literal["append", "replace"] | None
 
 
 def _print_import(path: Path, series: str, report: IngestReport, mode: str | None) -> None:
+    for line in report.notices:
+        errors.print(line)
     if not report.changed:
         console.print(f"{series}: {path.name} says nothing new", soft_wrap=True)
         return

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from cbi_pipeline.commands.console import console
 from cbi_pipeline.feeds import archive
+from cbi_pipeline.ingest import describe_corrections
 from cbi_pipeline.report import gather
 from cbi_pipeline.report.formats import (
     NARROW,
@@ -45,7 +46,10 @@ def print_summary(pipeline: Pipeline, since: datetime | None = None) -> None:
     with pipeline.warehouse.read() as store:
         morning = gather(store, pipeline.catalogue, settings, modified=record.modified)
         changed = _changed_features(store, since) if since is not None else []
+        corrected = describe_corrections(store, since) if since is not None else ()
     _records(morning)
+    for line in corrected:
+        console.print(f"clock     {line}", soft_wrap=True)
     for line in changed:
         console.print(f"features  {line}", soft_wrap=True)
     _scores(morning)

@@ -45,6 +45,8 @@ class Versions:
     def from_frame(cls, frame: pl.DataFrame, period: pl.Expr, value: pl.Expr) -> Versions:
         """Versions of a frame with ``version``, ``available_at`` and ``available_basis``.
 
+        One that a later version of its period overtook before it was public itself is left out.
+
         Args:
             frame: versions of one series, any order.
             period: integer expression of the period.
@@ -56,7 +58,10 @@ class Versions:
             available=pl.col("available_at").dt.epoch("us"),
             value=value.cast(pl.Float64).fill_null(float("nan")),
             assumed=pl.col("available_basis") == "assumed",
-        ).sort("available", "period", "version")
+        ).sort("period", "version")
+        later = pl.col("available").shift(-1).reverse().cum_min().reverse().over("period")
+        overtaken = (pl.col("available") > later).fill_null(value=False)
+        ordered = ordered.filter(~overtaken).sort("available", "period", "version")
         return cls(
             period=ordered.get_column("period").to_numpy(),
             available=ordered.get_column("available").to_numpy(),

@@ -38,12 +38,14 @@ from cbi_pipeline.ingest._live import (
 from cbi_pipeline.ingest._night import Landed, LandedPull, land_night
 from cbi_pipeline.ingest._offline import ParsedFile, parse_file
 from cbi_pipeline.ingest._rebuild import RebuildRefused, Rebuilt, rebuild
+from cbi_pipeline.ingest._redate import CLOCK, correct_dates, describe_corrections
 from cbi_pipeline.ingest._retry import Retried, retry, retry_quarantined
 from cbi_pipeline.ingest._screen import Screened, SeriesMeta, screen
 from cbi_pipeline.ingest._series import archive_series
 from cbi_pipeline.ingest._verify import verify_ledger, verify_warehouse
 
 __all__ = [
+    "CLOCK",
     "END_OF_TIME",
     "Client",
     "FamilyAge",
@@ -69,8 +71,10 @@ __all__ = [
     "archive_series",
     "check_feeds",
     "commit",
+    "correct_dates",
     "deliver",
     "deliver_live",
+    "describe_corrections",
     "fault_log",
     "import_csv",
     "land",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import polars as pl
@@ -20,6 +21,7 @@ from cbi_pipeline.ingest._faults import FaultLog
 from cbi_pipeline.ingest._held import Held
 from cbi_pipeline.ingest._judge import Judged, judge
 from cbi_pipeline.ingest._night import IN_ORDER, Landed
+from cbi_pipeline.ingest._redate import correct_dates
 from cbi_pipeline.ingest._refusals import as_refusals
 from cbi_pipeline.ingest._screen import REFUSAL
 from cbi_pipeline.ledger import Entry, Ledger
@@ -67,9 +69,11 @@ def deliver(
             require_clock(ledger, feed.name, landed.at, nightly=True)
     except ClockInDoubt as error:
         landed = landed.unused(error)
+    # Only a night whose clock is believed has pulls that are used.
+    corrected = correct_dates(ledger, warehouse, landed.at) if landed.pulls else ()
     judged, report = _judged(feed, landed, ledger, warehouse)
     faults.settle(feed.name, (*landed.faults, *judged.faults), landed.at)
-    return report
+    return replace(report, notices=corrected)
 
 
 def _judged(
@@ -94,6 +98,7 @@ def _judged(
                 state="",
                 newest={},
                 refusals=(),
+                notices=(),
                 **judged.counts,
             )
     with warehouse.write(memory=_MEMORY) as store, ledger.transaction(store) as txn_id:
@@ -147,6 +152,7 @@ def _report(
         state=last["state_after"].item() if len(last) else "",
         newest=judged.newest,
         refusals=(),
+        notices=(),
         **judged.counts,
     )
 

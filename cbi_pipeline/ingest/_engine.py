@@ -76,6 +76,7 @@ class IngestReport:
         newest: newest accepted period per series family.
         withdrawn: of the versions added, those that say that a period is gone.
         refusals: rows of a file that were set aside, in words.
+        notices: what a person should know although nothing is lost.
     """
 
     feed: str
@@ -91,6 +92,7 @@ class IngestReport:
     newest: Mapping[str, date]
     withdrawn: int = 0
     refusals: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
 
 
 def land(
@@ -283,6 +285,7 @@ def write_files(
         newest=_newest(prepared, series),
         withdrawn=withdrawn,
         refusals=describe_refusals(prepared.rejected),
+        notices=(),
         **counts,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -21,6 +22,7 @@ from cbi_pipeline.ingest._engine import (
 )
 from cbi_pipeline.ingest._files import read_file
 from cbi_pipeline.ingest._live import live_feeds
+from cbi_pipeline.ingest._redate import correct_dates
 from cbi_pipeline.ledger import Ledger, bind_warehouse
 from cbi_pipeline.settings import Settings
 from cbi_pipeline.warehouse import NothingPublished, Store, Warehouse
@@ -74,6 +76,7 @@ def import_csv(
     _require_own(settings, warehouse, series, unit)
     known, now = _series(series, unit, source, name or series), datetime.now(UTC)
     require_clock(ledger, csv_import.FEED, now)
+    corrected = correct_dates(ledger, warehouse, now)
     feed = _feed(Request(url, file.resolve()), series, now, adds=mode == "append")
     prepared = prepare(feed, land(feed, ledger, read_file, now), ledger, known, now)
     require(prepared)
@@ -81,7 +84,8 @@ def import_csv(
     def withdraws(store: Store) -> bool:
         return _withdraws(store, series, prepared, mode)
 
-    return commit(feed, prepared, ledger, warehouse, known, now, withdraws)
+    report = commit(feed, prepared, ledger, warehouse, known, now, withdraws)
+    return replace(report, notices=corrected)
 
 
 def _feed(request: Request, series: str, now: datetime, *, adds: bool) -> Feed:

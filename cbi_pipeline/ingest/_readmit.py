@@ -13,6 +13,7 @@ from cbi_pipeline.ingest._deliver import add_releases, releases_of
 from cbi_pipeline.ingest._engine import END_OF_TIME
 from cbi_pipeline.ingest._held import CELL
 from cbi_pipeline.ingest._read import ReadSeries, read_pull
+from cbi_pipeline.ingest._redate import CLOCK
 from cbi_pipeline.ledger import Entry
 from cbi_pipeline.warehouse import Store
 from data_contracts.ledger import TRANSACTION
@@ -50,9 +51,13 @@ def judge_again(store: Store, entry: Entry, places: pl.DataFrame, source: Bytes)
     """
     good, unused = _good(store, entry, places, source)
     passing = good.join(places, on=PLACE, how="semi", maintain_order="left")
+    # A date that was corrected since is nothing new of the value.
     held = store.query(
-        "SELECT series_id, period, max(txn_id) > ? AS newer FROM raw.observation GROUP BY ALL",
-        [entry.txn_id],
+        """
+        SELECT series_id, period, coalesce(max(txn_id) FILTER (txn_id NOT IN (
+            SELECT txn_id FROM ledger.txn WHERE feed = ?)), 0) > ? AS newer
+        FROM raw.observation GROUP BY ALL""",
+        [CLOCK, entry.txn_id],
     )
     newer = held.filter("newer")
     brought = unused & set(passing["series_id"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import duckdb
 import polars as pl
@@ -16,6 +17,7 @@ from cbi_pipeline.ingest._engine import END_OF_TIME, write_files
 from cbi_pipeline.ingest._held import Held
 from cbi_pipeline.ingest._judge import judge
 from cbi_pipeline.ingest._readmit import PLACE, judge_again, readmit
+from cbi_pipeline.ingest._redate import redate
 from cbi_pipeline.ledger import Entry, Ledger, LedgerDamaged
 from cbi_pipeline.warehouse import Store, Warehouse, WarehouseError
 from data_contracts import CONTRACTS
@@ -222,6 +224,9 @@ def _again(store: Store, entry: Entry, entries: Sequence[Entry], source: Bytes) 
         held = Held.read(store, feed)
         judged = judge(feed, landed, source.ledger, held, source.refused(entry), anew=False)
         return write_night(store, feed, landed, judged, source.ledger, entry.txn_id).state
+    if entry.question["kind"] == "clock":
+        limit = datetime.fromisoformat(entry.question["dated_after"])
+        return redate(store, entry.seen_at, limit, entry.txn_id)
     first = entries[entry.question["of"] - 1]
     told = entry.question["places"]
     places = pl.DataFrame(told, schema=dict.fromkeys(PLACE, pl.String), orient="row")

@@ -44,8 +44,14 @@ class _Retry:
     asked: int
 
 
-_QUESTION: TypeAdapter[_Files | _Night | _Retry] = TypeAdapter(
-    Annotated[_Files | _Night | _Retry, Field(discriminator="kind")]
+@dataclass(frozen=True, slots=True)
+class _Clock:
+    kind: Literal["clock"]
+    dated_after: AwareDatetime
+
+
+_QUESTION: TypeAdapter[_Files | _Night | _Retry | _Clock] = TypeAdapter(
+    Annotated[_Files | _Night | _Retry | _Clock, Field(discriminator="kind")]
 )
 
 

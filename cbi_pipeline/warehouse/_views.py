@@ -46,12 +46,14 @@ PUB_VIEWS = {
     "freshness": """
         SELECT s.series_id, s.name, s.unit, s.frequency, s.source, s.rights,
                max(o.period) FILTER (o.status = 'value') AS newest_period,
-               max(o.available_at) AS newest_available_at,
-               max(o.seen_at) AS newest_seen_at,
+               max(o.available_at) FILTER (o.newest) AS newest_available_at,
+               max(o.seen_at) FILTER (o.newest) AS newest_seen_at,
                count(o.version) AS versions,
                avg((o.available_basis = 'assumed')::DOUBLE) AS assumed_share
         FROM ref.series s
-        LEFT JOIN raw.observation o ON o.series_id = s.series_id
+        LEFT JOIN (
+            SELECT *, version = max(version) OVER (PARTITION BY series_id, period) AS newest
+            FROM raw.observation) o ON o.series_id = s.series_id
         GROUP BY ALL
         ORDER BY s.series_id""",
     "quarantine": """

@@ -1,6 +1,7 @@
 """A series read at many instants equals a replay of its versions up to each of them."""
 
 import numpy as np
+import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -63,3 +64,19 @@ def test_a_record_that_only_grows_is_one_stretch():
 def test_a_correction_begins_a_new_stretch():
     told = [(0, 1, 1.0, False), (1, 2, 1.0, False), (2, 1, 5.0, False)]
     assert [piece.start for piece in stretches(versions(told))] == [0, 2]
+
+
+def test_a_version_that_was_overtaken_before_it_was_public_is_never_read():
+    at = pl.Series([1, 40, 7], dtype=pl.Int64).cast(pl.Datetime("us", "UTC"))
+    frame = pl.DataFrame(
+        {
+            "version": [1, 2, 3],
+            "available_at": at,
+            "available_basis": "first_seen",
+            "period": 5,
+            "value": [1.0, 2.0, 3.0],
+        }
+    )
+    series = Versions.from_frame(frame, pl.col("period"), pl.col("value"))
+    instants = np.array([1, 6, 7, 39, 40, 90])
+    assert read(series, running_sum, 1, instants).raw.tolist() == [1.0, 1.0, 3.0, 3.0, 3.0, 3.0]

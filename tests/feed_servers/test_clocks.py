@@ -9,6 +9,7 @@ from cbi_pipeline.feeds import ClockInDoubt
 from tests.feed_servers.eia_server import EiaServer
 from tests.feed_servers.night import eia_installation
 from tests.feed_servers.server import FeedServer
+from tests.ingest.mixed_home import Home, assert_same
 
 FIRST = datetime(2020, 6, 4, 3, tzinfo=UTC)
 NEW_DAY = date(2020, 6, 1)
@@ -123,3 +124,91 @@ def test_a_damaged_acceptance_is_named(installed):
     installed.ledger.clock_file.write_text(text.replace("2020", "this"))
     (fault,) = ingest.verify_ledger(installed.ledger)
     assert "clock.jsonl, line 1" in fault
+
+
+WRONG = FIRST + timedelta(days=400)
+RIGHT = FIRST + timedelta(days=1)
+
+
+@pytest.fixture
+def misdated(tmp_path, server):
+    """A home whose second night was written by a clock far ahead, which nobody questioned then."""
+    one = eia_installation(tmp_path / "home", server)
+    one.night(FIRST)
+    server.publisher.publish(FIRST, "RWTC", date(2020, 5, 27), "31.00")
+    server.publisher.publish(FIRST, "RWTC", date(2020, 5, 26), "9999.00")
+    server.publisher.now = RIGHT
+    one.night(WRONG)
+    assert one.problem() == ""
+    return one
+
+
+def known(one, at):
+    with one.warehouse.read() as store:
+        return dict(store.as_of(at, series=["EIA.RWTC"]).select("period", "value").iter_rows())
+
+
+def test_a_value_dated_in_the_future_is_known_since_the_first_night_whose_clock_is_right(misdated):
+    at = RIGHT + timedelta(days=1)
+    assert NEW_DAY not in known(misdated, at)
+    report = misdated.night(at)
+    assert known(misdated, at)[NEW_DAY] == 35.44
+    assert known(misdated, at)[date(2020, 5, 27)] == 31.0
+    assert known(misdated, at - timedelta(minutes=1))[date(2020, 5, 27)] != 31.0
+    (words,) = report.notices
+    assert words.startswith("2 values were dated in the future, by a clock that was wrong")
+    assert words.endswith("they are known since 2020-06-06 03:00 UTC now")
+    assert misdated.problem() == ""
+
+
+def test_a_correction_of_dates_overwrites_no_version_and_is_made_once(misdated):
+    before = misdated.table("raw.observation")
+    misdated.night(RIGHT + timedelta(days=1))
+    after = misdated.table("raw.observation")
+    assert before.join(after, on=before.columns, how="anti", nulls_equal=True).is_empty()
+    assert len(after) == len(before) + 2
+    assert misdated.night(RIGHT + timedelta(days=2)).notices == ()
+    assert len(misdated.table("raw.observation")) == len(after)
+
+
+def test_a_correction_of_dates_is_rebuilt_as_it_was(misdated):
+    misdated.night(RIGHT + timedelta(days=1))
+    misdated.night(RIGHT + timedelta(days=2))
+    home = Home(misdated.home, {"eia": misdated.feed})
+    before = home.content()
+    assert home.rebuild().changed_from is None
+    assert_same(before, home.content())
+    assert ingest.verify_ledger(misdated.ledger) == []
+
+
+def test_what_a_wrong_clock_set_aside_and_released_is_dated_anew_too(misdated):
+    at = RIGHT + timedelta(days=1)
+    misdated.night(at)
+    assert misdated.table("quarantine.row")["seen_at"].to_list() == [at]
+    assert misdated.table("ref.release")["released_at"].max() == at
+    with misdated.warehouse.read() as store:
+        assert store.query("SELECT max(newest_seen_at) FROM pub.freshness").item() == at
+
+
+def test_a_value_with_a_corrected_date_can_be_restated(misdated, server):
+    server.publisher.publish(RIGHT + timedelta(days=1), "RWTC", date(2020, 5, 27), "32.00")
+    misdated.night(RIGHT + timedelta(days=1))
+    for days in (2, 800):
+        server.publisher.now = RIGHT + timedelta(days=2)
+        misdated.night(RIGHT + timedelta(days=2))
+        assert known(misdated, RIGHT + timedelta(days=days))[date(2020, 5, 27)] == 32.0
+
+
+def test_a_night_whose_clock_is_in_doubt_corrects_nothing(misdated):
+    before = misdated.content()
+    report = misdated.night(RIGHT + timedelta(days=2), hour=NO_HOUR)
+    assert misdated.errors() == {"ClockInDoubt"}
+    assert report.notices == ()
+    assert misdated.content() == before
+
+
+def test_an_accepted_clock_corrects_dates_where_no_service_gives_its_hour(misdated):
+    at = RIGHT + timedelta(days=1)
+    ingest.accept_clock(misdated.ledger, at, "the battery was changed")
+    misdated.night(at, hour=NO_HOUR)
+    assert known(misdated, at)[NEW_DAY] == 35.44

@@ -107,7 +107,10 @@ def _one(installation: Installation, now: datetime) -> None:
 
 
 def mixed_home(root: Path, archive_dir: Path | None = None) -> Home:
-    """Archive, import, nights of both live feeds, and the import once more with other values."""
+    """Archive, import, nights of both live feeds, and the import once more with other values.
+
+    The import is of today and the nights are of 2020, so the first of them corrects its dates.
+    """
     if archive_dir is not None:
         Pipe(root, archive_dir).run()
     own(root, "period,value\n2020-01-02,801.5\n2020-01-03,\n2020-01-06,3\n")

@@ -48,13 +48,13 @@ def assert_rebuilt(home: Home, feeds: set[str]) -> None:
 
 
 def test_every_ingested_table_is_the_same_row_for_row(home):
-    assert_rebuilt(home, {"csv:DESK.CPO", "eia", "cftc"})
+    assert_rebuilt(home, {"csv:DESK.CPO", "clock", "eia", "cftc"})
 
 
 @pytest.mark.slow
 def test_with_the_archive_beside_live_feeds_it_is_the_same_too(tmp_path, shipped):
     home = mixed_home(tmp_path / "home", shipped)
-    assert_rebuilt(home, {"archive", "csv:DESK.CPO", "eia", "cftc"})
+    assert_rebuilt(home, {"archive", "csv:DESK.CPO", "clock", "eia", "cftc"})
 
 
 @pytest.mark.slow
@@ -93,7 +93,7 @@ def test_bytes_that_are_not_as_stored_stop_it_before_anything_is_written(home, h
 def test_a_response_missing_from_the_manifest_is_named(home):
     manifest = home.root / "ledger" / "manifest.jsonl"
     manifest.write_text("".join(manifest.read_text().splitlines(keepends=True)[:-1]))
-    with pytest.raises(LedgerDamaged, match=r"transaction 6 \(csv:DESK\.CPO\) used response"):
+    with pytest.raises(LedgerDamaged, match=r"transaction 7 \(csv:DESK\.CPO\) used response"):
         home.rebuild()
 
 
@@ -101,7 +101,7 @@ def test_a_log_with_a_gap_is_refused(home):
     log = home.root / "ledger" / "transactions.jsonl"
     lines = log.read_text().splitlines(keepends=True)
     log.write_text("".join(lines[:2] + lines[3:]))
-    with pytest.raises(LedgerDamaged, match="from 1 to 6 and has 5"):
+    with pytest.raises(LedgerDamaged, match="from 1 to 7 and has 6"):
         home.rebuild()
 
 
@@ -114,7 +114,7 @@ def test_another_state_under_the_same_contracts_leaves_the_old_warehouse(home, m
     before = home.content()
     stricter = replace(EIA_SPOT_DAILY, bounds={"USD/bbl": (-500.0, 55.0)})
     monkeypatch.setitem(FAMILIES, "eia_spot_daily", stricter)
-    with pytest.raises(ingest.RebuildRefused, match=r"transaction 2 .*left as it was"):
+    with pytest.raises(ingest.RebuildRefused, match=r"transaction 3 .*left as it was"):
         home.rebuild()
     assert_same(before, home.content())
 
@@ -125,7 +125,7 @@ def test_a_stricter_contract_sets_more_aside_and_says_from_where(home, monkeypat
     dear = pl.col("value") > 55.0
     count = home.table("raw.observation").filter(series_id=BRENT).filter(dear).height
     assert count
-    assert home.rebuild().changed_from == 2
+    assert home.rebuild().changed_from == 3
     assert home.table("raw.observation").filter(series_id=BRENT).filter(dear).is_empty()
     aside = home.table("quarantine.row").filter(series_id=BRENT)
     assert aside.filter(contract_version="9.0.0").height == count

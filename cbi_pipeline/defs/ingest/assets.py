@@ -15,6 +15,7 @@ from cbi_pipeline.ingest import (
     Prepared,
     archive_series,
     commit,
+    correct_dates,
     land,
     live_feeds,
     prepare,
@@ -78,6 +79,7 @@ def archive_records(pipeline: dg.ResourceParam[Pipeline]) -> Iterator[Event]:
     feed, series = archive.feed(folder), archive_series(folder)
     record, seen_at = archive.read_record(folder), pipeline.now()
     require_clock(pipeline.ledger, feed.name, seen_at)
+    correct_dates(pipeline.ledger, pipeline.warehouse, seen_at)
     responses = land(feed, pipeline.ledger, read_file, seen_at)
     yield landed(responses, record.modified)
     # A closed record tells of nothing that was public later than its own last instant.
@@ -177,5 +179,6 @@ def committed(raw: dg.AssetKey, report: IngestReport) -> dg.MaterializeResult[No
             "ignored": report.ignored,
             "newest observation": metadata.table(newest),
             "state": report.state,
+            "notices": "; ".join(report.notices) or "none",
         },
     )
