@@ -59,7 +59,8 @@ def ours(base: str, home: Path, rows: int) -> dict[str, float]:
         replace(FOLLOWED[0], id=f"EIA.{code(number)}", code=code(number), since=FIRST)
         for number in range(SERIES)
     ]
-    feed = replace(eia.feed(base, series), per_second=100_000)
+    feed = eia.source(base, series)
+    feed = replace(feed, service=replace(feed.asked, per_second=100_000))
     ledger, warehouse = Ledger(home / "ledger"), Warehouse(home / "warehouse")
     log = ingest.FaultLog(home / "ledger")
     now = datetime.now(UTC) + timedelta(days=365 * 400)

@@ -17,7 +17,7 @@ from cbi_pipeline.settings import IS_CHECKOUT, PROJECT_ROOT, Settings, load_sett
 
 if TYPE_CHECKING:
     from cbi_pipeline.catalogue import Catalogue
-    from cbi_pipeline.feeds.live import LiveFeed
+    from cbi_pipeline.feeds import Source
 
 #: A night that writes is no fault, and not worth a minute of waiting.
 _SHORT_WAIT_S = 5.0
@@ -181,7 +181,7 @@ def _keys(settings: Settings, catalogue: Catalogue, files: Mapping[str, str]) ->
     works = [one.id for one in catalogue.commodities if one.id not in waiting]
     works += [f"the feed {name}" for name, why in idle.items() if why is None]
     for feed in feeds.values():
-        if feed.credential is None:
+        if feed.asked.credential is None:
             continue
         state, detail = _key(settings, feed, idle[feed.name])
         priced = _priced_by(feed, catalogue)
@@ -191,24 +191,24 @@ def _keys(settings: Settings, catalogue: Catalogue, files: Mapping[str, str]) ->
                 f"; until then no forecast of {', '.join(priced)}. Without it work: "
                 f"{', '.join([*works, 'CBI_PROFILE=archive, on embedded records'])}"
             )
-        yield Finding(feed.credential.setting, state, detail)
+        yield Finding(feed.asked.credential.setting, state, detail)
 
 
-def _priced_by(feed: LiveFeed, catalogue: Catalogue) -> list[str]:
+def _priced_by(feed: Source, catalogue: Catalogue) -> list[str]:
     series = {one.id for one in feed.series}
     return [one.id for one in catalogue.commodities if one.price_series in series]
 
 
-def _key(settings: Settings, feed: LiveFeed, idle: str | None) -> tuple[State, str]:
+def _key(settings: Settings, feed: Source, idle: str | None) -> tuple[State, str]:
     """Only whether a key is there is ever said, never the key."""
-    assert feed.credential is not None
-    setting = feed.credential.setting
+    assert feed.asked.credential is not None
+    setting = feed.asked.credential.setting
     key = settings.secret(setting)
     if key is not None and key.get_secret_value().strip():
         return "ok", "set"
     if settings.profile != "live":
         return "ok", "not set (only the live profile uses it)"
-    if not feed.credential.required:
+    if not feed.asked.credential.required:
         return "ok", f"not set, and not needed: {feed.name} answers without it"
     if idle is None:
         return "fix", f"not set, though {feed.name} was asked with it; put it back into .env"

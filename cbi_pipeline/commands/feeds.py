@@ -178,7 +178,7 @@ def _feeds(settings: Settings) -> dict[str, str]:
 
     if settings.profile == "live":
         return {name: live.title for name, live in live_feeds(settings).items()}
-    return {"archive": archive.feed(settings.archive_dir).title}
+    return {"archive": archive.source(settings.archive_dir).title}
 
 
 def _print_health(health: FeedHealth) -> None:

@@ -1,4 +1,4 @@
-"""Feeds: pure modules that say what to ask a source for and turn its answer into typed rows."""
+"""Sources: pure modules that say what to ask for or open, and turn the answer into typed rows."""
 
 from cbi_pipeline.feeds import archive, cftc, csv_import, eia
 from cbi_pipeline.feeds.errors import (
@@ -14,23 +14,30 @@ from cbi_pipeline.feeds.errors import (
     RejectedCredential,
     UnexpectedShape,
 )
-from cbi_pipeline.feeds.feed import PARSED_SCHEMA, Feed, Parsed, Request
+from cbi_pipeline.feeds.source import PARSED_SCHEMA, Answer, Parsed, Pull, Series, Service, Source
+
+#: Sources that read files, by name: whoever reads stored bytes again needs no file.
+FILE_READERS = {one.name: one for one in (archive.READER, csv_import.READER)}
 
 __all__ = [
+    "FILE_READERS",
     "PARSED_SCHEMA",
+    "Answer",
     "ArchiveChecksumMismatch",
     "ArchiveError",
     "ArchiveFileMissing",
     "ClockInDoubt",
-    "Feed",
     "FeedError",
     "FeedUnavailable",
     "IncompleteResponse",
     "MissingCredential",
     "Parsed",
+    "Pull",
     "RateLimited",
     "RejectedCredential",
-    "Request",
+    "Series",
+    "Service",
+    "Source",
     "UnexpectedShape",
     "archive",
     "cftc",

@@ -9,21 +9,34 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 import tomlkit
 
 from cbi_pipeline.feeds.archive_rows import FEED, SCHEME, count_rows, parse
 from cbi_pipeline.feeds.errors import ArchiveChecksumMismatch, ArchiveFileMissing, UnexpectedShape
-from cbi_pipeline.feeds.feed import Feed, Request
+from cbi_pipeline.feeds.source import Pull, Series, Source
+from data_contracts.release import EASTERN
 
 PACKAGED = Path(__file__).resolve().parent / "archive_data"
 RECORD = "PROVENANCE.toml"
 _RESTORE = "Restore the archive as shipped"
+
+#: Reads the bytes of its files. When it was closed, and which series it has, its record says.
+READER = Source(
+    name=FEED,
+    title="Embedded official records",
+    zone=ZoneInfo(EASTERN),
+    series=(),
+    pulls=lambda held, today: (),
+    parse=lambda answer: parse(answer.url, answer.body),
+    closed=datetime.max.replace(tzinfo=UTC),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +81,7 @@ class SeriesRecord:
     family: str
     name: str
     unit: str
-    frequency: str
+    frequency: Literal["daily", "weekly", "monthly"]
     rights: str
     first: date
     last: date
@@ -96,21 +109,41 @@ class Record:
         return tuple(file.name for file in self.files if file.modified)
 
 
-def feed(archive_dir: Path = PACKAGED) -> Feed:
-    """The archive as a feed. Asking it for requests verifies every file first.
+def source(archive_dir: Path = PACKAGED) -> Source:
+    """The archive as a source. Asking it for its files verifies every one of them first.
 
     Raises:
         ArchiveFileMissing, UnexpectedShape: as :func:`read_record`.
-        ArchiveFileMissing, ArchiveChecksumMismatch: by ``requests``, as :func:`verify`.
+        ArchiveFileMissing, ArchiveChecksumMismatch: by ``pulls``, as :func:`verify`.
     """
-    spans = {one.id: (one.first, one.last) for one in series_of(archive_dir)}
+    record = read_record(archive_dir)
+    return replace(
+        READER,
+        series=tuple(map(_followed, record.series)),
+        closed=record.clock,
+        pulls=lambda held, today: [_pull(archive_dir, record, one) for one in verify(archive_dir)],
+    )
 
-    def requests() -> Sequence[Request]:
-        return [
-            Request(SCHEME + file.name, archive_dir / file.name) for file in verify(archive_dir)
-        ]
 
-    return Feed(FEED, "Embedded official records", requests, parse, spans)
+def _followed(one: SeriesRecord) -> Series:
+    return Series(
+        id=one.id,
+        code=one.label,
+        family=one.family,
+        name=one.name,
+        unit=one.unit,
+        frequency=one.frequency,
+        group=one.files[0],
+        since=one.first,
+        span=(one.first, one.last),
+        rights=one.rights,
+        origin=f"{RECORD}: {', '.join(one.files)}",
+    )
+
+
+def _pull(archive_dir: Path, record: Record, file: ArchivedFile) -> Pull:
+    carried = tuple(one.id for one in record.series if file.name in one.files)
+    return Pull(file.name, SCHEME + file.name, carried, date.min, path=archive_dir / file.name)
 
 
 def verify(archive_dir: Path = PACKAGED) -> tuple[ArchivedFile, ...]:

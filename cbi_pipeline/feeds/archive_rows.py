@@ -18,7 +18,7 @@ import polars as pl
 
 from cbi_pipeline.feeds.archive_series import MER, PETROLEUM, RETAIL, WEEKLY, WTI, ArchivedSeries
 from cbi_pipeline.feeds.errors import UnexpectedShape
-from cbi_pipeline.feeds.feed import PARSED_SCHEMA, Parsed
+from cbi_pipeline.feeds.source import PARSED_SCHEMA, Parsed
 from data_contracts.release import (
     ReleaseRule,
     eia_mer,

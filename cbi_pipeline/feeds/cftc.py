@@ -29,20 +29,19 @@ from cbi_pipeline.feeds.errors import (
     RejectedCredential,
     UnexpectedShape,
 )
-from cbi_pipeline.feeds.feed import PARSED_SCHEMA, STRANGER, Parsed
-from cbi_pipeline.feeds.json_body import decode_json, error_body
-from cbi_pipeline.feeds.live import (
+from cbi_pipeline.feeds.json_body import common_refusal, decode_json, error_body
+from cbi_pipeline.feeds.source import (
+    PARSED_SCHEMA,
+    STRANGER,
     Answer,
     Credential,
-    LiveFeed,
-    LiveSeries,
+    Parsed,
     Pull,
-    Window,
-    common_refusal,
-    number_parts,
-    split_to_address,
-    windows,
+    Series,
+    Service,
+    Source,
 )
+from cbi_pipeline.feeds.windows import Window, number_parts, split_to_address, windows
 from data_contracts.cftc import OPEN_INTEREST, measures
 from data_contracts.cftc_release import cftc_weekly
 from data_contracts.release import EASTERN
@@ -67,8 +66,8 @@ _AGAIN = "Nothing of this pull was used; the next run asks again"
 _FOLLOW = "Compare with the data set's page; the feed must follow it"
 
 
-def feed(base: str = BASE, series: Sequence[LiveSeries] = SERIES, page: int = PAGE) -> LiveFeed:
-    """The Commitments of Traders as a live feed.
+def source(base: str = BASE, series: Sequence[Series] = SERIES, page: int = PAGE) -> Source:
+    """The Commitments of Traders as a source.
 
     Args:
         base: address of the service.
@@ -87,23 +86,25 @@ def feed(base: str = BASE, series: Sequence[LiveSeries] = SERIES, page: int = PA
                 asked.extend(number_parts([_pull(base, page, part) for part in parts]))
         return asked
 
-    return LiveFeed(
+    return Source(
         name=FEED,
         title="CFTC Commitments of Traders, futures only",
-        base=base,
         zone=ZoneInfo(EASTERN),
-        credential=_TOKEN,
-        per_second=2,
         series=followed,
         pulls=pulls,
-        proof=lambda pull: PagesProof(pull, page),
-        refusal=refusal,
         parse=lambda answer: parse(answer, known, codes),
-        probe=f"{base}/resource/{DATASETS['legacy']}.json?$select={DATE}&$limit=1",
-        count_url=lambda pull: _count_url(base, pull),
-        count=count,
-        rows_in=lambda answer: len(_rows(answer)),
-        values_per_row=_columns_asked,
+        service=Service(
+            base=base,
+            credential=_TOKEN,
+            per_second=2,
+            proof=lambda pull: PagesProof(pull, page),
+            refusal=refusal,
+            probe=f"{base}/resource/{DATASETS['legacy']}.json?$select={DATE}&$limit=1",
+            count_url=lambda pull: _count_url(base, pull),
+            count=count,
+            rows_in=lambda answer: len(_rows(answer)),
+            values_per_row=_columns_asked,
+        ),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from cbi_pipeline.feeds.live import LiveSeries
+from cbi_pipeline.feeds.source import Series
 from data_contracts.cftc import measures
 
 #: Report to data set; futures only.
@@ -30,8 +30,8 @@ def series_id(report: str, code: str, column: str) -> str:
     return f"CFTC.{report}.{code}.{column}"
 
 
-def _series(report: str, code: str, market: str, column: str) -> LiveSeries:
-    return LiveSeries(
+def _series(report: str, code: str, market: str, column: str) -> Series:
+    return Series(
         id=series_id(report, code, column),
         code=code,
         family=f"cftc_{report}",

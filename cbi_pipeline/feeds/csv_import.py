@@ -11,24 +11,78 @@ import io
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from cbi_pipeline.feeds.eia import number
 from cbi_pipeline.feeds.errors import UnexpectedShape
-from cbi_pipeline.feeds.feed import PARSED_SCHEMA, Parsed
+from cbi_pipeline.feeds.source import PARSED_SCHEMA, Parsed, Pull, Series, Source
+from data_contracts.own_history import OWN_HISTORY
 
 FEED = "csv"
 COLUMNS = ("period", "value")
 _SERIES = re.compile(r"[A-Z][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)+")
 _MISSING = ("", "NA", "null")
 
+#: A file of which neither series nor place is stated: reads the bytes of any.
+READER = Source(
+    name=FEED,
+    title="Own histories",
+    zone=ZoneInfo("UTC"),
+    series=(),
+    pulls=lambda held, today: (),
+    parse=lambda answer: parse(answer.url, answer.body),
+)
+
 
 def is_series_id(text: str) -> bool:
     """Whether text can be a series id: an owner and a name, e.g. ``DESK.CPO_FOB``."""
     return _SERIES.fullmatch(text) is not None
+
+
+def source(
+    file: Path, series: str, unit: str, measured: str, *, title: str | None = None, adds: bool
+) -> Source:
+    """A file as a source of one series.
+
+    Args:
+        file: the file.
+        series: series id, owner first, e.g. ``DESK.CPO_FOB``.
+        unit: unit of every value, one of the units of the family ``own_history``.
+        measured: who measured or published it.
+        title: title of the series; the id by default.
+        adds: whether the file is a part of a history, and says nothing of the periods it lacks.
+
+    Raises:
+        ValueError: an argument cannot be used; says what to give.
+    """
+    if unit not in OWN_HISTORY.bounds:
+        raise ValueError(f"unit {unit!r} is not known; units: {', '.join(OWN_HISTORY.bounds)}")
+    url = address(file.name, series, unit, measured)
+    followed = Series(
+        id=series,
+        code=series,
+        family=OWN_HISTORY.name,
+        name=title or series,
+        unit=unit,
+        frequency="daily",
+        group="",
+        since=date.min,
+        origin=measured.strip(),
+    )
+    return replace(
+        READER,
+        name=f"{FEED}:{series}",
+        title=f"Own history of {series}",
+        series=(followed,),
+        pulls=lambda held, today: [Pull(file.name, url, (series,), date.min, path=file)],
+        adds=adds,
+    )
 
 
 def address(name: str, series: str, unit: str, source: str) -> str:

@@ -27,20 +27,18 @@ from cbi_pipeline.feeds.errors import (
     RejectedCredential,
     UnexpectedShape,
 )
-from cbi_pipeline.feeds.feed import PARSED_SCHEMA, Parsed
-from cbi_pipeline.feeds.json_body import error_body
-from cbi_pipeline.feeds.live import (
+from cbi_pipeline.feeds.json_body import common_refusal, error_body
+from cbi_pipeline.feeds.source import (
+    PARSED_SCHEMA,
     Answer,
     Credential,
-    LiveFeed,
-    LiveSeries,
+    Parsed,
     Pull,
-    Window,
-    common_refusal,
-    number_parts,
-    split_to_address,
-    windows,
+    Series,
+    Service,
+    Source,
 )
+from cbi_pipeline.feeds.windows import Window, number_parts, split_to_address, windows
 from data_contracts.families import family
 from data_contracts.release import EASTERN
 
@@ -58,8 +56,8 @@ _ERROR = re.compile(rb'\s*\{\s*"error"')
 _FLAGS = {"W": "withheld", "NA": "missing", "--": "missing", "-": "missing"}
 
 
-def feed(base: str = BASE, series: Sequence[LiveSeries] = SERIES, page: int = PAGE) -> LiveFeed:
-    """The EIA as a live feed.
+def source(base: str = BASE, series: Sequence[Series] = SERIES, page: int = PAGE) -> Source:
+    """The EIA as a source.
 
     Args:
         base: address of the API.
@@ -78,29 +76,31 @@ def feed(base: str = BASE, series: Sequence[LiveSeries] = SERIES, page: int = PA
                 found.extend(number_parts([_pull(base, page, part) for part in parts]))
         return found
 
-    return LiveFeed(
+    return Source(
         name=FEED,
         title="U.S. Energy Information Administration, API v2",
-        base=base,
         zone=ZoneInfo(EASTERN),
-        credential=_KEY,
-        per_second=4,
         series=followed,
         pulls=pulls,
-        proof=lambda pull: PagesProof(pull, codes),
-        refusal=refusal,
         parse=lambda answer: parse(answer, codes),
-        alone=lambda names, period: _pull(base, page, _alone(followed, names, period)),
-        probe=_pull(base, 1, Window("new", (first,), first.since)).url,
+        service=Service(
+            base=base,
+            credential=_KEY,
+            per_second=4,
+            proof=lambda pull: PagesProof(pull, codes),
+            refusal=refusal,
+            alone=lambda names, period: _pull(base, page, _alone(followed, names, period)),
+            probe=_pull(base, 1, Window("new", (first,), first.since)).url,
+        ),
     )
 
 
-def _alone(followed: Sequence[LiveSeries], names: Collection[str], period: date) -> Window:
+def _alone(followed: Sequence[Series], names: Collection[str], period: date) -> Window:
     asked = tuple(one for one in followed if one.id in names)
     return Window("alone", asked, period, period)
 
 
-def _group(one: LiveSeries) -> tuple[str, str]:
+def _group(one: Series) -> tuple[str, str]:
     return one.group, one.frequency
 
 
@@ -159,7 +159,7 @@ class PagesProof:
     A row that comes twice hides one that does not come: what is counted are different cells.
     """
 
-    def __init__(self, pull: Pull, codes: Mapping[str, LiveSeries]) -> None:
+    def __init__(self, pull: Pull, codes: Mapping[str, Series]) -> None:
         self._pull = pull
         self._codes = {code for code, one in codes.items() if one.id in pull.series}
         self._total: int | None = None
@@ -238,7 +238,7 @@ class PagesProof:
         return IncompleteResponse(FEED, f"{self._pull.name}: {problem}", UNUSED)
 
 
-def parse(answer: Answer, codes: Mapping[str, LiveSeries]) -> Parsed:
+def parse(answer: Answer, codes: Mapping[str, Series]) -> Parsed:
     """Rows of one page.
 
     Raises:
@@ -278,7 +278,7 @@ def parse(answer: Answer, codes: Mapping[str, LiveSeries]) -> Parsed:
     )
 
 
-def _strangers(page: Page, codes: Mapping[str, LiveSeries]) -> pl.DataFrame:
+def _strangers(page: Page, codes: Mapping[str, Series]) -> pl.DataFrame:
     """Rows of a page that is of another frequency than the series of that code.
 
     Daily, weekly and monthly values go by the same code; nothing but the page tells them apart.

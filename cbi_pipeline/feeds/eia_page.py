@@ -18,7 +18,7 @@ import polars as pl
 
 from cbi_pipeline.feeds.errors import UnexpectedShape
 from cbi_pipeline.feeds.json_body import MAY_BE_HALF, decode_json
-from cbi_pipeline.feeds.live import Answer
+from cbi_pipeline.feeds.source import Answer
 
 FEED = "eia"
 UNUSED = "Nothing of this pull was used; the next run asks again"

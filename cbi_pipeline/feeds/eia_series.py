@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from cbi_pipeline.feeds.live import LiveSeries
+from cbi_pipeline.feeds.source import Series
 
 SPOT = "petroleum/pri/spt"
 GAS_SPOT = "natural-gas/pri/fut"
@@ -24,22 +24,20 @@ UNITS = {
 }
 
 
-def _spot(code: str, name: str, unit: str, since: int, route: str = SPOT) -> LiveSeries:
-    return LiveSeries(
+def _spot(code: str, name: str, unit: str, since: int, route: str = SPOT) -> Series:
+    return Series(
         f"EIA.{code}", code, "eia_spot_daily", name, unit, "daily", route, date(since, 1, 1)
     )
 
 
-def _weekly(code: str, name: str, unit: str, route: str) -> LiveSeries:
-    return LiveSeries(
-        f"EIA.{code}", code, "eia_wpsr", name, unit, "weekly", route, date(2000, 1, 1)
-    )
+def _weekly(code: str, name: str, unit: str, route: str) -> Series:
+    return Series(f"EIA.{code}", code, "eia_wpsr", name, unit, "weekly", route, date(2000, 1, 1))
 
 
-def _storage(region: str, name: str) -> LiveSeries:
+def _storage(region: str, name: str) -> Series:
     code = f"NW2_EPG0_SWO_{region}_BCF"
     title = f"{name} Natural Gas Working Underground Storage"
-    return LiveSeries(
+    return Series(
         f"EIA.{code}", code, "eia_gas_storage", title, "Bcf", "weekly", STORAGE, date(2010, 1, 1)
     )
 

@@ -1,21 +1,9 @@
-"""The ingestion engine: fetch, land, parse, screen, commit."""
+"""One way in for every source: land, stage, validate, commit; replay, retry, health, incidents."""
 
 from cbi_pipeline.ingest._client import Client, Patience
 from cbi_pipeline.ingest._clock import accept_clock, require_clock
-from cbi_pipeline.ingest._deliver import deliver, live_series
-from cbi_pipeline.ingest._engine import (
-    END_OF_TIME,
-    Fetched,
-    IngestReport,
-    Prepared,
-    TableRuleBroken,
-    commit,
-    land,
-    prepare,
-    require,
-)
-from cbi_pipeline.ingest._faults import Fault, FaultEvent, FaultLog
-from cbi_pipeline.ingest._files import read_file
+from cbi_pipeline.ingest._commit import IngestReport, commit, deliver
+from cbi_pipeline.ingest._files import TableRuleBroken, judge_files, require
 from cbi_pipeline.ingest._health import (
     FamilyAge,
     FeedHealth,
@@ -23,9 +11,16 @@ from cbi_pipeline.ingest._health import (
     note_staleness,
     why_not_asked,
 )
-from cbi_pipeline.ingest._held import Held
 from cbi_pipeline.ingest._import import import_csv
-from cbi_pipeline.ingest._live import (
+from cbi_pipeline.ingest._incidents import Fault, FaultEvent, FaultLog
+from cbi_pipeline.ingest._judged import Judged
+from cbi_pipeline.ingest._land import Landed, land_files, land_night
+from cbi_pipeline.ingest._offline import parse_file
+from cbi_pipeline.ingest._rebuild import RebuildRefused, Rebuilt, rebuild
+from cbi_pipeline.ingest._redate import CLOCK, describe_corrections
+from cbi_pipeline.ingest._retry import Retried, retry, retry_quarantined
+from cbi_pipeline.ingest._screen import SeriesMeta, screen
+from cbi_pipeline.ingest._sources import (
     deliver_live,
     fault_log,
     land_live,
@@ -35,59 +30,42 @@ from cbi_pipeline.ingest._live import (
     require_live_home,
     secret_of,
 )
-from cbi_pipeline.ingest._night import Landed, LandedPull, land_night
-from cbi_pipeline.ingest._offline import ParsedFile, parse_file
-from cbi_pipeline.ingest._rebuild import RebuildRefused, Rebuilt, rebuild
-from cbi_pipeline.ingest._redate import CLOCK, correct_dates, describe_corrections
-from cbi_pipeline.ingest._retry import Retried, retry, retry_quarantined
-from cbi_pipeline.ingest._screen import Screened, SeriesMeta, screen
-from cbi_pipeline.ingest._series import archive_series
 from cbi_pipeline.ingest._verify import verify_ledger, verify_warehouse
 
 __all__ = [
     "CLOCK",
-    "END_OF_TIME",
     "Client",
     "FamilyAge",
     "Fault",
     "FaultEvent",
     "FaultLog",
     "FeedHealth",
-    "Fetched",
-    "Held",
     "IngestReport",
+    "Judged",
     "Landed",
-    "LandedPull",
-    "ParsedFile",
     "Patience",
-    "Prepared",
     "RebuildRefused",
     "Rebuilt",
     "Retried",
-    "Screened",
     "SeriesMeta",
     "TableRuleBroken",
     "accept_clock",
-    "archive_series",
     "check_feeds",
     "commit",
-    "correct_dates",
     "deliver",
     "deliver_live",
     "describe_corrections",
     "fault_log",
     "import_csv",
-    "land",
+    "judge_files",
+    "land_files",
     "land_live",
     "land_night",
     "live_feed",
     "live_feeds",
-    "live_series",
     "note_staleness",
     "parse_file",
-    "prepare",
     "pricing_feeds",
-    "read_file",
     "rebuild",
     "require",
     "require_clock",

@@ -20,19 +20,27 @@ from pyrate_limiter import Duration, Limiter, Rate
 from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from cbi_pipeline.feeds import (
+    Answer,
     FeedError,
     FeedUnavailable,
     IncompleteResponse,
     MissingCredential,
     RateLimited,
     RejectedCredential,
+    Source,
 )
-from cbi_pipeline.feeds.live import Answer, LiveFeed
 from cbi_pipeline.ingest._body import ACCEPTED, BodyTooLarge, BodyUnreadable, unpack_body
-from cbi_pipeline.ingest._boundary import reading
-from cbi_pipeline.ingest._deadline import Deadline
-from cbi_pipeline.ingest._secrets import checked_key, redacted, spellings
-from cbi_pipeline.ingest._transport import SigningTransport, failed_lookup, network, unreachable
+from cbi_pipeline.ingest._incidents import reading
+from cbi_pipeline.ingest._transport import (
+    Deadline,
+    SigningTransport,
+    checked_key,
+    failed_lookup,
+    network,
+    redacted,
+    spellings,
+    unreachable,
+)
 
 _LOG = logging.getLogger(__name__)
 _KEPT_HEADERS = ("content-type", "date", "age", "last-modified", "etag", "retry-after")
@@ -91,7 +99,7 @@ class _Retry(Exception):
 
 
 class Client:
-    """Asks one feed's service.
+    """Asks a source's service.
 
     Args:
         feed: the feed, for its dialect.
@@ -106,16 +114,16 @@ class Client:
 
     def __init__(
         self,
-        feed: LiveFeed,
+        feed: Source,
         secret: SecretStr | None,
         patience: Patience | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._feed = feed
+        self._feed, self._service = feed, feed.asked
         self._patience = patience or Patience()
         self._deadline = Deadline()
-        self._inner = transport or network(feed.base, self._deadline)
-        self._limiter = Limiter(Rate(feed.per_second, Duration.SECOND))
+        self._inner = transport or network(self._service.base, self._deadline)
+        self._limiter = Limiter(Rate(self._service.per_second, Duration.SECOND))
         self._secret = self._checked(secret)
         self._spellings = spellings(self._secret)
         self._lookups_failed = 0
@@ -148,7 +156,7 @@ class Client:
         """
         answer, error = self._tried(url)
         if isinstance(error, RejectedCredential) and self._optional_key():
-            setting = self._feed.credential.setting if self._feed.credential else ""
+            setting = self._service.credential.setting if self._service.credential else ""
             self.notices.append(
                 f"{self._feed.name}: the service refused {setting}; went on without it. "
                 f"Correct or remove {setting}."
@@ -159,7 +167,7 @@ class Client:
         return answer, error
 
     def _checked(self, secret: SecretStr | None) -> SecretStr | None:
-        credential = self._feed.credential
+        credential = self._service.credential
         if credential is None:
             return None
         key = checked_key(self._feed.name, credential.setting, secret)
@@ -172,13 +180,13 @@ class Client:
         return key
 
     def _optional_key(self) -> bool:
-        credential = self._feed.credential
+        credential = self._service.credential
         return credential is not None and not credential.required and self._secret is not None
 
     def _open(self) -> None:
         patience = self._patience
         self._http = httpx.Client(
-            transport=SigningTransport(self._inner, self._feed.credential, self._secret),
+            transport=SigningTransport(self._inner, self._service.credential, self._secret),
             timeout=httpx.Timeout(patience.read, connect=patience.connect),
             headers={
                 "User-Agent": "cbi-pipeline",
@@ -220,7 +228,7 @@ class Client:
     def _once(self, url: str) -> tuple[Answer, FeedError | None]:
         answer = self._followed(url)
         with reading(self._feed.name, self._spellings):
-            error = self._feed.refusal(answer)
+            error = self._service.refusal(answer)
         if error is None:
             return answer, None
         error = type(error)(error.feed, redacted(error.problem, self._spellings), error.remedy)
@@ -260,7 +268,7 @@ class Client:
             problem = f"no answer in time ({type(error).__name__})"
         except Exception as error:
             # Whatever a transport raises may quote the signed address, and Dagster keeps errors.
-            problem = redacted(unreachable(error, self._feed.base), self._spellings)
+            problem = redacted(unreachable(error, self._service.base), self._spellings)
             hopeless = self._is_hopeless(error)
         raise _Retry(self._unavailable(problem), None, None, hopeless=hopeless)
 
@@ -291,7 +299,7 @@ class Client:
             raise self._unavailable("the answer did not end in time")
 
     def _unavailable(self, problem: str) -> FeedUnavailable:
-        host = urlsplit(self._feed.base).hostname
+        host = urlsplit(self._service.base).hostname
         return FeedUnavailable(
             self._feed.name, problem, f"Nothing was used; the next run asks {host} again"
         )

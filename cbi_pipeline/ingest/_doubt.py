@@ -1,30 +1,34 @@
-"""Series that one sight is not enough to believe: held until a second night, or a person, confirms.
+"""What of an answer is not believed: restated, misshapen or vanished series, and how that is told.
 
 A night that restates a series by the factor between two units, by a power of ten or nearly as a
 whole sets aside all that is new in it. The next night that brings the same values confirms them:
-they are entered as of then, and so is what later nights bring by the same rule.
+they are entered as of then, and so is what later nights bring by the same rule. A series that with
+what is held of it no longer looks like itself is not used. Periods that we hold and an answer lacks
+are withdrawn by their publisher, or were lost on the way to us: so they are asked for alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 
 import polars as pl
 
-from cbi_pipeline.feeds import UnexpectedShape
-from cbi_pipeline.feeds.live import LiveFeed
-from cbi_pipeline.ingest._faults import Fault
-from cbi_pipeline.ingest._held import CELL, Cells
-from cbi_pipeline.ingest._night import LandedPull
+from cbi_pipeline.feeds import IncompleteResponse, Pull, Source, UnexpectedShape
+from cbi_pipeline.ingest._incidents import Fault
+from cbi_pipeline.ingest._stage import CELL, Cells, Held, LandedPull, Spool
 from data_contracts.families import family
 from data_contracts.restatement import find_restatements, is_confirmable
+from data_contracts.shape import Shape, findings
 
 #: A restatement reaches back through history in as many nights as a deep reading takes.
 _CONFIRMED_FOR = timedelta(days=60)
 #: Looks within this time are one night's.
 _NIGHT = timedelta(hours=12)
+#: Of the periods a pull asks for again, the most that may be gone at once before the answer is
+#: doubted; publishers withdraw single days.
+GONE_LIMIT, FEW_GONE = 0.2, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ class Doubt:
 
 
 def doubt(
-    feed: LiveFeed, good: pl.DataFrame, held: Cells, earlier: pl.DataFrame, now: datetime
+    feed: Source, good: pl.DataFrame, held: Cells, earlier: pl.DataFrame, now: datetime
 ) -> Doubt:
     """What of some good rows one sight is not enough for.
 
@@ -109,7 +113,7 @@ def held_before(rejected: pl.DataFrame) -> frozenset[str]:
 
 
 def doubt_faults(
-    feed: LiveFeed, landed: LandedPull, held: Mapping[str, tuple[str, str]]
+    feed: Source, landed: LandedPull, held: Mapping[str, tuple[str, str]]
 ) -> tuple[Fault, ...]:
     """The fault that held series make, if there are any."""
     if not held:
@@ -139,3 +143,136 @@ def _repeated(
     same = pl.col("value").eq_missing(pl.col("value_text")).all()
     agreed = met.group_by("series_id", "rule").agg(same=same).filter("same")
     return frozenset(agreed.select("series_id", "rule").iter_rows())
+
+
+def misshapen(
+    feed: Source,
+    pull: Pull,
+    good: pl.DataFrame,
+    rejected: pl.DataFrame,
+    held: Cells,
+    resized: Collection[str],
+) -> Mapping[str, str]:
+    """Series that break their shape inside what a pull asked for, and how.
+
+    Args:
+        feed: feed that was asked.
+        pull: what was asked.
+        good: rows that keep their contract, in the order of the answer.
+        rejected: rejected rows, one line per broken rule.
+        held: what was known of these series before.
+        resized: series whose sizes are judged elsewhere.
+    """
+    new = good.select("series_id", "period", "value")
+    refused = _one_part(rejected.unique("row"))
+    order = findings(_one_part(new), refused, _shapes(feed, ordered=True))
+    before = held.rows.select(new.columns)
+    whole = _one_part(pl.concat([new, before.join(new, on=CELL, how="anti")]))
+    asked = pl.col("period").is_between(pull.first, pull.last or date.max)
+    rest = findings(whole, refused, _shapes(feed, ordered=False)).filter(asked)
+    judged = pl.col("series_id").is_in(list(resized)) & (pl.col("rule") == "scale_change")
+    found = pl.concat([order, rest.filter(~judged)]).select("series_id", "detail")
+    return dict(found.unique("series_id", keep="first", maintain_order=True).iter_rows())
+
+
+def shape_faults(feed: Source, landed: LandedPull, odd: Mapping[str, str]) -> tuple[Fault, ...]:
+    """The fault that misshapen series make, if there are any."""
+    if not odd:
+        return ()
+    name, words = min(odd.items())
+    others = f", and {len(odd) - 1} other series" if len(odd) > 1 else ""
+    error = UnexpectedShape(
+        feed.name,
+        f"{name}: {words}{others}",
+        "None of its rows was used; compare with the service's own page",
+    )
+    return (landed.fault(error),)
+
+
+def _one_part(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.with_columns(part=pl.lit(0))
+
+
+def _shapes(feed: Source, *, ordered: bool) -> dict[str, Shape]:
+    known = {one.id: family(one.family).shape for one in feed.series}
+    if ordered:
+        return {name: Shape(ascending=shape.ascending) for name, shape in known.items()}
+    # A hole does not block a live feed: publishers pause, the answer is proven to be all there is,
+    # and a hole of ours is filled by reading again.
+    return {name: replace(shape, ascending=False, spacing=None) for name, shape in known.items()}
+
+
+def gone_cells(expected: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Expected cells that are not there, and of which series too many are gone to believe it.
+
+    Args:
+        expected: series_id and period of the cells that are held.
+        rows: series_id and period of those that came.
+
+    Returns:
+        The cells, and series_id, gone and held of each series that is doubted.
+    """
+    gone = expected.join(rows, on=CELL, how="anti")
+    share = (
+        gone.group_by("series_id")
+        .len("gone")
+        .join(expected.group_by("series_id").len("held"), on="series_id")
+    )
+    limit = pl.max_horizontal(pl.col("held") * GONE_LIMIT, pl.lit(FEW_GONE))
+    empty = (pl.col("gone") == pl.col("held")) & (pl.col("held") > 1)
+    return gone, share.filter((pl.col("gone") > limit) | empty)
+
+
+def absences(rows: Spool, pull: Pull, held: Held) -> dict[date, tuple[str, ...]]:
+    """Series by each period of theirs that is held and did not come, as far as it is believable.
+
+    Args:
+        rows: what came.
+        pull: what was asked.
+        held: what is held.
+    """
+    parts = [
+        gone
+        for blocks, names in rows.blocks.batches(rows.sizes(), held.sizes)
+        if not (gone := _believable(rows.take(blocks), names, pull, held)).is_empty()
+    ]
+    if not parts:
+        return {}
+    days = pl.concat(parts).group_by("period").agg(pl.col("series_id").sort()).sort("period")
+    return {period: tuple(names) for period, names in days.iter_rows()}
+
+
+def _believable(rows: pl.DataFrame, names: tuple[str, ...], pull: Pull, held: Held) -> pl.DataFrame:
+    gone, lost = gone_cells(held.cells(names).within(pull).select(CELL), rows.select(CELL))
+    return gone.join(lost, on="series_id", how="anti")
+
+
+def questions(feed: Source, landed: Spool, pull: Pull, held: Held) -> list[Pull]:
+    """What to ask again, each period alone, before it is believed that it was withdrawn."""
+    alone = feed.asked.alone
+    if alone is None or held.sizes.keys().isdisjoint(pull.series):
+        return []
+    return [alone(names, period) for period, names in absences(landed, pull, held).items()]
+
+
+def require_absent(pull: Pull, alone: Pull, rows: pl.DataFrame, feed: str) -> None:
+    """Check that a period which an answer lacked does not come when it is asked for alone.
+
+    Args:
+        pull: what was asked first.
+        alone: the question for that period alone.
+        rows: series_id and period of what came then.
+        feed: name of the feed.
+
+    Raises:
+        IncompleteResponse: it comes, so the first answer was not all there is.
+    """
+    came = rows.filter(pl.col("series_id").is_in(alone.series), period=alone.first)
+    if came.is_empty():
+        return
+    raise IncompleteResponse(
+        feed,
+        f"{pull.name}: {alone.first} of {came['series_id'].sort()[0]} was not in the answer, "
+        "and comes when it is asked for alone",
+        "Nothing of this pull was used; the next run asks again",
+    )

@@ -1,18 +1,149 @@
-"""Fetch from files that ship with the project or belong to the user."""
+"""Validation of files: rows that break a rule are set aside, a rule about the whole blocks all.
+
+A file is all there is of its periods, and nobody asks it again tonight. So it is used whole or not
+at all, and the rules that say which look at the delivery, not at one series of it.
+"""
 
 from __future__ import annotations
 
-from cbi_pipeline.feeds import Request
-from cbi_pipeline.ingest._engine import Fetched
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+import polars as pl
+
+from cbi_pipeline.feeds import Pull, Source
+from cbi_pipeline.ingest._judged import ROW_COLUMNS, Judged, by_family, newest_periods
+from cbi_pipeline.ingest._land import Landed
+from cbi_pipeline.ingest._quarantine import describe_refusals
+from cbi_pipeline.ingest._read import read_pull, sourced
+from cbi_pipeline.ingest._screen import NO_REFUSALS
+from cbi_pipeline.ingest._stage import LandedPull, Spool
+from cbi_pipeline.ledger import Ledger
+from data_contracts.families import family
+from data_contracts.shape import findings
+from data_contracts.table_rules import (
+    RuleOutcome,
+    quarantined_share,
+    series_present,
+    shape_outcomes,
+)
 
 
-def read_file(request: Request) -> Fetched:
-    """Read the file a request names.
+class TableRuleBroken(RuntimeError):
+    """A rule about the whole delivery is broken; nothing of it was used."""
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file, judged."""
+
+    landed: LandedPull
+    good: pl.DataFrame
+    rejected: pl.DataFrame
+    duplicates: int
+
+    @property
+    def series(self) -> pl.DataFrame:
+        """Series of every row."""
+        rows = self.landed.rows
+        return rows.take(list(rows.blocks.members)).select("series_id")
+
+    @property
+    def refused(self) -> pl.DataFrame:
+        """Series of every row that was set aside."""
+        return self.rejected.unique("locator").select("series_id")
+
+    def spooled(self) -> Spool:
+        """Its good rows, as they are recorded."""
+        spool = Spool(self.landed.rows.blocks, self.landed.rows.folder)
+        spool.put(self.good.select(ROW_COLUMNS))
+        return spool
+
+    def complete(self, source: Source) -> tuple[str, ...]:
+        """Series it has every period of."""
+        # A row set aside is not a row withdrawn: such a series says nothing about absent periods.
+        doubtful = {*self.rejected["series_id"]}
+        named = () if source.adds else self.landed.complete
+        return tuple(name for name in named if name not in doubtful)
+
+    def answered(self, source: Source) -> Pull:
+        """The periods it speaks of."""
+        return _between(self.landed.pull, self.good["period"]) if source.adds else self.landed.pull
+
+
+def judge_files(
+    source: Source, landed: Landed, ledger: Ledger, refused: pl.DataFrame = NO_REFUSALS
+) -> Judged:
+    """Screen what lay in files.
+
+    Args:
+        source: whose files they are.
+        landed: what lay in them.
+        ledger: where their bytes lie.
+        refused: rows that were set aside when they were first judged, and stay so.
+    """
+    files = [_judged(source, one, ledger, landed.at, refused) for one in landed.pulls]
+    return Judged(
+        parts=tuple(one.spooled() for one in files),
+        rejected=pl.concat(one.rejected for one in files),
+        covered=tuple(one.answered(source) for one in files),
+        used=tuple(response for one in files for response in one.landed.responses),
+        faults=(),
+        confirmed=frozenset(),
+        counts={
+            "parsed": sum(len(one.series) for one in files),
+            "accepted": sum(len(one.good) for one in files),
+            "quarantined": sum(len(one.refused) for one in files),
+            "duplicates": sum(one.duplicates for one in files),
+            "ignored": sum(one.landed.ignored for one in files),
+        },
+        newest=by_family([newest_periods(one.good, source) for one in files]),
+        complete=tuple(one.complete(source) for one in files),
+        outcomes=_outcomes(source, files),
+    )
+
+
+def require(judged: Judged) -> None:
+    """Stop when a rule about the delivery is broken.
 
     Raises:
-        ValueError: the request names no file.
-        FileNotFoundError: the file is gone.
+        TableRuleBroken: names every broken rule with its finding, and the rows that were refused.
     """
-    if request.path is None:
-        raise ValueError(f"{request.url} names no file; it needs a network transport")
-    return Fetched(body=request.path.read_bytes(), headers=request.headers)
+    broken = [f"{one.rule}: {one.detail}" for one in judged.outcomes if not one.passed]
+    if broken:
+        refused = describe_refusals(judged.rejected)
+        raise TableRuleBroken("; ".join([*broken, *refused]) + ". Nothing of it was used")
+
+
+def _judged(
+    source: Source, landed: LandedPull, ledger: Ledger, now: datetime, refused: pl.DataFrame
+) -> _File:
+    parts = list(read_pull(source, landed, {}, now, refused))
+    rejected = pl.concat(part.screened.rejected for part in parts)
+    return _File(
+        landed=landed,
+        good=pl.concat(part.good for part in parts),
+        rejected=sourced(rejected, source, landed, ledger),
+        duplicates=sum(part.screened.duplicates for part in parts),
+    )
+
+
+def _outcomes(source: Source, files: Sequence[_File]) -> tuple[RuleOutcome, ...]:
+    numbered = [(one, pl.lit(number).alias("part")) for number, one in enumerate(files)]
+    good = pl.concat(
+        one.good.select(part, "series_id", "period", "value") for one, part in numbered
+    )
+    refused = pl.concat(one.refused.select(part, "series_id") for one, part in numbered)
+    shapes = {one.id: family(one.family).shape for one in source.series}
+    return (
+        quarantined_share(pl.concat(one.series for one in files), refused),
+        series_present(good, list(shapes)),
+        *shape_outcomes(findings(good, refused, shapes)),
+    )
+
+
+def _between(pull: Pull, periods: pl.Series) -> Pull:
+    first, last = periods.min() or pull.first, periods.max() or pull.first
+    assert isinstance(first, date) and isinstance(last, date)
+    return replace(pull, first=first, last=last)

@@ -13,12 +13,12 @@ from cbi_pipeline.feeds import (
     FeedError,
     MissingCredential,
     RejectedCredential,
+    Source,
     archive,
 )
-from cbi_pipeline.feeds.live import LiveFeed
 from cbi_pipeline.ingest._client import Client, Patience
-from cbi_pipeline.ingest._faults import Fault
-from cbi_pipeline.ingest._live import fault_log, live_feed, live_feeds, secret_of
+from cbi_pipeline.ingest._incidents import Fault
+from cbi_pipeline.ingest._sources import fault_log, live_feed, live_feeds, secret_of
 from cbi_pipeline.ledger import bind_warehouse
 from cbi_pipeline.settings import Settings
 from cbi_pipeline.warehouse import NothingPublished
@@ -125,7 +125,7 @@ def why_not_asked(settings: Settings, name: str) -> str | None:
     feed, secret = live_feed(settings, name), secret_of(settings, name)
     if settings.profile != "live":
         return f"the profile {settings.profile} rests on embedded records; CBI_PROFILE=live asks it"
-    need = feed.credential
+    need = feed.asked.credential
     if need is None or not need.required or (secret and secret.get_secret_value().strip()):
         return None
     if _newest(settings, feed):
@@ -136,7 +136,7 @@ def why_not_asked(settings: Settings, name: str) -> str | None:
     )
 
 
-def _stale_fault(feed: LiveFeed, age: FamilyAge) -> Fault:
+def _stale_fault(feed: Source, age: FamilyAge) -> Fault:
     if age.newest is None:
         return Fault(
             f"{feed.name} freshness",
@@ -172,7 +172,7 @@ def _archive_health(settings: Settings) -> FeedHealth:
 
 def _live_health(
     settings: Settings,
-    feed: LiveFeed,
+    feed: Source,
     probe: bool,
     patience: Patience | None,
     transport: httpx.BaseTransport | None,
@@ -200,7 +200,7 @@ def _live_health(
 
 def _key(
     settings: Settings,
-    feed: LiveFeed,
+    feed: Source,
     probe: bool,
     patience: Patience | None,
     transport: httpx.BaseTransport | None,
@@ -209,7 +209,7 @@ def _key(
     given: KeyState = "set" if secret and secret.get_secret_value().strip() else "not set"
     try:
         with Client(feed, secret, patience, transport) as client:
-            error = client.get(feed.probe)[1] if probe else None
+            error = client.get(feed.asked.probe)[1] if probe else None
             notices = tuple(client.notices)
     except MissingCredential as missing:
         return "missing", missing, ()
@@ -222,7 +222,7 @@ def _key(
     return ("accepted" if probe and error is None and given == "set" else given), error, notices
 
 
-def _ages(settings: Settings, feed: LiveFeed, newest: Mapping[str, date]) -> tuple[FamilyAge, ...]:
+def _ages(settings: Settings, feed: Source, newest: Mapping[str, date]) -> tuple[FamilyAge, ...]:
     # A family is as stale as the stalest of its series.
     oldest: dict[str, date] = {}
     for one in feed.series:
@@ -234,7 +234,7 @@ def _ages(settings: Settings, feed: LiveFeed, newest: Mapping[str, date]) -> tup
     )
 
 
-def _absent(feed: LiveFeed, newest: Mapping[str, date]) -> list[str]:
+def _absent(feed: Source, newest: Mapping[str, date]) -> list[str]:
     """Series without any value beside others of their family: their code may be wrong."""
     loaded = {one.family for one in feed.series if one.id in newest}
     absent = [one.id for one in feed.series if one.id not in newest and one.family in loaded]
@@ -249,7 +249,7 @@ def _age(name: str, newest: date | None, today: date) -> FamilyAge:
     return FamilyAge(name, newest, days, family(name).staleness.days)
 
 
-def _newest(settings: Settings, feed: LiveFeed | archive.Record) -> dict[str, date]:
+def _newest(settings: Settings, feed: Source | archive.Record) -> dict[str, date]:
     try:
         with bind_warehouse(settings).read() as store:
             rows = store.query(
@@ -263,7 +263,7 @@ def _newest(settings: Settings, feed: LiveFeed | archive.Record) -> dict[str, da
     return dict(rows.iter_rows())
 
 
-def _stale_words(feed: LiveFeed, age: FamilyAge) -> str:
+def _stale_words(feed: Source, age: FamilyAge) -> str:
     if age.newest is None:
         return (
             f"{feed.name}: nothing of {age.family} is held. Ask for it with `cbi feeds pull "

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 import polars as pl
 
-from cbi_pipeline.feeds import Feed, IncompleteResponse, Parsed, Request, csv_import
+from cbi_pipeline.feeds import IncompleteResponse, csv_import
 from cbi_pipeline.ingest._clock import require_clock
-from cbi_pipeline.ingest._engine import (
-    IngestReport,
-    Prepared,
-    commit,
-    land,
-    prepare,
-    require,
-)
-from cbi_pipeline.ingest._files import read_file
-from cbi_pipeline.ingest._live import live_feeds
-from cbi_pipeline.ingest._redate import correct_dates
+from cbi_pipeline.ingest._commit import IngestReport, commit
+from cbi_pipeline.ingest._files import judge_files, require
+from cbi_pipeline.ingest._judged import Judged
+from cbi_pipeline.ingest._land import land_files
+from cbi_pipeline.ingest._sources import live_feeds
 from cbi_pipeline.ledger import Ledger, bind_warehouse
 from cbi_pipeline.settings import Settings
 from cbi_pipeline.warehouse import NothingPublished, Store, Warehouse
-from data_contracts.own_history import OWN_HISTORY
-from data_contracts.reference import SERIES
 
 Mode = Literal["append", "replace"]
 
@@ -67,48 +57,21 @@ def import_csv(
     """
     if not file.is_file():
         raise FileNotFoundError(f"{file} is no file")
-    if unit not in OWN_HISTORY.bounds:
-        raise ValueError(f"unit {unit!r} is not known; units: {', '.join(OWN_HISTORY.bounds)}")
-    url = csv_import.address(file.name, series, unit, source)
+    own = csv_import.source(file.resolve(), series, unit, source, title=name, adds=mode == "append")
     settings.make_home()
     warehouse, ledger = bind_warehouse(settings), Ledger(settings.ledger_dir)
     warehouse.check()
     _require_own(settings, warehouse, series, unit)
-    known, now = _series(series, unit, source, name or series), datetime.now(UTC)
+    now = datetime.now(UTC)
     require_clock(ledger, csv_import.FEED, now)
-    corrected = correct_dates(ledger, warehouse, now)
-    feed = _feed(Request(url, file.resolve()), series, now, adds=mode == "append")
-    prepared = prepare(feed, land(feed, ledger, read_file, now), ledger, known, now)
-    require(prepared)
+    landed = land_files(own, ledger, now)
+    judged = judge_files(own, landed, ledger)
+    require(judged)
 
     def withdraws(store: Store) -> bool:
-        return _withdraws(store, series, prepared, mode)
+        return _withdraws(store, series, judged, mode)
 
-    report = commit(feed, prepared, ledger, warehouse, known, now, withdraws)
-    return replace(report, notices=corrected)
-
-
-def _feed(request: Request, series: str, now: datetime, *, adds: bool) -> Feed:
-    return Feed(
-        f"{csv_import.FEED}:{series}",
-        f"Own history of {series}",
-        lambda: [request],
-        read_at(now, adds=adds),
-        adds=adds,
-    )
-
-
-def read_at(now: datetime, *, adds: bool = False) -> Callable[[str, bytes], Parsed]:
-    """The parser of an import made at that instant, of a part of a history or the whole."""
-    return lambda url, body: _seen(csv_import.parse(url, body), now, adds)
-
-
-def _seen(parsed: Parsed, now: datetime, adds: bool) -> Parsed:
-    # A period that lies ahead gets no instant, and the contract refuses it.
-    past = pl.col("period") <= now.date()
-    instant = pl.lit(now).dt.cast_time_unit("us")
-    frame = parsed.frame.with_columns(available_at=pl.when(past).then(instant))
-    return Parsed(frame, parsed.ignored, () if adds else parsed.complete)
+    return commit(own, landed, judged, ledger, warehouse, withdraws)
 
 
 def _require_own(settings: Settings, warehouse: Warehouse, series: str, unit: str) -> None:
@@ -125,10 +88,10 @@ def _require_own(settings: Settings, warehouse: Warehouse, series: str, unit: st
         raise ValueError(f"{series} is held in {held}; convert the file or choose another id")
 
 
-def _withdraws(store: Store, series: str, prepared: Prepared, mode: Mode | None) -> bool:
+def _withdraws(store: Store, series: str, judged: Judged, mode: Mode | None) -> bool:
     """Whether periods that are held are to be withdrawn, because the file is all there is."""
     # A row set aside is not a row withdrawn: such a file withdraws nothing.
-    if mode == "append" or len(prepared.rejected):
+    if mode == "append" or not any(judged.complete):
         return False
     held = store.query(
         """
@@ -136,7 +99,7 @@ def _withdraws(store: Store, series: str, prepared: Prepared, mode: Mode | None)
         GROUP BY period HAVING max_by(status, version) <> 'withdrawn'""",
         [series],
     )
-    good = pl.concat(screened.good for _, _, screened in prepared.parts)
+    good = pl.concat(rows for rows, _ in judged.rows())
     gone = held.join(good, on="period", how="anti")["period"].sort()
     if gone.is_empty() or mode == "replace":
         return len(gone) > 0
@@ -147,18 +110,3 @@ def _withdraws(store: Store, series: str, prepared: Prepared, mode: Mode | None)
         "Nothing of it was used: say --append to keep them, or --replace if the file is the whole "
         "history and they are to be withdrawn",
     )
-
-
-def _series(series: str, unit: str, source: str, name: str) -> pl.DataFrame:
-    row = {
-        "series_id": series,
-        "family": OWN_HISTORY.name,
-        "name": name,
-        "unit": unit,
-        "frequency": OWN_HISTORY.frequency,
-        "dimensions": "{}",
-        "source": source.strip(),
-        "rights": OWN_HISTORY.rights,
-        "contract_version": OWN_HISTORY.version,
-    }
-    return pl.DataFrame([row], schema=SERIES.dtypes)

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import polars as pl
 
-from cbi_pipeline.feeds import Parsed, archive
-from cbi_pipeline.feeds.live import Answer, LiveFeed
-from cbi_pipeline.ingest._boundary import reading
-from cbi_pipeline.ingest._live import live_feeds
+from cbi_pipeline.feeds import Answer, Parsed, Source, archive
+from cbi_pipeline.ingest._incidents import reading
 from cbi_pipeline.ingest._read import metas
 from cbi_pipeline.ingest._screen import SeriesMeta, screen
+from cbi_pipeline.ingest._sources import live_feeds
 from cbi_pipeline.settings import load_settings
 
 
@@ -46,26 +45,18 @@ def parse_file(feed: str, path: Path, url: str | None = None) -> ParsedFile:
         FileNotFoundError: no such file.
         FeedError: the body is no answer of that feed.
     """
-    body = path.read_bytes()
-    if feed == "archive":
-        address = url or f"archive://{path.name}"
-        known = {
-            one.id: SeriesMeta(one.family, one.unit, (one.first, one.last))
-            for one in archive.series_of(archive.PACKAGED)
-        }
-        return _screened(archive.feed().parse(address, body), known)
-    live = _live(feed)
-    answer = Answer(url or live.probe, 200, {}, body)
+    source = _source(feed)
+    address = source.asked.probe if source.service is not None else f"{feed}://{path.name}"
     with reading(feed):
-        parsed = live.parse(answer)
-    return _screened(parsed, metas(live))
+        parsed = source.parse(Answer(url or address, 200, {}, path.read_bytes()))
+    return _screened(parsed, metas(source))
 
 
-def _live(feed: str) -> LiveFeed:
-    feeds = live_feeds(load_settings())
-    if feed not in feeds:
-        raise ValueError(f"no feed {feed!r}; feeds: archive, {', '.join(feeds)}")
-    return feeds[feed]
+def _source(name: str) -> Source:
+    sources = {archive.READER.name: archive.source()} | live_feeds(load_settings())
+    if name not in sources:
+        raise ValueError(f"no feed {name!r}; feeds: {', '.join(sources)}")
+    return sources[name]
 
 
 def _screened(parsed: Parsed, known: dict[str, SeriesMeta]) -> ParsedFile:

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from cbi_pipeline.feeds.live import Answer, LiveFeed
-from cbi_pipeline.ingest._night import LandedPull
+from cbi_pipeline.feeds import Answer, Source
 from cbi_pipeline.ingest._screen import Screened, SeriesMeta, screen
+from cbi_pipeline.ingest._stage import LandedPull
 from cbi_pipeline.ledger import Ledger, Response
 from data_contracts.decision import decision_at
 from data_contracts.table_rules import QUARANTINE_LIMIT
@@ -41,7 +41,7 @@ class ReadSeries:
 
 
 def read_pull(
-    feed: LiveFeed,
+    feed: Source,
     landed: LandedPull,
     held: Mapping[str, int],
     now: datetime,
@@ -58,15 +58,18 @@ def read_pull(
     """
     asked, before = metas(feed), _by_page(refused, landed.responses)
     for group, series in landed.rows.blocks.batches(landed.rows.sizes(), held):
-        parsed = _dated(landed.rows.take(group), list(held), now, feed.zone)
+        parsed = landed.rows.take(group)
+        if feed.closed is None:
+            parsed = _dated(parsed, list(held), now, feed.zone)
         if not landed.as_answered:
             # A service may send the newest first; no rule about a series reads the order of an
             # answer that is proven whole.
             parsed = parsed.sort("series_id", "period", maintain_order=True)
         followed = {name: asked[name] for name in series if name in asked}
-        screened = screen(parsed, followed, now, before)
+        screened = screen(parsed, followed, feed.closed or now, before)
         screened = _located(screened, landed.responses)
-        doubted = _refused_series(parsed, screened)
+        # A file is used whole or not at all: that is for the rules about the delivery to say.
+        doubted = _refused_series(parsed, screened) if feed.service is not None else {}
         good = screened.good.filter(~pl.col("series_id").is_in(doubted))
         yield ReadSeries(series, len(parsed), screened, doubted, good)
 
@@ -77,13 +80,13 @@ def answer_of(response: Response, ledger: Ledger) -> Answer:
     return Answer(response.url, response.status, headers, ledger.body(response))
 
 
-def metas(feed: LiveFeed) -> dict[str, SeriesMeta]:
+def metas(feed: Source) -> dict[str, SeriesMeta]:
     """What screening must know of the feed's series."""
-    return {one.id: SeriesMeta(one.family, one.unit) for one in feed.series}
+    return {one.id: SeriesMeta(one.family, one.unit, one.span) for one in feed.series}
 
 
 def sourced(
-    rejected: pl.DataFrame, feed: LiveFeed, landed: LandedPull, ledger: Ledger
+    rejected: pl.DataFrame, feed: Source, landed: LandedPull, ledger: Ledger
 ) -> pl.DataFrame:
     """Rejected rows with the source rows behind them, read again from the ledger."""
     place = ["response_id", "locator"]

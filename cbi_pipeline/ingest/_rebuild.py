@@ -10,18 +10,16 @@ import duckdb
 import polars as pl
 from pandera.errors import SchemaErrors
 
-from cbi_pipeline.feeds.live import LiveFeed
-from cbi_pipeline.ingest._again import Bytes, delivery, night
-from cbi_pipeline.ingest._deliver import write_night
-from cbi_pipeline.ingest._engine import END_OF_TIME, write_files
-from cbi_pipeline.ingest._held import Held
-from cbi_pipeline.ingest._judge import judge
-from cbi_pipeline.ingest._readmit import PLACE, judge_again, readmit
+from cbi_pipeline.feeds import Source
+from cbi_pipeline.ingest._commit import write
 from cbi_pipeline.ingest._redate import redate
+from cbi_pipeline.ingest._replay import Bytes, contracts_today, landed_then
+from cbi_pipeline.ingest._retry import PLACE, judge_again, readmit
+from cbi_pipeline.ingest._stage import END_OF_TIME, Held
+from cbi_pipeline.ingest._validate import judge
 from cbi_pipeline.ledger import Entry, Ledger, LedgerDamaged
 from cbi_pipeline.warehouse import Store, Warehouse, WarehouseError
 from data_contracts import CONTRACTS
-from data_contracts.families import FAMILIES
 
 #: Tables that follow from the ledger, and those that follow from them.
 REPLAYED = (
@@ -77,7 +75,7 @@ class Rebuilt:
 def rebuild(
     ledger: Ledger,
     warehouse: Warehouse,
-    feeds: Mapping[str, LiveFeed],
+    feeds: Mapping[str, Source],
     *,
     copied: Collection[str] = (),
     lossy: bool = False,
@@ -214,19 +212,14 @@ def _done_again(store: Store, entry: Entry, entries: Sequence[Entry], source: By
 
 
 def _again(store: Store, entry: Entry, entries: Sequence[Entry], source: Bytes) -> str:
-    if entry.question["kind"] == "files":
-        series, prepared = delivery(entry, source, source.refused(entry))
-        return write_files(
-            store, entry.feed, prepared, source.ledger, series, entry.seen_at, entry.txn_id
-        ).state
-    if entry.question["kind"] == "night":
-        feed, landed = night(entry, source)
-        held = Held.read(store, feed)
-        judged = judge(feed, landed, source.ledger, held, source.refused(entry), anew=False)
-        return write_night(store, feed, landed, judged, source.ledger, entry.txn_id).state
     if entry.question["kind"] == "clock":
         limit = datetime.fromisoformat(entry.question["dated_after"])
         return redate(store, entry.seen_at, limit, entry.txn_id)
+    if entry.question["kind"] != "retry":
+        feed, landed = landed_then(entry, source)
+        held = Held.read(store, feed)
+        judged = judge(feed, landed, source.ledger, held, source.refused(entry), anew=False)
+        return write(store, feed, landed, judged, source.ledger, entry.txn_id).state
     first = entries[entry.question["of"] - 1]
     told = entry.question["places"]
     places = pl.DataFrame(told, schema=dict.fromkeys(PLACE, pl.String), orient="row")
@@ -244,11 +237,6 @@ def _require_other_contracts(entry: Entry, state: str) -> None:
         "changed. The warehouse was left as it was; run `cbi ledger verify`, and rebuild with the "
         "version of this program that ingested it"
     )
-
-
-def contracts_today(entry: Entry) -> dict[str, str]:
-    """Today's version of the contracts an ingestion was judged under, as far as they exist."""
-    return {name: FAMILIES[name].version for name in entry.contracts if name in FAMILIES}
 
 
 def _state(store: Store) -> str:

@@ -13,7 +13,7 @@ from datetime import datetime
 import polars as pl
 
 from cbi_pipeline.ingest._clock import APART
-from cbi_pipeline.ingest._engine import END_OF_TIME
+from cbi_pipeline.ingest._stage import END_OF_TIME
 from cbi_pipeline.ledger import Entry, Ledger
 from cbi_pipeline.warehouse import NothingPublished, Store, Warehouse
 from data_contracts.ledger import TRANSACTION

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cbi_pipeline.ingest._clock import examine_acceptances
-from cbi_pipeline.ingest._engine import END_OF_TIME
-from cbi_pipeline.ingest._faults import FaultLog
+from cbi_pipeline.ingest._incidents import FaultLog
+from cbi_pipeline.ingest._stage import END_OF_TIME
 from cbi_pipeline.ledger import Ledger, standing_entries, verify_files
 from cbi_pipeline.warehouse import Store
 from data_contracts.ledger import RESPONSE

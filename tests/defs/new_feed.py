@@ -5,5 +5,5 @@ from dataclasses import replace
 from cbi_pipeline.feeds import eia
 
 
-def feed(base="http://127.0.0.1:9"):
-    return replace(eia.feed(base, eia.SERIES[:1]), name="river", title="River levels")
+def source(base="http://127.0.0.1:9"):
+    return replace(eia.source(base, eia.SERIES[:1]), name="river", title="River levels")

@@ -12,7 +12,7 @@ import pytest
 
 from cbi_pipeline.definitions import defs
 from cbi_pipeline.feeds import cftc, eia
-from cbi_pipeline.ingest import _client, _live, fault_log
+from cbi_pipeline.ingest import _client, _sources, fault_log
 from cbi_pipeline.settings import load_settings
 from cbi_pipeline.warehouse import Warehouse
 from tests.feed_servers.cftc_server import CftcServer, report_row
@@ -69,15 +69,15 @@ def hurried(monkeypatch):
     def feeds(settings):
         report = [one for one in cftc.SERIES if one.group == "legacy" and one.code == "067651"]
         found = (
-            eia.feed(
+            eia.source(
                 settings.feed_urls.get("eia", eia.BASE),
                 [one for one in eia.SERIES if one.code == "RWTC"],
             ),
-            cftc.feed(settings.feed_urls.get("cftc", cftc.BASE), report),
+            cftc.source(settings.feed_urls.get("cftc", cftc.BASE), report),
         )
         return {feed.name: replace(feed, per_second=10_000) for feed in found}
 
-    monkeypatch.setattr(_live, "live_feeds", feeds)
+    monkeypatch.setattr(_sources, "live_feeds", feeds)
     monkeypatch.setattr(_client, "Patience", lambda: HASTY)
 
 

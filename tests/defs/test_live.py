@@ -27,7 +27,7 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 def eia(monkeypatch):
     """Twenty sessions of WTI, the newest long public and still recent, and nothing else to ask."""
     asked = [one for one in feeds.eia.SERIES if one.code == "RWTC"]
-    monkeypatch.setattr(feeds.eia, "feed", partial(feeds.eia.feed, series=asked))
+    monkeypatch.setattr(feeds.eia, "source", partial(feeds.eia.source, series=asked))
     with EiaServer() as server:
         today = datetime.now(UTC).date()
         days = [today - timedelta(days=back) for back in range(40, 12, -1)]
@@ -207,7 +207,7 @@ def test_a_service_that_answers_well_with_old_news_is_stale_and_that_is_one_faul
 @pytest.mark.slow
 def test_a_series_of_which_nothing_ever_came_is_one_fault_with_its_name(tmp_path, eia, monkeypatch):
     asked = [one for one in feeds.eia.SERIES if one.code in ("RWTC", STORAGE)]
-    monkeypatch.setattr(feeds.eia, "feed", partial(feeds.eia.feed, series=asked))
+    monkeypatch.setattr(feeds.eia, "source", partial(feeds.eia.source, series=asked))
     one = with_key(tmp_path, eia)
     for _ in range(2):
         assert not checks(ingest(live_records("eia", "Prices"), one))["fresh"].passed

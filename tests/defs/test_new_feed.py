@@ -72,5 +72,5 @@ def test_a_module_that_is_not_there_is_named(tmp_path):
 
 def test_a_module_that_describes_another_feed_is_refused(tmp_path):
     settings = Settings(_env_file=None, catalogue_file=catalogue(tmp_path, "lake"))
-    with pytest.raises(CatalogueError, match=r"tests\.defs\.new_feed\.feed\(\).*named lake"):
+    with pytest.raises(CatalogueError, match=r"tests\.defs\.new_feed\.source\(\).*named lake"):
         live_feeds(settings)

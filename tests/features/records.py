@@ -1,6 +1,6 @@
 """The shipped records as observations, without a warehouse between."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 
 import polars as pl
@@ -17,8 +17,8 @@ CATALOGUE = load_catalogue()
 @lru_cache(maxsize=1)
 def observations() -> pl.DataFrame:
     """Every version of every archived series; a restated but equal value is no new version."""
-    feed = archive.feed()
-    frames = [feed.parse(r.url, r.path.read_bytes()).frame for r in feed.requests()]
+    files = archive.source().pulls({}, date.today())
+    frames = [archive.parse(one.url, one.path.read_bytes()).frame for one in files]
     parsed = pl.concat(frames).filter(
         pl.col("period").is_not_null(), pl.col("available_at").is_not_null()
     )

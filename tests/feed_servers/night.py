@@ -11,7 +11,7 @@ from cbi_pipeline import ingest
 from cbi_pipeline.feeds import cftc, eia
 from cbi_pipeline.feeds.cftc_series import SERIES as COT
 from cbi_pipeline.feeds.eia_series import SERIES as EIA
-from cbi_pipeline.feeds.live import LiveFeed
+from cbi_pipeline.feeds.source import Source
 from cbi_pipeline.ledger import Ledger
 from cbi_pipeline.warehouse import Warehouse
 from tests.feed_servers.server import FeedServer
@@ -26,7 +26,7 @@ FOREVER = datetime(2100, 1, 1, tzinfo=UTC)
 @dataclass
 class Installation:
     home: Path
-    feed: LiveFeed
+    feed: Source
     key: SecretStr | None
     patience: ingest.Patience = HASTY
     landed: ingest.Landed | None = None
@@ -79,7 +79,7 @@ class Installation:
 
 def eia_installation(home: Path, server, codes=("RWTC",), page=5000, key=None) -> Installation:
     series = [one for one in EIA if one.code in codes]
-    feed = eia.feed(server.url, series, page)
+    feed = eia.source(server.url, series, page)
     return Installation(home, unhurried(feed), SecretStr(key or server.key))
 
 
@@ -88,11 +88,11 @@ def cftc_installation(
 ):
     series = [one for one in COT if one.group == report and one.code in codes]
     key = SecretStr(token) if token else None
-    return Installation(home, unhurried(cftc.feed(server.base, series, page)), key)
+    return Installation(home, unhurried(cftc.source(server.base, series, page)), key)
 
 
-def unhurried(feed: LiveFeed) -> LiveFeed:
+def unhurried(feed: Source) -> Source:
     """The feed with a pace that a test can afford."""
     from dataclasses import replace
 
-    return replace(feed, per_second=10_000)
+    return replace(feed, service=replace(feed.asked, per_second=10_000))

@@ -307,7 +307,7 @@ def test_a_hole_left_long_ago_is_healed_by_the_rotating_deep_re_read(tmp_path):
         server.publisher.now = FIRST_NIGHT
         series = [replace(SERIES[0], since=day)]
         one = eia_installation(tmp_path / "home", server)
-        one.feed = unhurried(eia.feed(server.url, series))
+        one.feed = unhurried(eia.source(server.url, series))
         one.night(FIRST_NIGHT)
         assert hole not in one.values()
         server.publisher.publish(FIRST_NIGHT, "RWTC", hole, "51.00")

@@ -51,10 +51,10 @@ def asked(script, patience=SHORT, url="/"):
     outcome = []
 
     def ask():
-        feed = eia.feed(server.url)
+        feed = eia.source(server.url)
         with Client(feed, SecretStr("k" * 40), patience) as client:
             try:
-                outcome.append(client.get(feed.probe)[0])
+                outcome.append(client.get(feed.asked.probe)[0])
             except FeedError as error:
                 outcome.append(error)
 
@@ -331,7 +331,7 @@ def test_the_other_pulls_of_a_night_are_used_beside_one_that_crashes_a_decoder(t
         server.publisher.now = FIRST_NIGHT
         series = [one for one in SERIES if one.code in ("RWTC", "WCESTUS1")]
         key = SecretStr(server.key)
-        one = Installation(tmp_path / "home", unhurried(eia.feed(server.url, series)), key)
+        one = Installation(tmp_path / "home", unhurried(eia.source(server.url, series)), key)
         assert one.night(FIRST_NIGHT).accepted
         assert one.errors() == {"UnexpectedShape"}
         assert "no Unicode" in one.problem()

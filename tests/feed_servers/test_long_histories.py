@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from cbi_pipeline.feeds import eia
 from cbi_pipeline.feeds.eia_series import SERIES
-from cbi_pipeline.ingest import _judge, _spool, rebuild
+from cbi_pipeline.ingest import _judged, _stage, rebuild
 from tests.feed_servers.eia_server import EiaServer
 from tests.feed_servers.night import eia_installation
 
 CODES = ("RWTC", "RBRTE", "RNGWHHD", "EER_EPD2F_PF4_Y35NY_DPG")
 TABLES = ("raw.observation", "quarantine.row", "ref.release", "ledger.txn", "ref.series")
-LIMITS = ((_spool, "MANY", 25), (_judge, "MANY", 25), (_spool, "_PENDING", 50))
+LIMITS = ((_stage, "MANY", 25), (_judged, "MANY", 25), (_stage, "_PENDING", 50))
 BEGIN = datetime(2020, 4, 20, 3, 0, tzinfo=UTC)
 NIGHTS = (0, 20)
 
@@ -64,13 +64,13 @@ def test_nights_judged_in_parts_leave_the_tables_that_whole_ones_leave(tmp_path,
     pending=st.integers(1, 9),
 )
 def test_rows_put_down_come_back_by_block_in_their_order(tmp_path_factory, frames, pending):
-    feed = eia.feed(series=[one for one in SERIES if one.code in CODES])
+    feed = eia.source(series=[one for one in SERIES if one.code in CODES])
     pull = feed.pulls({}, date(2020, 6, 4))[0]
-    blocks = _spool.Blocks.of(feed, pull)
-    spool = _spool.Spool(blocks, tmp_path_factory.getbasetemp())
+    blocks = _stage.Blocks.of(feed, pull)
+    spool = _stage.Spool(blocks, tmp_path_factory.getbasetemp())
     rows = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_spool, "_PENDING", pending)
+        patch.setattr(_stage, "_PENDING", pending)
         for names in frames:
             new = [(f"EIA.{name}", len(rows) + place) for place, name in enumerate(names)]
             spool.put(pl.DataFrame(new, {"series_id": pl.String, "place": pl.Int64}, orient="row"))

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from cbi_pipeline.feeds import cftc, eia
 from cbi_pipeline.feeds.cftc_series import SERIES as COT
 from cbi_pipeline.feeds.eia_series import SERIES
-from cbi_pipeline.feeds.live import ADDRESS_LIMIT
+from cbi_pipeline.feeds.windows import ADDRESS_LIMIT
 from tests.feed_servers.conftest import FIRST_NIGHT
 from tests.feed_servers.eia_server import EiaServer
 from tests.feed_servers.night import Installation, unhurried
@@ -46,14 +46,14 @@ def installed(home, server, number):
             at = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=6)
             server.publisher.publish(at, code, day, f"{40_000 + day.day}")
     server.publisher.now = FIRST_NIGHT
-    feed = unhurried(eia.feed(server.url, many(number)))
+    feed = unhurried(eia.source(server.url, many(number)))
     return Installation(home, feed, SecretStr(server.key))
 
 
 @pytest.mark.parametrize("number", [1, 22, 400, 2000])
 @pytest.mark.parametrize("is_held", [False, True])
 def test_every_series_is_asked_for_once_in_addresses_that_are_not_too_long(number, is_held):
-    feed = eia.feed("https://api.eia.gov/v2", many(number))
+    feed = eia.source("https://api.eia.gov/v2", many(number))
     held = {one.id: TODAY for one in feed.series} if is_held else {}
     pulls = [pull for pull in feed.pulls(held, TODAY) if pull.last is None]
     assert max(len(pull.url) for pull in pulls) <= ADDRESS_LIMIT
@@ -71,18 +71,18 @@ def test_columns_of_one_market_are_asked_for_together():
         for number in range(2000)
         for column in columns
     ]
-    feed = cftc.feed("https://publicreporting.cftc.gov", series)
+    feed = cftc.source("https://publicreporting.cftc.gov", series)
     pulls = feed.pulls({}, TODAY)
     assert len(pulls) > 1
     assert all(len(pull.url) <= ADDRESS_LIMIT for pull in pulls)
-    assert all(len(feed.count_url(pull)) <= ADDRESS_LIMIT for pull in pulls)
+    assert all(len(feed.asked.count_url(pull)) <= ADDRESS_LIMIT for pull in pulls)
     asked = [{name.split(".")[2] for name in pull.series} for pull in pulls]
     assert sum(map(len, asked)) == len(set().union(*asked)) == 2000
     assert sum(len(pull.series) for pull in pulls) == len(series)
 
 
 def test_the_series_that_ship_are_asked_for_in_one_question_a_group():
-    for feed in (eia.feed(), cftc.feed()):
+    for feed in (eia.source(), cftc.source()):
         groups = {(one.group, one.frequency) for one in feed.series}
         assert len(feed.pulls({}, TODAY)) == len(groups)
 

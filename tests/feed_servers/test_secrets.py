@@ -121,7 +121,7 @@ def test_an_exception_that_names_the_signed_address_is_masked_and_not_chained(se
         ingest.Client(feed, SecretStr(SENTINEL), patience, Breaking()) as client,
         pytest.raises(FeedError) as caught,
     ):
-        client.get(feed.probe)
+        client.get(feed.asked.probe)
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
     shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value)
@@ -132,4 +132,4 @@ def test_a_key_is_never_sent_in_the_clear_to_another_machine(server):
     from cbi_pipeline.feeds import eia
 
     with pytest.raises(ValueError, match="is not https"):
-        ingest.Client(eia.feed("http://api.eia.gov/v2"), SecretStr("k" * 40))
+        ingest.Client(eia.source("http://api.eia.gov/v2"), SecretStr("k" * 40))

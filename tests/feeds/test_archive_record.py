@@ -23,15 +23,18 @@ FILES = [
 ]
 
 
+def files(folder=archive.PACKAGED):
+    """The files that the archive of a folder asks to be opened."""
+    return archive.source(folder).pulls({}, date.today())
+
+
 def test_the_shipped_archive_is_whole_and_unmodified():
     assert [file.name for file in archive.verify()] == FILES
     assert archive.read_record().modified == ()
 
 
 def test_files_are_read_in_recorded_order_so_issues_come_in_theirs():
-    assert [request.url for request in archive.feed().requests()] == [
-        f"archive://{name}" for name in FILES
-    ]
+    assert [pull.url for pull in files()] == [f"archive://{name}" for name in FILES]
 
 
 def test_shipped_files_are_compact():
@@ -45,10 +48,7 @@ def test_recorded_row_counts_are_those_of_the_files():
 
 
 def test_the_clock_is_the_last_instant_at_which_a_value_became_public():
-    feed = archive.feed()
-    frames = [
-        feed.parse(request.url, request.path.read_bytes()).frame for request in feed.requests()
-    ]
+    frames = [archive.parse(pull.url, pull.path.read_bytes()).frame for pull in files()]
     assert archive.read_record().clock == pl.concat(frames)["available_at"].max()
     assert archive.read_record().clock == datetime(2020, 2, 12, 15, 30, tzinfo=UTC)
 
@@ -57,7 +57,7 @@ def test_the_clock_is_the_last_instant_at_which_a_value_became_public():
 def test_a_deleted_file_is_named_and_nothing_is_offered(archive_dir, name):
     (archive_dir / name).unlink()
     with pytest.raises(ArchiveFileMissing, match=name):
-        archive.feed(archive_dir).requests()
+        files(archive_dir)
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from cbi_pipeline.feeds import UnexpectedShape, cftc
-from cbi_pipeline.feeds.live import Answer
+from cbi_pipeline.feeds.source import Answer
 from cbi_pipeline.ingest import SeriesMeta, screen
 from data_contracts.cftc import measures
 from data_contracts.cftc_release import cftc_weekly

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cbi_pipeline.feeds import eia_page
-from cbi_pipeline.feeds.live import Answer
+from cbi_pipeline.feeds.source import Answer
 from tests.feeds.test_eia_rows import ODD, PERIODS, TEXTS
 
 cells = st.sampled_from([*TEXTS, *ODD, 'with "quotes" and \\u00e9: é'])

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cbi_pipeline.feeds import eia
-from cbi_pipeline.feeds.live import Answer
+from cbi_pipeline.feeds.source import Answer
 from data_contracts.families import family
 
-CODES = {one.code: one for one in eia.feed().series}
+CODES = {one.code: one for one in eia.source().series}
 TEXTS = ["25.78", ".833", "-36.98", "5.", "+5", "1e3", "1e999", "nan", "inf", " 1", "1 ", ""]
 TEXTS += ["W", "NA", "--", None, "dear", "1,000", "0x1", "1_0", "-", ".", "e5", "\u0661"]
 ODD = [25.78, 7, [1], {"a": 1}, True]

@@ -48,7 +48,6 @@ class Pipe:
     home: Path
     archive_dir: Path
     seen_at: datetime = CLOCK
-    known_until: datetime = CLOCK
 
     @property
     def ledger(self) -> Ledger:
@@ -58,26 +57,12 @@ class Pipe:
     def warehouse(self) -> Warehouse:
         return Warehouse(self.home / "warehouse")
 
-    def land(self):
-        feed = archive.feed(self.archive_dir)
-        return ingest.land(feed, self.ledger, ingest.read_file, CLOCK)
-
-    def prepare(self, responses):
-        feed = archive.feed(self.archive_dir)
-        series = ingest.archive_series(self.archive_dir)
-        return ingest.prepare(feed, responses, self.ledger, series, self.known_until)
-
     def run(self) -> ingest.IngestReport:
-        prepared = self.prepare(self.land())
-        ingest.require(prepared)
-        return ingest.commit(
-            archive.feed(self.archive_dir),
-            prepared,
-            self.ledger,
-            self.warehouse,
-            ingest.archive_series(self.archive_dir),
-            self.seen_at,
-        )
+        source = archive.source(self.archive_dir)
+        landed = ingest.land_files(source, self.ledger, self.seen_at)
+        judged = ingest.judge_files(source, landed, self.ledger)
+        ingest.require(judged)
+        return ingest.commit(source, landed, judged, self.ledger, self.warehouse)
 
     def table(self, name: str) -> pl.DataFrame:
         with self.warehouse.read() as store:

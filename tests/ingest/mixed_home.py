@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from cbi_pipeline import ingest
-from cbi_pipeline.feeds.live import LiveFeed
+from cbi_pipeline.feeds.source import Source
 from cbi_pipeline.ledger import Ledger
 from cbi_pipeline.settings import Settings
 from cbi_pipeline.warehouse import Warehouse
@@ -39,7 +39,7 @@ class Home:
     """A ledger and a warehouse, and the live feeds whose answers lie in them."""
 
     root: Path
-    feeds: dict[str, LiveFeed]
+    feeds: dict[str, Source]
 
     @property
     def ledger(self) -> Ledger:
@@ -88,7 +88,7 @@ def tell(eia: EiaServer, night: int, day: date, text: str | None) -> None:
     eia.publisher.publish(NIGHT + timedelta(days=night), "RBRTE", day, text)
 
 
-def live_nights(home: Path, eia: EiaServer, cftc: CftcServer, nights: int) -> dict[str, LiveFeed]:
+def live_nights(home: Path, eia: EiaServer, cftc: CftcServer, nights: int) -> dict[str, Source]:
     """Ask both services night after night; a revision, a refusal and a withdrawal come along."""
     brent = eia_installation(home, eia, codes=("RBRTE",))
     report = cftc_installation(home, cftc)

@@ -154,9 +154,11 @@ def test_too_many_refused_rows_block_the_whole_delivery(fresh):
 
 
 def test_a_series_without_any_row_blocks_the_whole_delivery(fresh):
-    prepared = fresh.prepare(fresh.land()[1:])
+    whole = archive.source(fresh.archive_dir)
+    part = replace(whole, pulls=lambda held, today: whole.pulls(held, today)[1:])
+    landed = ingest.land_files(part, fresh.ledger, fresh.seen_at)
     with pytest.raises(ingest.TableRuleBroken, match=r"series_present.*EIA\.RWTC"):
-        ingest.require(prepared)
+        ingest.require(ingest.judge_files(part, landed, fresh.ledger))
 
 
 def test_a_deleted_file_stops_the_ingestion_and_is_named(fresh):
@@ -227,7 +229,7 @@ def test_a_new_contract_version_screens_the_same_bytes_again(pipe, monkeypatch):
         EIA_SPOT_DAILY, version="2.0.0", bounds={"USD/bbl": (-500.0, 77.0)}, release=None
     )
     monkeypatch.setitem(FAMILIES, "eia_spot_daily", stricter)
-    monkeypatch.setattr("cbi_pipeline.ingest._engine.quarantined_share", _allow)
+    monkeypatch.setattr("cbi_pipeline.ingest._files.quarantined_share", _allow)
     before = pipe.table("raw.observation")
     report = pipe.run()
     rows = pipe.table("quarantine.row")

@@ -437,7 +437,7 @@ def test_one_feeds_fault_is_not_anothers_and_a_torn_line_is_forgotten(tmp_path):
 
 
 def test_every_live_commodity_is_priced_by_a_followed_series_in_its_unit():
-    units = {one.id: one.unit for one in eia.feed().series}
+    units = {one.id: one.unit for one in eia.source().series}
     commodities = load_catalogue(profile="live").commodities
     assert len(commodities) == 8
     assert {one.price_series: one.unit for one in commodities}.items() <= units.items()

@@ -16,7 +16,7 @@ INSTANTS = [text for text in expected()["ledger"] if text != "end"]
 
 @pytest.fixture(scope="module")
 def rebuilt(tmp_path_factory) -> Home:
-    feeds = {one.name: one for one in (eia.feed(NOWHERE, EIA), cftc.feed(NOWHERE, COT))}
+    feeds = {one.name: one for one in (eia.source(NOWHERE, EIA), cftc.source(NOWHERE, COT))}
     home = Home(unpack_ledger(tmp_path_factory.mktemp("old")), feeds)
     home.rebuild()
     return home

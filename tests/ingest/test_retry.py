@@ -196,6 +196,7 @@ def test_the_same_archive_again_finds_a_retried_row_in_its_place(fresh, looser):
     looser()
     home.retry("bounds", LATER)
     before = home.table("raw.observation")
+    fresh.seen_at = LATER
     fresh.run()
     assert home.table("raw.observation").equals(before)
     assert fates(home) == [("bounds", "accepted")]

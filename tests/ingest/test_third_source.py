@@ -9,12 +9,19 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 
-from cbi_pipeline.feeds.feed import PARSED_SCHEMA, Parsed
-from cbi_pipeline.feeds.live import Answer, LiveFeed, LiveSeries, Pull
+from cbi_pipeline.feeds.source import (
+    PARSED_SCHEMA,
+    Answer,
+    Parsed,
+    Pull,
+    Series,
+    Service,
+    Source,
+)
 from tests.feed_servers.night import Installation
 from tests.feed_servers.server import FeedServer, Reply
 
-SERIES = LiveSeries(
+SERIES = Series(
     id="HAFEN.DIESEL",
     code="DIESEL",
     family="own_history",
@@ -54,25 +61,27 @@ class OnePage:
         return None
 
 
-def harbour_feed(base: str) -> LiveFeed:
+def harbour_feed(base: str) -> Source:
     def pulls(held, today):
         newest = held.get(SERIES.id)
         first = newest - timedelta(days=30) if newest else SERIES.since
         return [Pull("kurse", f"{base}/kurse?ab={first}", (SERIES.id,), first)]
 
-    return LiveFeed(
+    return Source(
         name="hafen",
         title="Harbour prices",
-        base=base,
         zone=ZoneInfo("Asia/Tokyo"),
-        credential=None,
-        per_second=1000,
         series=(SERIES,),
         pulls=pulls,
-        proof=lambda pull: OnePage(),
-        refusal=lambda answer: None,
         parse=parse,
-        probe=f"{base}/kurse?ab=2020-06-01",
+        service=Service(
+            base=base,
+            credential=None,
+            per_second=1000,
+            proof=lambda pull: OnePage(),
+            refusal=lambda answer: None,
+            probe=f"{base}/kurse?ab=2020-06-01",
+        ),
     )
 
 

@@ -12,12 +12,12 @@ PATIENT = Patience(first_wait=0.01, longest_wait=0.1, total=30.0, attempts=5)
 
 
 def asked(base: str) -> FeedUnavailable:
-    feed = eia.feed(base)
+    feed = eia.source(base)
     with (
         Client(feed, SecretStr("k" * 40), PATIENT) as client,
         pytest.raises(FeedUnavailable) as caught,
     ):
-        client.get(feed.probe)
+        client.get(feed.asked.probe)
     return caught.value
 
 

@@ -12,14 +12,11 @@ from cbi_pipeline.defs.checks import not_asked
 from cbi_pipeline.feeds import archive
 from cbi_pipeline.ingest import (
     IngestReport,
-    Prepared,
-    archive_series,
+    Judged,
     commit,
-    correct_dates,
-    land,
+    judge_files,
+    land_files,
     live_feeds,
-    prepare,
-    read_file,
     require,
     require_clock,
 )
@@ -76,17 +73,14 @@ def archive_records(pipeline: dg.ResourceParam[Pipeline]) -> Iterator[Event]:
     _refuse_a_live_home(pipeline)
     pipeline.warehouse.check()
     folder = pipeline.settings.archive_dir
-    feed, series = archive.feed(folder), archive_series(folder)
-    record, seen_at = archive.read_record(folder), pipeline.now()
-    require_clock(pipeline.ledger, feed.name, seen_at)
-    correct_dates(pipeline.ledger, pipeline.warehouse, seen_at)
-    responses = land(feed, pipeline.ledger, read_file, seen_at)
-    yield landed(responses, record.modified)
-    # A closed record tells of nothing that was public later than its own last instant.
-    prepared = prepare(feed, responses, pipeline.ledger, series, record.clock)
-    yield from judged(prepared)
-    require(prepared)
-    report = commit(feed, prepared, pipeline.ledger, pipeline.warehouse, series, seen_at)
+    source, seen_at = archive.source(folder), pipeline.now()
+    require_clock(pipeline.ledger, source.name, seen_at)
+    files = land_files(source, pipeline.ledger, seen_at)
+    yield landed(files.responses, archive.read_record(folder).modified)
+    verdict = judge_files(source, files, pipeline.ledger)
+    yield from judged(verdict)
+    require(verdict)
+    report = commit(source, files, verdict, pipeline.ledger, pipeline.warehouse)
     yield committed(RAW, report)
 
 
@@ -128,9 +122,9 @@ def landed(
     )
 
 
-def judged(prepared: Prepared) -> Iterator[dg.AssetCheckResult]:
+def judged(verdict: Judged) -> Iterator[dg.AssetCheckResult]:
     """What the row rules and the table rules found, before anything is written."""
-    rejected = prepared.rejected
+    rejected = verdict.rejected
     reasons = rejected.group_by("series_id", "rule").len("rows").sort("series_id", "rule")
     yield dg.AssetCheckResult(
         check_name=ROW_RULES.name,
@@ -140,7 +134,7 @@ def judged(prepared: Prepared) -> Iterator[dg.AssetCheckResult]:
         description=set_aside(reasons) or "every row kept them",
         metadata={"set aside": metadata.table(reasons)},
     )
-    for outcome in prepared.outcomes:
+    for outcome in verdict.outcomes:
         yield dg.AssetCheckResult(
             check_name=outcome.rule,
             asset_key=RAW,

@@ -110,7 +110,6 @@ def _checks(raw: dg.AssetKey) -> list[dg.AssetCheckSpec]:
 
 def arrived(landing: dg.AssetKey, landed: Landed) -> dg.MaterializeResult[None]:
     """What was asked and what came."""
-    answers = [response for pull in landed.pulls for response in pull.responses]
     pulls = pl.DataFrame(
         {
             "pull": [pull.pull.name for pull in landed.pulls],
@@ -124,7 +123,7 @@ def arrived(landing: dg.AssetKey, landed: Landed) -> dg.MaterializeResult[None]:
         metadata={
             "asked": landed.requests,
             "whole pulls": metadata.table(pulls),
-            "bytes": sum(response.bytes for response in answers),
+            "bytes": sum(response.bytes for response in landed.responses),
             "faults": len(landed.faults),
             "notices": "; ".join(landed.notices) or "none",
         },

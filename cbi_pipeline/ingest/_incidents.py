@@ -1,4 +1,4 @@
-"""Open faults of the live feeds: an append-only log of what broke, when, and when it healed.
+"""What goes wrong with a source, and an append-only log of what broke, when, and when it healed.
 
 A feed has one open fault at most, however many pulls it touches, so that a night gone wrong is
 one alert and its recovery one more. A run that changes nothing writes nothing.
@@ -7,7 +7,8 @@ one alert and its recovery one more. A run that changes nothing writes nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +16,8 @@ from typing import Literal
 
 from pydantic import AwareDatetime, TypeAdapter
 
-from cbi_pipeline.feeds import FeedError
+from cbi_pipeline.feeds import FeedError, UnexpectedShape
+from cbi_pipeline.ingest._transport import redacted
 from cbi_pipeline.ledger import Readings, append_line, examine_documents, read_documents
 
 
@@ -69,6 +71,8 @@ class FaultEvent:
 
 
 _EVENT = TypeAdapter(FaultEvent)
+#: Characters of an error that are kept.
+_LONGEST = 300
 
 
 class FaultLog:
@@ -134,3 +138,35 @@ class FaultLog:
 def _alike(faults: Sequence[Fault]) -> list[tuple[str, str, tuple[str, ...]]]:
     # The same failure in other words is no news; other answers that must not be used are.
     return sorted({(fault.scope, fault.error, fault.response_ids) for fault in faults})
+
+
+@contextmanager
+def reading(feed: str, secrets: tuple[str, ...] = ()) -> Iterator[None]:
+    """Turn any exception of a block that reads an answer into a fault with the feed's name.
+
+    A service, or somebody on the way to it, may send what nobody thought of. The other pulls and
+    feeds of a night must not end with it.
+
+    Args:
+        feed: name of the feed.
+        secrets: spellings to mask, where the answer may still hold the key.
+
+    Raises:
+        FeedError: the block raised it.
+        UnexpectedShape: the block raised anything else.
+    """
+    try:
+        yield
+    except FeedError:
+        raise
+    except Exception as error:
+        words = redacted(_words(error), secrets)[:_LONGEST]
+        raise UnexpectedShape(
+            feed,
+            f"the answer cannot be read ({words})",
+            "Nothing of it was used. `cbi feeds parse` reads a recorded answer by itself",
+        ) from None
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".encode(errors="replace").decode()

@@ -9,18 +9,17 @@ import httpx
 from pydantic import SecretStr
 
 from cbi_pipeline.catalogue import PACKAGED, Catalogue, CatalogueError, FeedEntry, load_feeds
+from cbi_pipeline.feeds import Source
 from cbi_pipeline.feeds.archive_rows import FEED as ARCHIVE
-from cbi_pipeline.feeds.live import LiveFeed
 from cbi_pipeline.ingest._client import Patience
-from cbi_pipeline.ingest._deliver import deliver
-from cbi_pipeline.ingest._engine import IngestReport
-from cbi_pipeline.ingest._faults import FaultLog
-from cbi_pipeline.ingest._night import Landed, land_night
+from cbi_pipeline.ingest._commit import IngestReport, deliver
+from cbi_pipeline.ingest._incidents import FaultLog
+from cbi_pipeline.ingest._land import Landed, land_night
 from cbi_pipeline.ledger import Ledger, bind_warehouse
 from cbi_pipeline.settings import Settings, SettingsError
 
 
-def live_feeds(settings: Settings) -> dict[str, LiveFeed]:
+def live_feeds(settings: Settings) -> dict[str, Source]:
     """The live feeds by name, at the addresses the settings give.
 
     Raises:
@@ -30,24 +29,24 @@ def live_feeds(settings: Settings) -> dict[str, LiveFeed]:
     return {entry.name: _feed(entry, settings) for entry in load_feeds(settings.catalogue_file)}
 
 
-def _feed(entry: FeedEntry, settings: Settings) -> LiveFeed:
+def _feed(entry: FeedEntry, settings: Settings) -> Source:
     where = f"{settings.catalogue_file or PACKAGED}, [feed.{entry.name}]"
     given = [settings.feed_urls[entry.name]] if entry.name in settings.feed_urls else []
     try:
-        feed = import_module(entry.module).feed(*given)
+        feed = import_module(entry.module).source(*given)
     except Exception as error:
         # The module may be a user's own: whatever it fails with, the entry that names it is said.
         raise CatalogueError(
             f"{where}: module = {entry.module!r} cannot be used: {type(error).__name__}: {error}"
         ) from error
-    if not isinstance(feed, LiveFeed) or feed.name != entry.name:
+    if not isinstance(feed, Source) or feed.service is None or feed.name != entry.name:
         raise CatalogueError(
-            f"{where}: {entry.module}.feed() describes no live feed named {entry.name}"
+            f"{where}: {entry.module}.source() describes no service named {entry.name}"
         )
     return feed
 
 
-def live_feed(settings: Settings, name: str) -> LiveFeed:
+def live_feed(settings: Settings, name: str) -> Source:
     """The live feed of that name.
 
     Raises:
@@ -71,7 +70,7 @@ def pricing_feeds(settings: Settings, catalogue: Catalogue) -> tuple[str, ...]:
 
 def secret_of(settings: Settings, name: str) -> SecretStr | None:
     """The key of a live feed; None when it is not set or it takes none."""
-    need = live_feed(settings, name).credential
+    need = live_feed(settings, name).asked.credential
     return settings.secret(need.setting) if need is not None else None
 
 

@@ -1,34 +1,33 @@
-"""One night of a live feed: ask what is due, land it, and see whether it is all there."""
+"""Landing: ask a service what is due or open files, store the bytes, see that all is there."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Self
 
 import httpx
-import polars as pl
 from pydantic import SecretStr
 
 from cbi_pipeline.feeds import (
+    Answer,
     FeedError,
     FeedUnavailable,
     IncompleteResponse,
     MissingCredential,
     Parsed,
+    Pull,
     RateLimited,
     RejectedCredential,
+    Source,
 )
-from cbi_pipeline.feeds.live import Answer, LiveFeed, Pull
-from cbi_pipeline.ingest._absent import questions, require_absent
-from cbi_pipeline.ingest._boundary import reading
 from cbi_pipeline.ingest._client import Client, Patience
 from cbi_pipeline.ingest._clock import Witness
-from cbi_pipeline.ingest._faults import Fault
-from cbi_pipeline.ingest._held import Cells, Held
-from cbi_pipeline.ingest._spool import Blocks, Spool
+from cbi_pipeline.ingest._doubt import questions, require_absent
+from cbi_pipeline.ingest._incidents import Fault, reading
+from cbi_pipeline.ingest._read import answer_of
+from cbi_pipeline.ingest._stage import END_OF_TIME, Cells, Held, LandedPull
 from cbi_pipeline.ledger import Ledger, Response
 from cbi_pipeline.warehouse import Warehouse
 
@@ -40,58 +39,8 @@ _FEED_WIDE = (MissingCredential, RejectedCredential, RateLimited, FeedUnavailabl
 
 
 @dataclass(frozen=True, slots=True)
-class LandedPull:
-    """One pull whose pages are all there.
-
-    Attributes:
-        pull: what was asked.
-        responses: its pages, as they lie in the ledger.
-        rows: the rows of all pages in turn, the number of the page before each ``locator``, their
-            ``row_json`` left empty: source rows are long, and few are ever looked at.
-        ignored: number of source rows that are no observations.
-        as_answered: whether rows are judged in the order in which they came, as nights were that
-            earlier versions of this program recorded, and not in the order of their periods.
-    """
-
-    pull: Pull
-    responses: tuple[Response, ...]
-    rows: Spool
-    ignored: int
-    as_answered: bool = False
-
-    @classmethod
-    def of(
-        cls,
-        feed: LiveFeed,
-        pull: Pull,
-        ledger: Ledger,
-        pages: Iterable[tuple[Response, Parsed]],
-        *,
-        as_answered: bool = False,
-    ) -> Self:
-        """A pull of these pages."""
-        rows, ignored = Spool(Blocks.of(feed, pull), ledger.root), 0
-        responses: list[Response] = []
-        for response, parsed in pages:
-            rows.put(
-                parsed.frame.with_columns(
-                    locator=pl.format("{} {}", pl.lit(len(responses)), "locator"),
-                    row_json=pl.lit(""),
-                )
-            )
-            responses.append(response)
-            ignored += sum(parsed.ignored.values())
-        return cls(pull, tuple(responses), rows, ignored, as_answered)
-
-    def fault(self, error: FeedError) -> Fault:
-        """The fault an error in its answers makes, which were landed and are not used."""
-        ids = [response.response_id for response in self.responses]
-        return Fault.of(error, self.pull.name, ids)
-
-
-@dataclass(frozen=True, slots=True)
 class Landed:
-    """What a night brought.
+    """What a night brought, or what lay in files.
 
     Attributes:
         feed: feed asked.
@@ -111,9 +60,14 @@ class Landed:
     requests: int = 0
     has_witness: bool = False
 
+    @property
+    def responses(self) -> tuple[Response, ...]:
+        """Every answer of its complete pulls."""
+        return tuple(response for pull in self.pulls for response in pull.responses)
+
     def unused(self, error: FeedError) -> Landed:
         """The same night, nothing of which may be used."""
-        ids = [one.response_id for pull in self.pulls for one in pull.responses]
+        ids = [one.response_id for one in self.responses]
         ids += [name for fault in self.faults for name in fault.response_ids]
         return replace(self, pulls=(), faults=(Fault.of(error, "*", ids),))
 
@@ -129,7 +83,7 @@ class _Landing:
         says_new: whether they say anything new, where the service is to count them.
     """
 
-    feed: LiveFeed
+    feed: Source
     client: Client
     ledger: Ledger
     now: datetime
@@ -165,7 +119,8 @@ class _Landing:
             pull: what to ask.
             known: cells held already, where the service is to count its rows if they differ.
         """
-        proof = self.feed.proof(pull)
+        service = self.feed.asked
+        proof = service.proof(pull)
         # The next page is on its way and on the disk while this one is read.
         with ThreadPoolExecutor(1) as ahead:
             coming: Future[tuple[Response, Answer]] | None = ahead.submit(self.ask, pull.url)
@@ -176,15 +131,50 @@ class _Landing:
                 coming = ahead.submit(self.ask, next_url) if next_url is not None else None
                 with reading(self.feed.name):
                     parsed = self.feed.parse(answer)
-                    rows = self.feed.rows_in(answer) if self.feed.rows_in is not None else 0
+                    rows = service.rows_in(answer) if service.rows_in is not None else 0
                 if known is not None:
                     self.rows += rows
                     self.says_new = self.says_new or len(known.news(parsed.frame)) > 0
                 yield response, parsed
 
 
+def land_files(source: Source, ledger: Ledger, now: datetime) -> Landed:
+    """Open the files a source names, land their bytes and read their rows.
+
+    Raises:
+        FeedError: a file is not what the source says of it, or no row of it can be read.
+        OSError: it cannot be opened.
+    """
+    pulls = [
+        _opened(source, pull, ledger, now)
+        for pull in source.pulls({}, now.astimezone(source.zone).date())
+    ]
+    return Landed(source.name, now, by_vintage(pulls))
+
+
+def by_vintage(files: Sequence[LandedPull]) -> tuple[LandedPull, ...]:
+    """Files in the order in which the public saw what they say: so they are recorded."""
+    return tuple(sorted(files, key=lambda one: (one.oldest or END_OF_TIME, one.pull.url)))
+
+
+def _opened(source: Source, pull: Pull, ledger: Ledger, now: datetime) -> LandedPull:
+    if pull.path is None:
+        raise ValueError(f"{source.name}: {pull.url} names no file")
+    response = ledger.land(
+        feed=source.name,
+        url=pull.url,
+        body=pull.path.read_bytes(),
+        fetched_at=now,
+        status=200,
+        headers={},
+    )
+    with reading(source.name):
+        parsed = source.parse(answer_of(response, ledger))
+    return LandedPull.of(source, pull, ledger, [(response, parsed)], as_answered=True)
+
+
 def land_night(
-    feed: LiveFeed,
+    feed: Source,
     secret: SecretStr | None,
     ledger: Ledger,
     warehouse: Warehouse,
@@ -236,12 +226,12 @@ def land_night(
 
 
 def _complete(landing: _Landing, pull: Pull, held: Held) -> LandedPull:
-    feed, known = landing.feed, None
-    if feed.count_url is not None:
+    feed, known, service = landing.feed, None, landing.feed.asked
+    if service.count_url is not None:
         known = held.cells(pull.series)
     landed = LandedPull.of(feed, pull, landing.ledger, landing.pages(pull, known))
     if known is not None:
-        expected = landing.rows * (feed.values_per_row(pull) if feed.values_per_row else 1)
+        expected = landing.rows * (service.values_per_row(pull) if service.values_per_row else 1)
         if landing.says_new or len(known.within(pull)) != expected:
             _counted(landing, pull)
     _require_rows(feed, landed, held)
@@ -251,7 +241,7 @@ def _complete(landing: _Landing, pull: Pull, held: Held) -> LandedPull:
     return landed
 
 
-def _require_rows(feed: LiveFeed, landed: LandedPull, held: Held) -> None:
+def _require_rows(feed: Source, landed: LandedPull, held: Held) -> None:
     pull = landed.pull
     is_first = pull.last is None and held.sizes.keys().isdisjoint(pull.series)
     if is_first and not landed.rows.sizes().total():
@@ -264,11 +254,11 @@ def _require_rows(feed: LiveFeed, landed: LandedPull, held: Held) -> None:
 
 
 def _counted(landing: _Landing, pull: Pull) -> None:
-    feed, rows = landing.feed, landing.rows
-    assert feed.count_url is not None and feed.count is not None
-    _, answer = landing.ask(feed.count_url(pull))
+    feed, rows, service = landing.feed, landing.rows, landing.feed.asked
+    assert service.count_url is not None and service.count is not None
+    _, answer = landing.ask(service.count_url(pull))
     with reading(feed.name):
-        counted = feed.count(answer)
+        counted = service.count(answer)
     if counted != rows:
         raise IncompleteResponse(
             feed.name,

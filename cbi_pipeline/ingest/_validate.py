@@ -1,80 +1,38 @@
-"""Judge what a night landed: what is new, what is gone, what is set aside, what is doubted."""
+"""Validation: what is new, what is gone, what is set aside, what is doubted."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import datetime
 
 import polars as pl
 
-from cbi_pipeline.feeds import FeedError, IncompleteResponse, UnexpectedShape
-from cbi_pipeline.feeds.live import LiveFeed, Pull
-from cbi_pipeline.ingest._absent import gone_cells
-from cbi_pipeline.ingest._doubt import doubt, doubt_faults, held_before, set_aside
-from cbi_pipeline.ingest._faults import Fault
-from cbi_pipeline.ingest._held import CELL, Held
-from cbi_pipeline.ingest._night import Landed, LandedPull
+from cbi_pipeline.feeds import FeedError, IncompleteResponse, Pull, Source, UnexpectedShape
+from cbi_pipeline.ingest._doubt import (
+    doubt,
+    doubt_faults,
+    gone_cells,
+    held_before,
+    misshapen,
+    set_aside,
+    shape_faults,
+)
+from cbi_pipeline.ingest._files import judge_files
+from cbi_pipeline.ingest._incidents import Fault
+from cbi_pipeline.ingest._judged import (
+    COUNTS,
+    NO_REJECTED,
+    ROW_COLUMNS,
+    Judged,
+    by_family,
+    newest_periods,
+)
+from cbi_pipeline.ingest._land import Landed
 from cbi_pipeline.ingest._read import ReadSeries, read_pull, sourced
 from cbi_pipeline.ingest._screen import NO_REFUSALS
-from cbi_pipeline.ingest._shape import misshapen, shape_faults
-from cbi_pipeline.ingest._spool import MANY, Spool
+from cbi_pipeline.ingest._stage import CELL, Held, LandedPull, Spool
 from cbi_pipeline.ledger import Ledger, Response
-from data_contracts.observation import OBSERVATION
-
-_ROW_COLUMNS = [name for name in OBSERVATION.dtypes if name not in ("version", "seen_at", "txn_id")]
-_COUNTS = ("parsed", "accepted", "quarantined", "duplicates", "ignored")
-_NO_NEWEST = pl.DataFrame(schema={"family": pl.String, "period": pl.Date})
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """What a night says, pull by pull and together.
-
-    Attributes:
-        parts: rows to record of each pull: changed or new values and withdrawals, one per cell.
-        rejected: rejected rows, one line per broken rule, with their ``response_id``;
-            None when nothing was screened.
-        covered: series and periods that were asked for and answered.
-        used: answers that rows were read from.
-        faults: pulls and series that are not believed.
-        confirmed: series whose rows, set aside at first sight, may be let in.
-        counts: parsed, accepted, quarantined, duplicates and ignored rows.
-        newest: newest accepted period per series family.
-    """
-
-    parts: tuple[Spool, ...]
-    rejected: pl.DataFrame | None
-    covered: tuple[Pull, ...]
-    used: tuple[Response, ...]
-    faults: tuple[Fault, ...]
-    confirmed: frozenset[str]
-    counts: Mapping[str, int]
-    newest: Mapping[str, date]
-
-    @property
-    def says_new(self) -> bool:
-        """Whether there is anything to record."""
-        return any(part.sizes().total() for part in self.parts)
-
-    def rows(self) -> Iterator[pl.DataFrame]:
-        """The rows to record, in frames that are not many each and have every cell once."""
-        waiting: list[pl.DataFrame] = []
-        for part in self.parts:
-            for blocks in part.blocks.groups(part.sizes()):
-                for rows in part.take(blocks).iter_slices(MANY):
-                    if sum(map(len, waiting)) + len(rows) > MANY:
-                        yield _together(waiting)
-                        waiting = []
-                    waiting.append(rows)
-        if waiting:
-            yield _together(waiting)
-
-
-def _together(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    rows = pl.concat(frames)
-    # A pull has each cell once; only several can say the same.
-    return rows.unique(CELL, keep="last", maintain_order=True) if len(frames) > 1 else rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +74,7 @@ class _Part:
 
 
 def judge(
-    feed: LiveFeed,
+    feed: Source,
     landed: Landed,
     ledger: Ledger,
     held: Held,
@@ -124,7 +82,7 @@ def judge(
     *,
     anew: bool = True,
 ) -> Judged:
-    """Parse and screen what was landed against what is held.
+    """Screen what was landed, and compare what a service says with what is held.
 
     Args:
         feed: feed that was asked.
@@ -134,27 +92,28 @@ def judge(
         refused: rows that were set aside when this night was first judged, and stay so.
         anew: False where the night was judged before: what was believed then is.
     """
+    if feed.service is None:
+        return judge_files(feed, landed, ledger, refused)
     parts, faults = [], []
     for pull in landed.pulls:
         try:
             parts.append(_part(feed, pull, ledger, held, landed.at, refused, anew))
         except FeedError as error:
             faults.append(pull.fault(error))
-    newest = pl.concat([_NO_NEWEST, *(part.newest for part in parts)])
     return Judged(
         parts=tuple(part.rows for part in parts),
-        rejected=pl.concat(part.rejected for part in parts) if parts else None,
+        rejected=pl.concat(part.rejected for part in parts) if parts else NO_REJECTED,
         covered=tuple(part.landed.pull for part in parts),
         used=tuple(response for part in parts for response in part.landed.responses),
         faults=(*faults, *(fault for part in parts for fault in part.faults)),
         confirmed=frozenset(name for part in parts for name in part.confirmed),
-        counts={name: sum(part.counts[name] for part in parts) for name in _COUNTS},
-        newest=dict(newest.group_by("family").agg(pl.col("period").max()).iter_rows()),
+        counts={name: sum(part.counts[name] for part in parts) for name in COUNTS},
+        newest=by_family([part.newest for part in parts]),
     )
 
 
 def _part(
-    feed: LiveFeed,
+    feed: Source,
     landed: LandedPull,
     ledger: Ledger,
     held: Held,
@@ -193,7 +152,7 @@ def _part(
 
 
 def _verdict(
-    feed: LiveFeed,
+    feed: Source,
     landed: LandedPull,
     read: ReadSeries,
     held: Held,
@@ -214,7 +173,7 @@ def _verdict(
     unbelieved = {*odd, *doubts.held, *held_before(rejected)}
     believed = ~pl.col("series_id").is_in(list(unbelieved))
     aside = set_aside(cells.news(read.good), doubts, rejected)
-    good = read.good.filter(believed).select(_ROW_COLUMNS)
+    good = read.good.filter(believed).select(ROW_COLUMNS)
     rows.put(cells.news(good))
     rows.put(_withdrawals(gone.filter(believed), landed.responses[-1], now))
     return _Verdict(
@@ -229,12 +188,12 @@ def _verdict(
         unsure=doubts.held,
         confirmed=doubts.confirmed,
         lost=lost,
-        newest=_newest(good, feed),
+        newest=newest_periods(good, feed),
     )
 
 
 def _series_faults(
-    feed: LiveFeed, landed: LandedPull, refused: Mapping[str, tuple[int, int]]
+    feed: Source, landed: LandedPull, refused: Mapping[str, tuple[int, int]]
 ) -> tuple[Fault, ...]:
     if not refused:
         return ()
@@ -257,7 +216,7 @@ def _gone(
     return gone_cells(expected.filter(silent), good)
 
 
-def _require_believable(feed: LiveFeed, pull: Pull, lost: pl.DataFrame) -> None:
+def _require_believable(feed: Source, pull: Pull, lost: pl.DataFrame) -> None:
     if lost.is_empty():
         return
     name, gone, rows = lost.sort("gone", "series_id", descending=True).row(0)
@@ -279,11 +238,4 @@ def _withdrawals(gone: pl.DataFrame, response: Response, now: datetime) -> pl.Da
         status=pl.lit("withdrawn"),
         response_id=pl.lit(response.response_id),
         locator=pl.lit("absent"),
-    ).select(_ROW_COLUMNS)
-
-
-def _newest(good: pl.DataFrame, feed: LiveFeed) -> pl.DataFrame:
-    families = {one.id: one.family for one in feed.series}
-    valued = good.filter(status="value").group_by("series_id").agg(pl.col("period").max())
-    family = pl.col("series_id").replace_strict(families, return_dtype=pl.String)
-    return valued.select(family.alias("family"), "period")
+    ).select(ROW_COLUMNS)
