@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cbi_pipeline.commands import succession
+from cbi_pipeline.commands import promotion
 from cbi_pipeline.commands.aliases import restore_aliases
 from cbi_pipeline.commands.console import console, writing
 from cbi_pipeline.settings import load_settings
@@ -21,8 +21,8 @@ _HEADINGS = (
 )
 
 app = typer.Typer(help="Registered models.", no_args_is_help=True)
-app.command()(succession.promote)
-app.command()(succession.rollback)
+app.command()(promotion.promote)
+app.command()(promotion.rollback)
 
 
 @app.command("list")

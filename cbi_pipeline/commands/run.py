@@ -37,7 +37,7 @@ def run() -> int:
     from cbi_pipeline.commands.summary import print_summary
     from cbi_pipeline.feeds import archive
     from cbi_pipeline.ingest import require_live_home
-    from cbi_pipeline.operations.change_detection import nothing_to_do
+    from cbi_pipeline.operations.change_detection import is_unchanged
     from cbi_pipeline.operations.pipeline import Pipeline
 
     pipeline = Pipeline.from_environment()
@@ -54,7 +54,7 @@ def run() -> int:
     prepare_instance(pipeline.settings)
     is_as_recorded = _is_as_recorded(pipeline)
     # What a service has to say is not known before it is asked.
-    if not live and is_as_recorded and nothing_to_do(pipeline):
+    if not live and is_as_recorded and is_unchanged(pipeline):
         why = ": records, configuration and code are unchanged.\n"
         console.print(Text.assemble(("nothing to do", "bold"), why))
         print_summary(pipeline)

@@ -11,7 +11,7 @@ import polars as pl
 from cbi_pipeline.operations.aliases import find_champion
 from cbi_pipeline.operations.faults import failure, note_fault
 from cbi_pipeline.operations.pipeline import Pipeline
-from cbi_pipeline.operations.training_data import Knowledge
+from cbi_pipeline.operations.training_data import TrainingData
 from cbi_pipeline.registry import RegistryError, newest_evidence
 from cbi_pipeline.warehouse import Store
 
@@ -25,7 +25,7 @@ SUBJECT = "champion version"
 
 
 @dataclass(frozen=True)
-class Spoken:
+class ChampionForecast:
     """Rows to issue, and what is to be said of each commodity that the champion did not forecast.
 
     The founding model forecast some of them; the others are forecast by nobody.
@@ -35,7 +35,9 @@ class Spoken:
     statuses: Mapping[str, Status]
 
 
-def speak(known: Knowledge, names: Sequence[str], pipeline: Pipeline) -> Spoken:
+def forecast_newest(
+    data: TrainingData, names: Sequence[str], pipeline: Pipeline
+) -> ChampionForecast:
     """The champion's calibrated forecast of each commodity from its newest origin.
 
     A version reads its own commodities out of today's rows. One that it cannot read is forecast by
@@ -52,22 +54,24 @@ def speak(known: Knowledge, names: Sequence[str], pipeline: Pipeline) -> Spoken:
         # Where none was ever trained, the failed training is the fault that is told.
         note_fault(pipeline, SUBJECT, words if names and is_trained(pipeline) else None)
         silent = {name: Status(name, CANNOT, words, told=True) for name in names}
-        return Spoken(nothing(), silent)
+        return ChampionForecast(no_rows(), silent)
     note_fault(pipeline, SUBJECT, None)
-    strange = unread(version, forecaster.spec, known, names, pipeline)
+    strange = find_unreadable(version, forecaster.spec, data, names, pipeline)
     asked = [name for name in names if name not in strange]
-    rows, failed = each_alone(asked, lambda some: said(some, version, forecaster, known, pipeline))
-    further, lost = each_alone(list(strange), lambda some: forecast_founding(some, known, pipeline))
+    rows, failed = try_each(
+        asked, lambda some: forecast_with(some, version, forecaster, data, pipeline)
+    )
+    further, lost = try_each(list(strange), lambda some: forecast_founding(some, data, pipeline))
     reasons = {name: f"version {version.version} failed on it: {failed[name]}" for name in failed}
     for name, words in lost.items():
         reasons[name] = f"{strange[name]}, and the founding model failed on it: {words}"
     statuses = {name: Status(name, CANNOT, words) for name, words in reasons.items()}
     for name in strange.keys() - lost.keys():
         statuses[name] = Status(name, FORECAST, f"forecast by the founding model: {strange[name]}")
-    return Spoken(pl.concat([rows, further]), statuses)
+    return ChampionForecast(pl.concat([rows, further]), statuses)
 
 
-def nothing() -> pl.DataFrame:
+def no_rows() -> pl.DataFrame:
     """No row to issue."""
     from data_contracts.issued import FORECAST
 
@@ -80,10 +84,10 @@ def is_trained(pipeline: Pipeline) -> bool:
         return not store.query("SELECT 1 FROM registry.version LIMIT 1").is_empty()
 
 
-def unread(
+def find_unreadable(
     version: RegisteredVersion,
     spec: PanelSpec,
-    known: Knowledge,
+    data: TrainingData,
     names: Sequence[str],
     pipeline: Pipeline,
 ) -> dict[str, str]:
@@ -96,37 +100,37 @@ def unread(
     for name in names:
         if name not in steps:
             found[name] = f"{who} was made before it could be forecast"
-        elif steps[name] != known.catalogue.commodity(name).steps:
+        elif steps[name] != data.catalogue.commodity(name).steps:
             found[name] = f"{who} was made for other horizons"
-        elif (why := why_unread(spec, name, pipeline.catalogue, known.feature_set)) is not None:
+        elif (why := why_unread(spec, name, pipeline.catalogue, data.feature_set)) is not None:
             found[name] = f"{who} {why}"
     return found
 
 
-def each_alone(
+def try_each(
     names: Sequence[str], work: Callable[[Sequence[str]], pl.DataFrame]
 ) -> tuple[pl.DataFrame, dict[str, str]]:
     """The work on all names at once; where that fails on each alone, and why it failed on some."""
-    parts, failed = [nothing()], dict[str, str]()
+    parts, failed = [no_rows()], dict[str, str]()
     if not names:
-        return nothing(), failed
+        return no_rows(), failed
     try:
         return work(names), failed
     except Exception as error:
         if len(names) == 1:
-            return nothing(), {names[0]: failure(error)}
+            return no_rows(), {names[0]: failure(error)}
     for name in names:
-        rows, why = each_alone([name], work)
+        rows, why = try_each([name], work)
         parts.append(rows)
         failed |= why
     return pl.concat(parts), failed
 
 
-def said(
+def forecast_with(
     names: Sequence[str],
     version: RegisteredVersion,
     forecaster: Forecaster,
-    known: Knowledge,
+    data: TrainingData,
     pipeline: Pipeline,
 ) -> pl.DataFrame:
     """Rows of issued.forecast of these commodities, without their links."""
@@ -134,8 +138,8 @@ def said(
     from cbi_pipeline.forecasting import newest_origins
     from cbi_pipeline.issued import from_model
 
-    frame = panel_frame(known.rows, known.prices, forecaster.spec, known.as_of)
-    newest = newest_origins(panel_from_frame(frame, forecaster.spec), known.as_of_us)
+    frame = panel_frame(data.rows, data.prices, forecaster.spec, data.as_of)
+    newest = newest_origins(panel_from_frame(frame, forecaster.spec), data.as_of_us)
     chosen = newest[frame["commodity"].gather(newest).is_in(list(names)).to_numpy()]
     model = from_model(
         *forecaster.predict(panel_from_frame(frame, forecaster.spec), chosen),
@@ -143,12 +147,12 @@ def said(
         levels=forecaster.recipe.levels,
         steps=dict(zip(forecaster.spec.commodities, forecaster.spec.steps, strict=True)),
         model_version=str(version.version),
-        as_of=known.as_of,
+        as_of=data.as_of,
     )
-    return prepare_rows(model, version.recipe, known, pipeline)
+    return prepare_rows(model, version.recipe, data, pipeline)
 
 
-def forecast_founding(names: Sequence[str], known: Knowledge, pipeline: Pipeline) -> pl.DataFrame:
+def forecast_founding(names: Sequence[str], data: TrainingData, pipeline: Pipeline) -> pl.DataFrame:
     """What the founding model says of these commodities: the prior, at their horizons of today."""
     from cbi_pipeline.forecasting import (
         DEFAULT_LEVELS,
@@ -158,23 +162,23 @@ def forecast_founding(names: Sequence[str], known: Knowledge, pipeline: Pipeline
     )
     from cbi_pipeline.issued import FOUNDING, from_model
 
-    newest = newest_origins(known.panel, known.as_of_us)
-    origins = known.origins(newest.tolist())
+    newest = newest_origins(data.panel, data.as_of_us)
+    origins = data.origins(newest.tolist())
     own = origins["commodity"].is_in(list(names))
     model = from_model(
-        *forecast_prior(known.panel, newest[own.to_numpy()], DEFAULT_LEVELS),
+        *forecast_prior(data.panel, newest[own.to_numpy()], DEFAULT_LEVELS),
         origins=origins.filter(own),
         levels=DEFAULT_LEVELS,
-        steps={one.id: one.steps for one in known.catalogue.commodities},
+        steps={one.id: one.steps for one in data.catalogue.commodities},
         model_version=FOUNDING,
-        as_of=known.as_of,
+        as_of=data.as_of,
     )
-    recipe = anchored_untrained(known.feature_set.name).name
-    return prepare_rows(model, recipe, known, pipeline)
+    recipe = anchored_untrained(data.feature_set.name).name
+    return prepare_rows(model, recipe, data, pipeline)
 
 
 def prepare_rows(
-    model: pl.DataFrame, recipe: str, known: Knowledge, pipeline: Pipeline
+    model: pl.DataFrame, recipe: str, data: TrainingData, pipeline: Pipeline
 ) -> pl.DataFrame:
     """What a model said as rows to issue, calibrated by the past forecasts of its recipe."""
     from cbi_pipeline.issued import calendar_target, rows
@@ -182,31 +186,31 @@ def prepare_rows(
     own = pl.col("commodity").is_in(model["commodity"].unique().to_list())
     with pipeline.warehouse.read() as store:
         previous = store.table("issued.forecast")
-        past = evidence(store, recipe).filter(own)
+        past = load_evidence(store, recipe).filter(own)
     return rows(
-        calibrated(model, past, known),
+        calibrate_rows(model, past, data),
         track="live",
         issued_at=pipeline.now(),
-        state=known.state,
-        target_session=calendar_target(known.catalogue),
+        state=data.state,
+        target_session=calendar_target(data.catalogue),
         previous=previous,
     )
 
 
-def calibrated(said: pl.DataFrame, past: pl.DataFrame, known: Knowledge) -> pl.DataFrame:
+def calibrate_rows(model: pl.DataFrame, past: pl.DataFrame, data: TrainingData) -> pl.DataFrame:
     """What the model said, each band moved by how its recipe's past ones held."""
     from cbi_pipeline.evaluation import calibrate_newest
     from data_contracts.evaluation import FORECAST
 
-    newest = said.with_columns(evaluation_id=pl.lit(""), recipe=pl.lit(""), fold=pl.lit("")).select(
-        list(FORECAST.dtypes)
-    )
-    values = calibrate_newest(newest, past, known.targets)
+    newest = model.with_columns(
+        evaluation_id=pl.lit(""), recipe=pl.lit(""), fold=pl.lit("")
+    ).select(list(FORECAST.dtypes))
+    values = calibrate_newest(newest, past, data.targets)
     key = ["commodity", "horizon", "quantile"]
-    return said.drop("value").join(values.select(*key, "value"), on=key, maintain_order="left")
+    return model.drop("value").join(values.select(*key, "value"), on=key, maintain_order="left")
 
 
-def evidence(store: Store, recipe: str) -> pl.DataFrame:
+def load_evidence(store: Store, recipe: str) -> pl.DataFrame:
     """A recipe's walk-forward forecasts in the evaluation that the gate saw last."""
     newest = newest_evidence(store.table("registry.decision"))
     return store.table("evaluation.forecast", "evaluation_id = ? AND recipe = ?", [newest, recipe])

@@ -23,7 +23,7 @@ _SOURCES = ("cbi_pipeline", "data_contracts")
 _KINDS = {".py", ".toml", ".j2", ".css"}
 
 
-def nothing_to_do(pipeline: Pipeline) -> bool:
+def is_unchanged(pipeline: Pipeline) -> bool:
     """True when the last night rests on just these records, instant, configuration and code.
 
     Reads files alone; writes nothing.
@@ -38,7 +38,7 @@ def nothing_to_do(pipeline: Pipeline) -> bool:
         return False
 
 
-def conclude(pipeline: Pipeline, as_of: datetime) -> bool:
+def note_night(pipeline: Pipeline, as_of: datetime) -> bool:
     """Note what the night rested on, if its forecast as of then rests on the newest knowledge.
 
     Returns:
@@ -46,19 +46,19 @@ def conclude(pipeline: Pipeline, as_of: datetime) -> bool:
         not be made, so that no note was left.
     """
     from cbi_pipeline.operations.training_data import followed_series
-    from cbi_pipeline.registry import reign
+    from cbi_pipeline.registry import current_champion
 
     if not all_made(pipeline):
         return False
     with pipeline.warehouse.read() as store:
         state = store.state(as_of, followed_series(pipeline.catalogue))
-        reigning = reign(store.table("registry.decision"))
+        current = current_champion(store.table("registry.decision"))
         said = store.query(
             # The version in use may be an older one: a refresh that was held back is no gap.
             "SELECT count(*) AS n FROM issued.forecast WHERE track = 'live' AND as_of = ? "
             "AND state = ? AND model_version = ? "
             "AND EXISTS (SELECT 1 FROM registry.version WHERE state = ?)",
-            [as_of, state, str(reigning.version) if reigning else "", state],
+            [as_of, state, str(current.version) if current else "", state],
         )
     if not said["n"][0]:
         return False

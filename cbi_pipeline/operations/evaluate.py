@@ -12,8 +12,8 @@ import polars as pl
 
 from cbi_pipeline.operations.lineup import Lineup, lineup
 from cbi_pipeline.operations.pipeline import ZONE, Pipeline
-from cbi_pipeline.operations.training_data import Knowledge, feature_set
-from cbi_pipeline.registry import newest_evidence, reign
+from cbi_pipeline.operations.training_data import TrainingData, feature_set
+from cbi_pipeline.registry import current_champion, newest_evidence
 from data_contracts.evaluation import LOOKS
 
 if TYPE_CHECKING:
@@ -38,16 +38,16 @@ def challenger(pipeline: Pipeline) -> Recipe:
 
 
 @dataclass(frozen=True)
-class Trial:
+class EvaluationRun:
     """One walk-forward: what was known, and who is compared on it."""
 
-    known: Knowledge
+    data: TrainingData
     pipeline: Pipeline
 
     @cached_property
     def lineup(self) -> Lineup:
         """Champion, challenger and founder."""
-        return entered(self.pipeline)
+        return current_lineup(self.pipeline)
 
     @cached_property
     def contenders(self) -> Sequence[Contender]:
@@ -60,12 +60,12 @@ class Trial:
             garch_baselines,
         )
 
-        asked = self.known.catalogue.evaluation
+        asked = self.data.catalogue.evaluation
         learned = (as_contender(recipe) for recipe in self.lineup.recipes.values())
         recent = self.lineup.challenger
         rolling = [Learned(recent, f"{recent.name}_rolling", asked.rolling_years)]
         return (
-            *baselines(self.known.feature_set.name),
+            *baselines(self.data.feature_set.name),
             *(garch_baselines() if asked.garch else ()),
             *([Boosted()] if asked.lightgbm else []),
             *learned,
@@ -77,15 +77,15 @@ class Trial:
         """Origins and refits."""
         from cbi_pipeline.evaluation import plan
 
-        return plan(self.known.panel, self.known.catalogue, self.known.rows)
+        return plan(self.data.panel, self.data.catalogue, self.data.rows)
 
     @cached_property
     def name(self) -> str:
         """The evaluation's id: equal for equal data, recipes, plan, axes and code."""
         from cbi_pipeline.evaluation import evaluation_id
 
-        known = self.known
-        return evaluation_id(known.state, known.as_of, self.contenders, self.plan, known.panel.spec)
+        data = self.data
+        return evaluation_id(data.state, data.as_of, self.contenders, self.plan, data.panel.spec)
 
     def is_done(self, store: Store) -> bool:
         """True when this very evaluation is stored, with what scores there can be."""
@@ -101,7 +101,7 @@ class Trial:
             "SELECT DISTINCT commodity, horizon FROM evaluation.forecast WHERE evaluation_id = ?",
             [newest_evidence(decisions)],
         )
-        steps = {one.id: set(one.steps) for one in self.known.catalogue.commodities}
+        steps = {one.id: set(one.steps) for one in self.data.catalogue.commodities}
         return all(
             steps.get(commodity) == set(own["horizon"])
             for (commodity,), own in asked.group_by("commodity")
@@ -110,20 +110,20 @@ class Trial:
 
 def judges_champion(store: Store, decisions: pl.DataFrame) -> bool:
     """True when the evaluation the gate saw last has forecasts of the recipe that speaks now."""
-    reigning = reign(decisions)
+    current = current_champion(decisions)
     found = store.query(
         "SELECT 1 FROM evaluation.forecast WHERE evaluation_id = ? AND recipe = ? LIMIT 1",
-        [newest_evidence(decisions), reigning.recipe if reigning else ""],
+        [newest_evidence(decisions), current.recipe if current else ""],
     )
     return not found.is_empty()
 
 
-def entered(pipeline: Pipeline) -> Lineup:
+def current_lineup(pipeline: Pipeline) -> Lineup:
     """The recipes that tonight's champion, challenger and founder are."""
     return lineup(pipeline, founder(pipeline), challenger(pipeline))
 
 
-def judged_in_week(decisions: pl.DataFrame, recipe: str, now: datetime) -> bool:
+def is_judged_in_week(decisions: pl.DataFrame, recipe: str, now: datetime) -> bool:
     """True when the gate has looked at ``recipe`` in the desk's week of ``now`` already."""
     looks = decisions.filter(pl.col("recipe") == recipe, pl.col("verdict").is_in(LOOKS))
     return any(_week(instant) == _week(now) for instant in looks["decided_at"])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 if TYPE_CHECKING:
-    from cbi_pipeline.operations.training_data import Knowledge
+    from cbi_pipeline.operations.training_data import TrainingData
 
 
 def skill_of(recipe: str, scores: pl.DataFrame) -> dict[str, bytes]:
@@ -43,18 +43,18 @@ def skill_of(recipe: str, scores: pl.DataFrame) -> dict[str, bytes]:
     return drawn
 
 
-def reliability_of(recipe: str, forecasts: pl.DataFrame, known: Knowledge) -> bytes | None:
+def reliability_of(recipe: str, forecasts: pl.DataFrame, data: TrainingData) -> bytes | None:
     """PNG: how often prices rose after each stated chance; None when nothing came true yet.
 
     Args:
         recipe: recipe to show.
         forecasts: its rows of ``evaluation.forecast``.
-        known: targets and catalogue.
+        data: targets and catalogue.
     """
     from cbi_pipeline.evaluation import losses
     from cbi_pipeline.report import charts
 
-    came = losses(forecasts, known.targets, known.catalogue)
+    came = losses(forecasts, data.targets, data.catalogue)
     if came.is_empty():
         return None
     figure = charts.reliability(came["up"].to_list(), (came["rose"] > 0.5).to_list())

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cbi_pipeline.operations.champion_forecast import evidence, speak
+from cbi_pipeline.operations.champion_forecast import forecast_newest, load_evidence
 from cbi_pipeline.operations.pipeline import ZONE, Pipeline
-from cbi_pipeline.operations.training_data import followed_series, knowledge
-from cbi_pipeline.registry import reign
+from cbi_pipeline.operations.training_data import followed_series, load_training_data
+from cbi_pipeline.registry import current_champion
 from data_contracts.evaluation import CALIBRATED
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Speech:
+class DailyIssue:
     """Rows to issue and commodities to be silent on, both in contract form, and why.
 
     Attributes:
@@ -32,7 +32,7 @@ class Speech:
     statuses: tuple[Status, ...] = ()
 
 
-def spoken(pipeline: Pipeline, day: str) -> Speech:
+def issue_live(pipeline: Pipeline, day: str) -> DailyIssue:
     """The live forecast of the newest day, after every replay that is not issued yet.
 
     Every commodity is forecast or told why it is not; none of them stops another.
@@ -40,38 +40,38 @@ def spoken(pipeline: Pipeline, day: str) -> Speech:
     from cbi_pipeline.issued import FORECAST, abstentions, find_statuses
     from cbi_pipeline.operations import awaited_files, awaited_keys
 
-    known = knowledge(pipeline, pipeline.as_of(day))
+    data = load_training_data(pipeline, pipeline.as_of(day))
     asked = pipeline.catalogue, pipeline.settings
     waiting = awaited_keys(*asked) | awaited_files(*asked)
     with pipeline.warehouse.read() as store:
-        statuses = find_statuses(store, *asked, known.as_of, known.rows, waiting)
+        statuses = find_statuses(store, *asked, data.as_of, data.rows, waiting)
     ready = [one.commodity for one in statuses.values() if one.kind == FORECAST]
-    champion = speak(known, ready, pipeline)
+    champion = forecast_newest(data, ready, pipeline)
     statuses |= champion.statuses
-    return Speech(
-        pl.concat([replays(pipeline), champion.rows]),
-        abstentions(statuses.values(), track="live", as_of=known.as_of),
+    return DailyIssue(
+        pl.concat([pending_replays(pipeline), champion.rows]),
+        abstentions(statuses.values(), track="live", as_of=data.as_of),
         tuple(statuses.values()),
     )
 
 
-def replayed(pipeline: Pipeline, day: str) -> Speech:
+def issue_replay(pipeline: Pipeline, day: str) -> DailyIssue:
     """What a past day would have said, by the walk-forward's model of that time."""
     from data_contracts.issued import ABSTENTION
 
     said = pl.col("as_of").dt.convert_time_zone(ZONE.key).dt.date().cast(pl.String)
-    return Speech(replays(pipeline, said == day), ABSTENTION.empty())
+    return DailyIssue(pending_replays(pipeline, said == day), ABSTENTION.empty())
 
 
-def replays(pipeline: Pipeline, chosen: pl.Expr | None = None) -> pl.DataFrame:
+def pending_replays(pipeline: Pipeline, chosen: pl.Expr | None = None) -> pl.DataFrame:
     """The champion recipe's calibrated walk-forward forecasts that are not issued yet."""
     from cbi_pipeline.issued import calendar_target, from_walk_forward, rows
     from data_contracts.issued import FORECAST
 
     with pipeline.warehouse.read() as store:
-        reigning = reign(store.table("registry.decision"))
-        recipe = reigning.recipe if reigning else ""
-        past = evidence(store, recipe + CALIBRATED).with_columns(recipe=pl.lit(recipe))
+        current = current_champion(store.table("registry.decision"))
+        recipe = current.recipe if current else ""
+        past = load_evidence(store, recipe + CALIBRATED).with_columns(recipe=pl.lit(recipe))
         previous = store.table("issued.forecast")
         said = from_walk_forward(past, recipe)
         key = [name for name in FORECAST.key if name != "track"]

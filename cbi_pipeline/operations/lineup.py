@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.operations.training_data import feature_set
-from cbi_pipeline.registry import RegistryMismatch, RegistryUnreadable, Reign, reign
+from cbi_pipeline.registry import Champion, RegistryMismatch, RegistryUnreadable, current_champion
 
 if TYPE_CHECKING:
     import polars as pl
@@ -48,10 +48,10 @@ def lineup(pipeline: Pipeline, founder: Recipe, challenger: Recipe) -> Lineup:
     """
     with pipeline.warehouse.read() as store:
         decisions, versions = store.table("registry.decision"), store.table("registry.version")
-    reigning = reign(decisions)
+    current = current_champion(decisions)
     champion = founder
-    if reigning is not None:
-        champion = _registered(pipeline, reigning, versions, (founder, challenger))
+    if current is not None:
+        champion = _registered(pipeline, current, versions, (founder, challenger))
     first = champion if founder.name == champion.name else founder
     if _alike(challenger, champion):
         return Lineup(champion, champion, first)
@@ -61,24 +61,24 @@ def lineup(pipeline: Pipeline, founder: Recipe, challenger: Recipe) -> Lineup:
 
 
 def _registered(
-    pipeline: Pipeline, reigning: Reign, versions: pl.DataFrame, code: tuple[Recipe, ...]
+    pipeline: Pipeline, current: Champion, versions: pl.DataFrame, code: tuple[Recipe, ...]
 ) -> Recipe:
     """The recipe of the version in use, on today's features."""
     offered = {one.name: one for one in (*map(_renamed, code), *code)}
-    same = offered.get(reigning.recipe)
-    if reigning.version is None:
+    same = offered.get(current.recipe)
+    if current.version is None:
         # Crowned tonight: the gate has judged the recipe of the code, its version follows.
         if same is None:
             raise RegistryMismatch(
-                f"recipe {reigning.recipe!r} was decided to be champion, no version of it was "
+                f"recipe {current.recipe!r} was decided to be champion, no version of it was "
                 "registered, and the code has no recipe of that name; bring it back for one night"
             )
         return same
     stored = dict(versions.select("version", "recipe_id").iter_rows())
-    if same is not None and stored.get(reigning.version) == same.identity():
+    if same is not None and stored.get(current.version) == same.identity():
         return same
     try:
-        recipe = pipeline.registry.load(reigning.version).recipe
+        recipe = pipeline.registry.load(current.version).recipe
     except RegistryUnreadable:
         if same is None:
             raise

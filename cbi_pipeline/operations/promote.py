@@ -8,13 +8,13 @@ import polars as pl
 
 from cbi_pipeline.operations.faults import failure, note_fault
 from cbi_pipeline.operations.pipeline import Pipeline
-from cbi_pipeline.operations.training_data import Knowledge
+from cbi_pipeline.operations.training_data import TrainingData
 from cbi_pipeline.registry import (
     RegistryDamaged,
     RegistryEmpty,
     RegistryUnreadable,
+    current_champion,
     following,
-    reign,
 )
 from data_contracts.evaluation import DECISION, VERSION
 
@@ -35,7 +35,7 @@ def training_of(recipe: Recipe) -> str:
 
 def try_register(
     recipe: Recipe,
-    known: Knowledge,
+    data: TrainingData,
     decisions: pl.DataFrame,
     pipeline: Pipeline,
     curves: dict[str, bytes],
@@ -45,10 +45,10 @@ def try_register(
     Whatever fails in one recipe, its training or the store of the models, the other recipe and the
     version in use are sound without it.
     """
-    from cbi_pipeline.operations.train import registered
+    from cbi_pipeline.operations.train import ensure_version
 
     try:
-        version = registered(recipe, known, decisions, pipeline, curves)
+        version = ensure_version(recipe, data, decisions, pipeline, curves)
     except Exception as error:
         words = f"no version of {recipe.name} was made tonight: {failure(error)}"
         note_fault(pipeline, training_of(recipe), words)
@@ -57,10 +57,10 @@ def try_register(
     return version
 
 
-def succeed(
+def decide_refresh(
     versions: list[RegisteredVersion],
     decisions: pl.DataFrame,
-    known: Knowledge,
+    data: TrainingData,
     pipeline: Pipeline,
 ) -> tuple[pl.DataFrame, dict[str, int]]:
     """Decide on tonight's version of the champion recipe and set the aliases.
@@ -70,15 +70,15 @@ def succeed(
     Returns:
         The decision, empty when none was called for, and the aliases that were set.
     """
-    reigning = reign(decisions)
-    in_use = reigning is not None and (
-        reigning.version is not None or any(one.recipe == reigning.recipe for one in versions)
+    current = current_champion(decisions)
+    in_use = current is not None and (
+        current.version is not None or any(one.recipe == current.recipe for one in versions)
     )
     if not in_use:
         return DECISION.empty(), {}
     try:
-        ruling = succession(versions, decisions, known, pipeline)
-        aliases = enthroned(versions, ruling, pipeline)
+        ruling = rule_on_refresh(versions, decisions, data, pipeline)
+        aliases = apply_ruling(versions, ruling, pipeline)
     except Exception as error:
         note_fault(pipeline, ALIASES, f"the version in use was not changed: {failure(error)}")
         return DECISION.empty(), {}
@@ -86,31 +86,33 @@ def succeed(
     return ruling, aliases
 
 
-def succession(
+def rule_on_refresh(
     versions: list[RegisteredVersion],
     decisions: pl.DataFrame,
-    known: Knowledge,
+    data: TrainingData,
     pipeline: Pipeline,
 ) -> pl.DataFrame:
     """The decision on tonight's version of the champion recipe; empty when it is in use already."""
     from cbi_pipeline.evaluation import refreshed
 
-    now = reign(decisions)
+    now = current_champion(decisions)
     tonight = next((one for one in versions if now and one.recipe == now.recipe), None)
     if now is None or tonight is None or tonight.version == now.version:
         return DECISION.empty()
     ruling = refreshed(
-        compared(tonight.version, now.version, known, pipeline) if now.version else None,
+        compare_versions(tonight.version, now.version, data, pipeline) if now.version else None,
         tonight.recipe,
         tonight.version,
         now.version,
-        state=known.state,
+        state=data.state,
         decided_at=pipeline.now(),
     )
-    return following(decisions, ruling.frame(known.as_of))
+    return following(decisions, ruling.frame(data.as_of))
 
 
-def compared(new: int, standing: int, known: Knowledge, pipeline: Pipeline) -> Refresh | str:
+def compare_versions(
+    new: int, standing: int, data: TrainingData, pipeline: Pipeline
+) -> Refresh | str:
     """Both versions on rows neither was trained on, or why the standing one cannot be asked."""
     from cbi_pipeline.evaluation import judge_refresh
     from cbi_pipeline.operations.train import newest_fold
@@ -122,10 +124,10 @@ def compared(new: int, standing: int, known: Knowledge, pipeline: Pipeline) -> R
         return f"The standing one was not compared: {error}."
     if tonight.spec != before.spec:
         return "The standing one cannot read today's panel."
-    return judge_refresh(tonight, before, known.panel, newest_fold(known).validation_rows)
+    return judge_refresh(tonight, before, data.panel, newest_fold(data).validation_rows)
 
 
-def enthroned(
+def apply_ruling(
     versions: list[RegisteredVersion], ruling: pl.DataFrame, pipeline: Pipeline
 ) -> dict[str, int]:
     """Record versions and ruling together, then set the aliases that the decisions call for."""

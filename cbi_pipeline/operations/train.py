@@ -10,8 +10,8 @@ import polars as pl
 from cbi_pipeline.operations import progress
 from cbi_pipeline.operations.figures import reliability_of, skill_of
 from cbi_pipeline.operations.pipeline import Pipeline
-from cbi_pipeline.operations.training_data import Knowledge
-from cbi_pipeline.registry import chronicle, newest_evidence
+from cbi_pipeline.operations.training_data import TrainingData
+from cbi_pipeline.registry import newest_evidence, sort_decisions
 from cbi_pipeline.settings import IS_CHECKOUT, PROJECT_ROOT
 
 if TYPE_CHECKING:
@@ -25,28 +25,28 @@ NO_SKILL = "no learned skill: untrained, equal to the prior"
 YEARS_AHEAD = 1
 
 
-def newest_fold(known: Knowledge) -> Fold:
+def newest_fold(data: TrainingData) -> Fold:
     """Rows to train on, rows held out, and the newest row of each commodity."""
     from cbi_pipeline.evaluation import EMBARGO_DAYS, VALIDATION_SHARE
     from cbi_pipeline.forecasting import latest
 
     return latest(
-        known.panel, known.as_of_us, embargo_days=EMBARGO_DAYS, validation_share=VALIDATION_SHARE
+        data.panel, data.as_of_us, embargo_days=EMBARGO_DAYS, validation_share=VALIDATION_SHARE
     )
 
 
-def train(recipe: Recipe, known: Knowledge, pipeline: Pipeline) -> FitResult:
+def train(recipe: Recipe, data: TrainingData, pipeline: Pipeline) -> FitResult:
     """Fit the recipe on the newest fold, continuing a checkpoint where there is one."""
     from cbi_pipeline.evaluation import code_identity
     from cbi_pipeline.forecasting import fit
 
     # A checkpoint of other code is no part of this training.
     folder = f"{recipe.name}-{code_identity()[:16]}"
-    fold = newest_fold(known)
-    with progress.track(f"training {recipe.name}", epochs(recipe)) as done:
+    fold = newest_fold(data)
+    with progress.track(f"training {recipe.name}", count_epochs(recipe)) as done:
         return fit(
             recipe,
-            known.panel,
+            data.panel,
             fold.train_rows,
             fold.validation_rows,
             checkpoint_dir=pipeline.settings.checkpoints_dir / "refresh" / folder,
@@ -54,28 +54,28 @@ def train(recipe: Recipe, known: Knowledge, pipeline: Pipeline) -> FitResult:
         )
 
 
-def calendars(known: Knowledge) -> dict[str, list[date]]:
+def name_sessions(data: TrainingData) -> dict[str, list[date]]:
     """Sessions of each commodity from its newest origin to past its longest horizon."""
     from cbi_pipeline.market import next_sessions
 
     dated = {}
-    for commodity in known.catalogue.commodities:
+    for commodity in data.catalogue.commodities:
         own = pl.col("commodity") == commodity.id, pl.col("ready"), pl.col("price") > 0
-        newest = known.rows.filter(own)["session"].max()
+        newest = data.rows.filter(own)["session"].max()
         assert isinstance(newest, date)
         ahead = max(commodity.steps) + YEARS_AHEAD * commodity.sessions_per_year
         dated[commodity.id] = [newest, *next_sessions(commodity.calendar, newest, ahead)]
     return dated
 
 
-def in_order(reigning: str | None, known: dict[str, Recipe]) -> list[Recipe]:
+def champion_first(champion: str | None, recipes: dict[str, Recipe]) -> list[Recipe]:
     """The recipes, the champion's first, so that it bears the lower version number."""
-    return sorted(known.values(), key=lambda recipe: recipe.name != reigning)
+    return sorted(recipes.values(), key=lambda recipe: recipe.name != champion)
 
 
-def registered(
+def ensure_version(
     recipe: Recipe,
-    known: Knowledge,
+    data: TrainingData,
     decisions: pl.DataFrame,
     pipeline: Pipeline,
     curves: dict[str, bytes],
@@ -87,23 +87,23 @@ def registered(
     there = find_version(
         pipeline.registry,
         recipe,
-        state=known.state,
-        axes=axes(known.panel.spec),
+        state=data.state,
+        axes=axes(data.panel.spec),
         code=code_identity(),
     )
     if there is not None:
         return there
-    result = train(recipe, known, pipeline)
-    curve = drawn_curve(result, recipe.name)
+    result = train(recipe, data, pipeline)
+    curve = draw_curve(result, recipe.name)
     if curve:
         curves[recipe.name] = curve
-    return entered(recipe, result, known, decisions, pipeline, curve)
+    return register_model(recipe, result, data, decisions, pipeline, curve)
 
 
-def entered(
+def register_model(
     recipe: Recipe,
     result: FitResult,
-    known: Knowledge,
+    data: TrainingData,
     decisions: pl.DataFrame,
     pipeline: Pipeline,
     curve: bytes | None,
@@ -114,8 +114,8 @@ def entered(
     from cbi_pipeline.registry import Provenance
 
     mine = (pl.col("recipe") == recipe.name) & (pl.col("who") == "gate")
-    judged = chronicle(decisions).filter(mine).tail(1)
-    spec = panel_spec(known.catalogue, known.feature_set)
+    judged = sort_decisions(decisions).filter(mine).tail(1)
+    spec = panel_spec(data.catalogue, data.feature_set)
     with pipeline.warehouse.read() as store:
         evaluation = [newest_evidence(decisions), recipe.name]
         scores = store.table("evaluation.score", "evaluation_id = ?", evaluation[:1])
@@ -123,31 +123,31 @@ def entered(
     return pipeline.registry.register(
         result.forecaster,
         note=note(recipe, judged),
-        state=known.state,
-        as_of=known.as_of,
-        panel_frame=panel_frame(known.rows, known.prices, spec, known.as_of),
-        calendar=calendars(known),
+        state=data.state,
+        as_of=data.as_of,
+        panel_frame=panel_frame(data.rows, data.prices, spec, data.as_of),
+        calendar=name_sessions(data),
         provenance=Provenance.collect(
-            PROJECT_ROOT if IS_CHECKOUT else None, known.catalogue.identity, code_identity()
+            PROJECT_ROOT if IS_CHECKOUT else None, data.catalogue.identity, code_identity()
         ),
         decision=judged.row(0, named=True) if judged.height else None,
         scores=scores,
         curve=result.curve,
-        figures=drawn(recipe, said, scores, known, curve),
+        figures=draw_figures(recipe, said, scores, data, curve),
     )
 
 
-def drawn(
+def draw_figures(
     recipe: Recipe,
     forecasts: pl.DataFrame,
     scores: pl.DataFrame,
-    known: Knowledge,
+    data: TrainingData,
     curve: bytes | None,
 ) -> dict[str, bytes]:
     """What the tracking run shows of a recipe that learned: curve, skill, stated chances."""
     if curve is None:
         return {}
-    chances = reliability_of(recipe.name, forecasts, known)
+    chances = reliability_of(recipe.name, forecasts, data)
     return {
         "learning_curve": curve,
         **{f"skill_{place}": png for place, png in skill_of(recipe.name, scores).items()},
@@ -155,7 +155,7 @@ def drawn(
     }
 
 
-def epochs(recipe: Recipe) -> int:
+def count_epochs(recipe: Recipe) -> int:
     """Epochs a full training reports: the untrained state counts as one."""
     return recipe.training.max_epochs + 1 if recipe.training.max_epochs else 0
 
@@ -171,7 +171,7 @@ def note(recipe: Recipe, judged: pl.DataFrame) -> str:
     return f"gate: {judged['verdict'][0]}. {opening.rstrip('.')}."
 
 
-def drawn_curve(result: FitResult, recipe: str) -> bytes | None:
+def draw_curve(result: FitResult, recipe: str) -> bytes | None:
     """The learning curve as a picture; None when nothing was learned."""
     from cbi_pipeline.report import charts
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Knowledge:
+class TrainingData:
     """Everything of a feature set that was public at an instant.
 
     Attributes:
@@ -87,7 +87,7 @@ def followed_series(catalogue: Catalogue) -> list[str]:
     return sorted(prices | catalogue.series_read)
 
 
-def evidence_at(pipeline: Pipeline) -> datetime:
+def evidence_as_of(pipeline: Pipeline) -> datetime:
     """The instant that walk-forward evidence rests on.
 
     The start of a run would give the same evidence another name at every look; the newest decision
@@ -95,13 +95,13 @@ def evidence_at(pipeline: Pipeline) -> datetime:
     """
     as_of = pipeline.newest_as_of()
     with pipeline.warehouse.read() as store:
-        decided = origins_in_use(store, pipeline)["decision_at"]
+        decided = load_origins(store, pipeline)["decision_at"]
     newest = decided.filter(decided <= as_of).max()
     assert newest is None or isinstance(newest, datetime)
     return newest or as_of
 
 
-def origins_in_use(store: Store, pipeline: Pipeline) -> pl.DataFrame:
+def load_origins(store: Store, pipeline: Pipeline) -> pl.DataFrame:
     """Rows of ``features.origin`` that today's catalogue means."""
     from cbi_pipeline.features import read_generations, read_origins
 
@@ -110,7 +110,7 @@ def origins_in_use(store: Store, pipeline: Pipeline) -> pl.DataFrame:
     return read_origins(store, used)
 
 
-def knowledge(pipeline: Pipeline, as_of: datetime) -> Knowledge:
+def load_training_data(pipeline: Pipeline, as_of: datetime) -> TrainingData:
     """Read what was known at ``as_of`` from the newest published snapshot.
 
     Raises:
@@ -124,18 +124,18 @@ def knowledge(pipeline: Pipeline, as_of: datetime) -> Knowledge:
         require_trainable(followed_series(pipeline.catalogue), rights)
         used = read_generations(store, pipeline.catalogue, chosen, as_of)
         rows = read_rows(store, chosen, used).filter(pl.col("decision_at") <= as_of)
-        return Knowledge(
+        return TrainingData(
             as_of=as_of,
             state=store.state(as_of, followed_series(pipeline.catalogue)),
             rows=rows,
             targets=store.table("features.target", "available_at <= ?", [as_of]),
             prices=store.table("market.session", "available_at <= ?", [as_of]),
-            catalogue=able(pipeline.catalogue, rows),
+            catalogue=with_enough_history(pipeline.catalogue, rows),
             feature_set=chosen,
         )
 
 
-def able(catalogue: Catalogue, rows: pl.DataFrame) -> Catalogue:
+def with_enough_history(catalogue: Catalogue, rows: pl.DataFrame) -> Catalogue:
     """The catalogue without the commodities that have no row ready to forecast from.
 
     A series that never came must not stop the others. When no commodity is left the catalogue

@@ -1,4 +1,4 @@
-"""Who reigns, and which version bears which alias: derived from the decisions alone."""
+"""Who is champion, and which version bears which alias: derived from the decisions alone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SAID = ("evaluation_id", "recipe", "champion", "verdict", "version")
 
 
 @dataclass(frozen=True, slots=True)
-class Reign:
+class Champion:
     """The recipe that is champion, and the version of it that a decision names.
 
     Attributes:
@@ -33,7 +33,7 @@ class Reign:
     version: int | None
 
 
-def chronicle(decisions: pl.DataFrame) -> pl.DataFrame:
+def sort_decisions(decisions: pl.DataFrame) -> pl.DataFrame:
     """Rows of registry.decision, oldest first.
 
     At one instant the founding decision comes first and the nightly refresh last, as they are
@@ -46,7 +46,7 @@ def chronicle(decisions: pl.DataFrame) -> pl.DataFrame:
 
 def newest_evidence(decisions: pl.DataFrame) -> str:
     """The evaluation that the gate saw last; empty before it saw one."""
-    seen = chronicle(decisions).filter(pl.col("who") == "gate")
+    seen = sort_decisions(decisions).filter(pl.col("who") == "gate")
     return "".join(seen["evaluation_id"].tail(1))
 
 
@@ -61,7 +61,7 @@ def following(decisions: pl.DataFrame, ruling: pl.DataFrame) -> pl.DataFrame:
         decisions: rows of registry.decision.
         ruling: one row more.
     """
-    said = pl.concat([chronicle(decisions), ruling]).filter(pl.col("who") == ruling["who"][0])
+    said = pl.concat([sort_decisions(decisions), ruling]).filter(pl.col("who") == ruling["who"][0])
     *earlier, now = said.select(_SAID).rows()
     if now in earlier[-1:]:
         return ruling.clear()
@@ -82,25 +82,27 @@ def later(decisions: pl.DataFrame, now: datetime) -> datetime:
     return max(now, newest + timedelta(microseconds=1))
 
 
-def reign(decisions: pl.DataFrame) -> Reign | None:
-    """The reign of now; None before the first decision that crowned a recipe."""
-    reigns = list(_reigns(decisions))
-    return reigns[-1] if reigns else None
+def current_champion(decisions: pl.DataFrame) -> Champion | None:
+    """The champion of now; None before the first decision that crowned a recipe."""
+    champions = list(_champions(decisions))
+    return champions[-1] if champions else None
 
 
-def before(decisions: pl.DataFrame) -> Reign | None:
+def before(decisions: pl.DataFrame) -> Champion | None:
     """What a rollback goes back to: the version in use before the one in use now.
 
     A rollback undoes one change, so a second one goes back another step.
     """
-    past: list[Reign] = []
-    for one in chronicle(decisions).select("verdict", "recipe", "version").iter_rows(named=True):
+    past: list[Champion] = []
+    for one in (
+        sort_decisions(decisions).select("verdict", "recipe", "version").iter_rows(named=True)
+    ):
         if one["version"] is None or one["verdict"] == "hold":
             continue
         if one["verdict"] == "rollback":
             past = past[:-1]
         elif not past or past[-1].version != one["version"]:
-            past.append(Reign(one["recipe"], one["version"]))
+            past.append(Champion(one["recipe"], one["version"]))
     return past[-2] if len(past) > 1 else None
 
 
@@ -126,7 +128,7 @@ def derive(
     Raises:
         RegistryMismatch: the champion has no registered version.
     """
-    now = reign(decisions)
+    now = current_champion(decisions)
     if now is None:
         return {}
     newest = _newest(versions) | dict(tonight or {})
@@ -137,20 +139,22 @@ def derive(
             f"register it and reconcile again"
         )
     aliases = {CHAMPION: champion}
-    judged = chronicle(decisions).filter(~pl.col("verdict").is_in(NIGHTLY))["recipe"][-1]
+    judged = sort_decisions(decisions).filter(~pl.col("verdict").is_in(NIGHTLY))["recipe"][-1]
     if judged != now.recipe and judged in newest:
         aliases[CHALLENGER] = newest[judged]
     return aliases
 
 
-def _reigns(decisions: pl.DataFrame) -> Iterator[Reign]:
+def _champions(decisions: pl.DataFrame) -> Iterator[Champion]:
     recipe = None
-    for one in chronicle(decisions).select("verdict", "recipe", "version").iter_rows(named=True):
+    for one in (
+        sort_decisions(decisions).select("verdict", "recipe", "version").iter_rows(named=True)
+    ):
         if one["verdict"] in CROWNS:
             recipe = one["recipe"]
-            yield Reign(recipe, one["version"])
+            yield Champion(recipe, one["version"])
         elif one["verdict"] == "refresh" and one["recipe"] == recipe:
-            yield Reign(recipe, one["version"])
+            yield Champion(recipe, one["version"])
 
 
 def _newest(versions: pl.DataFrame) -> dict[str, int]:

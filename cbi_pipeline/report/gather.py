@@ -10,7 +10,7 @@ import polars as pl
 
 from cbi_pipeline.catalogue import Catalogue
 from cbi_pipeline.issued import FOUNDING
-from cbi_pipeline.registry import chronicle, newest_evidence, reign
+from cbi_pipeline.registry import current_champion, newest_evidence, sort_decisions
 from cbi_pipeline.report.morning import (
     Absence,
     DataDate,
@@ -54,7 +54,7 @@ def gather(
     live = store.table("issued.forecast", "track = 'live' AND as_of <= ?", [as_of])
     silent = store.table("issued.abstention", "track = 'live' AND as_of = ?", [as_of])
     scores = store.table("issued.score", "vintage = 'latest'")
-    ruled = chronicle(store.table("registry.decision"))
+    ruled = sort_decisions(store.table("registry.decision"))
     spoken = Spoken(as_of, live, silent, scores, live.clear(), _champion(ruled))
     current = spoken.current
     if current.is_empty() and silent.is_empty():
@@ -96,8 +96,8 @@ def _speaker(current: pl.DataFrame) -> str | None:
 
 
 def _champion(ruled: pl.DataFrame) -> str | None:
-    reigning = reign(ruled)
-    return str(reigning.version) if reigning and reigning.version else None
+    champion = current_champion(ruled)
+    return str(champion.version) if champion and champion.version else None
 
 
 def _newest_as_of(store: Store) -> datetime:

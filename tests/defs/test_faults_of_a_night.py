@@ -19,12 +19,12 @@ from cbi_pipeline.forecasting import TrainingFailed
 from cbi_pipeline.ingest import fault_log
 from cbi_pipeline.issued import newest_statuses, note_faults, standing_faults
 from cbi_pipeline.operations import train as training
-from cbi_pipeline.operations.change_detection import conclude
-from cbi_pipeline.operations.evaluate import Trial
-from cbi_pipeline.operations.issue import spoken as speak
+from cbi_pipeline.operations.change_detection import note_night
+from cbi_pipeline.operations.evaluate import EvaluationRun
+from cbi_pipeline.operations.issue import issue_live
 from cbi_pipeline.operations.pipeline import Pipeline
-from cbi_pipeline.operations.training_data import evidence_at, knowledge
-from cbi_pipeline.registry import _publish, chronicle
+from cbi_pipeline.operations.training_data import evidence_as_of, load_training_data
+from cbi_pipeline.registry import _publish, sort_decisions
 from cbi_pipeline.settings import Settings
 from tests.system.homes import copied
 
@@ -134,7 +134,7 @@ def test_a_champion_whose_files_were_changed_is_replaced_by_tonights(pipeline, o
 def test_without_any_model_every_commodity_says_so_and_that_is_one_alert(pipeline):
     damage(pipeline)
     for _ in range(2):
-        speech = speak(pipeline, pipeline.today().isoformat())
+        speech = issue_live(pipeline, pipeline.today().isoformat())
         assert {one.kind for one in speech.statuses} == {"cannot be forecast"}
         (reason,) = {one.reason for one in speech.statuses}
         assert reason.startswith("no model can be asked: ")
@@ -163,7 +163,7 @@ def breaks_on(monkeypatch, where, name: str, commodity: str) -> None:
 
 
 def statuses(pipeline: Pipeline) -> dict[str, tuple[str, str]]:
-    speech = speak(pipeline, pipeline.today().isoformat())
+    speech = issue_live(pipeline, pipeline.today().isoformat())
     note_faults(speech.statuses, pipeline.settings, pipeline.now())
     return {one.commodity: (one.kind, one.reason) for one in speech.statuses}
 
@@ -186,7 +186,7 @@ def test_what_breaks_on_one_commodity_silences_that_one_alone(
         found = {"wti": ("cannot be forecast", words), "gasoline_mn": ("forecast", "")}
         assert statuses(pipeline) == found
         assert [fault.problem for fault in standing_faults(pipeline.settings)] == [words]
-        assert not conclude(pipeline, pipeline.newest_as_of())
+        assert not note_night(pipeline, pipeline.newest_as_of())
     night(pipeline, session, row, target)
     assert {kind for kind, _ in statuses(pipeline).values()} == {"forecast"}
     assert alerts(pipeline) == [(f"wti {step}", "opened"), (f"wti {step}", "closed")]
@@ -227,9 +227,9 @@ def judged(pipeline: Pipeline) -> set[str]:
         instance=dg.DagsterInstance.ephemeral(),
     )
     assert result.success
-    trial = Trial(knowledge(pipeline, evidence_at(pipeline)), pipeline)
+    evaluation = EvaluationRun(load_training_data(pipeline, evidence_as_of(pipeline)), pipeline)
     with pipeline.warehouse.read() as store:
-        found = store.table("evaluation.forecast", "evaluation_id = ?", [trial.name])
+        found = store.table("evaluation.forecast", "evaluation_id = ?", [evaluation.name])
     return set(found["recipe"])
 
 
@@ -243,7 +243,7 @@ def test_a_contender_that_cannot_be_judged_costs_the_others_no_evidence(pipeline
     words = "was not judged: it failed: the loss is not finite at epoch 1"
     assert [fault.problem for fault in standing_faults(pipeline.settings)] == [f"tiny {words}"]
     with pipeline.warehouse.read() as store:
-        newest = chronicle(store.table("registry.decision")).row(-1, named=True)
+        newest = sort_decisions(store.table("registry.decision")).row(-1, named=True)
     assert (newest["recipe"], newest["verdict"]) == (CHALLENGER, "abstain")
     code_changes(monkeypatch, "f" * 64)
     assert CHALLENGER in judged(pipeline)

@@ -18,7 +18,7 @@ def root(tmp_path):
 
 def test_there_is_something_to_do_in_an_empty_home_and_looking_makes_no_file(tmp_path):
     pipeline = Pipeline(Settings(home=tmp_path / ".cbi"))
-    assert not change_detection.nothing_to_do(pipeline)
+    assert not change_detection.is_unchanged(pipeline)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -6,10 +6,10 @@ import pytest
 
 from cbi_pipeline.catalogue import PACKAGED
 from cbi_pipeline.issued import CANNOT, FORECAST, FOUNDING
-from cbi_pipeline.operations.champion_forecast import speak, unread
-from cbi_pipeline.operations.issue import spoken
+from cbi_pipeline.operations.champion_forecast import find_unreadable, forecast_newest
+from cbi_pipeline.operations.issue import issue_live
 from cbi_pipeline.operations.pipeline import Pipeline
-from cbi_pipeline.operations.training_data import knowledge
+from cbi_pipeline.operations.training_data import load_training_data
 from cbi_pipeline.settings import Settings
 from tests.system.homes import copied
 
@@ -47,14 +47,14 @@ def changed(one_night, tmp_path_factory) -> Pipeline:
 
 
 @pytest.fixture(scope="module")
-def known(changed):
-    return knowledge(changed, changed.newest_as_of())
+def data(changed):
+    return load_training_data(changed, changed.newest_as_of())
 
 
 def test_a_commodity_of_other_horizons_is_forecast_by_it_and_the_other_by_the_version(
-    changed, known
+    changed, data
 ):
-    said = speak(known, BOTH, changed)
+    said = forecast_newest(data, BOTH, changed)
     who = said.rows.select("commodity", "model_version", "horizon").unique().sort("horizon").rows()
     assert [one for one in who if one[0] == "wti"] == [
         ("wti", FOUNDING, 10),
@@ -73,7 +73,7 @@ def test_a_version_reads_its_own_commodities_out_of_a_wider_catalogue(one_night,
         one_night, tmp_path, ("# Feature groups that", f"{THIRD}# Feature groups that")
     )
     assert len(pipeline.catalogue.commodities) == 3
-    said = speak(knowledge(pipeline, pipeline.newest_as_of()), BOTH, pipeline)
+    said = forecast_newest(load_training_data(pipeline, pipeline.newest_as_of()), BOTH, pipeline)
     assert said.statuses == {}
     assert set(said.rows.select("commodity", "model_version").rows()) == {
         ("wti", "1"),
@@ -81,8 +81,8 @@ def test_a_version_reads_its_own_commodities_out_of_a_wider_catalogue(one_night,
     }
 
 
-def test_its_forecast_starts_at_the_newest_price_and_names_its_sessions(changed, known):
-    rows = speak(known, BOTH, changed).rows
+def test_its_forecast_starts_at_the_newest_price_and_names_its_sessions(changed, data):
+    rows = forecast_newest(data, BOTH, changed).rows
     assert rows["origin_session"].n_unique() == rows["commodity"].n_unique() == 2
     wti = rows.filter(commodity="wti", quantile=0.5)
     assert wti["value"].to_list() == pytest.approx([0.0, 0.0, 0.0], abs=1e-12)
@@ -91,12 +91,12 @@ def test_its_forecast_starts_at_the_newest_price_and_names_its_sessions(changed,
 
 
 def test_nobody_abstains_for_it(changed):
-    speech = spoken(changed, changed.today().isoformat())
-    assert speech.abstentions.is_empty()
-    assert {one.commodity: one.kind for one in speech.statuses} == dict.fromkeys(BOTH, FORECAST)
+    issue = issue_live(changed, changed.today().isoformat())
+    assert issue.abstentions.is_empty()
+    assert {one.commodity: one.kind for one in issue.statuses} == dict.fromkeys(BOTH, FORECAST)
 
 
-def test_a_commodity_that_the_version_was_made_before_is_named_so(changed, known):
+def test_a_commodity_that_the_version_was_made_before_is_named_so(changed, data):
     version = changed.registry.versions()[0]
     spec = changed.registry.load(1).spec
     alone = replace(
@@ -105,18 +105,18 @@ def test_a_commodity_that_the_version_was_made_before_is_named_so(changed, known
         steps=spec.steps[1:],
         meanings=spec.meanings[1:],
     )
-    reasons = unread(version, alone, known, BOTH, changed)
+    reasons = find_unreadable(version, alone, data, BOTH, changed)
     assert "was made before it could be forecast" in reasons["wti"]
 
 
 def test_where_it_fails_as_well_both_reasons_are_told_and_the_other_is_forecast(
-    changed, known, monkeypatch
+    changed, data, monkeypatch
 ):
     def broken(*_):
         raise ValueError("no sound number")
 
     monkeypatch.setattr("cbi_pipeline.operations.champion_forecast.forecast_founding", broken)
-    said = speak(known, BOTH, changed)
+    said = forecast_newest(data, BOTH, changed)
     assert set(said.rows["commodity"]) == {"gasoline_mn"}
     assert said.statuses["wti"].kind == CANNOT
     assert "other horizons, and the founding model failed on it" in said.statuses["wti"].reason

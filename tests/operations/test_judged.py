@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from cbi_pipeline.operations.evaluate import Trial, judged_in_week, judges_champion
+from cbi_pipeline.operations.evaluate import EvaluationRun, is_judged_in_week, judges_champion
 from cbi_pipeline.registry import newest_evidence
 from tests.registry import world
 from tests.report.warehouses import CATALOGUE, publish
@@ -19,12 +19,12 @@ def decided(verdict: str) -> object:
 
 @pytest.mark.parametrize(("days", "judged"), [(0, True), (6, True), (7, False), (-1, False)])
 def test_a_week_runs_from_monday_to_sunday_at_the_desk(days, judged):
-    assert judged_in_week(decided("no_skill"), "gru", MONDAY + timedelta(days=days)) is judged
+    assert is_judged_in_week(decided("no_skill"), "gru", MONDAY + timedelta(days=days)) is judged
 
 
 @pytest.mark.parametrize("verdict", ["first", "refresh", "hold"])
 def test_founding_or_refreshing_a_recipe_is_no_look_at_it(verdict):
-    assert not judged_in_week(decided(verdict), "gru", MONDAY)
+    assert not is_judged_in_week(decided(verdict), "gru", MONDAY)
 
 
 @pytest.mark.parametrize(
@@ -39,9 +39,9 @@ def test_evidence_of_other_horizons_does_not_answer_for_the_week(tmp_path, horiz
             )
         }
     )
-    trial = Trial(SimpleNamespace(catalogue=asked), pipeline=None)
+    evaluation = EvaluationRun(SimpleNamespace(catalogue=asked), pipeline=None)
     with publish(tmp_path).read() as store:
-        assert trial.is_answered(store, store.table("registry.decision")) is answered
+        assert evaluation.is_answered(store, store.table("registry.decision")) is answered
 
 
 def test_evidence_without_the_recipe_that_speaks_does_not_answer_for_the_week(tmp_path):

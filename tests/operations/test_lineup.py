@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from cbi_pipeline.evaluation import by_person, decision
-from cbi_pipeline.operations.evaluate import challenger, entered, founder
+from cbi_pipeline.operations.evaluate import challenger, current_lineup, founder
 from cbi_pipeline.operations.lineup import lineup
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.registry import Registry, RegistryMismatch, RegistryUnreadable
@@ -34,13 +34,13 @@ def promoted(one_night, tmp_path_factory) -> Pipeline:
 
 
 def test_the_codes_recipes_are_the_lineup_of_a_home_they_made(founded):
-    found = entered(founded)
+    found = current_lineup(founded)
     assert (found.champion, found.challenger) == (founder(founded), challenger(founded))
     assert list(found.recipes) == ["anchored_untrained", "tiny"]
 
 
 def test_a_challenger_that_is_the_champion_is_not_entered_twice(promoted):
-    found = entered(promoted)
+    found = current_lineup(promoted)
     assert found.champion == found.challenger == challenger(promoted)
     assert list(found.recipes) == ["anchored_untrained", "tiny"]
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import polars as pl
 import pytest
 
-from cbi_pipeline.operations.promote import succession
+from cbi_pipeline.operations.promote import rule_on_refresh
 from cbi_pipeline.registry import RegistryUnreadable, derive
 from tests.evaluation import panels
 from tests.evaluation.models import Model
@@ -25,7 +25,7 @@ class Trained(Model):
 
 
 @pytest.fixture(scope="module")
-def known():
+def data():
     instant = {"as_of": NOW, "as_of_us": NOW.timestamp() * 1e6}
     return SimpleNamespace(panel=panels.panel(), state="5" * 64, **instant)
 
@@ -34,14 +34,14 @@ def decided(*rows):
     return world.decisions(world.decision("prior", "first"), *rows)
 
 
-def ruled(known, decisions, models):
+def ruled(data, decisions, models):
     pipeline = SimpleNamespace(
         registry=SimpleNamespace(load=models.__getitem__), now=lambda: world.AS_OF
     )
-    return succession(TONIGHT, decisions, known, pipeline)
+    return rule_on_refresh(TONIGHT, decisions, data, pipeline)
 
 
-def test_a_standing_version_that_cannot_be_read_is_followed_and_the_record_says_why(known):
+def test_a_standing_version_that_cannot_be_read_is_followed_and_the_record_says_why(data):
     why = "version 1 of cbi-forecaster cannot be read: no such field (written by cbi-pipeline 9)"
 
     def load(number):
@@ -50,7 +50,7 @@ def test_a_standing_version_that_cannot_be_read_is_followed_and_the_record_says_
         return Trained(1.0)
 
     pipeline = SimpleNamespace(registry=SimpleNamespace(load=load), now=lambda: world.AS_OF)
-    row = succession(TONIGHT, decided(STANDING), known, pipeline).row(0, named=True)
+    row = rule_on_refresh(TONIGHT, decided(STANDING), data, pipeline).row(0, named=True)
     assert (row["verdict"], row["version"]) == ("refresh", 3)
     assert row["reason"].startswith(
         "Version 3 against version 1. The standing one was not compared"
@@ -61,39 +61,39 @@ def test_a_standing_version_that_cannot_be_read_is_followed_and_the_record_says_
 STANDING = world.decision("prior", "refresh", version=1, who="refresh")
 
 
-def test_the_first_version_of_a_crowned_recipe_is_named(known):
-    row = ruled(known, decided(), {}).row(0, named=True)
+def test_the_first_version_of_a_crowned_recipe_is_named(data):
+    row = ruled(data, decided(), {}).row(0, named=True)
     assert (row["verdict"], row["version"], row["who"]) == ("refresh", 3, "refresh")
 
 
 @pytest.mark.parametrize(("stretch", "verdict"), [(1.01, "refresh"), (2.5, "hold")])
-def test_a_version_serves_only_when_it_is_no_worse(known, stretch, verdict):
+def test_a_version_serves_only_when_it_is_no_worse(data, stretch, verdict):
     models = {1: Trained(1.0), 3: Trained(stretch)}
-    found = ruled(known, decided(STANDING), models)
+    found = ruled(data, decided(STANDING), models)
     row = found.row(0, named=True)
     assert (row["verdict"], row["version"]) == (verdict, 3)
     assert row["reason"].startswith("Version 3 against version 1. ")
     assert "increase" in row["statistics"]
 
 
-def test_a_held_version_leaves_the_standing_one_champion(known):
+def test_a_held_version_leaves_the_standing_one_champion(data):
     models = {1: Trained(1.0), 3: Trained(2.5)}
-    decisions = pl.concat([decided(STANDING), ruled(known, decided(STANDING), models)])
+    decisions = pl.concat([decided(STANDING), ruled(data, decided(STANDING), models)])
     versions = world.versions(*({"version": number, "recipe": "prior"} for number in (1, 3)))
     assert derive(decisions, versions) == {"champion": 1}
 
 
-def test_a_version_in_use_already_is_not_judged_again(known):
+def test_a_version_in_use_already_is_not_judged_again(data):
     again = world.decision("prior", "refresh", version=3, number=1, who="refresh")
-    assert ruled(known, decided(STANDING, again), {}).is_empty()
+    assert ruled(data, decided(STANDING, again), {}).is_empty()
 
 
-def test_a_standing_version_that_reads_another_panel_is_no_opponent(known):
+def test_a_standing_version_that_reads_another_panel_is_no_opponent(data):
     models = {1: Trained(1.0, spec="f-0"), 3: Trained(2.5)}
-    row = ruled(known, decided(STANDING), models).row(0, named=True)
+    row = ruled(data, decided(STANDING), models).row(0, named=True)
     assert row["verdict"] == "refresh"
     assert "cannot read today's panel" in row["reason"]
 
 
-def test_nobody_succeeds_before_a_recipe_is_crowned(known):
-    assert ruled(known, world.decisions(), {}).is_empty()
+def test_nobody_succeeds_before_a_recipe_is_crowned(data):
+    assert ruled(data, world.decisions(), {}).is_empty()

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cbi_pipeline.registry import (
+    Champion,
     RegistryEmpty,
     RegistryMismatch,
-    Reign,
     before,
-    chronicle,
+    current_champion,
     derive,
     following,
-    reign,
+    sort_decisions,
 )
 from tests.registry import world
 from tests.registry.conftest import House
@@ -142,7 +142,7 @@ def test_at_one_instant_the_refresh_follows_the_gate() -> None:
         world.decision("gru", "promote"),
         world.decision("prior", "first"),
     ]
-    told = chronicle(world.decisions(*rows))["verdict"].to_list()
+    told = sort_decisions(world.decisions(*rows))["verdict"].to_list()
     assert told == ["first", "promote", "refresh"]
 
 
@@ -162,17 +162,17 @@ def ruling(evidence: str, verdict: str = "no_skill", who: str = "gate") -> pl.Da
 
 def test_while_the_clock_stands_still_the_last_decision_is_the_newest() -> None:
     for evidence in (["a", "b"], ["b", "a"]):
-        assert chronicle(told(*map(ruling, evidence)))["evaluation_id"].to_list() == evidence
+        assert sort_decisions(told(*map(ruling, evidence)))["evaluation_id"].to_list() == evidence
 
 
 def test_what_is_said_twice_in_a_row_is_said_once() -> None:
     record = told(ruling("a"), ruling("x", "refresh", "refresh"), ruling("a"))
-    assert chronicle(record)["evaluation_id"].to_list() == ["a", "x"]
+    assert sort_decisions(record)["evaluation_id"].to_list() == ["a", "x"]
 
 
 def test_evidence_gone_back_to_is_the_newest_again() -> None:
     record = told(ruling("a"), ruling("b"), ruling("a"), ruling("b"))
-    assert chronicle(record)["evaluation_id"].to_list() == ["a", "b", "a", "b"]
+    assert sort_decisions(record)["evaluation_id"].to_list() == ["a", "b", "a", "b"]
     assert record["decision_id"].n_unique() == 4
 
 
@@ -191,14 +191,14 @@ def test_a_configuration_that_came_back_has_its_own_version_as_challenger() -> N
 
 
 def test_nobody_reigns_before_the_first_decision() -> None:
-    assert reign(world.decisions()) is None
+    assert current_champion(world.decisions()) is None
 
 
 def test_a_refused_challenger_does_not_reign() -> None:
     decided = world.decisions(
         world.decision("prior", "first"), world.decision("gru", "no_skill", number=1)
     )
-    assert reign(decided) == Reign("prior", None)
+    assert current_champion(decided) == Champion("prior", None)
 
 
 def test_a_challenger_that_was_never_registered_bears_no_alias() -> None:

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from cbi_pipeline.catalogue import PACKAGED
-from cbi_pipeline.registry import chronicle
+from cbi_pipeline.registry import sort_decisions
 from cbi_pipeline.warehouse import Warehouse
 from tests.system.homes import Home, copied
 
@@ -34,7 +34,7 @@ def test_other_horizons_are_judged_trained_and_forecast_beside_the_old_ones(fini
     home = changed(finished, ('{ "1w" = 5,', '{ "1w" = 10,'))
     home.run()
     with Warehouse(home.settings.warehouse_dir).read() as store:
-        ruled = chronicle(store.table("registry.decision"))
+        ruled = sort_decisions(store.table("registry.decision"))
         evidence = ruled.filter(pl.col("who") == "gate")["evaluation_id"][-1]
         judged = store.table("evaluation.forecast", "evaluation_id = ?", [evidence])
         said = store.table("issued.forecast", "commodity = 'wti' AND track = 'live'")
@@ -49,7 +49,7 @@ def test_other_horizons_are_judged_trained_and_forecast_beside_the_old_ones(fini
     finished.run()
     assert json.loads(finished.cbi("forecast", "--json").stdout)["model_version"] == "1"
     with Warehouse(home.settings.warehouse_dir).read() as store:
-        newest = chronicle(store.table("registry.decision")).filter(pl.col("who") == "gate")
+        newest = sort_decisions(store.table("registry.decision")).filter(pl.col("who") == "gate")
     assert newest["evaluation_id"][-1] == ruled["evaluation_id"][0]
 
 

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from cbi_pipeline.registry import chronicle, newest_evidence
+from cbi_pipeline.registry import newest_evidence, sort_decisions
 from cbi_pipeline.warehouse import Warehouse
 from tests.commands import Program
 from tests.system.homes import Home
@@ -58,7 +58,7 @@ def test_the_promoted_recipe_is_trained_on_the_new_records_and_speaks(nights):
 
 
 def test_the_gate_judges_the_new_challenger_against_the_promoted_recipe(nights):
-    ruled = chronicle(table(nights, "registry.decision"))
+    ruled = sort_decisions(table(nights, "registry.decision"))
     judged = ruled.filter(who="gate").row(-1, named=True)
     assert (judged["recipe"], judged["champion"]) == ("next", "tiny")
     walked = table(nights, "evaluation.forecast", "evaluation_id = ?", [newest_evidence(ruled)])
@@ -67,10 +67,10 @@ def test_the_gate_judges_the_new_challenger_against_the_promoted_recipe(nights):
 
 def test_the_founder_speaks_again_after_a_rollback_under_the_new_code(nights):
     assert later_code(nights, "models", "rollback", "--reason", "as before").returncode == 0
-    while chronicle(table(nights, "registry.decision"))["recipe"][-1] != "anchored_untrained":
+    while sort_decisions(table(nights, "registry.decision"))["recipe"][-1] != "anchored_untrained":
         assert later_code(nights, "models", "rollback", "--reason", "further").returncode == 0
     done = later_code(nights, "run")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "anchored_untrained: no learned skill" in done.stdout
-    ruled = chronicle(table(nights, "registry.decision")).filter(who="gate")
+    ruled = sort_decisions(table(nights, "registry.decision")).filter(who="gate")
     assert ruled.select("recipe", "champion").row(-1) == ("next", "anchored_untrained")

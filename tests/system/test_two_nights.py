@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from cbi_pipeline.feeds import archive
-from cbi_pipeline.registry import chronicle
+from cbi_pipeline.registry import sort_decisions
 from cbi_pipeline.warehouse import Warehouse
 from tests.records import write
 from tests.system.homes import Home
@@ -35,7 +35,7 @@ def earlier(records: Path, folder: Path) -> Path:
 
 def decisions(home: Home) -> pl.DataFrame:
     with Warehouse(home.settings.warehouse_dir).read() as store:
-        return chronicle(store.table("registry.decision"))
+        return sort_decisions(store.table("registry.decision"))
 
 
 def test_the_version_in_use_follows_refreshes_and_people_and_nothing_else(tmp_path, records):

@@ -8,11 +8,11 @@ import polars as pl
 from cbi_pipeline.defs import metadata
 from cbi_pipeline.defs.evaluation import bands
 from cbi_pipeline.operations import progress
-from cbi_pipeline.operations.evaluate import Trial, judged_in_week, judges_champion
+from cbi_pipeline.operations.evaluate import EvaluationRun, is_judged_in_week, judges_champion
 from cbi_pipeline.operations.faults import close_others, failure, note_fault
 from cbi_pipeline.operations.figures import skill_of
 from cbi_pipeline.operations.pipeline import Pipeline
-from cbi_pipeline.operations.training_data import evidence_at, knowledge
+from cbi_pipeline.operations.training_data import evidence_as_of, load_training_data
 from data_contracts.evaluation import CALIBRATED, SCORE
 
 KEY = dg.AssetKey(["evaluation", "walk_forward"])
@@ -56,9 +56,9 @@ def walk_forward(
 
     Evidence that cannot be gathered is told and costs no forecast: what is in use goes on.
     """
-    trial = Trial(knowledge(pipeline, evidence_at(pipeline)), pipeline)
+    evaluation = EvaluationRun(load_training_data(pipeline, evidence_as_of(pipeline)), pipeline)
     try:
-        standing = renewed(trial, config, pipeline)
+        standing = renewed(evaluation, config, pipeline)
     except Exception as error:
         words = f"no evidence was gathered tonight: {failure(error)}"
         note_fault(pipeline, SUBJECT, words)
@@ -66,53 +66,53 @@ def walk_forward(
         yield dg.MaterializeResult(metadata={"evidence": words})
         return
     note_fault(pipeline, SUBJECT, None)
-    if not trial.known.has_origins:
+    if not evaluation.data.has_origins:
         yield bands.calibration(SCORE.empty(), "nothing")
         yield dg.MaterializeResult(metadata={"evidence": standing})
         return
     with pipeline.warehouse.read() as store:
-        scores = store.table("evaluation.score", "evaluation_id = ?", [trial.name])
-        absent = store.table("evaluation.absence", "evaluation_id = ?", [trial.name])
-    yield bands.calibration(scores, trial.lineup.champion.name + CALIBRATED)
+        scores = store.table("evaluation.score", "evaluation_id = ?", [evaluation.name])
+        absent = store.table("evaluation.absence", "evaluation_id = ?", [evaluation.name])
+    yield bands.calibration(scores, evaluation.lineup.champion.name + CALIBRATED)
     yield dg.MaterializeResult(
         metadata={
             "evidence": standing,
-            "evaluation": trial.name,
-            "origins": len(trial.plan.origins),
-            "refits": len(trial.plan.refits),
+            "evaluation": evaluation.name,
+            "origins": len(evaluation.plan.origins),
+            "refits": len(evaluation.plan.refits),
             "sat out": metadata.table(absent.drop("evaluation_id")),
             "scores": metadata.table(headlines(scores)),
-            **pictures(scores, trial.lineup.challenger.name),
+            **pictures(scores, evaluation.lineup.challenger.name),
         },
     )
 
 
-def renewed(trial: Trial, config: Evidence, pipeline: Pipeline) -> str:
+def renewed(evaluation: EvaluationRun, config: Evidence, pipeline: Pipeline) -> str:
     """Gather what evidence is due; in words, what there is now."""
-    if not trial.known.has_origins:
+    if not evaluation.data.has_origins:
         return "none: nothing can be forecast from yet"
-    standing = stands(trial, config, pipeline)
+    standing = stands(evaluation, config, pipeline)
     if standing is None:
-        pipeline.add(gathered(trial, pipeline))
+        pipeline.add(gathered(evaluation, pipeline))
     return standing or "gathered anew"
 
 
-def stands(trial: Trial, config: Evidence, pipeline: Pipeline) -> str | None:
+def stands(evaluation: EvaluationRun, config: Evidence, pipeline: Pipeline) -> str | None:
     """Why no new evidence is needed, or None."""
     with pipeline.warehouse.read() as store:
-        if trial.is_done(store):
+        if evaluation.is_done(store):
             return "stands: same data, recipes, plan and code"
         decisions = store.table("registry.decision")
-        fits = trial.is_answered(store, decisions) and judges_champion(store, decisions)
-    recipe = trial.lineup.challenger.name
+        fits = evaluation.is_answered(store, decisions) and judges_champion(store, decisions)
+    recipe = evaluation.lineup.challenger.name
     weekly = pipeline.settings.profile == "live" and not config.anew
-    if weekly and fits and judged_in_week(decisions, recipe, pipeline.now()):
+    if weekly and fits and is_judged_in_week(decisions, recipe, pipeline.now()):
         return f"{recipe} was judged this week already; the weekly job judges it again"
     return None
 
 
-def gathered(trial: Trial, pipeline: Pipeline) -> dict[str, pl.DataFrame]:
-    """Forecasts of the trial, those of the recipes calibrated as well, scores, and who sat out.
+def gathered(evaluation: EvaluationRun, pipeline: Pipeline) -> dict[str, pl.DataFrame]:
+    """Forecasts, those of the recipes calibrated as well, scores, and who sat out.
 
     A contender that fails sits out and is a fault of its own; the champion and the naive forecasts
     that every champion must beat may not fail.
@@ -123,52 +123,52 @@ def gathered(trial: Trial, pipeline: Pipeline) -> dict[str, pl.DataFrame]:
     failed: dict[str, str] = {}
 
     def note_failure(name: str, error: Exception) -> None:
-        if name in (*BASELINES, trial.lineup.champion.name):
+        if name in (*BASELINES, evaluation.lineup.champion.name):
             raise error
         failed[name] = f"it failed: {failure(error)}"
 
-    steps = len(trial.contenders) * len(trial.plan.refits)
+    steps = len(evaluation.contenders) * len(evaluation.plan.refits)
     with progress.track("walk-forward", steps) as done:
         forecasts = walked(
-            trial.known.panel,
-            trial.contenders,
-            trial.plan,
-            targets=trial.known.targets,
-            evaluation_id=trial.name,
+            evaluation.data.panel,
+            evaluation.contenders,
+            evaluation.plan,
+            targets=evaluation.data.targets,
+            evaluation_id=evaluation.name,
             cache_dir=pipeline.settings.checkpoints_dir / "walk_forward",
             on_fold=lambda fold: done(f"{fold.recipe} {fold.fold}"),
             on_failure=note_failure,
         )
-    note_contenders(failed, trial)
-    learned = pl.col("recipe").is_in(list(trial.lineup.recipes))
-    calibrated = calibrate(forecasts.filter(learned), trial.known.targets)
+    note_contenders(failed, evaluation)
+    learned = pl.col("recipe").is_in(list(evaluation.lineup.recipes))
+    calibrated = calibrate(forecasts.filter(learned), evaluation.data.targets)
     everything = pl.concat([forecasts, calibrated])
     return {
         "evaluation.forecast": everything,
-        "evaluation.score": score(everything, trial.known.targets, pipeline.catalogue),
+        "evaluation.score": score(everything, evaluation.data.targets, pipeline.catalogue),
         "evaluation.absence": pl.concat(
             [
                 absences(
-                    trial.known.panel,
-                    [one for one in trial.contenders if one.name not in failed],
-                    trial.plan,
-                    targets=trial.known.targets,
-                    evaluation_id=trial.name,
+                    evaluation.data.panel,
+                    [one for one in evaluation.contenders if one.name not in failed],
+                    evaluation.plan,
+                    targets=evaluation.data.targets,
+                    evaluation_id=evaluation.name,
                 ),
-                failures(trial.plan, failed, trial.name),
+                failures(evaluation.plan, failed, evaluation.name),
             ]
         ),
     }
 
 
-def note_contenders(failed: Mapping[str, str], trial: Trial) -> None:
+def note_contenders(failed: Mapping[str, str], evaluation: EvaluationRun) -> None:
     """Note the contenders that could not be judged, and those that can again."""
-    for one in trial.contenders:
+    for one in evaluation.contenders:
         why = failed.get(one.name)
         words = None if why is None else f"{one.name} was not judged: {why}"
-        note_fault(trial.pipeline, f"{one.name} {CONTENDER}", words)
-    entered = {f"{one.name} {CONTENDER}" for one in trial.contenders}
-    close_others(trial.pipeline, CONTENDER, entered)
+        note_fault(evaluation.pipeline, f"{one.name} {CONTENDER}", words)
+    entered = {f"{one.name} {CONTENDER}" for one in evaluation.contenders}
+    close_others(evaluation.pipeline, CONTENDER, entered)
 
 
 def headlines(scores: pl.DataFrame) -> pl.DataFrame:

@@ -14,7 +14,7 @@ from cbi_pipeline.operations import unbrought_inputs
 from cbi_pipeline.operations.build_features import build, store_rows
 from cbi_pipeline.operations.faults import make_each
 from cbi_pipeline.operations.pipeline import Pipeline
-from cbi_pipeline.operations.training_data import origins_in_use
+from cbi_pipeline.operations.training_data import load_origins
 
 if TYPE_CHECKING:
     from cbi_pipeline.features import FeatureSet
@@ -83,7 +83,7 @@ def target(pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeResult[None]:
 
     with pipeline.warehouse.read() as store:
         prices = store.table("market.session")
-        rows = origins_in_use(store, pipeline)
+        rows = load_origins(store, pipeline)
         existing = store.table("features.target")
 
     def make(commodity: Commodity) -> pl.DataFrame:

@@ -6,19 +6,19 @@ import polars as pl
 from cbi_pipeline.defs import metadata
 from cbi_pipeline.defs.partitions import DAYS
 from cbi_pipeline.defs.registry.deviations import log_deviations
-from cbi_pipeline.operations.evaluate import entered
+from cbi_pipeline.operations.evaluate import current_lineup
 from cbi_pipeline.operations.faults import close_others, failure, note_fault
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.operations.promote import (
     ALIASES,
     TRAINING,
-    succeed,
+    decide_refresh,
     training_of,
     try_register,
 )
-from cbi_pipeline.operations.train import in_order
-from cbi_pipeline.operations.training_data import knowledge
-from cbi_pipeline.registry import RegistryError, reign
+from cbi_pipeline.operations.train import champion_first
+from cbi_pipeline.operations.training_data import load_training_data
+from cbi_pipeline.registry import RegistryError, current_champion
 from data_contracts.evaluation import VERSION
 
 KEY = dg.AssetKey(["forecasting", "refresh"])
@@ -43,24 +43,24 @@ def refresh(
     if not pipeline.is_newest(context.partition_key):
         return dg.MaterializeResult(metadata={"trained": "no: only the newest day trains a model"})
     undone = log_deviations(context, pipeline)
-    known = knowledge(pipeline, pipeline.as_of(context.partition_key))
-    if not known.has_origins:
+    data = load_training_data(pipeline, pipeline.as_of(context.partition_key))
+    if not data.has_origins:
         return dg.MaterializeResult(metadata={"trained": "no: nothing can be forecast from yet"})
     with pipeline.warehouse.read() as store:
         decisions = store.table("registry.decision")
     try:
-        recipes = entered(pipeline).recipes
+        recipes = current_lineup(pipeline).recipes
     except RegistryError as error:
         words = f"nothing was trained tonight: {failure(error)}"
         note_fault(pipeline, ALIASES, words)
         return dg.MaterializeResult(metadata={"trained": words})
-    reigning = reign(decisions)
-    asked = in_order(reigning.recipe if reigning else None, recipes)
+    champion = current_champion(decisions)
+    asked = champion_first(champion.recipe if champion else None, recipes)
     curves: dict[str, bytes] = {}
-    tried = [try_register(recipe, known, decisions, pipeline, curves) for recipe in asked]
+    tried = [try_register(recipe, data, decisions, pipeline, curves) for recipe in asked]
     close_others(pipeline, TRAINING, {training_of(recipe) for recipe in asked})
     versions = [version for version in tried if version is not None]
-    ruling, aliases = succeed(versions, decisions, known, pipeline)
+    ruling, aliases = decide_refresh(versions, decisions, data, pipeline)
     listing = pl.DataFrame([version.row() for version in versions], schema=VERSION.dtypes)
     return dg.MaterializeResult(
         metadata={

@@ -9,7 +9,7 @@ from cbi_pipeline.defs import metadata
 from cbi_pipeline.defs.evaluation import bands
 from cbi_pipeline.defs.partitions import DAYS
 from cbi_pipeline.defs.registry.deviations import log_deviations
-from cbi_pipeline.operations.issue import Speech, replayed, spoken
+from cbi_pipeline.operations.issue import DailyIssue, issue_live, issue_replay
 from cbi_pipeline.operations.pipeline import Pipeline
 
 FORECAST = dg.AssetKey(["issued", "forecast"])
@@ -34,41 +34,41 @@ def forecast(
     day = context.partition_key
     newest = pipeline.is_newest(day)
     undone = log_deviations(context, pipeline) if newest else {}
-    speech = spoken(pipeline, day) if newest else replayed(pipeline, day)
+    issue = issue_live(pipeline, day) if newest else issue_replay(pipeline, day)
     with pipeline.warehouse.write() as store:
         ledger = IssuedLedger(store, pipeline.settings.issued_dir)
-        added = ledger.append(speech.rows, speech.abstentions)
+        added = ledger.append(issue.rows, issue.abstentions)
         head = ledger.head()
     pipeline.warehouse.publish()
     if newest:
-        note_faults(speech.statuses, pipeline.settings, pipeline.now())
+        note_faults(issue.statuses, pipeline.settings, pipeline.now())
     return dg.MaterializeResult(
         metadata={
             "rows issued": added,
-            "no forecast": metadata.table(speech.abstentions.select("commodity", "kind", "reason")),
+            "no forecast": metadata.table(issue.abstentions.select("commodity", "kind", "reason")),
             "chain": f"{head.sequence} rows, newest {head.row_hash[:16]}",
             **undone,
-            **warn_of_founding(context, speech),
-            **(shown(speech) if newest else {}),
+            **warn_of_founding(context, issue),
+            **(shown(issue) if newest else {}),
         }
     )
 
 
 def warn_of_founding(
-    context: dg.AssetExecutionContext, speech: Speech
+    context: dg.AssetExecutionContext, issue: DailyIssue
 ) -> dict[str, dg.TextMetadataValue]:
     """Which commodities the founding model forecast, and why; a warning each."""
     from cbi_pipeline.issued import FORECAST as SPOKEN
 
-    words = [f"{x.commodity}: {x.reason}" for x in speech.statuses if x.kind == SPOKEN and x.reason]
+    words = [f"{x.commodity}: {x.reason}" for x in issue.statuses if x.kind == SPOKEN and x.reason]
     for line in words:
         context.log.warning(line)
     return {"founding model": dg.MetadataValue.text("; ".join(words))} if words else {}
 
 
-def shown(speech: Speech) -> dict[str, dg.MarkdownMetadataValue]:
+def shown(issue: DailyIssue) -> dict[str, dg.MarkdownMetadataValue]:
     """The newest forecast as a table."""
-    return {"forecast": metadata.table(fan(speech.rows.filter(pl.col("track") == "live")))}
+    return {"forecast": metadata.table(fan(issue.rows.filter(pl.col("track") == "live")))}
 
 
 def fan(rows: pl.DataFrame) -> pl.DataFrame:

@@ -6,7 +6,7 @@ import dagster as dg
 
 from cbi_pipeline.defs.partitions import DAYS
 from cbi_pipeline.feeds.archive import read_record
-from cbi_pipeline.operations.change_detection import conclude
+from cbi_pipeline.operations.change_detection import note_night
 from cbi_pipeline.operations.pipeline import Pipeline, desk_day
 
 
@@ -44,7 +44,7 @@ def morning(
             "report": dg.MetadataValue.path(path),
             "open": dg.MetadataValue.url(path.as_uri()),
             "bytes": path.stat().st_size,
-            "rests on the newest data": conclude(pipeline, as_of),
+            "rests on the newest data": note_night(pipeline, as_of),
         }
     )
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from cbi_pipeline.operations.pipeline import Pipeline
-    from cbi_pipeline.registry import Reign
+    from cbi_pipeline.registry import Champion
 
 Reason = Annotated[str, typer.Option("--reason", help="Why, for those who read the record.")]
 
@@ -24,7 +24,7 @@ def promote(
 ) -> None:
     """Make a registered version champion, whatever the gate said; kept with name and reason."""
     from cbi_pipeline.operations.pipeline import Pipeline
-    from cbi_pipeline.registry import CHAMPION, Reign, derive
+    from cbi_pipeline.registry import CHAMPION, Champion, derive
 
     pipeline = Pipeline.from_environment()
     restore_aliases(pipeline)
@@ -35,7 +35,7 @@ def promote(
         raise Refusal(f"no version {version} is registered; there are: {known or 'none'}")
     if derive(decisions, versions).get(CHAMPION) == version:
         raise Refusal(f"version {version} is the champion already")
-    _decide(pipeline, "promote", Reign(recipes[version], version), reason)
+    _decide(pipeline, "promote", Champion(recipes[version], version), reason)
 
 
 def rollback(reason: Reason) -> None:
@@ -58,7 +58,7 @@ def _record(pipeline: Pipeline) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def _decide(
-    pipeline: Pipeline, verdict: Literal["promote", "rollback"], chosen: Reign, reason: str
+    pipeline: Pipeline, verdict: Literal["promote", "rollback"], chosen: Champion, reason: str
 ) -> None:
     from cbi_pipeline.evaluation import by_person
     from cbi_pipeline.registry import CHAMPION, derive, later
@@ -94,18 +94,18 @@ def _decide(
     )
 
 
-def _require_today_s_axes(pipeline: Pipeline, chosen: Reign) -> None:
-    from cbi_pipeline.operations.champion_forecast import unread
-    from cbi_pipeline.operations.training_data import knowledge
+def _require_today_s_axes(pipeline: Pipeline, chosen: Champion) -> None:
+    from cbi_pipeline.operations.champion_forecast import find_unreadable
+    from cbi_pipeline.operations.training_data import load_training_data
 
     assert chosen.version is not None
-    known = knowledge(pipeline, pipeline.newest_as_of())
+    known = load_training_data(pipeline, pipeline.newest_as_of())
     names = [one.id for one in known.catalogue.commodities]
     version, spec = (
         pipeline.registry.get(chosen.version),
         pipeline.registry.load(chosen.version).spec,
     )
-    strange = unread(version, spec, known, names, pipeline)
+    strange = find_unreadable(version, spec, known, names, pipeline)
     if strange:
         raise Refusal(
             f"version {chosen.version} cannot read today's rows of {', '.join(strange)}: it "
