@@ -127,11 +127,15 @@ def import_files(
     replace: Annotated[
         bool, typer.Option("--replace", help="The file is the whole history: others are withdrawn.")
     ] = False,
+    confirm: Annotated[
+        bool, typer.Option("--confirm", help="Prices restated by a factor are meant so.")
+    ] = False,
 ) -> None:
     """Import files of your own; they go through the ledger and the rules like any feed.
 
     A csv has a column period (YYYY-MM-DD) and a column value. Several files are parts of one
-    history. Where what is held has periods that the files lack, say what becomes of those.
+    history. Where what is held has periods that the files lack, say what becomes of those; where
+    prices are restated by a power of ten or a unit's factor, that it is meant.
     """
     from cbi_pipeline.ingest import TableRuleBroken, import_csv
 
@@ -141,7 +145,13 @@ def import_files(
     try:
         for path in paths:
             report = import_csv(
-                load_settings(), path, series=series, unit=unit, source=measured, mode=mode
+                load_settings(),
+                path,
+                series=series,
+                unit=unit,
+                source=measured,
+                mode=mode,
+                confirm=confirm,
             )
             _print_import(path, series, report, mode)
     except (ValueError, FileNotFoundError, TableRuleBroken) as error:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 import polars as pl
 
-from cbi_pipeline.feeds import IncompleteResponse, csv_import
+from cbi_pipeline.feeds import IncompleteResponse, UnexpectedShape, csv_import
 from cbi_pipeline.ingest._clock import require_clock
 from cbi_pipeline.ingest._commit import IngestReport, commit
 from cbi_pipeline.ingest._files import judge_files, require
@@ -18,8 +19,14 @@ from cbi_pipeline.ingest._sources import live_feeds
 from cbi_pipeline.ledger import Ledger, bind_warehouse
 from cbi_pipeline.settings import Settings
 from cbi_pipeline.warehouse import NothingPublished, Store, Warehouse
+from data_contracts.own_history import OWN_HISTORY
+from data_contracts.restatement import describe_jump, find_restatements, is_jump
+from data_contracts.shape import Shape
 
 Mode = Literal["append", "replace"]
+
+#: Sizes mean something where a price is measured: an own history's contract claims nothing of them.
+_PRICED = replace(OWN_HISTORY, shape=Shape(scale_limit=20.0))
 
 
 def import_csv(
@@ -31,6 +38,7 @@ def import_csv(
     source: str,
     name: str | None = None,
     mode: Mode | None = None,
+    confirm: bool = False,
 ) -> IngestReport:
     """Import a file with the columns ``period`` and ``value``.
 
@@ -46,11 +54,14 @@ def import_csv(
         name: title; the id by default.
         mode: what the periods that the file lacks are: ``append`` keeps them, ``replace`` withdraws
             them. None is for a file that lacks none.
+        confirm: whether prices that the file restates by a unit's factor or a power of ten are
+            meant so.
 
     Raises:
         ValueError: an argument cannot be used; says what to give.
         FileNotFoundError: no such file.
-        UnexpectedShape: the file is no such CSV.
+        UnexpectedShape: the file is no such CSV, or restates prices by a factor that nobody
+            confirms.
         IncompleteResponse: periods that are held are not in the file, and no mode says why.
         TableRuleBroken: too many rows break the contract, or none keeps it; shows them.
         ClockInDoubt, WarehouseError, LedgerDamaged: nothing can be written; says what to do.
@@ -68,10 +79,15 @@ def import_csv(
     judged = judge_files(own, landed, ledger)
     require(judged)
 
+    confirmed: list[str] = []
+
     def withdraws(store: Store) -> bool:
+        confirmed[:] = _require_confirmed(store, series, unit, judged, confirm=confirm)
         return _withdraws(store, series, judged, mode)
 
-    return commit(own, landed, judged, ledger, warehouse, withdraws)
+    report = commit(own, landed, judged, ledger, warehouse, withdraws)
+    jumps = _jumps(warehouse, series, unit) if report.changed else []
+    return replace(report, notices=(*report.notices, *confirmed, *jumps))
 
 
 def _require_own(settings: Settings, warehouse: Warehouse, series: str, unit: str) -> None:
@@ -86,6 +102,42 @@ def _require_own(settings: Settings, warehouse: Warehouse, series: str, unit: st
     if len(known) and known["unit"].item() != unit:
         held = known["unit"].item()
         raise ValueError(f"{series} is held in {held}; convert the file or choose another id")
+
+
+def _require_confirmed(
+    store: Store, series: str, unit: str, judged: Judged, *, confirm: bool
+) -> list[str]:
+    """Factors by which held prices are restated and that a person confirms, in words."""
+    if not unit.startswith("USD/"):
+        return []
+    good = pl.concat(rows for rows, _ in judged.rows())
+    found = find_restatements(good, _values(store, series), {series: _PRICED})
+    if len(found) and not confirm:
+        raise UnexpectedShape(
+            csv_import.FEED,
+            f"{series} is held for confirmation: {found['detail'][0]}",
+            "Nothing of it was used: say --confirm if it is meant",
+        )
+    return [f"{series}: {detail}, which is confirmed" for detail in found["detail"]]
+
+
+def _jumps(warehouse: Warehouse, series: str, unit: str) -> list[str]:
+    with warehouse.read() as store:
+        valued = _values(store, series).drop_nulls("value")
+    if not is_jump(valued["value"].to_list()):
+        return []
+    period, value = valued.select("period", "value").row(-1)
+    return [f"{series}: {describe_jump(period, value, unit)}"]
+
+
+def _values(store: Store, series: str) -> pl.DataFrame:
+    """The newest value of each period, by period; null where there is none."""
+    return store.query(
+        """
+        SELECT series_id, period, value FROM raw.observation WHERE series_id = ?
+        QUALIFY version = max(version) OVER (PARTITION BY period) ORDER BY period""",
+        [series],
+    )
 
 
 def _withdraws(store: Store, series: str, judged: Judged, mode: Mode | None) -> bool:

@@ -33,6 +33,8 @@ from cbi_pipeline.warehouse import Warehouse
 
 #: In what order a night's rows are judged, as its entry in the ledger says it.
 IN_ORDER = "series, period"
+#: What becomes of a value far from those before it that no factor explains, as the entry says it.
+JUMPS_USED = "used"
 
 #: After one of these no further question of the night would fare better.
 _FEED_WIDE = (MissingCredential, RejectedCredential, RateLimited, FeedUnavailable)

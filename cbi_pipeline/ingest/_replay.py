@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from cbi_pipeline.feeds import FILE_READERS, Pull, Series, Source
-from cbi_pipeline.ingest._land import IN_ORDER, Landed, by_vintage
+from cbi_pipeline.ingest._land import IN_ORDER, JUMPS_USED, Landed, by_vintage
 from cbi_pipeline.ingest._read import answer_of
 from cbi_pipeline.ingest._screen import REFUSAL
 from cbi_pipeline.ingest._stage import LandedPull
@@ -70,11 +70,15 @@ class Bytes:
 def landed_then(entry: Entry, source: Bytes) -> tuple[Source, Landed]:
     """Source and landed pulls of an ingestion."""
     feed, as_answered = source.feed(entry), entry.question.get("order") != IN_ORDER
+    sized = entry.question.get("jumps") != JUMPS_USED
     pulls = []
     for pull, names in _pulls(feed, entry, source):
         responses = [source.response(entry, name) for name in names]
         pages = ((one, feed.parse(answer_of(one, source.ledger))) for one in responses)
-        pulls.append(LandedPull.of(feed, pull, source.ledger, pages, as_answered=as_answered))
+        landed = LandedPull.of(
+            feed, pull, source.ledger, pages, as_answered=as_answered, sized=sized
+        )
+        pulls.append(landed)
     ordered = tuple(pulls) if feed.service is not None else by_vintage(pulls)
     return feed, Landed(entry.feed, entry.seen_at, ordered)
 

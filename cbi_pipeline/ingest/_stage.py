@@ -192,6 +192,7 @@ class LandedPull:
         oldest: when the first of its rows became public; None where no row says it.
         as_answered: whether rows are judged in the order in which they came and not in that of
             their periods: files are, and nights that earlier versions of this program recorded.
+        sized: whether a change of size that no factor explains is refused, as those nights did.
     """
 
     pull: Pull
@@ -201,6 +202,7 @@ class LandedPull:
     complete: tuple[str, ...] = ()
     oldest: datetime | None = None
     as_answered: bool = False
+    sized: bool = False
 
     @classmethod
     def of(
@@ -211,6 +213,7 @@ class LandedPull:
         pages: Iterable[tuple[Response, Parsed]],
         *,
         as_answered: bool = False,
+        sized: bool = False,
     ) -> Self:
         """A pull of these pages."""
         rows, ignored = Spool(Blocks.of(source, pull), ledger.root), 0
@@ -237,6 +240,7 @@ class LandedPull:
             complete=tuple(complete),
             oldest=min(oldest, default=None),
             as_answered=as_answered,
+            sized=sized,
         )
 
     def fault(self, error: FeedError) -> Fault:

@@ -166,7 +166,8 @@ def _verdict(
     doubts = doubt(feed, read.good, cells, held.doubts, now)
     if not anew:
         doubts = replace(doubts, held={})
-    odd = misshapen(feed, landed.pull, read.good, rejected, cells, doubts.resized)
+    sized = set(read.series) - doubts.resized if landed.sized else ()
+    odd = misshapen(feed, landed.pull, read.good, rejected, cells, sized)
     doubts = doubts.less(odd)
     expected = cells.within(landed.pull)
     gone, lost = _gone(expected, read.good, rejected)

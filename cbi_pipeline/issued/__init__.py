@@ -5,6 +5,7 @@ from cbi_pipeline.issued.chain import GENESIS, canonical, chain, row_hash
 from cbi_pipeline.issued.counting import counted, desk_day, uncounted
 from cbi_pipeline.issued.forecasts import calendar_target, from_model, from_walk_forward, rows
 from cbi_pipeline.issued.ledger import Head, IssuedLedger, LedgerBroken
+from cbi_pipeline.issued.newest_value import describe_unconfirmed
 from cbi_pipeline.issued.plain_file import verify
 from cbi_pipeline.issued.scoring import score
 from cbi_pipeline.issued.status import (
@@ -44,6 +45,7 @@ __all__ = [
     "chain",
     "closed_records",
     "counted",
+    "describe_unconfirmed",
     "desk_day",
     "find_statuses",
     "from_model",

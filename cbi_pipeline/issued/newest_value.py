@@ -1,8 +1,10 @@
-"""What became of the value after a commodity's newest price: held back here, or never released."""
+"""What is to be said of a commodity's newest value: held, far from the rest, or never released."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
+from typing import Any
 
 import polars as pl
 
@@ -11,7 +13,7 @@ from cbi_pipeline.issued.abstain import DESK
 from cbi_pipeline.market import next_sessions, sessions
 from cbi_pipeline.warehouse import Store
 from data_contracts.families import FAMILIES
-from data_contracts.restatement import is_confirmable
+from data_contracts.restatement import describe_jump, is_confirmable, is_jump
 
 
 def open_refusals(store: Store, series: str) -> pl.DataFrame:
@@ -27,28 +29,70 @@ def describe_held_value(
 ) -> str | None:
     """That the value of the newest session is held for confirmation; None when it is not.
 
+    Held is a series that was restated by a unit's factor, a power of ten or in the mass: until it
+    is confirmed nobody knows which of its prices are right.
+
     Args:
         commodity: its price series and calendar.
         store: where its rows are set aside.
         newest: session of its newest price in use.
         as_of: a value of a later day is no session yet.
     """
-    days = sessions(commodity.calendar, newest, as_of.astimezone(DESK).date())
-    held = open_refusals(store, commodity.price_series).filter(pl.col("period").is_in(days))
-    if held.is_empty():
+    held = [row for row in _set_aside(commodity, store, newest, as_of) if _is_held(row)]
+    if not held:
         return None
-    row = held.row(-1, named=True)
-    settles = "A correction by the source settles it; see `cbi quarantine list`"
-    if is_confirmable(row["rule"]):
-        settles = (
-            "A second night that says the same confirms it, or `cbi quarantine retry --rule "
-            f"{row['rule']}`"
-        )
+    row = held[-1]
     return (
         f"the value of {row['period']} is held for confirmation: {row['column_name']} "
         f"{row['value'] or 'empty'} breaks the rule {row['rule']}, and the newest price in use is "
-        f"of {newest}. {settles}"
+        f"of {newest}. A second night that says the same confirms it, or `cbi quarantine retry "
+        f"--rule {row['rule']}`"
     )
+
+
+def describe_unconfirmed(
+    commodity: Commodity, store: Store, prices: pl.DataFrame, as_of: datetime
+) -> str:
+    """What a reader must know of a newest price that is forecast from; empty when nothing.
+
+    It is far from those before it, or something of its session or a later one was set aside.
+
+    Args:
+        commodity: its price series and calendar.
+        store: where rows are set aside.
+        prices: session and price as known at ``as_of``, by session.
+        as_of: what was set aside later is not told.
+    """
+    if prices.is_empty():
+        return ""
+    newest, price = prices.select("session", "price").row(-1)
+    aside = [
+        row
+        for row in _set_aside(commodity, store, newest, as_of)
+        if not _is_held(row) and row["seen_at"] <= as_of
+    ]
+    told = [
+        f"unconfirmed: the value of {row['period']} was set aside, because {row['column_name']} "
+        f"{row['value'] or 'empty'} breaks the rule {row['rule']}; the newest price in use is of "
+        f"{newest}, see `cbi quarantine list`"
+        for row in aside[-1:]
+    ]
+    if is_jump(prices["price"].to_list()):
+        told.append(describe_jump(newest, price, commodity.unit))
+    return "; ".join(told)
+
+
+def _set_aside(
+    commodity: Commodity, store: Store, newest: date, as_of: datetime
+) -> list[dict[str, Any]]:
+    """Open refusals of the newest session and of later ones, by period."""
+    days = sessions(commodity.calendar, newest, as_of.astimezone(DESK).date())
+    rows = open_refusals(store, commodity.price_series).filter(pl.col("period").is_in(days))
+    return rows.to_dicts()
+
+
+def _is_held(row: Mapping[str, Any]) -> bool:
+    return is_confirmable(row["rule"])
 
 
 def describe_missed_release(

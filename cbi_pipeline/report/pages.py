@@ -15,6 +15,7 @@ from cbi_pipeline.issued import (
     FOUNDING,
     FOUNDING_WORDS,
     closed_records,
+    describe_unconfirmed,
     desk_day,
 )
 from cbi_pipeline.market import latest_prices
@@ -75,15 +76,19 @@ def pages(store: Store, catalogue: Catalogue, spoken: Spoken) -> tuple[Page, ...
     prices = store.table("market.session")
     known = latest_prices(prices, spoken.as_of).sort("session")
     notes = closed_records(prices, catalogue, spoken.as_of)
-    return tuple(
-        _page(commodity, known, spoken, notes.get(commodity.id))
-        for commodity in catalogue.commodities
-    )
+    told = []
+    for one in catalogue.commodities:
+        history = known.filter(pl.col("commodity") == one.id)
+        newest = describe_unconfirmed(one, store, history, spoken.as_of)
+        told.append(_page(one, history, spoken, (notes.get(one.id, ""), newest)))
+    return tuple(told)
 
 
-def _page(commodity: Commodity, known: pl.DataFrame, spoken: Spoken, note: str | None) -> Page:
+def _page(
+    commodity: Commodity, history: pl.DataFrame, spoken: Spoken, notes: tuple[str, ...]
+) -> Page:
     mine = pl.col("commodity") == commodity.id
-    history, current = known.filter(mine), spoken.current.filter(mine)
+    current = spoken.current.filter(mine)
     silent = spoken.silent.filter(mine) if current.is_empty() else spoken.silent.clear()
     return Page(
         id=commodity.id,
@@ -95,7 +100,7 @@ def _page(commodity: Commodity, known: pl.DataFrame, spoken: Spoken, note: str |
         outlooks=_outlooks(commodity, current, spoken),
         origin=current["origin_session"][0] if current.height else None,
         price=current["origin_price"][0] if current.height else None,
-        note="; ".join(filter(None, [_name_founding(current), note])) or None,
+        note="; ".join(filter(None, [_name_founding(current), *notes])) or None,
         abstention=silent["reason"][0] if silent.height else None,
         status=(silent["kind"][0] or ABSTAINS) if silent.height else FORECAST,
         before=_before(commodity, spoken.live.filter(mine), spoken.as_of),

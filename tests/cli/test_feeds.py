@@ -89,6 +89,24 @@ def test_a_shorter_file_is_appended_or_put_in_place_as_it_is_told(bring):
     assert "(10 of them withdrawals), 0 quarantined, in place of what was held" in gone.stdout
 
 
+def test_prices_restated_by_a_factor_are_imported_once_it_is_said_that_this_is_meant(bring):
+    bring(PRICES)
+    tenfold = PRICES.replace(".5\n", "5\n")
+    held = bring(tenfold)
+    assert held.returncode == 2
+    assert "OWN.PALM is held for confirmation: 30 of 30 restated values" in held.stderr
+    assert "say --confirm if it is meant" in held.stderr
+    done = bring(tenfold, options=("--confirm",))
+    assert (done.returncode, "30 versions added" in done.stdout) == (0, True)
+    assert "changed by the factor 10, which is confirmed" in done.stderr
+
+
+def test_a_newest_price_far_from_the_rest_is_imported_and_marked(bring):
+    done = bring(PRICES + "2019-01-31,99\n")
+    assert "31 accepted, 31 versions added" in done.stdout
+    assert "OWN.PALM: unconfirmed: the value of 2019-01-31, 99 USD/t, is far from" in done.stderr
+
+
 def test_several_files_are_parts_of_one_history(bring):
     half = PRICES.index("2019-01-16")
     done = bring(PRICES[:half], "period,value\n" + PRICES[half:])

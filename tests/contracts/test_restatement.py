@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_contracts.families import family
-from data_contracts.restatement import MASS, UNIT_FACTORS, find_restatements, is_confirmable
+from data_contracts.restatement import (
+    MASS,
+    UNIT_FACTORS,
+    find_restatements,
+    is_confirmable,
+    is_jump,
+)
 
 FAMILIES = {"S": family("eia_spot_daily")}
 BEFORE = [50 + number / 7 for number in range(30)]
@@ -70,3 +76,30 @@ def test_a_mass_restatement_is_one_beyond_the_familys_own_share():
 
 def test_counts_of_contracts_have_no_size_to_keep():
     assert rules([value * 10 for value in BEFORE], families={"S": family("cftc_legacy")}) == []
+
+
+@pytest.mark.parametrize("newest", [BEFORE[-1] + 2, BEFORE[-1] - 2.5, BEFORE[-1] * 12, 0.0, -36.98])
+def test_a_newest_value_beyond_ten_usual_steps_of_the_last_ones_is_a_jump(newest):
+    assert is_jump([*BEFORE, newest])
+
+
+@pytest.mark.parametrize("newest", [BEFORE[-1] + 1.3, BEFORE[-1] - 1.9, BEFORE[-3]])
+def test_what_is_near_any_of_the_last_values_is_none(newest):
+    assert not is_jump([*BEFORE, newest])
+
+
+def test_a_level_that_stays_is_a_jump_on_its_first_day_alone():
+    values = [*BEFORE, 90.0]
+    assert is_jump(values)
+    assert not is_jump([*values, 90.2])
+    assert not is_jump([*values, BEFORE[-1]]), "and neither is the way back"
+
+
+@pytest.mark.parametrize("values", [[], [5.0], [*BEFORE[:15], 900.0], [*[3.0] * 40, 900.0]])
+def test_nothing_is_claimed_of_few_values_or_of_those_that_stand_still(values):
+    assert not is_jump(values)
+
+
+@given(st.lists(st.integers(-(10**6), 10**6), max_size=60), st.sampled_from([-3, 42]))
+def test_a_jump_is_one_in_every_unit(values, factor):
+    assert is_jump(values) == is_jump([value * factor for value in values])

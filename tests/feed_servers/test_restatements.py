@@ -143,6 +143,20 @@ def test_any_other_jump_is_believed_at_once(installed, server, price):
     assert installed.problem() == ""
 
 
+def test_a_new_level_that_no_factor_explains_is_stored_for_as_long_as_it_lasts(installed, server):
+    days = [NEXT_DAY + timedelta(days=7 * week) for week in range(8)]
+    for number, day in enumerate(days, start=1):
+        at = FIRST + timedelta(days=7 * number)
+        server.publisher.publish(at, "RWTC", day, f"{2.4 + number / 100:.2f}")
+        night(installed, server, 7 * number)
+        assert installed.values()[day] == pytest.approx(2.4 + number / 100)
+    assert installed.problem() == ""
+    home = Home(installed.home, {"eia": installed.feed})
+    before = home.content()
+    home.rebuild()
+    assert_same(before, home.content())
+
+
 def test_a_few_corrections_are_believed_at_once(installed, server):
     restate(server, 1, RECENT[:4], lambda price: price + 1)
     night(installed, server, 1)

@@ -7,8 +7,14 @@ import pytest
 
 from cbi_pipeline.catalogue import load_catalogue
 from cbi_pipeline.ingest import Fault, fault_log
-from cbi_pipeline.issued import Status, find_statuses, newest_statuses, note_faults
-from cbi_pipeline.market import sessions
+from cbi_pipeline.issued import (
+    Status,
+    describe_unconfirmed,
+    find_statuses,
+    newest_statuses,
+    note_faults,
+)
+from cbi_pipeline.market import build_sessions, latest_prices, sessions
 from cbi_pipeline.settings import Settings
 from cbi_pipeline.warehouse import Warehouse
 from data_contracts import contract
@@ -99,6 +105,12 @@ def status(
     with warehouse.read() as store:
         (found,) = find_statuses(store, catalogue, settings, AS_OF, rows, waiting or {}).values()
     return found
+
+
+def unconfirmed(settings, prices) -> str:
+    known = latest_prices(build_sessions(prices, BRENT), AS_OF)
+    with Warehouse(settings.warehouse_dir).read() as store:
+        return describe_unconfirmed(BRENT, store, known, AS_OF)
 
 
 def told(found: Status) -> tuple[str, bool]:
@@ -231,29 +243,60 @@ def test_an_abstention_of_the_first_version_stands_as_one(settings):
         assert newest_statuses(store) == (Status("wti", "abstains", "too old"),)
 
 
-def test_a_value_of_the_newest_session_that_is_set_aside_is_held_for_confirmation(settings):
-    found = status(settings, prices=observed(DAYS[:-1]), aside=1, period=DAYS[-1])
+@pytest.mark.parametrize("rule", ["factor_of_10", "factor_of_1/42", "mass_restatement"])
+def test_a_series_restated_by_a_factor_or_in_the_mass_is_held_and_says_who_confirms(settings, rule):
+    found = status(settings, prices=observed(DAYS[:-1]), aside=1, period=DAYS[-1], rule=rule)
     assert told(found) == ("abstains", False)
     assert found.reason == (
-        "the value of 2026-08-18 is held for confirmation: value 99999 breaks the rule bounds, and "
-        "the newest price in use is of 2026-08-17. A correction by the source settles it; see "
-        "`cbi quarantine list`"
-    )
-
-
-def test_a_value_that_is_held_until_it_is_seen_again_says_who_can_confirm_it(settings):
-    found = status(
-        settings, prices=observed(DAYS[:-1]), aside=1, period=DAYS[-1], rule="factor_of_10"
-    )
-    assert found.reason.endswith(
-        "A second night that says the same confirms it, or `cbi quarantine retry --rule "
-        "factor_of_10`"
+        f"the value of 2026-08-18 is held for confirmation: value 99999 breaks the rule {rule}, and"
+        " the newest price in use is of 2026-08-17. A second night that says the same confirms it, "
+        f"or `cbi quarantine retry --rule {rule}`"
     )
 
 
 def test_a_restatement_of_the_newest_price_that_is_set_aside_is_held_too(settings):
-    found = status(settings, prices=observed(DAYS), aside=1, period=DAYS[-1])
+    found = status(settings, prices=observed(DAYS), aside=1, period=DAYS[-1], rule="factor_of_10")
     assert "the value of 2026-08-18 is held for confirmation" in found.reason
+
+
+@pytest.mark.parametrize("rule", ["bounds", "value_readable", "conflicting_duplicate"])
+def test_a_newest_value_that_another_rule_sets_aside_is_told_and_silences_nothing(settings, rule):
+    prices = observed(DAYS[:-1])
+    found = status(settings, prices=prices, aside=1, period=DAYS[-1], rule=rule)
+    assert found == Status("brent")
+    assert unconfirmed(settings, prices) == (
+        "unconfirmed: the value of 2026-08-18 was set aside, because value 99999 breaks the rule "
+        f"{rule}; the newest price in use is of 2026-08-17, see `cbi quarantine list`"
+    )
+
+
+@pytest.mark.parametrize("price", [-36.98, 12.0, 130.0])
+def test_any_other_jump_is_marked_unconfirmed(settings, price):
+    prices = observed(DAYS, lambda day: price if day == DAYS[-1] else 60 + day.day / 10)
+    status(settings, prices=prices)
+    assert unconfirmed(settings, prices) == (
+        f"unconfirmed: the value of 2026-08-18, {price:g} USD/bbl, is far from those before it; "
+        "it is used as it came"
+    )
+
+
+def test_a_day_below_zero_silences_its_own_commodity_and_no_other(settings):
+    wti = CATALOGUE.commodity("wti")
+    below = observed(DAYS, lambda day: -36.98 if day == DAYS[-1] else 60 + day.day / 10)
+    other = observed(DAYS).with_columns(series_id=pl.lit(wti.price_series))
+    alike = wti.model_copy(update={"calendar": BRENT.calendar})
+    both = CATALOGUE.model_copy(update={"commodities": (BRENT, alike)})
+    warehouse = Warehouse(settings.warehouse_dir)
+    with warehouse.write() as store:
+        store.append("raw.observation", pl.concat([below, other]))
+    warehouse.publish()
+    rows = pl.concat([READY, READY.with_columns(commodity=pl.lit("wti"))])
+    with warehouse.read() as store:
+        found = find_statuses(store, both, settings, AS_OF, rows, {})
+    assert {name: one.kind for name, one in found.items()} == {
+        "brent": "abstains",
+        "wti": "forecast",
+    }
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from tests.report.warehouses import (
     STEPS,
     VERSION,
     issue,
+    prices,
     publish,
     records,
     tonight,
@@ -167,6 +168,29 @@ def test_commodity_that_abstained_says_why_and_shows_no_forecast(tmp_path):
     assert oil.abstention == "newest price is of 2019-01-03; the limit is 21 days"
     assert gasoline.outlooks
     assert gasoline.abstention is None
+
+
+def test_a_newest_price_far_from_the_rest_is_marked_wherever_it_is_told(tmp_path, capsys):
+    warehouse = publish(tmp_path)
+    jump = (
+        prices()
+        .filter(commodity="wti")
+        .tail(1)
+        .with_columns(version=pl.lit(2, pl.Int64), price=900.0)
+    )
+    with warehouse.write() as store:
+        store.append("market.session", jump)
+    warehouse.publish()
+    with warehouse.read() as store:
+        morning = gather(store, CATALOGUE, ARCHIVE)
+    notes = {page.id: page.note or "" for page in morning.pages}
+    assert "unconfirmed: the value of 2019-01-03, 900 USD/bbl, is far from" in notes["wti"]
+    assert "unconfirmed" not in notes["gasoline_mn"]
+    told = {one["commodity"]: one["note"] for one in outlooks(morning)["commodities"]}
+    assert told["wti"] == notes["wti"]
+    assert "unconfirmed: the value of 2019-01-03" in render(morning)
+    print_forecast(morning)
+    assert "unconfirmed: the value of 2019-01-03" in capsys.readouterr().out
 
 
 def test_target_on_the_as_of_day_itself_has_not_passed(tmp_path):
