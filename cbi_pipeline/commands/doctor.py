@@ -133,11 +133,13 @@ def _dagster(settings: Settings) -> Finding:
     except Refusal as refusal:
         return Finding("dagster", "fix", str(refusal))
     try:
-        from cbi_pipeline.definitions import defs
+        from cbi_pipeline import definitions
+
+        loaded = definitions.defs()
     except Exception as error:  # whatever the definitions need may be what is missing
         detail = f"the definitions do not load: {type(error).__name__}: {error}"
         return Finding("dagster", "fix", " ".join(detail.split()))
-    assets = len(defs.resolve_asset_graph().get_all_asset_keys())
+    assets = len(loaded.resolve_asset_graph().get_all_asset_keys())
     detail = f"{assets} assets; runs are kept in {folder}"
     if folder == settings.dagster_dir and folder.exists() and not is_current(folder):
         detail += ", whose settings the next `cbi run` or `cbi ui` writes anew"

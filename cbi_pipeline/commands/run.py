@@ -18,7 +18,13 @@ from cbi_pipeline.commands.aliases import restore_aliases
 from cbi_pipeline.commands.console import PlainConsole, Refusal, console, errors
 
 if TYPE_CHECKING:
-    from dagster import DagsterEvent, DagsterInstance, EventLogEntry, ExecuteInProcessResult
+    from dagster import (
+        DagsterEvent,
+        DagsterInstance,
+        Definitions,
+        EventLogEntry,
+        ExecuteInProcessResult,
+    )
     from dagster_shared.error import SerializableErrorInfo
 
     from cbi_pipeline.operations.pipeline import Pipeline
@@ -106,12 +112,16 @@ def _run_jobs(pipeline: Pipeline) -> bool:
     from cbi_pipeline.commands.instance import open_instance
 
     instance = open_instance(pipeline.settings)
+    # Loaded after the instance is prepared: Dagster reads its folder when definitions load.
+    from cbi_pipeline.definitions import defs
+
+    definitions = defs()
     sources = _sources(pipeline)
     with _own_output() as screen, _progress(screen) as bars, _listening() as interrupted:
         results = []
         for name in (*sources, NIGHT):
             screen.print(name, style="bold")
-            results.append(_execute(name, pipeline, instance, screen, bars))
+            results.append(_execute(name, definitions, pipeline, instance, screen, bars))
             if _interrupted(results[-1]) or (name != NIGHT and interrupted()):
                 raise KeyboardInterrupt
             # A live feed that fails leaves the others and the night alone.
@@ -153,16 +163,19 @@ def _listening() -> Iterator[Callable[[], bool]]:
 
 
 def _execute(
-    name: str, pipeline: Pipeline, instance: DagsterInstance, screen: Console, bars: Progress
+    name: str,
+    definitions: Definitions,
+    pipeline: Pipeline,
+    instance: DagsterInstance,
+    screen: Console,
+    bars: Progress,
 ) -> ExecuteInProcessResult:
     from dagster._core.utils import make_new_run_id
 
-    # Loaded after the instance is prepared: Dagster reads its folder when definitions load.
-    from cbi_pipeline.definitions import defs
     from cbi_pipeline.operations.progress import watched_by
     from cbi_pipeline.runs.processes import process_tags
 
-    job = defs.resolve_job_def(name)
+    job = definitions.resolve_job_def(name)
     run_id = make_new_run_id()
     instance.add_event_listener(run_id, _stages(screen))
     with watched_by(_bars(bars)):

@@ -22,22 +22,12 @@ from cbi_pipeline.operations.feed_entries import feed_entries
 from cbi_pipeline.operations.pipeline import ZONE, Pipeline
 from cbi_pipeline.runs.failures import cause_of
 from cbi_pipeline.runs.processes import end_dead_runs
+from cbi_pipeline.settings import load_settings
 
 Kind = Literal["opened", "closed"]
 
-WATCHED = (
-    "ingest_archive",
-    *(f"ingest_{feed.name}" for feed in feed_entries()),
-    "nightly",
-    "weekly",
-)
 # Runs of past days that may stand before the newest one.
 LOOK_BACK = 25
-WATCHING = (
-    dg.DefaultSensorStatus.RUNNING
-    if Pipeline.from_environment().settings.profile == "live"
-    else dg.DefaultSensorStatus.STOPPED
-)
 
 
 @dataclass(frozen=True)
@@ -101,14 +91,27 @@ def alert() -> None:
     raise_alert()
 
 
-@dg.sensor(
-    job=alert,
-    minimum_interval_seconds=60,
-    default_status=WATCHING,
-    description="Raises one alert when a feed, a commodity, a job or a check breaks, and one when "
-    "it is well again.",
-)
-def alerts(
+@dg.definitions
+def alerting() -> dg.Definitions:
+    """The job and its sensor, which waits to be switched on where the clock stands still."""
+    is_live = load_settings().profile == "live"
+    status = dg.DefaultSensorStatus.RUNNING if is_live else dg.DefaultSensorStatus.STOPPED
+    return dg.Definitions(jobs=[alert], sensors=[alert_sensor(status)])
+
+
+def alert_sensor(status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
+    """The sensor ``alerts``."""
+    return dg.sensor(
+        name="alerts",
+        job=alert,
+        minimum_interval_seconds=60,
+        default_status=status,
+        description="Raises one alert when a feed, a commodity, a job or a check breaks, and one "
+        "when it is well again.",
+    )(find_edges)
+
+
+def find_edges(
     context: dg.SensorEvaluationContext, pipeline: dg.ResourceParam[Pipeline]
 ) -> dg.SensorResult:
     """Every edge since the last look; a run whose process is gone has failed."""
@@ -170,7 +173,7 @@ def feed_edges(events: Sequence[FaultEvent]) -> Iterator[Alert]:
 
 def job_edges(instance: dg.DagsterInstance, seen: Seen, pipeline: Pipeline) -> Iterator[Alert]:
     """Jobs whose newest finished run differs from what was told last."""
-    for name in WATCHED:
+    for name in watched_jobs(pipeline):
         run = newest(instance, name, pipeline)
         if run is None:
             continue
@@ -211,6 +214,12 @@ def judged(
         if verdict(evaluation(entry)) is not None:
             return entry
     return None
+
+
+def watched_jobs(pipeline: Pipeline) -> tuple[str, ...]:
+    """Jobs whose newest run is told."""
+    feeds = (f"ingest_{feed.name}" for feed in feed_entries(pipeline.settings))
+    return ("ingest_archive", *feeds, "nightly", "weekly")
 
 
 def newest(instance: dg.DagsterInstance, job: str, pipeline: Pipeline) -> dg.DagsterRun | None:

@@ -5,17 +5,11 @@ from __future__ import annotations
 import dagster as dg
 
 from cbi_pipeline.defs.partitions import DAYS
-from cbi_pipeline.operations.pipeline import ZONE, Pipeline
+from cbi_pipeline.operations.pipeline import ZONE
+from cbi_pipeline.settings import load_settings
 
 # A process per step costs more than the steps themselves.
 IN_PROCESS = dg.in_process_executor
-
-# Schedules wait to be switched on where the clock stands still.
-STATUS = (
-    dg.DefaultScheduleStatus.RUNNING
-    if Pipeline.from_environment().settings.profile == "live"
-    else dg.DefaultScheduleStatus.STOPPED
-)
 
 ingest_archive = dg.define_asset_job(
     "ingest_archive",
@@ -52,20 +46,48 @@ ingest_archive_schedule = dg.ScheduleDefinition(
     description="Wednesdays at 22:00 in New York; of use where the records are edited.",
 )
 
-nightly_schedule = dg.build_schedule_from_partitioned_job(
-    nightly,
-    name="nightly_schedule",
-    hour_of_day=23,
-    minute_of_hour=15,
-    default_status=STATUS,
-    description="Every night at 23:15 in New York, once the day's knowledge is complete.",
-)
 
-weekly_schedule = dg.ScheduleDefinition(
-    name="weekly_schedule",
-    job=weekly,
-    cron_schedule="0 6 * * 6",
-    execution_timezone=ZONE.key,
-    default_status=STATUS,
-    description="Saturdays at 06:00 in New York.",
-)
+@dg.definitions
+def jobs() -> dg.Definitions:
+    """Jobs beside those of the live feeds, and their hours."""
+    return dg.Definitions(
+        jobs=[ingest_archive, nightly, weekly],
+        schedules=[
+            ingest_archive_schedule,
+            nightly_schedule(schedule_status()),
+            weekly_schedule(schedule_status()),
+        ],
+    )
+
+
+def schedule_status() -> dg.DefaultScheduleStatus:
+    """Schedules wait to be switched on where the clock stands still."""
+    if load_settings().profile == "live":
+        return dg.DefaultScheduleStatus.RUNNING
+    return dg.DefaultScheduleStatus.STOPPED
+
+
+def nightly_schedule(status: dg.DefaultScheduleStatus) -> dg.ScheduleDefinition:
+    """Every night, for the day that ends."""
+    schedule = dg.build_schedule_from_partitioned_job(
+        nightly,
+        name="nightly_schedule",
+        hour_of_day=23,
+        minute_of_hour=15,
+        default_status=status,
+        description="Every night at 23:15 in New York, once the day's knowledge is complete.",
+    )
+    assert isinstance(schedule, dg.ScheduleDefinition)
+    return schedule
+
+
+def weekly_schedule(status: dg.DefaultScheduleStatus) -> dg.ScheduleDefinition:
+    """Every week, new evidence."""
+    return dg.ScheduleDefinition(
+        name="weekly_schedule",
+        job=weekly,
+        cron_schedule="0 6 * * 6",
+        execution_timezone=ZONE.key,
+        default_status=status,
+        description="Saturdays at 06:00 in New York.",
+    )

@@ -18,6 +18,11 @@ def _sources(settings: Settings) -> tuple[str, ...]:
         return ()
 
 
-# A page that launches a night asks whether everything upstream is there: what the profile never
-# asks would never be.
-RECORDS = [dg.AssetKey(["raw", name]) for name in _sources(load_settings())]
+def after_records(asset: dg.AssetsDefinition) -> dg.AssetsDefinition:
+    """An asset as one that is made of the records.
+
+    A page that launches a night asks whether everything upstream is there: what the profile never
+    asks would never be.
+    """
+    records = [dg.AssetKey(["raw", name]) for name in _sources(load_settings())]
+    return asset.map_asset_specs(lambda spec: spec.merge_attributes(deps=records))

@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
-from cbi_pipeline.definitions import defs
+from cbi_pipeline import definitions
 
+defs = definitions.defs()
 RECORDED = Path(__file__).with_name("graph.json")
 
 

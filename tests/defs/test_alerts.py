@@ -6,14 +6,16 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
-from cbi_pipeline.definitions import defs
-from cbi_pipeline.defs.alerts import alert, alerts
+from cbi_pipeline import definitions
+from cbi_pipeline.defs.alerts import alert, alert_sensor
 from cbi_pipeline.defs.checks import not_asked
 from cbi_pipeline.ingest import Fault, fault_log
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.runs.processes import PROCESS_TAG
 from cbi_pipeline.settings import Settings
 
+REPOSITORY = definitions.defs().get_repository_def()
+SENSOR = alert_sensor(dg.DefaultSensorStatus.STOPPED)
 NIGHT = datetime(2026, 3, 2, 3, tzinfo=UTC)
 DEAD = Fault("eia", "*", "FeedUnavailable", "api.eia.gov answers 503", "The next run asks again")
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -31,9 +33,9 @@ class Desk:
             self.instance,
             self.cursor,
             resources={"pipeline": self.pipeline},
-            repository_def=defs.get_repository_def(),
+            repository_def=REPOSITORY,
         )
-        tick = alerts.evaluate_tick(context)
+        tick = SENSOR.evaluate_tick(context)
         self.cursor = tick.cursor
         self.told += tick.run_requests
         return [(one.tags["cbi/subject"], one.tags["cbi/alert"]) for one in tick.run_requests]

@@ -10,7 +10,7 @@ import dagster as dg
 import httpx
 import pytest
 
-from cbi_pipeline.definitions import defs
+from cbi_pipeline import definitions
 from cbi_pipeline.feeds import cftc, eia
 from cbi_pipeline.ingest import _client, _sources, fault_log
 from cbi_pipeline.settings import load_settings
@@ -20,6 +20,7 @@ from tests.feed_servers.eia_server import EiaServer
 from tests.feed_servers.night import FOREVER, HASTY
 from tests.feed_servers.sentinel import PATHS, SENTINEL, EchoingServer, search
 
+defs = definitions.defs()
 pytestmark = pytest.mark.slow
 
 ALWAYS = 10_000

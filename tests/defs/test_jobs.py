@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 
-from cbi_pipeline.definitions import defs
+from cbi_pipeline import definitions
 from cbi_pipeline.settings import PROJECT_ROOT
 
+defs = definitions.defs()
 JOBS = ("ingest_archive", "ingest_eia", "ingest_cftc", "nightly", "weekly")
 NEW_YORK = ZoneInfo("America/New_York")
 

@@ -19,12 +19,14 @@ zone = "Europe/Berlin"
 hours = "Every day after noon."
 """
 LOOK = """
-from cbi_pipeline.definitions import defs
-from cbi_pipeline.defs.alerts import WATCHED
-job = defs.resolve_job_def("ingest_river")
+from cbi_pipeline import definitions
+from cbi_pipeline.defs.alerts import watched_jobs
+from cbi_pipeline.operations.pipeline import Pipeline
+watched = watched_jobs(Pipeline.from_environment())
+job = definitions.defs().resolve_job_def("ingest_river")
 print(sorted(key.to_user_string() for key in job.asset_layer.executable_asset_keys))
-schedule = defs.resolve_schedule_def("ingest_river_schedule")
-print(schedule.cron_schedule, schedule.execution_timezone, "ingest_river" in WATCHED)
+schedule = definitions.defs().resolve_schedule_def("ingest_river_schedule")
+print(schedule.cron_schedule, schedule.execution_timezone, "ingest_river" in watched)
 """
 
 

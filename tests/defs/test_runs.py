@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 import dagster as dg
 import pytest
 
-from cbi_pipeline.definitions import defs
+from cbi_pipeline import definitions
 from cbi_pipeline.defs.alerts import cause
 from cbi_pipeline.defs.partitions import DAYS
 from cbi_pipeline.defs.resources import of_run
 from cbi_pipeline.defs.runs import DAILY_STEPS, FIRST_START_TAG, first_start
 
+defs = definitions.defs()
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 KNEW: list[tuple[str, datetime]] = []
 BROKEN: list[str] = []

@@ -11,8 +11,10 @@ from cbi_pipeline.settings import PROJECT_ROOT
 
 LAUNCH = """
 import dagster as dg
-from cbi_pipeline.definitions import defs
+from cbi_pipeline import definitions
 from cbi_pipeline.defs.alerts import cause
+
+defs = definitions.defs()
 quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 with dg.DagsterInstance.ephemeral() as instance:
     job = defs.resolve_job_def("ingest_eia")

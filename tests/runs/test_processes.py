@@ -203,11 +203,11 @@ def test_where_no_proc_is_the_start_of_a_process_is_asked_of_ps(monkeypatch, tmp
 
 
 def test_a_run_names_the_process_it_lives_in_whoever_launched_it(instance, monkeypatch, tmp_path):
-    from cbi_pipeline.definitions import defs
+    from cbi_pipeline import definitions
 
     monkeypatch.setenv("CBI_HOME", str(tmp_path / "home"))
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    result = defs.resolve_job_def("ingest_cftc").execute_in_process(quiet, instance)
+    result = definitions.defs().resolve_job_def("ingest_cftc").execute_in_process(quiet, instance)
     run = instance.get_run_by_id(result.run_id)
     assert run.tags.items() >= process_tags(run.run_id).items()
 

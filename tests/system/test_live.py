@@ -28,11 +28,11 @@ JOB = """
 import sys
 from datetime import datetime
 import dagster as dg
-from cbi_pipeline.definitions import defs
+from cbi_pipeline import definitions
 from cbi_pipeline.operations.pipeline import Pipeline
 job, instant = sys.argv[1:]
 instant = datetime.fromisoformat(instant)
-job = defs.resolve_job_def(job)
+job = definitions.defs().resolve_job_def(job)
 job.execute_in_process(
     partition_key=instant.date().isoformat() if job.partitions_def else None,
     resources={"pipeline": Pipeline(Pipeline.from_environment().settings, instant)},

@@ -3,10 +3,11 @@
 import dagster as dg
 import pytest
 
-from cbi_pipeline.definitions import defs
+from cbi_pipeline import definitions
 from cbi_pipeline.operations.pipeline import Pipeline
 from tests.system.homes import Home, copied
 
+defs = definitions.defs()
 pytestmark = pytest.mark.slow
 
 

@@ -26,11 +26,11 @@ import sys
 from datetime import datetime
 import dagster as dg
 from dagster._core.test_utils import freeze_time
-from cbi_pipeline.definitions import defs
+from cbi_pipeline import definitions
 from cbi_pipeline.operations.pipeline import Pipeline
 instant = datetime.fromisoformat(sys.argv[1])
 for name in ("ingest_eia", "nightly", "weekly", "nightly"):
-    job = defs.resolve_job_def(name)
+    job = definitions.defs().resolve_job_def(name)
     with freeze_time(instant):
         job.execute_in_process(
             partition_key=instant.date().isoformat() if job.partitions_def else None,

@@ -9,7 +9,7 @@ import polars as pl
 
 from cbi_pipeline.catalogue import Commodity
 from cbi_pipeline.defs import metadata
-from cbi_pipeline.defs.records import RECORDS
+from cbi_pipeline.defs.records import after_records
 from cbi_pipeline.operations import unbrought_inputs
 from cbi_pipeline.operations.build_features import build, store_rows
 from cbi_pipeline.operations.faults import make_each
@@ -28,7 +28,7 @@ PICTURED = 750
 
 @dg.asset(
     key=ROW,
-    deps=[dg.AssetKey(["market", "session"]), *RECORDS],
+    deps=[dg.AssetKey(["market", "session"])],
     group_name="features",
     kinds={"duckdb", "polars"},
     pool="warehouse",
@@ -138,3 +138,9 @@ def pictures(
 
         drawn[f"features of {commodity.id}"] = metadata.drawing(draw, commodity.name)
     return drawn
+
+
+@dg.definitions
+def features() -> dg.Definitions:
+    """The rows, made of the profile's records, and the returns that followed."""
+    return dg.Definitions(assets=[after_records(row), target])

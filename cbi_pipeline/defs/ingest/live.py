@@ -11,7 +11,7 @@ from cbi_pipeline.catalogue import FeedEntry
 from cbi_pipeline.defs import metadata
 from cbi_pipeline.defs.checks import BY_FAULT_LOG, not_asked
 from cbi_pipeline.defs.ingest.assets import Event, committed, set_aside, unasked
-from cbi_pipeline.defs.jobs import IN_PROCESS, STATUS
+from cbi_pipeline.defs.jobs import IN_PROCESS, schedule_status
 from cbi_pipeline.ingest import (
     FamilyAge,
     Fault,
@@ -24,7 +24,7 @@ from cbi_pipeline.ingest import (
 )
 from cbi_pipeline.operations.feed_entries import feed_entries
 from cbi_pipeline.operations.pipeline import Pipeline
-from cbi_pipeline.settings import Settings, SettingsError
+from cbi_pipeline.settings import Settings, SettingsError, load_settings
 from cbi_pipeline.warehouse import NothingPublished
 
 
@@ -207,7 +207,7 @@ def live_schedule(entry: FeedEntry, job: dg.UnresolvedAssetJobDefinition) -> dg.
         job=job,
         cron_schedule=list(entry.cron),
         execution_timezone=entry.zone,
-        default_status=STATUS,
+        default_status=schedule_status(),
         description=entry.hours,
     )
 
@@ -215,7 +215,7 @@ def live_schedule(entry: FeedEntry, job: dg.UnresolvedAssetJobDefinition) -> dg.
 @dg.definitions
 def live() -> dg.Definitions:
     """Assets, job and schedule of every feed of the catalogue."""
-    entries = feed_entries()
+    entries = feed_entries(load_settings())
     jobs = [live_job(entry) for entry in entries]
     return dg.Definitions(
         assets=[live_records(entry.name, entry.brings) for entry in entries],

@@ -10,7 +10,7 @@ import polars as pl
 from cbi_pipeline.catalogue import CatalogueError, Commodity
 from cbi_pipeline.defs import metadata
 from cbi_pipeline.defs.checks import BY_FAULT_LOG
-from cbi_pipeline.defs.records import RECORDS
+from cbi_pipeline.defs.records import after_records
 from cbi_pipeline.operations.faults import make_each
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.warehouse import NothingPublished
@@ -22,7 +22,6 @@ KEY = dg.AssetKey(["market", "session"])
 
 @dg.asset(
     key=KEY,
-    deps=RECORDS,
     group_name="market",
     kinds={"duckdb", "polars"},
     pool="warehouse",
@@ -161,3 +160,9 @@ def pictures(prices: pl.DataFrame, pipeline: Pipeline) -> dict[str, dg.MarkdownM
 
         drawn[f"price of {commodity.id}"] = metadata.drawing(draw, commodity.name)
     return drawn
+
+
+@dg.definitions
+def market() -> dg.Definitions:
+    """The sessions, made of the profile's records."""
+    return dg.Definitions(assets=[after_records(session)])
