@@ -25,19 +25,37 @@ class Origin(Table):
         "Expanding mean of squared one-session log returns", ge=0, nullable=True
     )
     ready: bool = column("True when the history suffices to forecast from")
+    arrived_at: Instant = column(
+        "Newest sighting among the observations there were when the row was built; null for rows "
+        "of versions that did not note it",
+        nullable=True,
+    )
 
 
 class Generation(Table):
-    """Rows of a feature group, or the origins, of one commodity that were made alike."""
+    """What is in use of a feature group, or of the origins, of one commodity, and since when."""
 
     feature_group: str = column("Feature group; origin for the rows that all of them stand beside")
     commodity: str = column("Commodity")
-    number: int = column("Counts the generations that were in use, from 1; the last one is", ge=1)
+    number: int = column("Counts the notes from 1; the last one tells what is in use", ge=1)
     generation: str = column("Name of the generation in the group's table")
-    meaning: str = column("Hash of the declaration: equal for rows that mean the same")
+    meaning: str = column(
+        "Hash of the declaration, numbered where equal words built other rows: equal for rows that "
+        "mean the same"
+    )
     declaration: str = column("Formulas and inputs the rows are made of, JSON")
     why: str = column("What changed")
-    noted_at: Instant = column("When it was first used")
+    noted_at: Instant = column("When it was noted")
+    source: str = column(
+        "Hash of the code and the libraries that rows were built with, or built anew and found "
+        "equal; null in notes of versions that had none",
+        nullable=True,
+    )
+    arrived_at: Instant = column(
+        "Newest sighting among the observations that its rows take account of; null in notes of "
+        "versions that had none",
+        nullable=True,
+    )
 
 
 class Target(Table):
@@ -53,9 +71,17 @@ class Target(Table):
     available_at: Instant = column("When the target price became public")
 
 
-ORIGIN = Contract(table="features.origin", model=Origin, key=("generation", "commodity", "session"))
+ORIGIN = Contract(
+    table="features.origin",
+    model=Origin,
+    key=("generation", "commodity", "session"),
+    version="1.1.0",
+)
 GENERATION = Contract(
-    table="features.generation", model=Generation, key=("feature_group", "commodity", "number")
+    table="features.generation",
+    model=Generation,
+    key=("feature_group", "commodity", "number"),
+    version="1.1.0",
 )
 TARGET = Contract(
     table="features.target",
@@ -95,6 +121,14 @@ def group_contract(group: str, words: str, columns: Mapping[str, tuple[str, str]
                 "versions that counted it over all groups",
                 ge=0,
                 le=1,
+                nullable=True,
+            ),
+        ),
+        "arrived_at": (
+            Instant,
+            column(
+                "Newest sighting among the observations there were when the row was built; null "
+                "for rows of versions that did not note it",
                 nullable=True,
             ),
         ),

@@ -39,4 +39,23 @@ class Session(Table):
     )
 
 
-SESSION = Contract(table="market.session", model=Session, key=("commodity", "session", "version"))
+class EarlierSession(Session):
+    """Rows that stood in ``market.session`` until the code built others in their place."""
+
+    generation: int = column("Counts the times that a commodity's rows were built anew", ge=1)
+    why: str = column("What differed")
+    replaced_at: Instant = column("When other rows took their place")
+
+
+SESSION = Contract(
+    table="market.session",
+    model=Session,
+    key=("commodity", "session", "version"),
+    version="1.1.0",
+    append_only=False,
+)
+EARLIER_SESSION = Contract(
+    table="market.earlier_session",
+    model=EarlierSession,
+    key=("commodity", "generation", "session", "version"),
+)

@@ -25,6 +25,7 @@ CONTRACTS: dict[str, Contract] = {
         exchange.STATISTIC,
         observation.QUARANTINE,
         market.SESSION,
+        market.EARLIER_SESSION,
         features.ORIGIN,
         features.GENERATION,
         features.TARGET,

@@ -76,6 +76,7 @@ def _readable(pipeline: Pipeline, spec: PanelSpec) -> pl.DataFrame:
     with pipeline.warehouse.read() as store:
         used = read_generations(store, catalogue, chosen, pipeline.now())
         rows = read_rows(store, chosen, used)
+    today = used.give_meaning(chosen)
     if rows.is_empty():
         raise Refusal("no feature row is built yet; run `cbi run` first")
     found = set(rows["commodity"])
@@ -83,7 +84,7 @@ def _readable(pipeline: Pipeline, spec: PanelSpec) -> pl.DataFrame:
     if left_out:
         errors.print(f"cbi: left out, unknown to the champion: {', '.join(left_out)}")
     reasons = {
-        name: why_unread(spec, name, catalogue, chosen) for name in found & set(spec.commodities)
+        name: why_unread(spec, name, catalogue, today) for name in found & set(spec.commodities)
     }
     unread = {name: why for name, why in sorted(reasons.items()) if why is not None}
     for name, why in unread.items():

@@ -45,13 +45,13 @@ def print_summary(pipeline: Pipeline, since: datetime | None = None) -> None:
     record = archive.read_record(settings.archive_dir)
     with pipeline.warehouse.read() as store:
         morning = gather(store, pipeline.catalogue, settings, modified=record.modified)
-        changed = _changed_features(store, since) if since is not None else []
+        changed = _built_anew(store, since) if since is not None else []
         corrected = describe_corrections(store, since) if since is not None else ()
     _records(morning)
     for line in corrected:
         console.print(f"clock     {line}", soft_wrap=True)
     for line in changed:
-        console.print(f"features  {line}", soft_wrap=True)
+        console.print(line, soft_wrap=True)
     _scores(morning)
     _model(morning)
     print_forecast(morning)
@@ -86,15 +86,28 @@ def _records(morning: Morning) -> None:
     console.print(f"state     {morning.state}\n")
 
 
-def _changed_features(store: Store, since: datetime) -> list[str]:
+def _built_anew(store: Store, since: datetime) -> list[str]:
     """Which rows a run built anew beside the earlier ones, of which commodities, and why."""
-    noted = store.table("features.generation", "noted_at >= ? AND number > 1", [since])
+    replaced = store.query(
+        "SELECT DISTINCT commodity, why FROM market.earlier_session WHERE replaced_at >= ? "
+        "ORDER BY commodity",
+        [since],
+    )
+    sessions = [f"sessions  of {name} built anew: {why}" for name, why in replaced.iter_rows()]
+    noted = store.query(
+        "SELECT * FROM (FROM features.generation QUALIFY number > 1 AND generation != "
+        "lag(generation) OVER (PARTITION BY feature_group, commodity ORDER BY number)) "
+        "WHERE noted_at >= ?",
+        [since],
+    )
     told = noted.sort("feature_group", "commodity").group_by(
         "feature_group", "why", maintain_order=True
     )
-    return [
-        f"{group} of {', '.join(own['commodity'])} built anew: {why}" for (group, why), own in told
+    features = [
+        f"features  {group} of {', '.join(own['commodity'])} built anew: {why}"
+        for (group, why), own in told
     ]
+    return sessions + features
 
 
 def _scores(morning: Morning) -> None:

@@ -5,6 +5,7 @@ feature_set      the groups that a catalogue reads, and what their rows mean
 find_groups      every group by name
 build_rows       rows of a commodity that are due and not built yet, in the table of each group
 read_generations which rows are in use, and what changes that
+renew            which rows stay in use once some were built anew, and what arrived late
 read_rows        the rows in use, all groups side by side by column name
 build_targets    rows of ``features.target`` that became public
 panel            rows and targets as the tensors a model trains on
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cbi_pipeline.features.export import panel_frame, panel_from_frame, panel_spec
     from cbi_pipeline.features.feature_sets import CORE_1, FeatureSet, feature_set
-    from cbi_pipeline.features.generations import Generations, read_generations
+    from cbi_pipeline.features.generations import Generation, Generations, read_generations
     from cbi_pipeline.features.groups import find_groups
     from cbi_pipeline.features.reader import Market
     from cbi_pipeline.features.reading import why_unread
@@ -38,11 +39,13 @@ if TYPE_CHECKING:
     )
     from cbi_pipeline.features.targets import build_targets
     from cbi_pipeline.features.training_panel import known_targets, panel, panel_as_told
+    from cbi_pipeline.features.verification import renew
 
 __all__ = [
     "CORE_1",
     "VIEW",
     "FeatureSet",
+    "Generation",
     "Generations",
     "Market",
     "Rows",
@@ -61,6 +64,7 @@ __all__ = [
     "read_origins",
     "read_rows",
     "read_stored",
+    "renew",
     "side_by_side",
     "view_columns",
     "view_select",
@@ -70,7 +74,7 @@ __all__ = [
 _MODULES = {
     "export": ("panel_frame", "panel_from_frame", "panel_spec"),
     "feature_sets": ("CORE_1", "FeatureSet", "feature_set"),
-    "generations": ("Generations", "read_generations"),
+    "generations": ("Generation", "Generations", "read_generations"),
     "groups": ("find_groups",),
     "reader": ("Market",),
     "reading": ("why_unread",),
@@ -88,6 +92,7 @@ _MODULES = {
     ),
     "targets": ("build_targets",),
     "training_panel": ("known_targets", "panel", "panel_as_told"),
+    "verification": ("renew",),
 }
 
 

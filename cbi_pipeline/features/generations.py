@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -26,23 +26,139 @@ from data_contracts.features import GENERATION
 _DEFINING = ("id", "price_series", "calendar", "sessions_per_year", "stale_after_days")
 
 
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """What is in use of a group for a commodity: the newest note of it, stored or not yet.
+
+    Attributes:
+        number: counts the notes.
+        name: generation of the rows in the group's table.
+        meaning: hash of the declaration, numbered where equal words built other rows.
+        declaration: formulas and inputs, JSON.
+        why: what changed with this note.
+        source: hash of the code that its rows are known to follow from; None where nobody noted it.
+        arrived_at: newest sighting that its rows take account of; None where nobody noted it.
+        before: name of the generation that was in use before; None where there was none.
+        is_stored: whether the note is in the home.
+    """
+
+    number: int
+    name: str
+    meaning: str
+    declaration: str
+    why: str
+    source: str | None
+    arrived_at: datetime | None
+    before: str | None
+    is_stored: bool
+
+    def follows(self, source: str, arrived_at: datetime | None, why: str) -> Generation:
+        """The same rows, seen to follow from this code and to take account of what arrived."""
+        if self.is_stored:
+            noted = replace(self, number=self.number + 1, before=self.name, why=why)
+        else:
+            noted = self
+        return replace(noted, source=source, arrived_at=arrived_at, is_stored=False)
+
+    def renewed(
+        self, source: str, arrived_at: datetime | None, why: str, *, same_meaning: bool
+    ) -> Generation:
+        """Other rows of the same declaration beside these, which no one has built yet."""
+        number = self.number + 1
+        words = self.meaning.split(".")[0]
+        return replace(
+            self,
+            number=number,
+            name=f"{words}.{number}",
+            meaning=self.meaning if same_meaning else f"{words}.{number}",
+            why=why,
+            source=source,
+            arrived_at=arrived_at,
+            before=self.name,
+            is_stored=False,
+        )
+
+
 @dataclass(frozen=True)
 class Generations:
     """The generation in use of each commodity and group, the origins among them.
 
     Attributes:
-        names: commodity to group to the generation's name in the group's table.
-        notes: rows of ``features.generation`` that are not stored yet: what changed.
+        used: commodity to group to what is in use.
+        now: when a generation that is not noted yet is first used.
     """
 
-    names: Mapping[str, Mapping[str, str]]
-    notes: pl.DataFrame
+    used: Mapping[str, Mapping[str, Generation]]
+    now: datetime
+
+    @property
+    def names(self) -> dict[str, dict[str, str]]:
+        """Commodity to group to the generation's name in the group's table."""
+        return {
+            commodity: {group: one.name for group, one in groups.items()}
+            for commodity, groups in self.used.items()
+        }
+
+    @property
+    def notes(self) -> pl.DataFrame:
+        """Rows of ``features.generation`` that are not stored yet."""
+        return self._notes(one for one in self._every() if not one[2].is_stored)
+
+    @property
+    def changes(self) -> pl.DataFrame:
+        """Those of the notes with which other rows come into use."""
+        return self._notes(
+            one for one in self._every() if not one[2].is_stored and one[2].before != one[2].name
+        )
+
+    @property
+    def meanings(self) -> dict[str, str]:
+        """What the rows in use of each commodity mean, group by group."""
+        return {
+            commodity: " ".join(f"{group}:{one.meaning}" for group, one in groups.items())
+            for commodity, groups in self.used.items()
+        }
 
     def of(self, group: str) -> pl.DataFrame:
         """Commodity and generation of a group's rows in use."""
-        pairs = [(commodity, groups[group]) for commodity, groups in self.names.items()]
+        pairs = [(commodity, groups[group].name) for commodity, groups in self.used.items()]
         schema = {"commodity": pl.String, "generation": pl.String}
         return pl.DataFrame(pairs, schema=schema, orient="row")
+
+    def give_meaning(self, feature_set: FeatureSet) -> FeatureSet:
+        """The same groups with the meanings of the rows in use."""
+        return replace(feature_set, meanings=self.meanings)
+
+    def replaced(self, commodity: str, groups: Mapping[str, Generation]) -> Generations:
+        """The same with other generations of some groups of a commodity."""
+        return replace(self, used={**self.used, commodity: {**self.used[commodity], **groups}})
+
+    def only(self, commodities: Iterable[str]) -> Generations:
+        """The same of some commodities."""
+        return replace(self, used={name: self.used[name] for name in commodities})
+
+    def _every(self) -> Iterable[tuple[str, str, Generation]]:
+        for commodity, groups in self.used.items():
+            for group, one in groups.items():
+                yield commodity, group, one
+
+    def _notes(self, chosen: Iterable[tuple[str, str, Generation]]) -> pl.DataFrame:
+        rows = [
+            {
+                "feature_group": group,
+                "commodity": commodity,
+                "number": one.number,
+                "generation": one.name,
+                "meaning": one.meaning,
+                "declaration": one.declaration,
+                "why": one.why,
+                "noted_at": self.now,
+                "source": one.source,
+                "arrived_at": one.arrived_at,
+            }
+            for commodity, group, one in chosen
+        ]
+        return pl.DataFrame(rows, schema=GENERATION.dtypes)
 
 
 def read_generations(
@@ -56,43 +172,47 @@ def read_generations(
         feature_set: groups that are read.
         now: when a new generation is first used.
     """
-    stored = store.table(GENERATION.table).sort("number")
-    newest = {(row["feature_group"], row["commodity"]): row for row in stored.iter_rows(named=True)}
+    notes: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in store.table(GENERATION.table).sort("number").iter_rows(named=True):
+        notes.setdefault((row["feature_group"], row["commodity"]), []).append(row)
     earlier = _rows_of_earlier_versions(store, catalogue)
-    names: dict[str, dict[str, str]] = {}
-    notes = []
-    for commodity, groups in declarations(catalogue, feature_set.read).items():
-        names[commodity] = {}
-        for group, declared in groups.items():
-            before = newest.get((group, commodity))
-            if before is not None and before["meaning"] == meaning(declared):
-                names[commodity][group] = before["generation"]
-                continue
-            note = _note(declared, before, earlier.get((group, commodity)))
-            names[commodity][group] = str(note["generation"])
-            notes.append({"feature_group": group, "commodity": commodity, "noted_at": now, **note})
-    return Generations(names, pl.DataFrame(notes, schema=GENERATION.dtypes))
-
-
-def _note(
-    declared: Declaration, before: Mapping[str, Any] | None, earlier: str | None
-) -> dict[str, object]:
-    if before is not None:
-        number = before["number"] + 1
-        why = describe_change(json.loads(before["declaration"]), declared)
-        generation = meaning(declared)
-    elif earlier is not None:
-        number, generation = 1, earlier
-        why = "carried over: built before generations were noted"
-    else:
-        number, generation, why = 1, meaning(declared), "first built"
-    return {
-        "number": number,
-        "generation": generation,
-        "meaning": meaning(declared),
-        "declaration": json.dumps(declared, sort_keys=True),
-        "why": why,
+    used = {
+        commodity: {
+            group: _in_use(declared, notes.get((group, commodity)), earlier.get((group, commodity)))
+            for group, declared in groups.items()
+        }
+        for commodity, groups in declarations(catalogue, feature_set.read).items()
     }
+    return Generations(used, now)
+
+
+def _in_use(
+    declared: Declaration, notes: list[dict[str, Any]] | None, earlier: str | None
+) -> Generation:
+    words, text = meaning(declared), json.dumps(declared, sort_keys=True)
+    if not notes:
+        why = "carried over: built before generations were noted" if earlier else "first built"
+        return Generation(1, earlier or words, words, text, why, None, None, None, is_stored=False)
+    newest = notes[-1]
+    alike = [note for note in notes if note["meaning"].split(".")[0] == words]
+    # A change that is taken back finds the rows again that it had left.
+    found = alike[-1] if alike else {**newest, "generation": words, "meaning": words}
+    is_stored = found is newest
+    if not alike:
+        found |= {"source": None, "arrived_at": None}
+    return Generation(
+        number=newest["number"] if is_stored else newest["number"] + 1,
+        name=found["generation"],
+        meaning=found["meaning"],
+        declaration=text,
+        why=found["why"]
+        if is_stored
+        else describe_change(json.loads(newest["declaration"]), declared),
+        source=found["source"],
+        arrived_at=found["arrived_at"],
+        before=newest["generation"],
+        is_stored=is_stored,
+    )
 
 
 def _rows_of_earlier_versions(store: Store, catalogue: Catalogue) -> dict[tuple[str, str], str]:

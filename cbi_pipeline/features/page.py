@@ -30,9 +30,14 @@ year and the second for 52. An entry is a session of a price, a week or a month 
 
 `cbi data features --commodity wti --as-of 2020-02-12` shows them as known then. Each group is a
 table of the warehouse, `features.NAME`; the view `features.panel` has the rows in use with all
-columns by name. A formula, a column or an input that changes makes a new generation of its group's
-rows beside the old: `cbi run` says so once, and `features.generation` which one is in use, since
-when and why.
+columns by name.
+
+What makes a new generation of a group's rows beside the old, of one commodity or of all: a formula,
+a column or an input that changes; code or a library that changes what is built (where its hash
+changes, 500 stored rows of a group are built anew from what had arrived when they were stored, and
+50 on every other night); history that arrives later than the values of its series stay in use. A
+model reads on where the rows mean the same, as they do after late history. `cbi run` says once what
+was built anew and why; `features.generation` says which generation is in use, and since when.
 
 A new group is a module in that folder with a `GROUP`, and a line of the catalogue that names it:
 `[group.NAME]` for every commodity, or `groups.NAME = { input = "SERIES" }` under one of them.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
 
 import numpy as np
@@ -62,6 +63,18 @@ class Market:
         """The observations by series id."""
         parts = self.observations.partition_by("series_id", as_dict=True)
         return {str(name): part for (name,), part in parts.items()}
+
+    @cached_property
+    def arrived_at(self) -> datetime | None:
+        """The newest sighting of a value that stands; None where there is none.
+
+        One that a wrong clock dated in the future was entered once more when the clock was right.
+        """
+        newest_version = pl.col("version").max().over("series_id", "period")
+        standing = self.observations.filter(pl.col("version") == newest_version)
+        newest = standing["seen_at"].max()
+        assert newest is None or isinstance(newest, datetime)
+        return newest
 
 
 @dataclass(frozen=True)

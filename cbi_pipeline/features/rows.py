@@ -12,7 +12,7 @@ from cbi_pipeline.catalogue import Commodity
 from cbi_pipeline.features.declarations import ORIGIN as ORIGIN_GROUP
 from cbi_pipeline.features.group import Group, Source
 from cbi_pipeline.features.known import Floats
-from cbi_pipeline.features.origins import Origins, keep_order, origins, origins_of
+from cbi_pipeline.features.origins import keep_order, origins, origins_of
 from cbi_pipeline.features.reader import Block, Market, Reader
 from cbi_pipeline.features.tables import Rows, contract_of
 from cbi_pipeline.market import calendar
@@ -47,7 +47,7 @@ def build_rows(
         at_sight: as for :func:`origins`.
     """
     due = origins(market.prices, commodity, as_of, at_sight=at_sight)
-    fresh = keep_order(_origin_rows(Reader(due, market), names[ORIGIN_GROUP]), stored.origins)
+    fresh = keep_order(build_origins(Reader(due, market), names[ORIGIN_GROUP]), stored.origins)
     every = pl.concat([stored.origins, fresh]).sort("session")
     reader = Reader(origins_of(every, commodity), market)
     groups = {
@@ -57,9 +57,10 @@ def build_rows(
     return Rows(fresh, groups)
 
 
-def _origin_rows(reader: Reader, generation: str) -> pl.DataFrame:
+def build_origins(reader: Reader, generation: str) -> pl.DataFrame:
+    """Rows of ``features.origin`` for the sessions of a reader that have a price."""
     return (
-        _keys(reader.due, generation)
+        _keys(reader, generation)
         .with_columns(
             price=pl.Series(reader.session.raw),
             **_variances(reader.due.commodity, reader.session.values),
@@ -69,25 +70,33 @@ def _origin_rows(reader: Reader, generation: str) -> pl.DataFrame:
     )
 
 
+def build_group(reader: Reader, group: Group, generation: str) -> pl.DataFrame:
+    """Rows of a group's table for the sessions of a reader."""
+    blocks = {source: reader.block(group, source) for source in group.sources}
+    rows = _keys(reader, generation).with_columns(**_values(group, blocks), age=_age(blocks))
+    return rows.select(list(contract_of(group).dtypes))
+
+
 def _lacking(reader: Reader, group: Group, generation: str, stored: pl.DataFrame) -> pl.DataFrame:
     """Rows of a group for the origins that have none."""
-    keys = _keys(reader.due, generation)
-    if keys.join(stored, on="session", how="anti").is_empty():
+    if _keys(reader, generation).join(stored, on="session", how="anti").is_empty():
         return stored.clear()
-    blocks = {source: reader.block(group, source) for source in group.sources}
-    rows = keys.with_columns(**_values(group, blocks), age=_age(blocks))
-    return rows.join(stored, on="session", how="anti", maintain_order="left").select(
-        list(contract_of(group).dtypes)
-    )
+    rows = build_group(reader, group, generation)
+    return rows.join(stored, on="session", how="anti", maintain_order="left")
 
 
-def _keys(due: Origins, generation: str) -> pl.DataFrame:
+def _keys(reader: Reader, generation: str) -> pl.DataFrame:
+    due = reader.due
     return pl.DataFrame(
         {
             "session": pl.Series(due.session.astype("datetime64[D]")),
             "decision_at": pl.Series(due.decision).cast(pl.Datetime("us", "UTC")),
         }
-    ).with_columns(generation=pl.lit(generation), commodity=pl.lit(due.commodity.id))
+    ).with_columns(
+        generation=pl.lit(generation),
+        commodity=pl.lit(due.commodity.id),
+        arrived_at=pl.lit(reader.market.arrived_at, pl.Datetime("us", "UTC")),
+    )
 
 
 def _values(group: Group, blocks: Mapping[Source, Block]) -> dict[str, pl.Series]:

@@ -18,6 +18,7 @@ from data_contracts.features import ORIGIN, group_contract
 
 VIEW = "features.panel"
 _ROW = ("commodity", "session")
+_BEHIND = ("generation", "arrived_at")
 
 
 @cache
@@ -52,6 +53,24 @@ class Rows:
         }
         return Rows(pl.concat([self.origins, other.origins]), groups)
 
+    def of_generations(self, names: Mapping[str, str]) -> Rows:
+        """Those of the generation that is named for the origins and for each group."""
+        groups = {
+            group: frame.filter(pl.col("generation") == names[group.name])
+            for group, frame in self.groups.items()
+        }
+        return Rows(self.origins.filter(pl.col("generation") == names[ORIGIN_GROUP]), groups)
+
+    def in_use(self, generations: Generations) -> Rows:
+        """Those of the generations in use."""
+
+        def kept(group: str, frame: pl.DataFrame) -> pl.DataFrame:
+            pairs = generations.of(group)
+            return frame.join(pairs, on=pairs.columns, how="semi", maintain_order="left")
+
+        groups = {group: kept(group.name, frame) for group, frame in self.groups.items()}
+        return Rows(kept(ORIGIN_GROUP, self.origins), groups)
+
     @classmethod
     def nothing(cls, feature_set: FeatureSet) -> Rows:
         """No rows."""
@@ -81,14 +100,19 @@ def side_by_side(parts: Rows) -> pl.DataFrame:
         each group (float32, null where absent), and ``age_<name>`` of each (days, null when there
         never was a value), in order of commodity and session.
     """
-    rows, groups = parts.origins.drop("generation"), parts.groups
+    rows, groups = parts.origins.drop(_BEHIND), parts.groups
     for group, frame in groups.items():
-        named = frame.drop("generation", "decision_at", "assumed").rename({"age": group.age_column})
+        named = frame.drop("generation", "decision_at", "assumed", "arrived_at").rename(
+            {"age": group.age_column}
+        )
         rows = rows.join(named, on=_ROW, how="left", maintain_order="left")
     columns = [column.name for group in groups for column in group.columns]
     ages = [group.age_column for group in groups]
-    fixed = [name for name in ORIGIN.dtypes if name != "generation"]
-    return rows.select(*fixed, *columns, *ages).sort(_ROW)
+    return rows.select(*_fixed(), *columns, *ages).sort(_ROW)
+
+
+def _fixed() -> list[str]:
+    return [name for name in ORIGIN.dtypes if name not in _BEHIND]
 
 
 def read_stored(store: Store, feature_set: FeatureSet, generations: Generations) -> Rows:
@@ -113,13 +137,14 @@ def view_select(feature_set: FeatureSet) -> str:
     """The SELECT of that view: the rows in use, as :func:`side_by_side` gives them."""
     joins = "".join(_joins(feature_set))
     groups = feature_set.read
+    fixed = ", ".join(f'origin."{name}"' for name in _fixed())
     columns = ", ".join(f'"{c.name}"' for group in groups for c in group.columns)
     ages = ", ".join(f'"{group.name}".age AS "{group.age_column}"' for group in groups)
     return f"""
         WITH used AS (
             FROM features.generation QUALIFY number = max(number) OVER (
                 PARTITION BY feature_group, commodity))
-        SELECT origin.* EXCLUDE generation, {columns}, {ages}
+        SELECT {fixed}, {columns}, {ages}
         FROM features.origin SEMI JOIN used ON used.feature_group = '{ORIGIN_GROUP}'
             AND used.commodity = origin.commodity AND used.generation = origin.generation
         {joins}
@@ -128,9 +153,10 @@ def view_select(feature_set: FeatureSet) -> str:
 
 def _joins(feature_set: FeatureSet) -> Iterator[str]:
     for group in feature_set.read:
+        columns = ", ".join(f'g."{column.name}"' for column in group.columns)
         yield f"""
         LEFT JOIN (
-            SELECT g.* EXCLUDE (generation, decision_at, assumed) FROM features."{group.name}" g
+            SELECT g.commodity, g.session, {columns}, g.age FROM features."{group.name}" g
             SEMI JOIN used ON used.feature_group = '{group.name}'
                 AND used.commodity = g.commodity AND used.generation = g.generation
         ) AS "{group.name}" ON "{group.name}".commodity = origin.commodity

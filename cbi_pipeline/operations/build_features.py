@@ -14,7 +14,7 @@ from cbi_pipeline.operations.training_data import feature_set, followed_series
 from data_contracts.features import GENERATION, ORIGIN
 
 if TYPE_CHECKING:
-    from cbi_pipeline.features import FeatureSet, Rows
+    from cbi_pipeline.features import FeatureSet, Generation, Generations, Rows
     from cbi_pipeline.warehouse import Store
 
 
@@ -26,13 +26,13 @@ class Built:
         feature_set: the groups.
         rows: rows that were not there, each table with its own.
         every: all rows in use, the groups side by side.
-        notes: rows of ``features.generation`` that were not there: what changed, and why.
+        generations: what is in use, with what is not noted yet of it.
     """
 
     feature_set: FeatureSet
     rows: Rows
     every: pl.DataFrame
-    notes: pl.DataFrame
+    generations: Generations
 
 
 def build(pipeline: Pipeline) -> Built:
@@ -43,6 +43,7 @@ def build(pipeline: Pipeline) -> Built:
         build_rows,
         read_generations,
         read_stored,
+        renew,
         side_by_side,
     )
 
@@ -58,37 +59,41 @@ def build(pipeline: Pipeline) -> Built:
         )
     as_of, at_sight = pipeline.newest_as_of(), pipeline.settings.profile != "live"
 
-    def make(one: Commodity) -> Rows:
-        own, names = stored.of(one.id), used.names[one.id]
-        return build_rows(market, one, names, own, as_of, at_sight=at_sight)
+    def make(one: Commodity) -> tuple[dict[str, Generation], Rows]:
+        before, seed = used.used[one.id], int(as_of.timestamp())
+        own = stored.of(one.id)
+        today = renew(one, before, own, market, at_sight=at_sight, seed=seed)
+        names = {group: generation.name for group, generation in today.items()}
+        kept = own.of_generations(names)
+        return today, build_rows(market, one, names, kept, as_of, at_sight=at_sight)
 
     made = make_each(pipeline, "features", make)
     fresh = Rows.nothing(chosen)
-    for rows in made.values():
+    for commodity, (today, rows) in made.items():
         fresh = fresh.and_also(rows)
-    notes = used.notes.filter(pl.col("commodity").is_in(list(made)))
-    return Built(chosen, fresh, side_by_side(stored.and_also(fresh)), notes)
+        used = used.replaced(commodity, today)
+    kept = stored.in_use(used)
+    return Built(chosen, fresh, side_by_side(kept.and_also(fresh)), used.only(made))
 
 
 def store_rows(pipeline: Pipeline, built: Built) -> None:
     """Add what was built in one transaction, and publish; nothing is opened where all is there."""
-    from cbi_pipeline.features import VIEW, view_columns, view_select
+    from cbi_pipeline.features import VIEW, view_select
 
     with pipeline.warehouse.read() as store:
         if _is_stored(store, built):
             return
     with pipeline.warehouse.write() as store, store.transaction():
-        store.append(GENERATION.table, _unstored(store, built.notes))
+        store.append(GENERATION.table, _unstored(store, built.generations.notes))
         _add(store, built.rows)
-        if store.columns(VIEW) != view_columns(built.feature_set):
-            store.define(VIEW, view_select(built.feature_set))
+        store.define(VIEW, view_select(built.feature_set))
     pipeline.warehouse.publish()
 
 
 def _is_stored(store: Store, built: Built) -> bool:
     from cbi_pipeline.features import VIEW, view_columns
 
-    rows = [built.notes, built.rows.origins, *built.rows.groups.values()]
+    rows = [built.generations.notes, built.rows.origins, *built.rows.groups.values()]
     is_wide = store.columns(VIEW) == view_columns(built.feature_set)
     return is_wide and all(frame.is_empty() for frame in rows)
 

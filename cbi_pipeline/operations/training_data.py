@@ -131,7 +131,7 @@ def load_training_data(pipeline: Pipeline, as_of: datetime) -> TrainingData:
             targets=store.table("features.target", "available_at <= ?", [as_of]),
             prices=store.table("market.session", "available_at <= ?", [as_of]),
             catalogue=with_enough_history(pipeline.catalogue, rows),
-            feature_set=chosen,
+            feature_set=used.give_meaning(chosen),
         )
 
 

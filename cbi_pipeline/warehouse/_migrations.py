@@ -111,6 +111,17 @@ MIGRATIONS: tuple[Migration, ...] = (
         for table, select in _rows_by_group.selects()
     ),
     Migration("targets belong to no feature set", "features.target", _rows_by_group.TARGETS),
+    Migration(
+        "origins note what had arrived",
+        "features.origin",
+        "SELECT *, NULL::TIMESTAMPTZ AS arrived_at FROM features.origin",
+    ),
+    Migration(
+        "generations note code and arrivals",
+        "features.generation",
+        "SELECT *, NULL::VARCHAR AS source, NULL::TIMESTAMPTZ AS arrived_at "
+        "FROM features.generation",
+    ),
 )
 
 

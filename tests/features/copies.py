@@ -20,9 +20,17 @@ from tests.warehouse.frames import reference
 
 NIGHT = """
 import json
+import polars as pl
+from cbi_pipeline.market import build_sessions
+from cbi_pipeline.operations.store_sessions import store_sessions
 from cbi_pipeline.operations.build_features import build, store_rows
 from cbi_pipeline.operations.pipeline import Pipeline
 pipeline = Pipeline.from_environment()
+commodities = pipeline.catalogue.commodities
+with pipeline.warehouse.read() as store:
+    observations = store.table("raw.observation")
+sessions = pl.concat(build_sessions(observations, one) for one in commodities)
+stored = store_sessions(pipeline, sessions)
 built = build(pipeline)
 store_rows(pipeline, built)
 frames = {"origin": built.rows.origins} | {g.name: rows for g, rows in built.rows.groups.items()}
@@ -30,8 +38,9 @@ print(json.dumps({
     "new": {f"{name} {commodity}": count for name, rows in frames.items()
             for commodity, count in sorted(rows.group_by("commodity").len().iter_rows())},
     "why": {f"{group} {commodity}": why for group, commodity, why
-            in built.notes.select("feature_group", "commodity", "why").iter_rows()},
-    "meanings": dict(built.feature_set.meanings),
+            in built.generations.changes.select("feature_group", "commodity", "why").iter_rows()},
+    "sessions": dict(stored.renewed),
+    "meanings": built.generations.meanings,
 }))
 """
 

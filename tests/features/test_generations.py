@@ -76,9 +76,11 @@ def test_its_first_run_carries_its_rows_on_and_builds_none_of_them_anew(old):
     night = build(pipeline)
     assert night.rows.origins.is_empty()
     assert all(rows.is_empty() for rows in night.rows.groups.values())
-    assert set(night.notes["why"]) == {"carried over: built before generations were noted"}
+    assert set(night.generations.notes["why"]) == {
+        "carried over: built before generations were noted"
+    }
     store_rows(pipeline, night)
-    assert build(pipeline).notes.is_empty()
+    assert build(pipeline).generations.notes.is_empty()
 
 
 @pytest.mark.slow

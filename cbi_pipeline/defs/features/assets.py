@@ -44,7 +44,7 @@ def row(pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeResult[None]:
             "rows": len(built.every),
             "new rows": len(built.rows.origins),
             "new rows by group": {group.name: len(frame) for group, frame in groups},
-            "what changed": metadata.table(changes(built.notes)),
+            "what changed": metadata.table(changes(built.generations.changes)),
             "inputs that no source brings": metadata.table(unbrought(pipeline)),
             "ready": int(built.every["ready"].sum()),
             "newest": metadata.table(newest(built.every)),

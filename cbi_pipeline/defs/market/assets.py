@@ -13,6 +13,7 @@ from cbi_pipeline.defs.checks import BY_FAULT_LOG
 from cbi_pipeline.defs.records import after_records
 from cbi_pipeline.operations.faults import make_each
 from cbi_pipeline.operations.pipeline import Pipeline
+from cbi_pipeline.operations.store_sessions import store_sessions
 from cbi_pipeline.warehouse import NothingPublished
 from data_contracts.market import SESSION
 from data_contracts.table_rules import RuleOutcome
@@ -76,9 +77,14 @@ def session(
     yield coverage(outcomes)
     prices = prices.filter(pl.col("commodity").is_in(sound))
     yield fresh(prices, sound, pipeline)
-    added = pipeline.add({"market.session": prices})["market.session"]
+    stored = store_sessions(pipeline, prices)
     yield dg.MaterializeResult(
-        metadata={"rows": len(prices), "new rows": added, **pictures(prices, pipeline)}
+        metadata={
+            "rows": len(prices),
+            "new rows": stored.added,
+            "built anew": dict(stored.renewed),
+            **pictures(prices, pipeline),
+        }
     )
 
 
