@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import socket
 import time
 from collections.abc import Mapping
@@ -63,6 +64,7 @@ class Patience:
         connect: until a connection stands.
         read: between two pieces of an answer.
         total: for one request with all its retries, from the first byte sent to the last read.
+        pull: for one pull with all its pages and whatever is asked to prove them whole.
         attempts: tries at most.
         first_wait: before the first retry; doubles, with jitter.
         longest_wait: between two tries; a service that asks for longer is left alone tonight.
@@ -72,6 +74,7 @@ class Patience:
     connect: float = 10.0
     read: float = 30.0
     total: float = 180.0
+    pull: float = 1800.0
     attempts: int = 5
     first_wait: float = 1.0
     longest_wait: float = 60.0
@@ -148,13 +151,17 @@ class Client:
         """Spellings to mask before anything is written."""
         return self._spellings
 
-    def get(self, url: str) -> tuple[Answer, FeedError | None]:
+    def get(self, url: str, until: float = math.inf) -> tuple[Answer, FeedError | None]:
         """The final answer to a request, and what is wrong with it, if anything.
+
+        Args:
+            url: what to ask.
+            until: nothing is read later than this, on the clock of ``time.monotonic``.
 
         Raises:
             FeedError: no answer came at all.
         """
-        answer, error = self._tried(url)
+        answer, error = self._tried(url, until)
         if isinstance(error, RejectedCredential) and self._optional_key():
             setting = self._service.credential.setting if self._service.credential else ""
             self.notices.append(
@@ -163,7 +170,7 @@ class Client:
             )
             self._secret = None
             self._open()
-            answer, error = self._tried(url)
+            answer, error = self._tried(url, until)
         return answer, error
 
     def _checked(self, secret: SecretStr | None) -> SecretStr | None:
@@ -195,8 +202,13 @@ class Client:
             },
         )
 
-    def _tried(self, url: str) -> tuple[Answer, FeedError | None]:
-        self._deadline.at = time.monotonic() + self._patience.total
+    @property
+    def patience(self) -> Patience:
+        """Its bounds of time and size."""
+        return self._patience
+
+    def _tried(self, url: str, until: float) -> tuple[Answer, FeedError | None]:
+        self._deadline.at = min(time.monotonic() + self._patience.total, until)
         failed: _Retry | None = None
         try:
             for attempt in stamina.retry_context(

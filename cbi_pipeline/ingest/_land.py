@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -79,6 +80,8 @@ class _Landing:
     """The landing of one pull in progress.
 
     Attributes:
+        pull: what is asked.
+        ends: when it is given up, on the clock of ``time.monotonic``.
         responses: answers so far.
         requests: questions so far.
         rows: source rows so far, and
@@ -86,10 +89,12 @@ class _Landing:
     """
 
     feed: Source
+    pull: Pull
     client: Client
     ledger: Ledger
     now: datetime
     witness: Witness
+    ends: float
     responses: list[Response] = field(default_factory=list)
     requests: int = 0
     rows: int = 0
@@ -97,8 +102,14 @@ class _Landing:
 
     def ask(self, url: str) -> tuple[Response, Answer]:
         """Ask, land the answer whatever it is, then judge it; its body is what was stored."""
+        if time.monotonic() >= self.ends:
+            raise self._endless()
         self.requests += 1
-        answer, error = self.client.get(url)
+        try:
+            answer, error = self.client.get(url, self.ends)
+        except FeedUnavailable as error:
+            # Cut short by us: the service did answer, and its other pulls may come to an end.
+            raise (self._endless() if time.monotonic() >= self.ends else error) from None
         self.witness.hear(answer.headers)
         response = self.ledger.land(
             feed=self.feed.name,
@@ -113,6 +124,14 @@ class _Landing:
         if error is not None:
             raise error
         return response, replace(answer, body=self.ledger.body(response))
+
+    def _endless(self) -> IncompleteResponse:
+        return IncompleteResponse(
+            self.feed.name,
+            f"{self.pull.name}: no end after {len(self.responses)} answers in "
+            f"{self.client.patience.pull:g} seconds",
+            "Nothing of this pull was used; the next run asks again",
+        )
 
     def pages(self, pull: Pull, known: Cells | None) -> Iterator[tuple[Response, Parsed]]:
         """Every page of a pull in turn, proven to be whole when they end.
@@ -208,7 +227,8 @@ def land_night(
     requests, witness = 0, Witness(now)
     with client, Held.published(warehouse, feed) as held:
         for pull in feed.pulls(held.newest, now.astimezone(feed.zone).date()):
-            landing = _Landing(feed, client, ledger, now, witness)
+            ends = time.monotonic() + client.patience.pull
+            landing = _Landing(feed, pull, client, ledger, now, witness, ends)
             try:
                 pulls.append(_complete(landing, pull, held))
             except FeedError as error:

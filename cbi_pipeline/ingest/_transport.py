@@ -16,10 +16,10 @@ import ssl
 import time
 from collections.abc import Iterable
 from functools import cache
-from typing import Protocol
 from urllib.parse import quote, quote_plus, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+import httpcore
 import httpx
 from pydantic import SecretStr
 
@@ -55,36 +55,8 @@ class Deadline:
         return None if limit == math.inf else limit
 
 
-class Stream(Protocol):
-    """What httpx's pool of connections reads from and writes to."""
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes: ...
-    def write(self, buffer: bytes, timeout: float | None = None) -> None: ...
-    def close(self) -> None: ...
-    def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,
-    ) -> Stream: ...
-    def get_extra_info(self, info: str) -> object: ...
-
-
-class Backend(Protocol):
-    """What httpx's pool of connections opens them with."""
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[tuple[int, int, int]] | None = None,
-    ) -> Stream: ...
-
-
-class _TimedStream:
-    def __init__(self, inner: Stream, deadline: Deadline) -> None:
+class _TimedStream(httpcore.NetworkStream):
+    def __init__(self, inner: httpcore.NetworkStream, deadline: Deadline) -> None:
         self._inner = inner
         self._deadline = deadline
 
@@ -102,7 +74,7 @@ class _TimedStream:
         ssl_context: ssl.SSLContext,
         server_hostname: str | None = None,
         timeout: float | None = None,
-    ) -> Stream:
+    ) -> httpcore.NetworkStream:
         limit = self._deadline.cut(timeout)
         inner = self._inner.start_tls(ssl_context, server_hostname, limit)
         return _TimedStream(inner, self._deadline)
@@ -111,7 +83,7 @@ class _TimedStream:
         return self._inner.get_extra_info(info)
 
 
-class TimedBackend:
+class TimedBackend(httpcore.NetworkBackend):
     """Opens connections on which no single piece, however small, moves the deadline.
 
     Args:
@@ -119,7 +91,7 @@ class TimedBackend:
         deadline: when they end.
     """
 
-    def __init__(self, inner: Backend, deadline: Deadline) -> None:
+    def __init__(self, inner: httpcore.NetworkBackend, deadline: Deadline) -> None:
         self._inner = inner
         self._deadline = deadline
 
@@ -129,8 +101,8 @@ class TimedBackend:
         port: int,
         timeout: float | None = None,
         local_address: str | None = None,
-        socket_options: Iterable[tuple[int, int, int]] | None = None,
-    ) -> Stream:
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
         """Open a connection; as the backend that does it."""
         limit = self._deadline.cut(timeout)
         inner = self._inner.connect_tcp(host, port, limit, local_address, socket_options)
@@ -186,7 +158,7 @@ class _Network(httpx.HTTPTransport):
         super().__init__(verify=_trusted(), proxy=_proxy(base))
         # The seam is one of the pool; httpx has no parameter that hands it on.
         backend = TimedBackend(self._pool._network_backend, deadline)
-        self._pool._network_backend = backend  # type: ignore[assignment]
+        self._pool._network_backend = backend
 
 
 def network(base: str, deadline: Deadline) -> httpx.BaseTransport:

@@ -25,7 +25,13 @@ from cbi_pipeline.ingest import Client, Patience
 from tests.feed_servers.cftc_server import CftcServer, report_row
 from tests.feed_servers.conftest import FIRST_NIGHT
 from tests.feed_servers.eia_server import EiaServer
-from tests.feed_servers.night import Installation, cftc_installation, eia_installation, unhurried
+from tests.feed_servers.night import (
+    HASTY,
+    Installation,
+    cftc_installation,
+    eia_installation,
+    unhurried,
+)
 from tests.feed_servers.raw_server import (
     EMPTY_MEMBER,
     RawServer,
@@ -335,6 +341,47 @@ def test_the_other_pulls_of_a_night_are_used_beside_one_that_crashes_a_decoder(t
         assert one.night(FIRST_NIGHT).accepted
         assert one.errors() == {"UnexpectedShape"}
         assert "no Unicode" in one.problem()
+
+
+class Endless(EiaServer):
+    """One of its routes has a row a page, and always one more."""
+
+    def answer(self, asked):
+        if "stoc" not in asked.path:
+            return super().answer(asked)
+        number = int(asked.one("offset"))
+        row = {"series": "WCESTUS1", "units": "MBBL", "value": "1.0"}
+        begin = date.fromisoformat(asked.one("start"))
+        row["period"] = (begin + timedelta(days=number)).isoformat()
+        response = {"total": "99999999", "frequency": "weekly", "data": [row]}
+        return Reply(200, json.dumps({"response": response}).encode())
+
+
+def test_a_pull_of_pages_without_end_ends_with_its_deadline_and_the_others_are_used(tmp_path):
+    from tests.feed_servers.conftest import publish_spot
+
+    with Endless() as server:
+        publish_spot(server)
+        server.publisher.now = FIRST_NIGHT
+        series = [one for one in SERIES if one.code in ("RWTC", "WCESTUS1")]
+        feed = unhurried(eia.source(server.url, series))
+        patience = replace(HASTY, pull=1.5)
+        one = Installation(tmp_path / "home", feed, SecretStr(server.key), patience)
+        assert one.night(FIRST_NIGHT).accepted
+        assert one.values()
+        assert one.errors() == {"IncompleteResponse"}
+        assert "weekly history: no end after" in one.problem()
+        assert "answers in 1.5 seconds" in one.problem()
+
+
+def test_a_pull_is_given_up_in_the_middle_of_an_answer_too(tmp_path):
+    with RawServer(trickled(head(CHUNKED), chunked(b" "))) as server:
+        feed = unhurried(eia.source(server.url, SERIES[:1]))
+        patience = replace(SHORT, total=60.0, pull=0.5)
+        one = Installation(tmp_path / "home", feed, SecretStr("k" * 40), patience)
+        one.night(FIRST_NIGHT)
+        assert one.errors() == {"IncompleteResponse"}
+        assert "no end after 0 answers" in one.problem()
 
 
 def test_a_users_own_parser_that_raises_is_a_fault_with_the_feeds_name(tmp_path, server):
