@@ -80,13 +80,19 @@ def _family(family: Family) -> str:
         f"### {family.name}\n\n{family.title}. {family.agency}.\n\n"
         f"- frequency: {family.frequency}\n"
         f"- bounds: {bounds}\n"
-        f"- release: {release}\n"
+        f"- release: {release}{_stamped(family)}\n"
         f"- as a whole: {_shape(family.shape)}\n"
         f"- stale after: {family.staleness.days} days\n"
         f"- revisions: {family.revisions}{_restated(family)}\n"
         f"- rights: {family.rights}\n"
         f"- version: {family.version}\n\n"
     )
+
+
+def _stamped(family: Family) -> str:
+    if not family.stamped:
+        return ""
+    return " A newer period's is the hour at which its file was last changed, from the rule on."
 
 
 def _restated(family: Family) -> str:

@@ -39,11 +39,13 @@ class Family:
         restated_share: most of the values held that one answer may change, as a share; an answer
             that changes more is believed at second sight. None where nothing is claimed. What was
             believed stays so, whatever this says later.
+        stamped: whether the hour at which the publisher last changed its file, as the answer gives
+            it, is when its newest periods became public. It dates rows to come, none that is held.
         rights: rights label.
         shape: what each of its series keeps as a whole.
         extra: further row rules, which may read the other rows of the same answer.
-        version: changes with any of the above but ``restated_share``, by which no stored row is
-            judged.
+        version: changes with any of the above but ``restated_share`` and ``stamped``, by which no
+            stored row is judged.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Family:
     shape: Shape = Shape()  # noqa: RUF009  (frozen)
     extra: tuple[RowRule, ...] = field(default=(), compare=False)
     restated_share: float | None = None
+    stamped: bool = False
     version: str = "1.0.0"
 
     def rules(

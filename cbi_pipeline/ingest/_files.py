@@ -119,7 +119,7 @@ def require(judged: Judged) -> None:
 def _judged(
     source: Source, landed: LandedPull, ledger: Ledger, now: datetime, refused: pl.DataFrame
 ) -> _File:
-    parts = list(read_pull(source, landed, {}, now, refused))
+    parts = list(read_pull(source, landed, {}, {}, now, refused))
     rejected = pl.concat(part.screened.rejected for part in parts)
     return _File(
         landed=landed,

@@ -36,6 +36,8 @@ from cbi_pipeline.warehouse import Warehouse
 IN_ORDER = "series, period"
 #: What becomes of a value far from those before it that no factor explains, as the entry says it.
 JUMPS_USED = "used"
+#: What dates a newer period beside its release rule where its contract says so, as the entry says.
+STAMPS_READ = "last-modified"
 
 #: After one of these no further question of the night would fare better.
 _FEED_WIDE = (MissingCredential, RejectedCredential, RateLimited, FeedUnavailable)
@@ -251,7 +253,7 @@ def _complete(landing: _Landing, pull: Pull, held: Held) -> LandedPull:
     feed, known, service = landing.feed, None, landing.feed.asked
     if service.count_url is not None:
         known = held.cells(pull.series)
-    landed = LandedPull.of(feed, pull, landing.ledger, landing.pages(pull, known))
+    landed = LandedPull.of(feed, pull, landing.ledger, landing.pages(pull, known), stamped=True)
     if known is not None:
         expected = landing.rows * (service.values_per_row(pull) if service.values_per_row else 1)
         if landing.says_new or len(known.within(pull)) != expected:

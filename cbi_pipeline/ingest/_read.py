@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -14,11 +14,15 @@ from cbi_pipeline.feeds import Answer, Source
 from cbi_pipeline.ingest._screen import Screened, SeriesMeta, screen
 from cbi_pipeline.ingest._stage import LandedPull
 from cbi_pipeline.ledger import Ledger, Response
+from data_contracts.core import UTC_MICROSECONDS
 from data_contracts.decision import decision_at
+from data_contracts.families import family
 from data_contracts.table_rules import QUARANTINE_LIMIT
 
 #: A few rows may be refused whatever their share: windows are short.
 FEW_REFUSED = 2
+#: Number of a row's page, in front of where it stands there.
+_PAGE = r"^([0-9]+) "
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,7 @@ def read_pull(
     feed: Source,
     landed: LandedPull,
     held: Mapping[str, int],
+    newest: Mapping[str, date],
     now: datetime,
     refused: pl.DataFrame,
 ) -> Iterator[ReadSeries]:
@@ -53,6 +58,7 @@ def read_pull(
         feed: feed that was asked.
         landed: what came.
         held: versions held of each series of which something was held when it came.
+        newest: newest period of each that was held then.
         now: when it came.
         refused: rows set aside when it was first judged.
     """
@@ -60,7 +66,8 @@ def read_pull(
     for group, series in landed.rows.blocks.batches(landed.rows.sizes(), held):
         parsed = landed.rows.take(group)
         if feed.closed is None:
-            parsed = _dated(parsed, list(held), now, feed.zone)
+            changed = _changed(parsed, feed, landed, newest)
+            parsed = _dated(parsed, changed, list(held), now, feed.zone)
         if not landed.as_answered:
             # A service may send the newest first; no rule about a series reads the order of an
             # answer that is proven whole.
@@ -110,7 +117,7 @@ def sourced(
 def _located(screened: Screened, responses: Sequence[Response]) -> Screened:
     # The page number rode along in the locator; it becomes the response again.
     ids = pl.Series([response.response_id for response in responses], dtype=pl.String)
-    page = pl.col("locator").str.extract(r"^([0-9]+) ").cast(pl.UInt32)
+    page = pl.col("locator").str.extract(_PAGE).cast(pl.UInt32)
     place = pl.col("locator").str.replace(r"^[0-9]+ ", "")
 
     def locate(frame: pl.DataFrame) -> pl.DataFrame:
@@ -135,15 +142,32 @@ def _by_page(refused: pl.DataFrame, responses: Sequence[Response]) -> pl.DataFra
     )
 
 
+def _changed(
+    parsed: pl.DataFrame, feed: Source, landed: LandedPull, newest: Mapping[str, date]
+) -> pl.Series:
+    """When its publisher last changed the file a row came in, of rows that this may date."""
+    if not any(landed.changed) or not newest:
+        return pl.Series("changed", [None] * len(parsed), dtype=UTC_MICROSECONDS)
+    pages = pl.Series(landed.changed, dtype=UTC_MICROSECONDS)
+    page = parsed.select(pl.col("locator").str.extract(_PAGE).cast(pl.UInt32)).to_series()
+    stamped = [one.id for one in feed.series if family(one.family).stamped]
+    # What is held may be corrected in the same file, and was public before.
+    held = pl.col("series_id").replace_strict(newest, default=None, return_dtype=pl.Date)
+    newer = pl.col("series_id").is_in(stamped) & (pl.col("period") > held)
+    found = parsed.with_columns(changed=pages.gather(page))
+    return found.select(pl.when(newer).then("changed").alias("changed")).to_series()
+
+
 def _dated(
-    parsed: pl.DataFrame, loaded: Sequence[str], now: datetime, zone: ZoneInfo
+    parsed: pl.DataFrame, changed: pl.Series, loaded: Sequence[str], now: datetime, zone: ZoneInfo
 ) -> pl.DataFrame:
     """Replace each release by rule with what can be claimed of it now.
 
     On the first load of a series the rule is all there is, and the row says ``assumed``. Later a
     value is dated by its schedule only when it was seen by the next decision; one that came late,
-    or was missed, is known since it was seen. A period that lies ahead keeps its rule and is
-    refused.
+    or was missed, is known since it was seen. The hour at which the publisher changed the file
+    stands in the place of the rule where it lies between the rule and now, and no decision lies
+    between it and now. A period that lies ahead keeps its rule and is refused.
     """
     instant = pl.lit(now).dt.cast_time_unit("us")
     rule, today = pl.col("available_at"), now.astimezone(zone).date()
@@ -151,13 +175,25 @@ def _dated(
     # Dated before a decision that was made without it, it would be claimed to have been known.
     punctual = (rule <= instant) & (instant <= decision_at(rule))
     seen = pl.col("period") <= today
-    return parsed.with_columns(
-        available_at=pl.when(loading | punctual | ~seen).then(rule).otherwise(instant),
-        available_basis=pl.when(loading)
-        .then(pl.lit("assumed"))
-        .when(punctual)
-        .then(pl.lit("calendar"))
-        .otherwise(pl.lit("first_seen")),
+    stamp = pl.col("changed")
+    stamped = (rule <= stamp) & (stamp <= instant) & (instant <= decision_at(stamp))
+    return (
+        parsed.with_columns(changed)
+        .with_columns(
+            available_at=pl.when(stamped)
+            .then(stamp)
+            .when(loading | punctual | ~seen)
+            .then(rule)
+            .otherwise(instant),
+            available_basis=pl.when(stamped)
+            .then(pl.lit("stamp"))
+            .when(loading)
+            .then(pl.lit("assumed"))
+            .when(punctual)
+            .then(pl.lit("calendar"))
+            .otherwise(pl.lit("first_seen")),
+        )
+        .drop("changed")
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from cbi_pipeline.feeds import FILE_READERS, Pull, Series, Source
-from cbi_pipeline.ingest._land import IN_ORDER, JUMPS_USED, Landed, by_vintage
+from cbi_pipeline.ingest._land import IN_ORDER, JUMPS_USED, STAMPS_READ, Landed, by_vintage
 from cbi_pipeline.ingest._read import answer_of
 from cbi_pipeline.ingest._screen import REFUSAL
 from cbi_pipeline.ingest._stage import LandedPull
@@ -71,12 +71,19 @@ def landed_then(entry: Entry, source: Bytes) -> tuple[Source, Landed]:
     """Source and landed pulls of an ingestion."""
     feed, as_answered = source.feed(entry), entry.question.get("order") != IN_ORDER
     sized = entry.question.get("jumps") != JUMPS_USED
+    stamped = entry.question.get("stamps") == STAMPS_READ
     pulls = []
     for pull, names in _pulls(feed, entry, source):
         responses = [source.response(entry, name) for name in names]
         pages = ((one, feed.parse(answer_of(one, source.ledger))) for one in responses)
         landed = LandedPull.of(
-            feed, pull, source.ledger, pages, as_answered=as_answered, sized=sized
+            feed,
+            pull,
+            source.ledger,
+            pages,
+            as_answered=as_answered,
+            sized=sized,
+            stamped=stamped,
         )
         pulls.append(landed)
     ordered = tuple(pulls) if feed.service is not None else by_vintage(pulls)

@@ -205,15 +205,17 @@ def _good(
     before = source.refused(entry)
     still = before.join(places, on=PLACE, how="anti")
     held = store.query(
-        "SELECT series_id, count(*) FROM raw.observation WHERE txn_id < ? GROUP BY ALL",
+        "SELECT series_id, count(*) AS versions, max(period) AS newest FROM raw.observation "
+        "WHERE txn_id < ? GROUP BY ALL",
         [entry.txn_id],
     )
-    loaded = dict(held.iter_rows())
+    loaded = dict(held.select("series_id", "versions").iter_rows())
+    newest = dict(held.select("series_id", "newest").iter_rows())
     feed, landed = landed_then(entry, source)
 
     def read(refused: pl.DataFrame) -> Iterator[ReadSeries]:
         for pull in landed.pulls:
-            yield from read_pull(feed, pull, loaded, landed.at, refused)
+            yield from read_pull(feed, pull, loaded, newest, landed.at, refused)
 
     rows = [some.good for some in read(still)]
     return pl.concat(rows), {name for some in read(before) for name in some.doubted}

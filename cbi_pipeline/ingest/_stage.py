@@ -8,12 +8,14 @@ series decides what is asked, what is new and what is gone.
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
@@ -193,6 +195,8 @@ class LandedPull:
         as_answered: whether rows are judged in the order in which they came and not in that of
             their periods: files are, and nights that earlier versions of this program recorded.
         sized: whether a change of size that no factor explains is refused, as those nights did.
+        changed: when the file behind each page was last changed, as its publisher says; None where
+            it does not say it, and in nights that were recorded before anybody read it.
     """
 
     pull: Pull
@@ -203,6 +207,7 @@ class LandedPull:
     oldest: datetime | None = None
     as_answered: bool = False
     sized: bool = False
+    changed: tuple[datetime | None, ...] = ()
 
     @classmethod
     def of(
@@ -214,6 +219,7 @@ class LandedPull:
         *,
         as_answered: bool = False,
         sized: bool = False,
+        stamped: bool = False,
     ) -> Self:
         """A pull of these pages."""
         rows, ignored = Spool(Blocks.of(source, pull), ledger.root), 0
@@ -241,12 +247,21 @@ class LandedPull:
             oldest=min(oldest, default=None),
             as_answered=as_answered,
             sized=sized,
+            changed=tuple(_changed(one) if stamped else None for one in responses),
         )
 
     def fault(self, error: FeedError) -> Fault:
         """The fault an error in its answers makes, which were landed and are not used."""
         ids = [response.response_id for response in self.responses]
         return Fault.of(error, self.pull.name, ids)
+
+
+def _changed(response: Response) -> datetime | None:
+    try:
+        at = parsedate_to_datetime(json.loads(response.headers)["last-modified"])
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (KeyError, ValueError, OverflowError):
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,7 +124,7 @@ def _part(
     rows = Spool(landed.rows.blocks, landed.rows.folder)
     found = [
         _verdict(feed, landed, read, held, now, rows, anew=anew)
-        for read in read_pull(feed, landed, held.sizes, now, refused)
+        for read in read_pull(feed, landed, held.sizes, held.newest, now, refused)
     ]
     _require_believable(feed, landed.pull, pl.concat(one.lost for one in found))
     rejected = sourced(pl.concat(one.rejected for one in found), feed, landed, ledger)
