@@ -65,7 +65,7 @@ def ours(base: str, home: Path, rows: int) -> dict[str, float]:
     log = ingest.FaultLog(home / "ledger")
     now = datetime.now(UTC) + timedelta(days=365 * 400)
     begun, burnt = time.perf_counter(), time.process_time()
-    landed = ingest.land_night(feed, SecretStr(KEY), ledger, warehouse, now)
+    landed = ingest.land_night(feed, feed.series, SecretStr(KEY), ledger, warehouse, now)
     report = ingest.deliver(feed, landed, ledger, warehouse, log)
     outcome = {
         "seconds": time.perf_counter() - begun,

@@ -86,8 +86,21 @@ def test_a_wrong_entry_of_a_profile_is_named_with_it(edited):
 
 
 def test_a_wrong_feed_is_named_with_its_field(edited):
-    with pytest.raises(CatalogueError, match=r"\[feed\.eia\]: hours is missing; when is no field"):
+    with pytest.raises(CatalogueError, match=r"\[feed\.eia\]: when is no field of it"):
         load_feeds(edited("hours =", "when ="))
+
+
+def test_a_feed_of_ones_own_file_changes_the_fields_that_it_names(tmp_path):
+    file = tmp_path / "catalogue.toml"
+    file.write_text('[feed.eia]\nkeep = { "EIA.RBRTE" = "the desk" }\n')
+    shipped, own = load_feeds()[0], load_feeds(file)[0]
+    assert own == shipped.model_copy(update={"keep": {"EIA.RBRTE": "the desk"}})
+
+
+@pytest.mark.parametrize("keep", ['""', '{ "EIA.RBRTE" = "" }', '["EIA.RBRTE"]'])
+def test_a_series_is_kept_for_a_reason_only(edited, keep):
+    with pytest.raises(CatalogueError, match=r"\[feed\.eia\]: keep"):
+        load_feeds(edited("[feed.eia]", f"[feed.eia]\nkeep = {keep}"))
 
 
 def test_what_is_wrong_with_another_profile_is_told_in_every_profile(edited):

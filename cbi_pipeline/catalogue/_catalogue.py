@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
@@ -35,6 +35,8 @@ from cbi_pipeline.catalogue._document import (
 )
 
 PACKAGED = Path(__file__).parent.with_name("catalogue.toml")
+#: Text that says why.
+Reason = Annotated[str, Field(min_length=1)]
 #: Profiles that may have commodities of their own; tiny reads the archive's.
 PROFILES = ("archive", "live")
 _TABLES = ("commodity", "group", "feed", "evaluation", "profile")
@@ -126,6 +128,8 @@ class FeedEntry(BaseModel):
         cron: when its job runs.
         zone: time zone of ``cron``.
         hours: the same in words.
+        keep: why series that nothing reads are asked for all the same: a reason for each id of a
+            series or report, or one for everything that the service can be asked for.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -136,6 +140,7 @@ class FeedEntry(BaseModel):
     cron: tuple[str, ...] = Field(min_length=1)
     zone: str
     hours: str
+    keep: Reason | dict[str, Reason] = Field(default_factory=dict)
 
     @field_validator("cron")
     @classmethod
@@ -154,6 +159,14 @@ class FeedEntry(BaseModel):
                 f"no time zone {zone!r}{nearest(zone, available_timezones())}"
             ) from error
         return zone
+
+    def kept(self, series: Iterable[str]) -> dict[str, str]:
+        """Reason to ask for each id that is asked for though nothing reads it.
+
+        Args:
+            series: everything that the service can be asked for.
+        """
+        return dict.fromkeys(series, self.keep) if isinstance(self.keep, str) else self.keep
 
 
 class Catalogue(BaseModel):
@@ -214,14 +227,22 @@ class Catalogue(BaseModel):
         return self.groups.get(group, {}) | commodity.groups.get(group, {})
 
     @property
-    def series_read(self) -> set[str]:
-        """Every series that a feature group reads of a commodity."""
+    def readers(self) -> dict[str, tuple[str, ...]]:
+        """Every series or report that is read, and by what: a price, inputs of feature groups."""
+        found: dict[str, dict[str, list[str]]] = {}
+        for one in self.commodities:
+            found.setdefault(one.price_series, {}).setdefault("price", []).append(one.id)
+            for group in self.group_names:
+                for name, series in self.series_of(one, group).items():
+                    readers = found.setdefault(series, {})
+                    readers.setdefault(f"{group}.{name}", []).append(one.id)
         return {
-            series
-            for commodity in self.commodities
-            for group in self.group_names
-            for series in self.series_of(commodity, group).values()
+            series: tuple(self._read_by(what, ids) for what, ids in readers.items())
+            for series, readers in found.items()
         }
+
+    def _read_by(self, what: str, ids: list[str]) -> str:
+        return what if len(ids) == len(self.commodities) > 1 else f"{what} of {', '.join(ids)}"
 
     def related(self, commodity: Commodity) -> Commodity | None:
         """The commodity that one is set against; None where there is none."""
@@ -336,14 +357,16 @@ def load_feeds(path: Path | None = None) -> tuple[FeedEntry, ...]:
         CatalogueError: the file is missing or no TOML, or an entry is wrong.
     """
     source = path or PACKAGED
-    found = table_of(read_document(PACKAGED), "feed", PACKAGED)
-    if path is not None:
-        document = read_document(path)
-        _require_tables(document, path)
-        found = found | table_of(document, "feed", path)
+    packaged = table_of(read_document(PACKAGED), "feed", PACKAGED)
+    document = read_document(source)
+    _require_tables(document, source)
+    own = table_of(document, "feed", source)
+    found = {
+        name: table_of(packaged, name, PACKAGED) | table_of(own, name, source)
+        for name in (packaged | own)
+    }
     return tuple(
-        make(FeedEntry, {**table_of(found, name, source), "name": name}, f"{source}, [feed.{name}]")
-        for name in found
+        make(FeedEntry, {**found[name], "name": name}, f"{source}, [feed.{name}]") for name in found
     )
 
 

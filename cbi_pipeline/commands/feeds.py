@@ -15,6 +15,7 @@ from cbi_pipeline.printable import ascii_json
 from cbi_pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from cbi_pipeline.feeds import Series, Source
     from cbi_pipeline.ingest import FeedHealth, IngestReport
 
 app = typer.Typer(help="Feeds: what there is, and how it stands.", no_args_is_help=True)
@@ -38,12 +39,34 @@ def list_feeds() -> None:
                 last[row["feed"]] = (seen, f"{row['accepted']:,}", f"{row['quarantined']:,}")
     except NothingPublished:
         console.print("nothing ingested yet; run `cbi run`", style="dim")
-    table = _table("feed", "source", "last ingested", "accepted", "quarantined")
+    table = _table("feed", "source", "series asked for", "last ingested", "accepted", "quarantined")
     feeds = _feeds(settings)
-    names = {CLOCK: "dates corrected", **feeds}
+    others = {CLOCK: "dates corrected"}
     for name in dict.fromkeys([*feeds, *last]):
-        table.add_row(name, names.get(name, "imported"), *last.get(name, ("never", "-", "-")))
+        source, asked = feeds.get(name, (others.get(name, "imported"), "-"))
+        table.add_row(name, source, asked, *last.get(name, ("never", "-", "-")))
     console.print(table)
+
+
+@app.command()
+def show(
+    feed: Annotated[str, typer.Argument(help="Live feed, see `cbi feeds list`.")],
+) -> None:
+    """Show every series that a live feed can be asked for, and what reads it."""
+    from cbi_pipeline.operations.describe_readers import describe_readers
+
+    settings = load_settings()
+    chosen = _live_feed(settings, feed)
+    readers = describe_readers(settings, chosen)
+    wide = [max(map(len, texts)) for texts in zip(*map(_titled, chosen.series), strict=True)]
+    for one in chosen.series:
+        cells = (text.ljust(width) for text, width in zip(_titled(one), wide, strict=True))
+        words = readers[one.id] or "nothing, so it is not asked for"
+        console.print("  ".join([*cells, words]), soft_wrap=True, highlight=False)
+
+
+def _titled(one: Series) -> tuple[str, str, str]:
+    return one.id, one.name, one.unit
 
 
 @app.command()
@@ -68,13 +91,11 @@ def pull(
         deliver_live,
         fault_log,
         land_live,
-        live_feeds,
         why_not_asked,
     )
 
     settings = load_settings()
-    if feed not in live_feeds(settings):
-        raise Refusal(f"no live feed {feed!r}; there are: {', '.join(live_feeds(settings))}")
+    _live_feed(settings, feed)
     idle = why_not_asked(settings, feed)
     if idle is not None:
         raise Refusal(f"{feed} is not asked: {idle}")
@@ -182,13 +203,26 @@ def _print_import(path: Path, series: str, report: IngestReport, mode: str | Non
         errors.print(f"set aside: {line}")
 
 
-def _feeds(settings: Settings) -> dict[str, str]:
-    from cbi_pipeline.feeds import archive
+def _live_feed(settings: Settings, name: str) -> Source:
     from cbi_pipeline.ingest import live_feeds
 
+    feeds = live_feeds(settings)
+    if name not in feeds:
+        raise Refusal(f"no live feed {name!r}; there are: {', '.join(feeds)}")
+    return feeds[name]
+
+
+def _feeds(settings: Settings) -> dict[str, tuple[str, str]]:
+    """Source of each feed of the profile, and how many of its series are asked for."""
+    from cbi_pipeline.feeds import archive
+    from cbi_pipeline.ingest import asked_series, live_feeds
+
     if settings.profile == "live":
-        return {name: live.title for name, live in live_feeds(settings).items()}
-    return {"archive": archive.source(settings.archive_dir).title}
+        return {
+            name: (live.title, f"{len(asked_series(settings, live))} of {len(live.series)}")
+            for name, live in live_feeds(settings).items()
+        }
+    return {"archive": (archive.source(settings.archive_dir).title, "all")}
 
 
 def _print_health(health: FeedHealth) -> None:

@@ -3,6 +3,7 @@
 CORE_1           the groups that every catalogue starts from
 feature_set      the groups that a catalogue reads, and what their rows mean
 find_groups      every group by name
+series_read      every series that a catalogue reads
 build_rows       rows of a commodity that are due and not built yet, in the table of each group
 read_generations which rows are in use, and what changes that
 renew            which rows stay in use once some were built anew, and what arrived late
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cbi_pipeline.features.export import panel_frame, panel_from_frame, panel_spec
-    from cbi_pipeline.features.feature_sets import CORE_1, FeatureSet, feature_set
+    from cbi_pipeline.features.feature_sets import CORE_1, FeatureSet, feature_set, series_read
     from cbi_pipeline.features.generations import Generation, Generations, read_generations
     from cbi_pipeline.features.groups import find_groups
     from cbi_pipeline.features.reader import Market
@@ -65,6 +66,7 @@ __all__ = [
     "read_rows",
     "read_stored",
     "renew",
+    "series_read",
     "side_by_side",
     "view_columns",
     "view_select",
@@ -73,7 +75,7 @@ __all__ = [
 
 _MODULES = {
     "export": ("panel_frame", "panel_from_frame", "panel_spec"),
-    "feature_sets": ("CORE_1", "FeatureSet", "feature_set"),
+    "feature_sets": ("CORE_1", "FeatureSet", "feature_set", "series_read"),
     "generations": ("Generation", "Generations", "read_generations"),
     "groups": ("find_groups",),
     "reader": ("Market",),

@@ -10,7 +10,14 @@ import numpy as np
 import polars as pl
 
 from cbi_pipeline.catalogue import Catalogue, Commodity
-from cbi_pipeline.features.group import Group, OwnSession, RelatedGap, RelatedSession, Series
+from cbi_pipeline.features.group import (
+    Group,
+    OwnSession,
+    RelatedGap,
+    RelatedSession,
+    Report,
+    Series,
+)
 from cbi_pipeline.features.known import Ints
 from cbi_pipeline.features.reader import Market
 from cbi_pipeline.market import build_sessions
@@ -37,10 +44,11 @@ def inputs_of(
             other = catalogue.related(commodity)
             if other is not None:
                 inputs[other.price_series] = timedelta(days=other.stale_after_days)
-        if isinstance(source, Series) and group is not None:
+        if isinstance(source, Series | Report) and group is not None:
             assigned = catalogue.series_of(commodity, group.name).get(source.name)
             if assigned is not None:
-                inputs[assigned] = family(source.family).staleness
+                behind = group.series_behind(source, assigned)
+                inputs |= dict.fromkeys(behind, family(source.family).staleness)
     return inputs
 
 

@@ -13,11 +13,11 @@ from typing import Any
 
 from cbi_pipeline.catalogue import Catalogue, Commodity
 from cbi_pipeline.features.group import (
+    Assigned,
     Group,
     OwnSession,
     RelatedGap,
     RelatedSession,
-    Series,
     Source,
 )
 from cbi_pipeline.features.prices import HISTORY
@@ -98,7 +98,7 @@ def _differences(before: Mapping[str, str], now: Mapping[str, str], what: str) -
 def _inputs(
     source: Source, group: Group, commodity: Commodity, catalogue: Catalogue
 ) -> Iterator[tuple[str, str]]:
-    if isinstance(source, Series):
+    if isinstance(source, Assigned):
         series = catalogue.series_of(commodity, group.name).get(source.name, "none")
         days = family(source.family).staleness.days
         yield source.name, f"{series}, one a {source.grid}, absent after {days} days"

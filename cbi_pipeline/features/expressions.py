@@ -8,7 +8,7 @@ says how many entries of its input it reads and from which entry on it has a val
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache
@@ -173,6 +173,12 @@ def evaluate(
         return expression.operation.compute(*arguments)
 
     return [value(expression) for expression in expressions]
+
+
+def leaf_names(expressions: Sequence[Expression]) -> tuple[str, ...]:
+    """Names of the inputs that some formulas read, in the order in which they stand there."""
+    leaves = (leaf.name for expression in expressions for leaf in expression.inputs())
+    return tuple(dict.fromkeys(leaves))
 
 
 def named(label: str, expression: Expression) -> Expression:

@@ -54,6 +54,19 @@ def feature_set(catalogue: Catalogue) -> FeatureSet:
     return FeatureSet("+".join(["core-1", *further]), read, meanings(catalogue, read))
 
 
+def series_read(catalogue: Catalogue) -> list[str]:
+    """Every series that a catalogue's commodities are priced by or read in a group, sorted."""
+    groups = find_groups()
+    found = {one.price_series for one in catalogue.commodities}
+    for one in catalogue.commodities:
+        for group in (groups[name] for name in catalogue.group_names if name in groups):
+            names = catalogue.series_of(one, group.name)
+            for source in group.assigned:
+                if source.name in names:
+                    found.update(group.series_behind(source, names[source.name]))
+    return sorted(found)
+
+
 _CORE = ("own_price", "related_price", "petroleum_weekly", "petroleum_monthly")
 
 #: The groups that every catalogue starts from.

@@ -19,7 +19,7 @@ def place_on_grid(grid: str, period: Ints, value: Floats) -> tuple[Floats, Ints]
     Args:
         grid: week, counted from Saturday to Friday, or month.
         period: int64 [n], days since 1970-01-01, ascending.
-        value: float64 [n].
+        value: float64 [n] or [n, k].
 
     Raises:
         ValueError: two periods fall into one week or month.
@@ -28,7 +28,7 @@ def place_on_grid(grid: str, period: Ints, value: Floats) -> tuple[Floats, Ints]
     place = number - number[:1]
     if (np.diff(place) < 1).any():
         raise ValueError("two periods of one series fall into one week or month; quarantine one")
-    level = np.full(int(place[-1]) + 1, np.nan)
+    level = np.full((int(place[-1]) + 1, *value.shape[1:]), np.nan)
     level[place] = value
     return level, place
 

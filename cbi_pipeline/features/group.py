@@ -9,7 +9,14 @@ from typing import TypeAlias
 import numpy as np
 
 from cbi_pipeline.catalogue import Catalogue, Commodity
-from cbi_pipeline.features.expressions import Expression, Reach, Rhythm, column_of, evaluate
+from cbi_pipeline.features.expressions import (
+    Expression,
+    Reach,
+    Rhythm,
+    column_of,
+    evaluate,
+    leaf_names,
+)
 from cbi_pipeline.features.grids import GRIDS, place_on_grid
 from cbi_pipeline.features.known import Floats, Ints, Transform
 
@@ -62,11 +69,11 @@ class RelatedGap:
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
-    """A series that the catalogue assigns to the group: ``value``, one entry a week or month.
+class Assigned:
+    """What the catalogue assigns to the group, one entry a week or month.
 
     Attributes:
-        name: what the catalogue assigns a series to.
+        name: what the catalogue assigns a series or a report to.
         words: what it measures.
         grid: week or month.
         family: contract family that says how old the newest value may be.
@@ -87,8 +94,14 @@ class Series:
         return self.grid
 
     def name_in(self, commodity: Commodity, catalogue: Catalogue, group: str) -> str:
-        """The series that the catalogue assigns to it."""
+        """The series or report that the catalogue assigns to it."""
         return catalogue.series_of(commodity, group).get(self.name, "none")
+
+
+class Series(Assigned):
+    """A series: ``value``."""
+
+    __slots__ = ()
 
     @property
     def value(self) -> Expression:
@@ -96,7 +109,21 @@ class Series:
         return column_of(self, "value")
 
 
-Source: TypeAlias = OwnSession | RelatedSession | RelatedGap | Series
+class Report(Assigned):
+    """A report, whose columns are series that stand side by side in formulas.
+
+    A column ``c`` of the report ``CFTC.disaggregated.067651`` is the series
+    ``CFTC.disaggregated.067651.c``. An entry changes with each of its columns.
+    """
+
+    __slots__ = ()
+
+    def column(self, name: str) -> Expression:
+        """One of its columns as a leaf of formulas."""
+        return column_of(self, name)
+
+
+Source: TypeAlias = OwnSession | RelatedSession | RelatedGap | Series | Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +193,16 @@ class Group:
         return tuple(dict.fromkeys(column.source for column in self.columns))
 
     @property
-    def series(self) -> tuple[Series, ...]:
-        """The series that the catalogue assigns to it."""
-        return tuple(one for one in self.sources if isinstance(one, Series))
+    def assigned(self) -> tuple[Series | Report, ...]:
+        """What the catalogue assigns to it."""
+        return tuple(one for one in self.sources if isinstance(one, Series | Report))
+
+    def series_behind(self, source: Series | Report, name: str) -> tuple[str, ...]:
+        """Ids of the series that it reads of a source to which the catalogue assigns ``name``."""
+        if isinstance(source, Series):
+            return (name,)
+        expressions = [column.expression for column in self.columns_of(source)]
+        return tuple(f"{name}.{column}" for column in leaf_names(expressions))
 
     def columns_of(self, source: Source) -> tuple[Column, ...]:
         """Its columns that read one source."""
@@ -176,15 +210,19 @@ class Group:
 
 
 def transform_of(source: Source, expressions: Sequence[Expression], rhythm: Rhythm) -> Transform:
-    """Periods and values of a source to one column per expression."""
+    """Periods and values of a source to one column per expression.
+
+    The values of a report are [n, k], in the order in which the expressions name its columns.
+    """
 
     def transform(period: Ints, value: Floats) -> Floats:
         place: Ints | slice = slice(None)
-        if isinstance(source, Series):
+        inputs = {"session": period, "price": value, "gap": value}
+        if isinstance(source, Assigned):
             value, place = place_on_grid(source.grid, period, value)
-        inputs = {"session": period, "price": value, "gap": value, "value": value}
+            inputs = dict(zip(leaf_names(expressions), np.atleast_2d(value.T), strict=True))
         columns = np.array(evaluate(list(expressions), inputs, rhythm), dtype=np.float64)
-        built: Floats = columns.reshape(len(expressions), value.size).T[place]
+        built: Floats = columns.reshape(len(expressions), len(value)).T[place]
         return built
 
     return transform

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from cbi_pipeline.catalogue import Catalogue, load_catalogue
 from cbi_pipeline.features.expressions import Expression, Rhythm
-from cbi_pipeline.features.group import Column, Group, Series, Source
+from cbi_pipeline.features.group import Assigned, Column, Group, Source
 from cbi_pipeline.features.groups import find_groups
 
 _DAILY, _WEEKLY = Rhythm(252, 260), Rhythm(52, 104)
@@ -84,13 +84,13 @@ def _formula(expression: Expression) -> str:
 
 
 def _name(source: Source) -> str:
-    return source.name if isinstance(source, Series) else source.entry
+    return source.name if isinstance(source, Assigned) else source.entry
 
 
 def _sources(group: Group, catalogue: Catalogue) -> Iterator[str]:
     assigned = catalogue.groups.get(group.name, {})
     for source in group.sources:
-        if isinstance(source, Series):
+        if isinstance(source, Assigned):
             series = assigned.get(source.name, "what a commodity assigns")
             yield f"{source.name}: {source.words}, {series}, one a {source.grid}"
         else:

@@ -16,6 +16,7 @@ from cbi_pipeline.features.group import (
     OwnSession,
     RelatedGap,
     RelatedSession,
+    Report,
     Series,
     Source,
     transform_of,
@@ -23,6 +24,7 @@ from cbi_pipeline.features.group import (
 from cbi_pipeline.features.known import Bools, Floats, Reading, Versions, read
 from cbi_pipeline.features.origins import Origins, price_versions
 from cbi_pipeline.features.prices import HISTORY
+from cbi_pipeline.features.reports import of_entries, report_versions
 from cbi_pipeline.market import calendar
 from data_contracts.families import family
 
@@ -114,7 +116,7 @@ class Reader:
             return self._related_block(expressions)
         if isinstance(source, RelatedGap):
             return self._gap_block(expressions)
-        return self._series_block(group, source, expressions)
+        return self._assigned_block(group, source, expressions)
 
     def _read_own(self, expressions: tuple[Expression, ...]) -> Reading:
         return read(
@@ -161,19 +163,23 @@ class Reader:
         reading = read(versions, transform, width, due.decision, due.session)
         return Block(reading.values, assumed, np.full(due.size, np.nan))
 
-    def _series_block(
-        self, group: Group, source: Series, expressions: tuple[Expression, ...]
+    def _assigned_block(
+        self, group: Group, source: Series | Report, expressions: tuple[Expression, ...]
     ) -> Block:
-        assigned = self.market.catalogue.series_of(self.due.commodity, group.name).get(source.name)
-        observed = self.market.series.get(assigned)
-        if observed is None:
+        assigned = source.name_in(self.due.commodity, self.market.catalogue, group.name)
+        observed = [self.market.series.get(one) for one in group.series_behind(source, assigned)]
+        if all(frame is None for frame in observed):
             return self._absent(len(expressions))
-        versions = Versions.from_frame(
-            observed,
-            period=pl.col("period").to_physical(),
-            value=pl.when(pl.col("status") == "value").then("value"),
-        )
         transform = transform_of(source, expressions, self.rhythm)
+        if isinstance(source, Report):
+            versions, entries = report_versions(observed)
+            transform = of_entries(transform, entries)
+        else:
+            versions = Versions.from_frame(
+                pl.concat(frame for frame in observed if frame is not None),
+                period=pl.col("period").to_physical(),
+                value=pl.when(pl.col("status") == "value").then("value"),
+            )
         reading = read(versions, transform, len(expressions), self.due.decision)
         limit = family(source.family).staleness.total_seconds() / 86_400
         return _fresh(self._dated(reading), limit)

@@ -33,7 +33,7 @@ READER = Source(
     title="Embedded official records",
     zone=ZoneInfo(EASTERN),
     series=(),
-    pulls=lambda held, today: (),
+    pulls=lambda asked, held, today: (),
     parse=lambda answer: parse(answer.url, answer.body),
     closed=datetime.max.replace(tzinfo=UTC),
 )
@@ -121,7 +121,9 @@ def source(archive_dir: Path = PACKAGED) -> Source:
         READER,
         series=tuple(map(_followed, record.series)),
         closed=record.clock,
-        pulls=lambda held, today: [_pull(archive_dir, record, one) for one in verify(archive_dir)],
+        pulls=lambda asked, held, today: [
+            _pull(archive_dir, record, one) for one in verify(archive_dir)
+        ],
     )
 
 

@@ -71,20 +71,20 @@ def source(base: str = BASE, series: Sequence[Series] = SERIES, page: int = PAGE
 
     Args:
         base: address of the service.
-        series: followed series.
+        series: what can be asked for.
         page: rows asked for at once.
     """
     followed = tuple(series)
     known = frozenset(one.id for one in followed)
     codes = frozenset(one.code for one in followed)
 
-    def pulls(held: Mapping[str, date], today: date) -> list[Pull]:
-        asked: list[Pull] = []
-        for _, members in groupby(followed, key=lambda one: one.group):
+    def pulls(asked: Sequence[Series], held: Mapping[str, date], today: date) -> list[Pull]:
+        found: list[Pull] = []
+        for _, members in groupby(asked, key=lambda one: one.group):
             for window in windows(tuple(members), held, today, AGAIN):
                 parts = split_to_address(window, lambda part: _pull(base, page, part).url)
-                asked.extend(number_parts([_pull(base, page, part) for part in parts]))
-        return asked
+                found.extend(number_parts([_pull(base, page, part) for part in parts]))
+        return found
 
     return Source(
         name=FEED,
@@ -215,15 +215,15 @@ class PagesProof:
 
 
 def parse(answer: Answer, followed: frozenset[str], codes: frozenset[str]) -> Parsed:
-    """Rows of one page: one per followed column of each report row.
+    """Rows of one page: one per column of each report row.
 
     Args:
         answer: the page.
-        followed: ids of followed series; rows of followed markets give no others.
-        codes: followed markets.
+        followed: ids of the series that can be asked for; their markets give no others.
+        codes: these markets.
 
     Raises:
-        UnexpectedShape: the page is no answer of this service, or a followed column is gone.
+        UnexpectedShape: the page is no answer of this service, or a column is gone.
         IncompleteResponse: the page ends in the middle.
     """
     rows = _rows(answer)

@@ -1,4 +1,4 @@
-"""The markets followed in the CFTC's Commitments of Traders, and the data sets that hold them."""
+"""The markets of the CFTC's Commitments of Traders, and the data sets that hold them."""
 
 from __future__ import annotations
 
@@ -25,9 +25,14 @@ _MARKETS = {
 SINCE = date(2009, 1, 1)
 
 
+def report_id(report: str, code: str) -> str:
+    """Our id of one market's report."""
+    return f"CFTC.{report}.{code}"
+
+
 def series_id(report: str, code: str, column: str) -> str:
     """Our id of one column of one market's report."""
-    return f"CFTC.{report}.{code}.{column}"
+    return f"{report_id(report, code)}.{column}"
 
 
 def _series(report: str, code: str, market: str, column: str) -> Series:
@@ -41,6 +46,7 @@ def _series(report: str, code: str, market: str, column: str) -> Series:
         group=report,
         since=SINCE,
         dimensions={"market": code, "column": column},
+        report=report_id(report, code),
     )
 
 

@@ -35,7 +35,7 @@ READER = Source(
     title="Own histories",
     zone=ZoneInfo("UTC"),
     series=(),
-    pulls=lambda held, today: (),
+    pulls=lambda asked, held, today: (),
     parse=lambda answer: parse(answer.url, answer.body),
 )
 
@@ -80,7 +80,7 @@ def source(
         name=f"{FEED}:{series}",
         title=f"Own history of {series}",
         series=(followed,),
-        pulls=lambda held, today: [Pull(file.name, url, (series,), date.min, path=file)],
+        pulls=lambda asked, held, today: [Pull(file.name, url, (series,), date.min, path=file)],
         adds=adds,
     )
 

@@ -61,16 +61,16 @@ def source(base: str = BASE, series: Sequence[Series] = SERIES, page: int = PAGE
 
     Args:
         base: address of the API.
-        series: followed series.
+        series: what can be asked for.
         page: rows asked for at once, at most 5000.
     """
     followed = tuple(series)
     codes = {one.code: one for one in followed}
     first = followed[0]
 
-    def pulls(held: Mapping[str, date], today: date) -> list[Pull]:
+    def pulls(asked: Sequence[Series], held: Mapping[str, date], today: date) -> list[Pull]:
         found: list[Pull] = []
-        for _, members in groupby(sorted(followed, key=_group), key=_group):
+        for _, members in groupby(sorted(asked, key=_group), key=_group):
             for window in windows(tuple(members), held, today, AGAIN):
                 parts = split_to_address(window, lambda part: _pull(base, page, part).url)
                 found.extend(number_parts([_pull(base, page, part) for part in parts]))

@@ -1,4 +1,4 @@
-"""The series followed at the EIA: our id, unit, family and API route for each of its codes."""
+"""The series that can be asked for at the EIA: id, unit, family and API route for each code."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ one member alone: ``service`` says how to talk to one, and a source without it r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -52,7 +52,7 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One followed series of a source.
+    """One series that a source can be asked for.
 
     Attributes:
         id: series id, agency first.
@@ -64,6 +64,7 @@ class Series:
         group: what is asked for together, e.g. an API route.
         since: first period asked for.
         dimensions: further dimensions.
+        report: id of the report that it is a column of; empty where its rows are its own.
         span: first and last period, in rising order, of a closed record; None where it goes on.
         rights: rights label; that of its family where None.
         origin: where its values come from, for people; title and group where None.
@@ -78,6 +79,7 @@ class Series:
     group: str
     since: date
     dimensions: Mapping[str, str] = field(default_factory=dict)
+    report: str = ""
     span: tuple[date, date] | None = None
     rights: str | None = None
     origin: str | None = None
@@ -203,9 +205,9 @@ class Source:
         name: short name, used in tables, logs and asset keys.
         title: name for people.
         zone: where its periods are dated: a day there has not begun before midnight there.
-        series: followed series.
-        pulls: (newest period held per series, today) to what is asked tonight, or to the files to
-            open; may raise a ``FeedError``.
+        series: what can be asked for.
+        pulls: (series asked for, newest period held per series, today) to what is asked tonight, or
+            to the files to open; may raise a ``FeedError``.
         parse: one answer to rows, pure; raises ``UnexpectedShape`` only when no row can be read.
         service: how to talk to the service; None where files are read. A file is all there is of
             its periods, and is used whole or not at all.
@@ -218,7 +220,7 @@ class Source:
     title: str
     zone: ZoneInfo
     series: tuple[Series, ...]
-    pulls: Callable[[Mapping[str, date], date], Sequence[Pull]]
+    pulls: Callable[[Sequence[Series], Mapping[str, date], date], Sequence[Pull]]
     parse: Callable[[Answer], Parsed]
     service: Service | None = None
     closed: datetime | None = None
@@ -234,3 +236,15 @@ class Source:
         if self.service is None:
             raise ValueError(f"{self.name} reads files; there is no service to ask")
         return self.service
+
+    def series_of(self, names: Collection[str]) -> tuple[Series, ...]:
+        """The series that some names ask for.
+
+        Args:
+            names: ids of series and of reports. A report is asked for whole, whichever of its
+                columns is named: one source row has them all, and its contract judges them
+                together.
+        """
+        wanted = set(names)
+        reports = {one.report for one in self.series if wanted & {one.id, one.report}} - {""}
+        return tuple(one for one in self.series if one.id in wanted or one.report in reports)

@@ -21,6 +21,7 @@ from cbi_pipeline.ingest._redate import CLOCK, describe_corrections
 from cbi_pipeline.ingest._retry import Retried, retry, retry_quarantined
 from cbi_pipeline.ingest._screen import SeriesMeta, screen
 from cbi_pipeline.ingest._sources import (
+    asked_series,
     deliver_live,
     fault_log,
     land_live,
@@ -50,6 +51,7 @@ __all__ = [
     "SeriesMeta",
     "TableRuleBroken",
     "accept_clock",
+    "asked_series",
     "check_feeds",
     "commit",
     "deliver",

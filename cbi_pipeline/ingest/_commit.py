@@ -8,7 +8,7 @@ nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -62,8 +62,9 @@ class IngestReport:
     notices: tuple[str, ...] = ()
 
 
-def series_table(source: Source) -> pl.DataFrame:
-    """Rows of ``ref.series`` for every series a source follows."""
+def series_table(source: Source, names: Collection[str]) -> pl.DataFrame:
+    """Rows of ``ref.series`` for some series of a source."""
+    wanted = set(names)
     rows = [
         {
             "series_id": one.id,
@@ -77,6 +78,7 @@ def series_table(source: Source) -> pl.DataFrame:
             "contract_version": family(one.family).version,
         }
         for one in source.series
+        if one.id in wanted
     ]
     return pl.DataFrame(rows, schema=SERIES.dtypes).sort("series_id")
 
@@ -160,7 +162,7 @@ def _commit(
 
 def _is_old(store: Store, source: Source, landed: Landed, judged: Judged) -> bool:
     """Whether there is nothing to write: of files, that their bytes came last as they are now."""
-    series = series_table(source)
+    series = series_table(source, landed.asked)
     if len(series.join(store.table("ref.series"), on=series.columns, how="anti")):
         return False
     if source.service is None:
@@ -177,7 +179,7 @@ def _entry(source: Source, landed: Landed, judged: Judged, report: IngestReport)
         feed=source.name,
         seen_at=landed.at,
         question=asks,
-        contracts=versions_of(series_table(source)),
+        contracts=versions_of(series_table(source, landed.asked)),
         refused=refusals(source, judged).select(list(REFUSAL)).to_dicts(),
         state=report.state,
     )
@@ -189,7 +191,7 @@ def _files(source: Source, landed: Landed) -> dict[str, object]:
         "kind": "files",
         "responses": [one.response_id for one in landed.responses],
         "known_until": (source.closed or landed.at).isoformat(),
-        "series": series_table(source).to_dicts(),
+        "series": series_table(source, landed.asked).to_dicts(),
         "spans": {name: list(map(str, span)) for name, span in spans.items()},
         "adds": source.adds,
     }
@@ -255,7 +257,7 @@ def write(
     store: Store, source: Source, landed: Landed, judged: Judged, ledger: Ledger, txn_id: int
 ) -> IngestReport:
     """Write a verdict inside the running transaction, which the ledger numbered."""
-    store.replace("ref.series", series_table(source))
+    store.replace("ref.series", series_table(source, landed.asked))
     followed = store.table("ref.series")["series_id"].to_list()
     before = _last(store)[1] or store.state(END_OF_TIME, followed)
     used = ledger.frame({one.response_id: one for one in judged.used}.values())

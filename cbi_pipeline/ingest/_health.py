@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Literal
@@ -13,12 +13,19 @@ from cbi_pipeline.feeds import (
     FeedError,
     MissingCredential,
     RejectedCredential,
+    Series,
     Source,
     archive,
 )
 from cbi_pipeline.ingest._client import Client, Patience
 from cbi_pipeline.ingest._incidents import Fault
-from cbi_pipeline.ingest._sources import fault_log, live_feed, live_feeds, secret_of
+from cbi_pipeline.ingest._sources import (
+    asked_series,
+    fault_log,
+    live_feed,
+    live_feeds,
+    secret_of,
+)
 from cbi_pipeline.ledger import bind_warehouse
 from cbi_pipeline.settings import Settings
 from cbi_pipeline.warehouse import NothingPublished
@@ -109,7 +116,8 @@ def note_staleness(settings: Settings, name: str) -> tuple[FamilyAge, ...]:
     under ``<name> freshness``. While the feed itself has an open fault, that explains its age.
     """
     feed = live_feed(settings, name)
-    ages, log = _ages(settings, feed, _newest(settings, feed)), fault_log(settings)
+    asked, log = asked_series(settings, feed), fault_log(settings)
+    ages = _ages(asked, _newest(settings, asked))
     if not log.open(name):
         late = [_stale_fault(feed, age) for age in ages if age.stale]
         log.settle(f"{name} freshness", late, datetime.now(UTC))
@@ -126,9 +134,15 @@ def why_not_asked(settings: Settings, name: str) -> str | None:
     if settings.profile != "live":
         return f"the profile {settings.profile} rests on embedded records; CBI_PROFILE=live asks it"
     need = feed.asked.credential
+    asked = asked_series(settings, feed)
+    if not asked:
+        return (
+            f"nothing reads a series of it; name one in the catalogue, or say in [feed.{name}] why "
+            'to keep one: keep = { "SERIES" = "reason" }'
+        )
     if need is None or not need.required or (secret and secret.get_secret_value().strip()):
         return None
-    if _newest(settings, feed):
+    if _newest(settings, asked):
         return None
     return (
         f"{need.setting} is not set. Get a key at {need.obtain} and put {need.setting}=... into "
@@ -161,7 +175,7 @@ def _archive_health(settings: Settings) -> FeedHealth:
     try:
         record = archive.read_record(settings.archive_dir)
         archive.verify(settings.archive_dir)
-        newest = max(_newest(settings, record).values(), default=None)
+        newest = max(_newest(settings, record.series).values(), default=None)
         notices = tuple(f"{name} was edited and sealed" for name in record.modified)
     except FeedError as error:
         problems = (str(error),)
@@ -178,13 +192,14 @@ def _live_health(
     transport: httpx.BaseTransport | None,
 ) -> FeedHealth:
     key, error, notices = _key(settings, feed, probe, patience, transport)
-    held = _newest(settings, feed)
-    ages = _ages(settings, feed, held)
+    asked = asked_series(settings, feed)
+    held = _newest(settings, asked)
+    ages = _ages(asked, held)
     log = fault_log(settings)
     stale = [_stale_words(feed, age) for age in ages if age.stale]
     known = [str(fault) for fault in log.open(feed.name)]
     problems = dict.fromkeys(
-        [*([str(error)] if error else []), *known, *stale, *_absent(feed, held)]
+        [*([str(error)] if error else []), *known, *stale, *_absent(feed, asked, held)]
     )
     return FeedHealth(
         feed=feed.name,
@@ -222,22 +237,22 @@ def _key(
     return ("accepted" if probe and error is None and given == "set" else given), error, notices
 
 
-def _ages(settings: Settings, feed: Source, newest: Mapping[str, date]) -> tuple[FamilyAge, ...]:
+def _ages(asked: Sequence[Series], newest: Mapping[str, date]) -> tuple[FamilyAge, ...]:
     # A family is as stale as the stalest of its series.
     oldest: dict[str, date] = {}
-    for one in feed.series:
+    for one in asked:
         if one.id in newest:
             oldest[one.family] = min(newest[one.id], oldest.get(one.family, newest[one.id]))
     today = datetime.now(UTC).date()
     return tuple(
-        _age(name, oldest.get(name), today) for name in sorted({one.family for one in feed.series})
+        _age(name, oldest.get(name), today) for name in sorted({one.family for one in asked})
     )
 
 
-def _absent(feed: Source, newest: Mapping[str, date]) -> list[str]:
+def _absent(feed: Source, asked: Sequence[Series], newest: Mapping[str, date]) -> list[str]:
     """Series without any value beside others of their family: their code may be wrong."""
-    loaded = {one.family for one in feed.series if one.id in newest}
-    absent = [one.id for one in feed.series if one.id not in newest and one.family in loaded]
+    loaded = {one.family for one in asked if one.id in newest}
+    absent = [one.id for one in asked if one.id not in newest and one.family in loaded]
     return [
         f"{feed.name}: nothing was ever published to us as {name}. Check its code."
         for name in absent
@@ -249,14 +264,16 @@ def _age(name: str, newest: date | None, today: date) -> FamilyAge:
     return FamilyAge(name, newest, days, family(name).staleness.days)
 
 
-def _newest(settings: Settings, feed: Source | archive.Record) -> dict[str, date]:
+def _newest(
+    settings: Settings, series: Sequence[Series] | Sequence[archive.SeriesRecord]
+) -> dict[str, date]:
     try:
         with bind_warehouse(settings).read() as store:
             rows = store.query(
                 """
                 SELECT series_id, max(period) FROM raw.observation
                 WHERE status = 'value' AND series_id = ANY(?) GROUP BY series_id""",
-                [[one.id for one in feed.series]],
+                [[one.id for one in series]],
             )
     except NothingPublished:
         return {}

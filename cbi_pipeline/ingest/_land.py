@@ -21,6 +21,7 @@ from cbi_pipeline.feeds import (
     Pull,
     RateLimited,
     RejectedCredential,
+    Series,
     Source,
 )
 from cbi_pipeline.ingest._client import Client, Patience
@@ -55,6 +56,7 @@ class Landed:
         notices: what a person should know although nothing is lost.
         requests: questions asked.
         has_witness: whether an answer gave its hour, and the clock agrees with it.
+        asked: ids of the series asked for.
     """
 
     feed: str
@@ -64,6 +66,7 @@ class Landed:
     notices: tuple[str, ...] = ()
     requests: int = 0
     has_witness: bool = False
+    asked: tuple[str, ...] = ()
 
     @property
     def responses(self) -> tuple[Response, ...]:
@@ -168,11 +171,10 @@ def land_files(source: Source, ledger: Ledger, now: datetime) -> Landed:
         FeedError: a file is not what the source says of it, or no row of it can be read.
         OSError: it cannot be opened.
     """
-    pulls = [
-        _opened(source, pull, ledger, now)
-        for pull in source.pulls({}, now.astimezone(source.zone).date())
-    ]
-    return Landed(source.name, now, by_vintage(pulls))
+    today = now.astimezone(source.zone).date()
+    pulls = [_opened(source, pull, ledger, now) for pull in source.pulls(source.series, {}, today)]
+    asked = tuple(one.id for one in source.series)
+    return Landed(source.name, now, by_vintage(pulls), asked=asked)
 
 
 def by_vintage(files: Sequence[LandedPull]) -> tuple[LandedPull, ...]:
@@ -198,6 +200,7 @@ def _opened(source: Source, pull: Pull, ledger: Ledger, now: datetime) -> Landed
 
 def land_night(
     feed: Source,
+    asked: Sequence[Series],
     secret: SecretStr | None,
     ledger: Ledger,
     warehouse: Warehouse,
@@ -213,6 +216,7 @@ def land_night(
 
     Args:
         feed: feed to ask.
+        asked: series of it to ask for.
         secret: its key.
         ledger: where answers go, masked.
         warehouse: what is held already decides what is asked.
@@ -227,8 +231,9 @@ def land_night(
     pulls: list[LandedPull] = []
     faults: list[Fault] = []
     requests, witness = 0, Witness(now)
+    today = now.astimezone(feed.zone).date()
     with client, Held.published(warehouse, feed) as held:
-        for pull in feed.pulls(held.newest, now.astimezone(feed.zone).date()):
+        for pull in feed.pulls(asked, held.newest, today):
             ends = time.monotonic() + client.patience.pull
             landing = _Landing(feed, pull, client, ledger, now, witness, ends)
             try:
@@ -243,7 +248,14 @@ def land_night(
                 requests += landing.requests
         notices = tuple(client.notices)
     landed = Landed(
-        feed.name, now, tuple(pulls), tuple(faults), notices, requests, witness.has_spoken
+        feed.name,
+        now,
+        tuple(pulls),
+        tuple(faults),
+        notices,
+        requests,
+        witness.has_spoken,
+        tuple(one.id for one in asked),
     )
     wrong = witness.contradiction(feed.name)
     return landed if wrong is None else landed.unused(wrong)

@@ -87,7 +87,8 @@ def landed_then(entry: Entry, source: Bytes) -> tuple[Source, Landed]:
         )
         pulls.append(landed)
     ordered = tuple(pulls) if feed.service is not None else by_vintage(pulls)
-    return feed, Landed(entry.feed, entry.seen_at, ordered)
+    asked = dict.fromkeys(name for one in pulls for name in one.pull.series)
+    return feed, Landed(entry.feed, entry.seen_at, ordered, asked=tuple(asked))
 
 
 def contracts_today(entry: Entry) -> dict[str, str]:

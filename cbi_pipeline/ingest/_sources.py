@@ -8,8 +8,15 @@ from importlib import import_module
 import httpx
 from pydantic import SecretStr
 
-from cbi_pipeline.catalogue import PACKAGED, Catalogue, CatalogueError, FeedEntry, load_feeds
-from cbi_pipeline.feeds import Source
+from cbi_pipeline.catalogue import (
+    PACKAGED,
+    Catalogue,
+    CatalogueError,
+    FeedEntry,
+    load_catalogue,
+    load_feeds,
+)
+from cbi_pipeline.feeds import Series, Source
 from cbi_pipeline.feeds.archive_rows import FEED as ARCHIVE
 from cbi_pipeline.ingest._client import Patience
 from cbi_pipeline.ingest._commit import IngestReport, deliver
@@ -44,6 +51,14 @@ def _feed(entry: FeedEntry, settings: Settings) -> Source:
             f"{where}: {entry.module}.source() describes no service named {entry.name}"
         )
     return feed
+
+
+def asked_series(settings: Settings, feed: Source) -> tuple[Series, ...]:
+    """What a night asks a live feed for: what the catalogue reads of it, and what it keeps."""
+    file = settings.catalogue_file
+    read = load_catalogue(file, profile=settings.profile).readers
+    (entry,) = (entry for entry in load_feeds(file) if entry.name == feed.name)
+    return feed.series_of({*read, *entry.kept(one.id for one in feed.series)})
 
 
 def live_feed(settings: Settings, name: str) -> Source:
@@ -110,8 +125,10 @@ def land_live(
     settings.make_home()
     warehouse = bind_warehouse(settings)
     warehouse.check()
+    feed = live_feed(settings, name)
     return land_night(
-        live_feed(settings, name),
+        feed,
+        asked_series(settings, feed),
         secret_of(settings, name),
         Ledger(settings.ledger_dir),
         warehouse,

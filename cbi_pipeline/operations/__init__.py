@@ -2,12 +2,14 @@
 
 pipeline            where settings, catalogue and the parts of a home meet
 check_catalogue     every name of the catalogue looked up
+describe_readers    what each series of a feed is asked for
 feed_entries        the feeds that assets, jobs and alerts are made for
 build_features      rows that a night lacks
 training_data       what was known at an instant: rows, targets, panel
 lineup, evaluate    whom a walk-forward compares, and under which name
 figures             pictures of its evidence
 train               recipes fitted on everything known, registered
+compare_versions    tonight's version against the one in use, on rows that both read
 promote             whether tonight's version takes over from the one in use
 champion_forecast   what the champion says of the newest origins
 issue               what a day says: the live forecast, and replays
@@ -22,5 +24,12 @@ from cbi_pipeline.operations.check_catalogue import (
     check_catalogue,
     unbrought_inputs,
 )
+from cbi_pipeline.operations.describe_readers import describe_readers
 
-__all__ = ["awaited_files", "awaited_keys", "check_catalogue", "unbrought_inputs"]
+__all__ = [
+    "awaited_files",
+    "awaited_keys",
+    "check_catalogue",
+    "describe_readers",
+    "unbrought_inputs",
+]

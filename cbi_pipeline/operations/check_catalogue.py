@@ -17,9 +17,10 @@ from cbi_pipeline.catalogue import (
     CatalogueError,
     Commodity,
     commodity_table,
+    load_feeds,
     nearest,
 )
-from cbi_pipeline.features import find_groups
+from cbi_pipeline.features import find_groups, series_read
 from cbi_pipeline.feeds import archive, csv_import
 from cbi_pipeline.ingest import live_feeds, why_not_asked
 from cbi_pipeline.ledger import bind_warehouse
@@ -98,21 +99,25 @@ def unbrought_inputs(catalogue: Catalogue, settings: Settings) -> dict[str, str]
         FeedError, WarehouseError: as for :func:`check_catalogue`.
     """
     brought = _brought(settings, settings.profile)
-    if catalogue.series_read - brought.keys():
+    if set(series_read(catalogue)) - brought.keys():
         brought = _imported(settings) | brought
     absent: dict[str, list[str]] = {}
-    for group in find_groups().values():
-        for one in catalogue.commodities:
-            for name, series in catalogue.series_of(one, group.name).items():
-                if series not in brought:
-                    columns = (
-                        c.name
-                        for source in group.series
-                        if source.name == name
-                        for c in group.columns_of(source)
-                    )
-                    absent.setdefault(series, []).extend(columns)
+    for series, columns in _columns_by_input(catalogue):
+        if series not in brought:
+            absent.setdefault(series, []).extend(columns)
     return {series: ", ".join(dict.fromkeys(columns)) for series, columns in absent.items()}
+
+
+def _columns_by_input(catalogue: Catalogue) -> Iterator[tuple[str, list[str]]]:
+    """Each series that a group reads of a commodity, and the columns that are made of it."""
+    for group in find_groups().values():
+        for source in group.assigned:
+            columns = [column.name for column in group.columns_of(source)]
+            for one in catalogue.commodities:
+                names = catalogue.series_of(one, group.name)
+                if source.name in names:
+                    for series in group.series_behind(source, names[source.name]):
+                        yield series, columns
 
 
 def _faults(one: Commodity, units: Mapping[str, str], settings: Settings) -> Iterator[str]:
@@ -204,14 +209,21 @@ def _group_faults(catalogue: Catalogue, settings: Settings) -> Iterator[str]:
                 f"there are: {', '.join(groups)}"
             )
             continue
-        inputs = [one.name for one in groups[name].series]
+        inputs = [one.name for one in groups[name].assigned]
         for unknown in series.keys() - set(inputs):
             reads = f"it reads {', '.join(inputs)}" if inputs else "it reads no series"
             yield f"{where}: {unknown} is no input of it{nearest(unknown, inputs)}; {reads}"
 
 
 def _feed_faults(settings: Settings) -> Iterator[str]:
+    entries = {entry.name: entry for entry in load_feeds(settings.catalogue_file)}
     for name, feed in live_feeds(settings).items():
+        names = {one.id for one in feed.series} | {one.report for one in feed.series} - {""}
+        for kept in sorted(entries[name].kept(names).keys() - names):
+            yield (
+                f"{_file(settings)}, [feed.{name}]: keep: {kept} is no series or report of it"
+                f"{nearest(kept, names)}"
+            )
         families = {one.family for one in feed.series} - FAMILIES.keys()
         for family in sorted(families):
             yield (

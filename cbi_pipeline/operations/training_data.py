@@ -83,8 +83,9 @@ def feature_set(catalogue: Catalogue) -> FeatureSet:
 
 def followed_series(catalogue: Catalogue) -> list[str]:
     """Series the catalogue and its features depend on, sorted."""
-    prices = {commodity.price_series for commodity in catalogue.commodities}
-    return sorted(prices | catalogue.series_read)
+    from cbi_pipeline.features import series_read
+
+    return series_read(catalogue)
 
 
 def evidence_as_of(pipeline: Pipeline) -> datetime:

@@ -9,6 +9,7 @@ from datetime import datetime
 import polars as pl
 
 from cbi_pipeline.catalogue import Catalogue
+from cbi_pipeline.features import series_read
 from cbi_pipeline.issued import FOUNDING
 from cbi_pipeline.registry import current_champion, newest_evidence, sort_decisions
 from cbi_pipeline.report.morning import (
@@ -78,7 +79,7 @@ def gather(
         by_hand=_by_hand(ruled),
         quarantined=_quarantined(store),
         quarantine_sample=_quarantine_sample(store),
-        data_dates=_data_dates(store, as_of),
+        data_dates=_data_dates(store, as_of, series_read(catalogue)),
         ingestions=_ingestions(store),
         state=current["state"][-1] if current.height else "",
         catalogue=catalogue.identity,
@@ -205,8 +206,11 @@ def _quarantine_sample(store: Store) -> tuple[Quarantined, ...]:
     return tuple(Quarantined(**row) for row in rows.iter_rows(named=True))
 
 
-def _data_dates(store: Store, as_of: datetime) -> tuple[DataDate, ...]:
-    series = store.table("ref.series").select("series_id", "family", "frequency")
+def _data_dates(store: Store, as_of: datetime, read: Sequence[str]) -> tuple[DataDate, ...]:
+    """The newest of each family that is read; one that nothing reads any more grows old unasked."""
+    every = store.table("ref.series").select("series_id", "family", "frequency")
+    used = every.filter(pl.col("series_id").is_in(read)).select("family").unique()
+    series = every.join(used, on="family", how="semi")
     newest = pl.col("period") == pl.col("period").max()
     rows = (
         store.as_of(as_of)

@@ -36,6 +36,30 @@ def test_a_new_live_home_holds_nothing_yet_and_has_no_age(cbi_here, tmp_path):
     assert "Ask for it with `cbi feeds pull eia`" in done.stdout
 
 
+def test_a_feed_shows_each_series_with_what_reads_it(cbi_here, tmp_path):
+    done = cbi_here("feeds", "show", "cftc", home=tmp_path, CBI_PROFILE="live")
+    assert done.returncode == 0
+    (read,) = (
+        line
+        for line in done.stdout.splitlines()
+        if "CFTC.disaggregated.067651.open_interest_all" in line
+    )
+    assert read.rstrip().endswith("positions.contract of wti")
+    (unread,) = (
+        line
+        for line in done.stdout.splitlines()
+        if "CFTC.financial.098662.open_interest_all" in line
+    )
+    assert unread.rstrip().endswith("nothing, so it is not asked for")
+    listed = cbi_here("feeds", "list", home=tmp_path, CBI_PROFILE="live")
+    assert "22 of" in listed.stdout
+
+
+def test_a_feed_that_is_none_is_not_shown(cbi_here, tmp_path):
+    done = cbi_here("feeds", "show", "eai", home=tmp_path, CBI_PROFILE="live")
+    assert (done.returncode, done.stderr) == (2, "cbi: no live feed 'eai'; there are: eia, cftc\n")
+
+
 @pytest.mark.parametrize(
     ("profile", "words"),
     [("live", "EIA_API_KEY is not set. Get a key at"), ("archive", "CBI_PROFILE=live asks it")],

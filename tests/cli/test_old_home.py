@@ -29,6 +29,7 @@ LOOKS = {
     "models list": "models list",
     "models uri": "models uri",
     "feeds list": "feeds list",
+    "feeds show": "feeds show eia",
     "feeds check": "feeds check --offline",
     "quarantine list": "quarantine list",
     "archive verify": "archive verify",

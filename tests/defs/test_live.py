@@ -45,8 +45,8 @@ def cftc():
         for week in range(8):
             day = tuesday - timedelta(days=7 * week)
             at = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=3)
-            row = json.dumps(report_row("legacy", 100_000 + week))
-            server.publisher.publish(at, ("legacy", "067651"), day, row)
+            row = json.dumps(report_row("disaggregated", 100_000 + week))
+            server.publisher.publish(at, ("disaggregated", "067651"), day, row)
         yield server
 
 
@@ -88,6 +88,7 @@ def test_a_night_of_the_eia_lands_its_answers_and_commits_their_rows(tmp_path, e
     result = ingest(live_records("eia", "Prices"), one)
     assert result.success
     assert shown(result, "landing", "eia")["faults"] == 0
+    assert "price of wti" in shown(result, "landing", "eia")["series"]
     assert shown(result, "raw", "eia")["new versions"] == 20
     assert checks(result)["answered"].passed
     with one.warehouse.read() as store:

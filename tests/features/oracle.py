@@ -11,12 +11,13 @@ import numpy as np
 import polars as pl
 
 from cbi_pipeline.catalogue import Catalogue, Commodity
-from cbi_pipeline.features import CORE_1
+from cbi_pipeline.features import CORE_1, FeatureSet
 from cbi_pipeline.features.expressions import Rhythm
 from cbi_pipeline.features.group import (
     OwnSession,
     RelatedGap,
     RelatedSession,
+    Report,
     Series,
     transform_of,
 )
@@ -40,8 +41,11 @@ class Known:
 class Oracle:
     """Rows of one record, one at a time."""
 
-    def __init__(self, observations: pl.DataFrame, catalogue: Catalogue) -> None:
+    def __init__(
+        self, observations: pl.DataFrame, catalogue: Catalogue, feature_set: FeatureSet = CORE_1
+    ) -> None:
         self.catalogue = catalogue
+        self.feature_set = feature_set
         self.versions = defaultdict(list)
         ordered = observations.sort("available_at", "period", "version")
         for o in ordered.iter_rows(named=True):
@@ -104,7 +108,7 @@ class Oracle:
             return None
         history = {day: known.value for day, known in prices.items() if day <= session}
         cells, ages = self._cells(commodity, session, decision, history)
-        features = [cells[column.name] for column in CORE_1.columns]
+        features = [cells[column.name] for column in self.feature_set.columns]
         mask = np.isfinite(features)
         bounded = np.clip(np.where(mask, features, 0), -10, 10).astype(np.float32)
         values = [
@@ -122,17 +126,17 @@ class Oracle:
             "variance_ewma": ewma if known else None,
             "variance_long": long_run if known else None,
             "ready": bool(known and enough and ewma > 0 and long_run > 0),
-            **dict(zip(CORE_1.features, values, strict=True)),
+            **dict(zip(self.feature_set.features, values, strict=True)),
             **{
                 f"age_{group}": np.float32(min(ages[group])).item() if group in ages else None
-                for group in CORE_1.groups
+                for group in self.feature_set.groups
             },
         }
 
     def _cells(self, commodity, session, decision, history) -> tuple[dict, dict]:
         """Each column's value, and ages by group."""
         cells, ages = {}, defaultdict(list)
-        for group in CORE_1.read:
+        for group in self.feature_set.read:
             for source in group.sources:
                 columns = group.columns_of(source)
                 formulas = [column.expression for column in columns]
@@ -155,9 +159,12 @@ class Oracle:
             known = self.known(commodity.price_series, decision)
             return history, known[session], None, commodity
         if isinstance(source, Series):
-            series = self.catalogue.series_of(commodity, group.name)[source.name]
+            series = self.catalogue.series_of(commodity, group.name).get(source.name, "none")
             limit = family(source.family).staleness / timedelta(days=1)
             return *self._newest_of(series, decision), limit, commodity
+        if isinstance(source, Report):
+            limit = family(source.family).staleness / timedelta(days=1)
+            return *self._newest_report(group, source, commodity, decision), limit, commodity
         other = self.catalogue.related(commodity)
         if other is None:
             return {}, None, None, commodity
@@ -178,6 +185,21 @@ class Oracle:
         state = self.known(series, decision)
         last = list(state.values())[-1] if state else None
         return {day: known.value for day, known in state.items()}, last
+
+    def _newest_report(self, group, source, commodity, decision):
+        """The columns of a report by period, and the newest of them that has a value."""
+        name = self.catalogue.series_of(commodity, group.name).get(source.name, "none")
+        columns = [self.versions[one] for one in group.series_behind(source, name)]
+        entries: dict[int, list[float]] = {}
+        known: dict[int, Known] = {}
+        told = [(v[0], number, v) for number, versions in enumerate(columns) for v in versions]
+        for available, number, (_, day, value, assumed) in sorted(told, key=lambda one: one[:2]):
+            if available <= decision:
+                entry = entries.setdefault(day, [float("nan")] * len(columns))
+                entry[number] = float("nan") if value is None else value
+                known[day] = Known(0.0, available, assumed)
+        state = {day: entries[day] for day in sorted(entries) if not np.isnan(entries[day]).all()}
+        return state, known[max(state)] if state else None
 
     @cached_property
     def _by_day(self) -> dict[str, dict[int, list]]:
@@ -213,7 +235,7 @@ def rhythm(commodity: Commodity) -> Rhythm:
     return Rhythm(commodity.sessions_per_year, calendar(commodity.calendar).ready_after)
 
 
-def on(transform, history: dict[int, float]) -> list[float]:
+def on(transform, history: dict[int, float | list[float]]) -> list[float]:
     """The last line of a transform of a whole history."""
     period = np.array(list(history), dtype=np.int64)
     value = np.array(list(history.values()), dtype=np.float64)

@@ -17,7 +17,7 @@ CATALOGUE = load_catalogue()
 @lru_cache(maxsize=1)
 def observations() -> pl.DataFrame:
     """Every version of every archived series; a restated but equal value is no new version."""
-    files = archive.source().pulls({}, date.today())
+    files = archive.source().pulls((), {}, date.today())
     frames = [archive.parse(one.url, one.path.read_bytes()).frame for one in files]
     parsed = pl.concat(frames).filter(
         pl.col("period").is_not_null(), pl.col("available_at").is_not_null()

@@ -11,8 +11,15 @@ from cbi_pipeline import features
 from cbi_pipeline.catalogue import load_catalogue
 from cbi_pipeline.features import CORE_1, feature_set, find_groups, page
 from cbi_pipeline.features import expressions as e
-from cbi_pipeline.features.expressions import Rhythm, column_of
-from cbi_pipeline.features.group import Column, OwnSession, RelatedSession, Series, transform_of
+from cbi_pipeline.features.expressions import Rhythm, column_of, leaf_names
+from cbi_pipeline.features.group import (
+    Column,
+    OwnSession,
+    RelatedSession,
+    Report,
+    Series,
+    transform_of,
+)
 from cbi_pipeline.settings import PROJECT_ROOT
 
 RHYTHMS = [Rhythm(252, 260), Rhythm(52, 104)]
@@ -27,8 +34,11 @@ COLUMNS = [
 def computed(column: Column, rhythm: Rhythm, size: int, changed: int = 0) -> np.ndarray:
     """The column of a made-up record whose oldest ``changed`` values are others."""
     dice = np.random.default_rng(5)
-    value = 50 + np.cumsum(dice.normal(0, 0.2, 700))[:size]
-    value[:changed] *= dice.uniform(0.7, 1.3, changed)
+    names = leaf_names([column.expression])
+    value = 50 + np.cumsum(dice.normal(0, 0.2, (700, len(names))), axis=0)[:size]
+    value[:changed] *= dice.uniform(0.7, 1.3, (changed, len(names)))
+    if not isinstance(column.source, Report):
+        value = value[:, 0]
     step = 7
     if isinstance(column.source, Series) and column.source.grid == "month":
         days = np.datetime64("1990-01", "M") + np.arange(size)
@@ -72,9 +82,15 @@ def test_a_series_on_a_grid_that_does_not_exist_is_refused():
         Series("stocks", "stocks", "fortnight", "eia_wpsr")
 
 
-@pytest.mark.parametrize("profile", ["archive", "live"])
-def test_a_shipped_catalogue_reads_the_core_groups(profile):
-    assert feature_set(load_catalogue(profile=profile)).features == CORE_1.features
+def test_the_archive_reads_the_core_groups_and_a_live_market_data_of_its_own_beside_them():
+    assert feature_set(load_catalogue()).features == CORE_1.features
+    live = feature_set(load_catalogue(profile="live"))
+    assert live.read[: len(CORE_1.read)] == CORE_1.read
+    assert {group.name for group in live.read} - {group.name for group in CORE_1.read} == {
+        "positions",
+        "own_supply",
+        "gas_storage",
+    }
 
 
 def test_the_live_markets_are_set_against_the_market_that_they_are_tied_to():

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 
+from cbi_pipeline.features import feature_set, series_read
 from tests.features.records import CATALOGUE, as_observations
 
 _MICROS = pl.Datetime("us", "UTC")
@@ -46,6 +47,45 @@ def positions(weeks: int = 300) -> pl.DataFrame:
         _series(dice, OPEN_INTEREST, days, (1.66, 4)),
     ]
     return as_observations(pl.concat(frames))
+
+
+#: What the groups of a commodity's own data read in :func:`own_world`, of WTI alone.
+REPORT, STOCKS, STORAGE = "MADE_UP.REPORT", "MADE_UP.STOCKS", "MADE_UP.STORAGE"
+OWN_GROUPS = {
+    "positions": {"contract": REPORT},
+    "own_supply": {"stocks": STOCKS},
+    "gas_storage": {"storage": STORAGE},
+}
+OWN_CATALOGUE = CATALOGUE.model_copy(
+    update={
+        "commodities": tuple(
+            one.model_copy(update={"groups": OWN_GROUPS if one.id == "wti" else {}})
+            for one in CATALOGUE.commodities
+        )
+    }
+)
+OWN_SET = feature_set(OWN_CATALOGUE)
+COLUMNS = tuple(one for one in series_read(OWN_CATALOGUE) if one.startswith(f"{REPORT}."))
+
+
+def own_world(seed: int, weeks: int = 160, revisions: int = 60) -> pl.DataFrame:
+    """A revised world with a report, stocks and storage beside it.
+
+    The columns of a report come together but for one, and each is revised by itself.
+    """
+    dice = np.random.default_rng(seed)
+    tuesdays = [START + timedelta(weeks=w, days=1) for w in range(weeks) if dice.random() > 0.05]
+    lags = pl.Series([timedelta(days=float(d)) for d in dice.uniform(3, 20, len(tuesdays))])
+    release = (pl.Series(tuesdays).cast(_MICROS) + lags).alias("available_at")
+    frames = [
+        _series(dice, name, tuesdays, (3, 20)).with_columns(*[release] * (name != COLUMNS[-1]))
+        for name in COLUMNS
+    ]
+    fridays = [START + timedelta(weeks=w, days=4) for w in range(weeks) if dice.random() > 0.1]
+    frames += [_series(dice, name, fridays, (5, 8)) for name in (STOCKS, STORAGE)]
+    first = pl.concat(frames)
+    own = as_observations(pl.concat([first, _revised(dice, first, revisions)]))
+    return pl.concat([world(seed, weeks), own])
 
 
 def _series(

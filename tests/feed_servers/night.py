@@ -49,7 +49,13 @@ class Installation:
         FeedServer.hour = hour or now
         try:
             self.landed = ingest.land_night(
-                self.feed, self.key, self.ledger, self.warehouse, now, patience=self.patience
+                self.feed,
+                self.feed.series,
+                self.key,
+                self.ledger,
+                self.warehouse,
+                now,
+                patience=self.patience,
             )
         finally:
             FeedServer.hour = None

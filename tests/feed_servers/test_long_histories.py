@@ -65,7 +65,7 @@ def test_nights_judged_in_parts_leave_the_tables_that_whole_ones_leave(tmp_path,
 )
 def test_rows_put_down_come_back_by_block_in_their_order(tmp_path_factory, frames, pending):
     feed = eia.source(series=[one for one in SERIES if one.code in CODES])
-    pull = feed.pulls({}, date(2020, 6, 4))[0]
+    pull = feed.pulls(feed.series, {}, date(2020, 6, 4))[0]
     blocks = _stage.Blocks.of(feed, pull)
     spool = _stage.Spool(blocks, tmp_path_factory.getbasetemp())
     rows = []

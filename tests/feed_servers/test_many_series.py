@@ -55,7 +55,7 @@ def installed(home, server, number):
 def test_every_series_is_asked_for_once_in_addresses_that_are_not_too_long(number, is_held):
     feed = eia.source("https://api.eia.gov/v2", many(number))
     held = {one.id: TODAY for one in feed.series} if is_held else {}
-    pulls = [pull for pull in feed.pulls(held, TODAY) if pull.last is None]
+    pulls = [pull for pull in feed.pulls(feed.series, held, TODAY) if pull.last is None]
     assert max(len(pull.url) for pull in pulls) <= ADDRESS_LIMIT
     asked = [name for pull in pulls for name in pull.series]
     assert sorted(asked) == sorted(one.id for one in feed.series)
@@ -72,7 +72,7 @@ def test_columns_of_one_market_are_asked_for_together():
         for column in columns
     ]
     feed = cftc.source("https://publicreporting.cftc.gov", series)
-    pulls = feed.pulls({}, TODAY)
+    pulls = feed.pulls(feed.series, {}, TODAY)
     assert len(pulls) > 1
     assert all(len(pull.url) <= ADDRESS_LIMIT for pull in pulls)
     assert all(len(feed.asked.count_url(pull)) <= ADDRESS_LIMIT for pull in pulls)
@@ -84,7 +84,7 @@ def test_columns_of_one_market_are_asked_for_together():
 def test_the_series_that_ship_are_asked_for_in_one_question_a_group():
     for feed in (eia.source(), cftc.source()):
         groups = {(one.group, one.frequency) for one in feed.series}
-        assert len(feed.pulls({}, TODAY)) == len(groups)
+        assert len(feed.pulls(feed.series, {}, TODAY)) == len(groups)
 
 
 def test_a_service_that_takes_no_long_address_answers_for_every_series(tmp_path):

@@ -25,7 +25,7 @@ FILES = [
 
 def files(folder=archive.PACKAGED):
     """The files that the archive of a folder asks to be opened."""
-    return archive.source(folder).pulls({}, date.today())
+    return archive.source(folder).pulls((), {}, date.today())
 
 
 def test_the_shipped_archive_is_whole_and_unmodified():

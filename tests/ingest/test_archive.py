@@ -155,7 +155,7 @@ def test_too_many_refused_rows_block_the_whole_delivery(fresh):
 
 def test_a_series_without_any_row_blocks_the_whole_delivery(fresh):
     whole = archive.source(fresh.archive_dir)
-    part = replace(whole, pulls=lambda held, today: whole.pulls(held, today)[1:])
+    part = replace(whole, pulls=lambda *asked: whole.pulls(*asked)[1:])
     landed = ingest.land_files(part, fresh.ledger, fresh.seen_at)
     with pytest.raises(ingest.TableRuleBroken, match=r"series_present.*EIA\.RWTC"):
         ingest.require(ingest.judge_files(part, landed, fresh.ledger))

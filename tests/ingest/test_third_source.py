@@ -62,7 +62,7 @@ class OnePage:
 
 
 def harbour_feed(base: str) -> Source:
-    def pulls(held, today):
+    def pulls(asked, held, today):
         newest = held.get(SERIES.id)
         first = newest - timedelta(days=30) if newest else SERIES.since
         return [Pull("kurse", f"{base}/kurse?ab={first}", (SERIES.id,), first)]

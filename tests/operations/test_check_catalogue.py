@@ -70,6 +70,13 @@ def test_a_calendar_that_is_not_there_is_named_with_those_there_are(check):
     assert "eia_retail_weekly" in said
 
 
+def test_a_series_that_a_feed_cannot_keep_is_named_with_the_nearest(check):
+    said = refused(check, ("[feed.eia]", '[feed.eia]\nkeep = { "EIA.RWTD" = "a reason" }'))
+    assert "[feed.eia]: keep: EIA.RWTD is no series or report of it; nearest: EIA.RWTC" in said
+    report = '[feed.cftc]\nkeep = { "CFTC.legacy.067651" = "a reason" }'
+    assert check(("[feed.cftc]", report), profile="live") == {}
+
+
 def test_a_group_or_an_input_that_does_not_exist_is_named_with_the_nearest(check):
     said = refused(check, ("[group.own_price]", "[group.own_prise]"))
     assert "[group.own_prise]: no such feature group; nearest: own_price" in said

@@ -19,9 +19,11 @@ from cbi_pipeline.ingest import (
     deliver_live,
     fault_log,
     land_live,
+    live_feed,
     note_staleness,
     why_not_asked,
 )
+from cbi_pipeline.operations.describe_readers import describe_readers
 from cbi_pipeline.operations.feed_entries import feed_entries
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.settings import Settings, SettingsError, load_settings
@@ -67,7 +69,7 @@ def live_records(name: str, says: str) -> dg.AssetsDefinition:
             yield from unasked(landing, raw, _checks(raw), idle)
             return
         landed = _landed(pipeline.settings, name)
-        yield arrived(landing, landed)
+        yield arrived(landing, landed, readers(pipeline.settings, name))
         report = deliver_live(pipeline.settings, landed)
         yield from found(raw, name, pipeline, landed.requests)
         yield committed(raw, report)
@@ -108,8 +110,17 @@ def _checks(raw: dg.AssetKey) -> list[dg.AssetCheckSpec]:
     ]
 
 
-def arrived(landing: dg.AssetKey, landed: Landed) -> dg.MaterializeResult[None]:
-    """What was asked and what came."""
+def readers(settings: Settings, name: str) -> pl.DataFrame:
+    """The series that a feed is asked for, and what reads each."""
+    words = describe_readers(settings, live_feed(settings, name))
+    schema = {"series": pl.String, "read by": pl.String}
+    return pl.DataFrame([one for one in words.items() if one[1]], schema=schema, orient="row")
+
+
+def arrived(
+    landing: dg.AssetKey, landed: Landed, read_by: pl.DataFrame
+) -> dg.MaterializeResult[None]:
+    """What was asked, why, and what came."""
     pulls = pl.DataFrame(
         {
             "pull": [pull.pull.name for pull in landed.pulls],
@@ -122,6 +133,7 @@ def arrived(landing: dg.AssetKey, landed: Landed) -> dg.MaterializeResult[None]:
         asset_key=landing,
         metadata={
             "asked": landed.requests,
+            "series": metadata.table(read_by),
             "whole pulls": metadata.table(pulls),
             "bytes": sum(response.bytes for response in landed.responses),
             "faults": len(landed.faults),

@@ -4,6 +4,9 @@ own_price          the commodity's own price
 related_price      the market that the catalogue calls related, and the margin over it
 petroleum_weekly   weekly petroleum supply
 petroleum_monthly  monthly petroleum balances
+own_supply         weekly stocks and demand of the commodity itself
+gas_storage        weekly natural gas in storage
+positions          positions of traders in the commodity's own contract
 """
 
 from __future__ import annotations

@@ -1,0 +1,36 @@
+"""What every series of a live feed is asked for: the commodities and groups that read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cbi_pipeline.catalogue import load_catalogue, load_feeds
+from cbi_pipeline.feeds import Series, Source
+from cbi_pipeline.ingest import asked_series
+from cbi_pipeline.settings import Settings
+
+
+def describe_readers(settings: Settings, feed: Source) -> dict[str, str]:
+    """What reads each series that a feed can be asked for, in words.
+
+    Args:
+        settings: whose catalogue reads series, and may keep some that nothing reads.
+        feed: the feed.
+
+    Returns:
+        By series id, in the feed's order; empty words where nothing reads a series, so that it is
+        not asked for.
+    """
+    file = settings.catalogue_file
+    readers = load_catalogue(file, profile=settings.profile).readers
+    (entry,) = (one for one in load_feeds(file) if one.name == feed.name)
+    kept = entry.kept(one.id for one in feed.series)
+    asked = {one.id for one in asked_series(settings, feed)}
+    return {one.id: _words(one, readers, kept) if one.id in asked else "" for one in feed.series}
+
+
+def _words(one: Series, readers: Mapping[str, tuple[str, ...]], kept: Mapping[str, str]) -> str:
+    names = (one.id, one.report)
+    words = [reader for name in names for reader in readers.get(name, ())]
+    words += [f"kept: {kept[name]}" for name in names if name in kept]
+    return "; ".join(words) or f"comes with the report {one.report}"
