@@ -247,16 +247,8 @@ def land_night(
             finally:
                 requests += landing.requests
         notices = tuple(client.notices)
-    landed = Landed(
-        feed.name,
-        now,
-        tuple(pulls),
-        tuple(faults),
-        notices,
-        requests,
-        witness.has_spoken,
-        tuple(one.id for one in asked),
-    )
+    names, spoken = tuple(one.id for one in asked), witness.has_spoken
+    landed = Landed(feed.name, now, tuple(pulls), tuple(faults), notices, requests, spoken, names)
     wrong = witness.contradiction(feed.name)
     return landed if wrong is None else landed.unused(wrong)
 
