@@ -11,6 +11,7 @@ from cbi_pipeline.catalogue._catalogue import (
     load_feeds,
 )
 from cbi_pipeline.catalogue._document import CatalogueError, nearest
+from cbi_pipeline.catalogue._files import FileEntry, load_files
 
 __all__ = [
     "PACKAGED",
@@ -19,8 +20,10 @@ __all__ = [
     "Commodity",
     "EvaluationPlan",
     "FeedEntry",
+    "FileEntry",
     "commodity_table",
     "load_catalogue",
     "load_feeds",
+    "load_files",
     "nearest",
 ]

@@ -39,7 +39,7 @@ PACKAGED = Path(__file__).parent.with_name("catalogue.toml")
 Reason = Annotated[str, Field(min_length=1)]
 #: Profiles that may have commodities of their own; tiny reads the archive's.
 PROFILES = ("archive", "live")
-_TABLES = ("commodity", "group", "feed", "evaluation", "profile")
+_TABLES = ("commodity", "group", "feed", "file", "evaluation", "profile")
 _SECTION = ("commodity", "record_ends")
 
 
@@ -123,7 +123,7 @@ class FeedEntry(BaseModel):
 
     Attributes:
         name: short name, used in tables, asset keys and job names.
-        module: module whose ``feed(base)`` describes the service.
+        module: module whose ``source(base)`` describes the service.
         brings: what it brings, for people.
         cron: when its job runs.
         zone: time zone of ``cron``.

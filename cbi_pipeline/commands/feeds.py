@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -19,8 +21,8 @@ if TYPE_CHECKING:
     from cbi_pipeline.ingest import FeedHealth, IngestReport
 
 app = typer.Typer(help="Feeds: what there is, and how it stands.", no_args_is_help=True)
-#: Kinds of files that `cbi feeds import` reads.
-FILE_SOURCES = ("csv",)
+#: What a person's own file is called; other kinds are sources of the catalogue.
+OWN_FILES = "csv"
 
 
 @app.command("list")
@@ -133,15 +135,19 @@ def parse(
 
 @app.command("import")
 def import_files(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="Kind of file: csv.")],
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="Kind of file: csv, or one of the catalogue.")
+    ],
     paths: Annotated[
         list[Path], typer.Argument(metavar="PATH...", help="Files.", exists=True, dir_okay=False)
     ],
-    series: Annotated[str, typer.Option(help="Id the series gets, e.g. OWN.PALM_OIL.")],
-    unit: Annotated[str, typer.Option(help="Unit of every value.")],
+    series: Annotated[
+        str | None, typer.Option(help="csv: id the series gets, e.g. OWN.PALM_OIL.")
+    ] = None,
+    unit: Annotated[str | None, typer.Option(help="csv: unit of every value.")] = None,
     measured: Annotated[
-        str, typer.Option("--source", help="Where the values come from: required.")
-    ],
+        str | None, typer.Option("--source", help="csv: where the values come from.")
+    ] = None,
     append: Annotated[
         bool, typer.Option("--append", help="Periods that are held and not in the files stay.")
     ] = False,
@@ -154,29 +160,49 @@ def import_files(
 ) -> None:
     """Import files of your own; they go through the ledger and the rules like any feed.
 
-    A csv has a column period (YYYY-MM-DD) and a column value. Several files are parts of one
-    history. Where what is held has periods that the files lack, say what becomes of those; where
-    prices are restated by a power of ten or a unit's factor, that it is meant.
+    A csv has a column period (YYYY-MM-DD) and a column value, and says neither series nor unit nor
+    source: state all three. A source of files of the catalogue knows its own. Several files are
+    parts of one history. Where what is held has periods that the files lack, say what becomes of
+    those; where prices are restated by a power of ten or a unit's factor, that it is meant.
     """
-    from cbi_pipeline.ingest import TableRuleBroken, import_csv
+    from cbi_pipeline.ingest import TableRuleBroken
 
-    if source not in FILE_SOURCES:
-        raise Refusal(f"no file source {source!r}; there are: {', '.join(FILE_SOURCES)}")
     mode = _mode(append=append or len(paths) > 1, replace=replace)
+    take = _reader(source, series, unit, measured)
     try:
         for path in paths:
-            report = import_csv(
-                load_settings(),
+            _print_import(
                 path,
-                series=series,
-                unit=unit,
-                source=measured,
-                mode=mode,
-                confirm=confirm,
+                series or source,
+                take(load_settings(), path, mode=mode, confirm=confirm),
+                mode,
             )
-            _print_import(path, series, report, mode)
     except (ValueError, FileNotFoundError, TableRuleBroken) as error:
         raise Refusal(str(error)) from error
+
+
+def _reader(
+    source: str, series: str | None, unit: str | None, measured: str | None
+) -> Callable[..., IngestReport]:
+    """What imports a file of that kind."""
+    from cbi_pipeline.ingest import file_sources, import_csv, import_file
+
+    kinds = [
+        OWN_FILES,
+        *(name for name, one in file_sources(load_settings()).items() if one.series),
+    ]
+    if source not in kinds:
+        raise Refusal(f"no file source {source!r}; there are: {', '.join(kinds)}")
+    stated = {"--series": series, "--unit": unit, "--source": measured}
+    if source != OWN_FILES:
+        given = [option for option, value in stated.items() if value is not None]
+        if given:
+            raise Refusal(f"{', '.join(given)}: only a csv needs it; {source} knows its own")
+        return partial(import_file, kind=source)
+    if series is None or unit is None or measured is None:
+        absent = [option for option, value in stated.items() if value is None]
+        raise Refusal(f"a csv does not say it: give {', '.join(absent)}")
+    return partial(import_csv, series=series, unit=unit, source=measured)
 
 
 def _mode(*, append: bool, replace: bool) -> Literal["append", "replace"] | None:

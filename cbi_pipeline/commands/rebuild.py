@@ -24,7 +24,7 @@ def rebuild(
     from, issued forecasts come back from their plain-file copy. Where other tables are damaged that
     lie in no ledger, nothing is done before you agree to lose rows of them.
     """
-    from cbi_pipeline.ingest import live_feeds
+    from cbi_pipeline.ingest import file_sources, live_feeds
     from cbi_pipeline.ingest import rebuild as from_ledger
     from cbi_pipeline.issued import IssuedLedger
     from cbi_pipeline.ledger import Ledger
@@ -37,7 +37,7 @@ def rebuild(
     done = from_ledger(
         ledger,
         warehouse,
-        live_feeds(settings),
+        live_feeds(settings) | file_sources(settings),
         copied=[FORECAST.table] if copy.exists() else [],
         lossy=lossy,
     )

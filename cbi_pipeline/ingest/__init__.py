@@ -1,7 +1,7 @@
 """One way in for every source: land, stage, validate, commit; replay, retry, health, incidents."""
 
 from cbi_pipeline.ingest._client import Client, Patience
-from cbi_pipeline.ingest._clock import accept_clock, require_clock
+from cbi_pipeline.ingest._clock import CLOCK, accept_clock, describe_corrections, require_clock
 from cbi_pipeline.ingest._commit import IngestReport, commit, deliver
 from cbi_pipeline.ingest._files import TableRuleBroken, judge_files, require
 from cbi_pipeline.ingest._health import (
@@ -11,19 +11,19 @@ from cbi_pipeline.ingest._health import (
     note_staleness,
     why_not_asked,
 )
-from cbi_pipeline.ingest._import import import_csv
+from cbi_pipeline.ingest._import import import_csv, import_file
 from cbi_pipeline.ingest._incidents import Fault, FaultEvent, FaultLog
 from cbi_pipeline.ingest._judged import Judged
 from cbi_pipeline.ingest._land import Landed, land_files, land_night
 from cbi_pipeline.ingest._offline import parse_file
 from cbi_pipeline.ingest._rebuild import RebuildRefused, Rebuilt, rebuild
-from cbi_pipeline.ingest._redate import CLOCK, describe_corrections
 from cbi_pipeline.ingest._retry import Retried, retry, retry_quarantined
 from cbi_pipeline.ingest._screen import SeriesMeta, screen
 from cbi_pipeline.ingest._sources import (
     asked_series,
     deliver_live,
     fault_log,
+    file_sources,
     land_live,
     live_feed,
     live_feeds,
@@ -58,7 +58,9 @@ __all__ = [
     "deliver_live",
     "describe_corrections",
     "fault_log",
+    "file_sources",
     "import_csv",
+    "import_file",
     "judge_files",
     "land_files",
     "land_live",

@@ -15,12 +15,11 @@ from datetime import date
 import polars as pl
 
 from cbi_pipeline.feeds import ClockInDoubt, Source
-from cbi_pipeline.ingest._clock import require_clock
+from cbi_pipeline.ingest._clock import correct_dates, require_clock
 from cbi_pipeline.ingest._incidents import FaultLog
 from cbi_pipeline.ingest._judged import Judged
 from cbi_pipeline.ingest._land import IN_ORDER, JUMPS_USED, STAMPS_READ, Landed
 from cbi_pipeline.ingest._quarantine import describe_refusals, refusals, settle
-from cbi_pipeline.ingest._redate import correct_dates
 from cbi_pipeline.ingest._screen import REFUSAL
 from cbi_pipeline.ingest._stage import END_OF_TIME, Held
 from cbi_pipeline.ingest._validate import judge
@@ -111,6 +110,8 @@ def commit(
     judged: Judged,
     ledger: Ledger,
     warehouse: Warehouse,
+    *,
+    held: Held | None = None,
     withdraws: Callable[[Store], bool] = lambda store: False,
 ) -> IngestReport:
     """Write a judged delivery of files in one transaction and publish it.
@@ -121,6 +122,7 @@ def commit(
         judged: the verdict on it.
         ledger: where their bytes lie.
         warehouse: where their rows go.
+        held: what it was judged by; None where it does not matter, as for a closed record.
         withdraws: whether held periods are to be withdrawn although the same bytes came last;
             raises where that makes the delivery hard to believe.
 
@@ -128,7 +130,7 @@ def commit(
         BehindLedger, AheadOfLedger, LedgerDamaged: warehouse and ledger do not belong together.
     """
     corrected = correct_dates(ledger, warehouse, landed.at)
-    _, report = _commit(source, landed, judged, Held(), ledger, warehouse, withdraws)
+    _, report = _commit(source, landed, judged, held or Held(), ledger, warehouse, withdraws)
     return replace(report, notices=corrected)
 
 
@@ -151,7 +153,7 @@ def _commit(
     with warehouse.write(memory=_MEMORY) as store, ledger.transaction(store) as txn_id:
         withdraws(store)
         written = Held.read(store, source)
-        if source.service is not None and written.sizes != held.sizes:
+        if source.closed is None and written.sizes != held.sizes:
             # A run killed between commit and publication left rows that no snapshot shows.
             judged = judge(source, landed, ledger, written)
         report = write(store, source, landed, judged, ledger, txn_id)

@@ -6,9 +6,10 @@ at all, and the rules that say which look at the delivery, not at one series of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from types import MappingProxyType
 
 import polars as pl
 
@@ -73,7 +74,11 @@ class _File:
 
 
 def judge_files(
-    source: Source, landed: Landed, ledger: Ledger, refused: pl.DataFrame = NO_REFUSALS
+    source: Source,
+    landed: Landed,
+    ledger: Ledger,
+    held: Mapping[str, int] = MappingProxyType({}),
+    refused: pl.DataFrame = NO_REFUSALS,
 ) -> Judged:
     """Screen what lay in files.
 
@@ -81,9 +86,10 @@ def judge_files(
         source: whose files they are.
         landed: what lay in them.
         ledger: where their bytes lie.
+        held: versions held of each series of which something was held before.
         refused: rows that were set aside when they were first judged, and stay so.
     """
-    files = [_judged(source, one, ledger, landed.at, refused) for one in landed.pulls]
+    files = [_judged(source, one, ledger, held, landed.at, refused) for one in landed.pulls]
     return Judged(
         parts=tuple(one.spooled() for one in files),
         rejected=pl.concat(one.rejected for one in files),
@@ -117,9 +123,14 @@ def require(judged: Judged) -> None:
 
 
 def _judged(
-    source: Source, landed: LandedPull, ledger: Ledger, now: datetime, refused: pl.DataFrame
+    source: Source,
+    landed: LandedPull,
+    ledger: Ledger,
+    held: Mapping[str, int],
+    now: datetime,
+    refused: pl.DataFrame,
 ) -> _File:
-    parts = list(read_pull(source, landed, {}, {}, now, refused))
+    parts = list(read_pull(source, landed, held, {}, now, refused))
     rejected = pl.concat(part.screened.rejected for part in parts)
     return _File(
         landed=landed,
@@ -138,9 +149,17 @@ def _outcomes(source: Source, files: Sequence[_File]) -> tuple[RuleOutcome, ...]
     shapes = {one.id: family(one.family).shape for one in source.series}
     return (
         quarantined_share(pl.concat(one.series for one in files), refused),
-        series_present(good, list(shapes)),
+        series_present(good, _expected(source, files)),
         *shape_outcomes(findings(good, refused, shapes)),
     )
+
+
+def _expected(source: Source, files: Sequence[_File]) -> list[str]:
+    """Series that must have accepted rows: a closed record's all, else those the files speak of."""
+    named = {name for one in files for name in one.landed.complete}
+    named |= {name for one in files for name in one.series["series_id"]}
+    followed = [one.id for one in source.series]
+    return followed if source.closed is not None else [name for name in followed if name in named]
 
 
 def _between(pull: Pull, periods: pl.Series) -> Pull:

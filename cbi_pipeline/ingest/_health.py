@@ -221,7 +221,9 @@ def _key(
     transport: httpx.BaseTransport | None,
 ) -> tuple[KeyState, FeedError | None, tuple[str, ...]]:
     secret = secret_of(settings, feed.name)
-    given: KeyState = "set" if secret and secret.get_secret_value().strip() else "not set"
+    is_set = bool(secret and secret.get_secret_value().strip())
+    unset: KeyState = "not set" if feed.asked.credential is not None else "not needed"
+    given: KeyState = "set" if is_set else unset
     try:
         with Client(feed, secret, patience, transport) as client:
             error = client.get(feed.asked.probe)[1] if probe else None

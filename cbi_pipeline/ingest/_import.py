@@ -1,24 +1,30 @@
-"""Import a user's own validated history, with its source named."""
+"""Import: files that a person brings, of a source of the catalogue or of their own."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote
 
 import polars as pl
 
-from cbi_pipeline.feeds import IncompleteResponse, UnexpectedShape, csv_import
+from cbi_pipeline.feeds import IncompleteResponse, Pull, Source, UnexpectedShape, csv_import
 from cbi_pipeline.ingest._clock import require_clock
 from cbi_pipeline.ingest._commit import IngestReport, commit
-from cbi_pipeline.ingest._files import judge_files, require
+from cbi_pipeline.ingest._files import require
 from cbi_pipeline.ingest._judged import Judged
 from cbi_pipeline.ingest._land import land_files
-from cbi_pipeline.ingest._sources import live_feeds
+from cbi_pipeline.ingest._sources import file_sources, live_feeds
+from cbi_pipeline.ingest._stage import CELL, Held
+from cbi_pipeline.ingest._validate import judge
 from cbi_pipeline.ledger import Ledger, bind_warehouse
 from cbi_pipeline.settings import Settings
 from cbi_pipeline.warehouse import NothingPublished, Store, Warehouse
+from data_contracts.families import family
+from data_contracts.family import Family
 from data_contracts.own_history import OWN_HISTORY
 from data_contracts.restatement import describe_jump, find_restatements, is_jump
 from data_contracts.shape import Shape
@@ -69,96 +75,157 @@ def import_csv(
     if not file.is_file():
         raise FileNotFoundError(f"{file} is no file")
     own = csv_import.source(file.resolve(), series, unit, source, title=name, adds=mode == "append")
+    _require_own(settings, series)
+    return _imported(settings, own, mode, confirm=confirm)
+
+
+def import_file(
+    settings: Settings,
+    file: Path,
+    *,
+    kind: str,
+    mode: Mode | None = None,
+    confirm: bool = False,
+) -> IngestReport:
+    """Import a file of a source that the catalogue names.
+
+    Args:
+        settings: where ledger and warehouse lie.
+        file: the file.
+        kind: name of the source.
+        mode: as of :func:`import_csv`.
+        confirm: as of :func:`import_csv`.
+
+    Raises:
+        ValueError: no such source; lists those there are.
+        CatalogueError: its module cannot be used.
+        FileNotFoundError, UnexpectedShape, IncompleteResponse, TableRuleBroken, ClockInDoubt,
+            WarehouseError, LedgerDamaged: as of :func:`import_csv`.
+    """
+    readers = {name: one for name, one in file_sources(settings).items() if one.series}
+    if kind not in readers:
+        raise ValueError(f"no file source {kind!r}; there are: {', '.join(['csv', *readers])}")
+    if not file.is_file():
+        raise FileNotFoundError(f"{file} is no file")
+    reader, url = readers[kind], f"{kind}://{quote(file.name)}"
+    carried = tuple(one.id for one in reader.series)
+    whole = Pull(file.name, url, carried, date.min, path=file.resolve())
+    own = replace(reader, pulls=lambda asked, held, today: [whole], adds=mode == "append")
+    return _imported(settings, own, mode, confirm=confirm)
+
+
+def _imported(settings: Settings, own: Source, mode: Mode | None, *, confirm: bool) -> IngestReport:
     settings.make_home()
     warehouse, ledger = bind_warehouse(settings), Ledger(settings.ledger_dir)
     warehouse.check()
-    _require_own(settings, warehouse, series, unit)
+    _require_units(warehouse, own)
     now = datetime.now(UTC)
-    require_clock(ledger, csv_import.FEED, now)
+    require_clock(ledger, own.name, now)
     landed = land_files(own, ledger, now)
-    judged = judge_files(own, landed, ledger)
+    with Held.published(warehouse, own) as held:
+        judged = judge(own, landed, ledger, held)
     require(judged)
-
     confirmed: list[str] = []
 
     def withdraws(store: Store) -> bool:
-        confirmed[:] = _require_confirmed(store, series, unit, judged, confirm=confirm)
-        return _withdraws(store, series, judged, mode)
+        confirmed[:] = _require_confirmed(store, own, judged, confirm=confirm)
+        return _withdraws(store, own, judged, mode)
 
-    report = commit(own, landed, judged, ledger, warehouse, withdraws)
-    jumps = _jumps(warehouse, series, unit) if report.changed else []
+    report = commit(own, landed, judged, ledger, warehouse, held=held, withdraws=withdraws)
+    jumps = _jumps(warehouse, own) if report.changed else []
     return replace(report, notices=(*report.notices, *confirmed, *jumps))
 
 
-def _require_own(settings: Settings, warehouse: Warehouse, series: str, unit: str) -> None:
-    followed = [one.id for feed in live_feeds(settings).values() for one in feed.series]
+def _require_own(settings: Settings, series: str) -> None:
+    sources = [*live_feeds(settings).values(), *file_sources(settings).values()]
+    followed = [one.id for source in sources for one in source.series]
     if series.split(".")[0] in {name.split(".")[0] for name in followed}:
         raise ValueError(f"{series} belongs to an agency's feed; give your own series another id")
+
+
+def _require_units(warehouse: Warehouse, own: Source) -> None:
+    units = {one.id: one.unit for one in own.series}
     try:
         with warehouse.read() as store:
-            known = store.table("ref.series", "series_id = ?", [series])
+            known = store.table("ref.series")
     except NothingPublished:
         return
-    if len(known) and known["unit"].item() != unit:
-        held = known["unit"].item()
-        raise ValueError(f"{series} is held in {held}; convert the file or choose another id")
+    for name, held in known.select("series_id", "unit").iter_rows():
+        if held != units.get(name, held):
+            raise ValueError(f"{name} is held in {held}; convert the file or choose another id")
 
 
-def _require_confirmed(
-    store: Store, series: str, unit: str, judged: Judged, *, confirm: bool
-) -> list[str]:
+def _sized(own: Source) -> dict[str, Family]:
+    """Families whose rules about sizes hold for series of a file."""
+    return {
+        one.id: _PRICED if one.family == OWN_HISTORY.name else family(one.family)
+        for one in own.series
+        if one.family != OWN_HISTORY.name or one.unit.startswith("USD/")
+    }
+
+
+def _require_confirmed(store: Store, own: Source, judged: Judged, *, confirm: bool) -> list[str]:
     """Factors by which held prices are restated and that a person confirms, in words."""
-    if not unit.startswith("USD/"):
-        return []
+    families = _sized(own)
     good = pl.concat(rows for rows, _ in judged.rows())
-    found = find_restatements(good, _values(store, series), {series: _PRICED})
+    ours = pl.col("series_id").is_in(list(families))
+    found = find_restatements(good.filter(ours), _values(store, families), families)
     if len(found) and not confirm:
         raise UnexpectedShape(
-            csv_import.FEED,
-            f"{series} is held for confirmation: {found['detail'][0]}",
+            own.name.split(":")[0],
+            f"{found['series_id'][0]} is held for confirmation: {found['detail'][0]}",
             "Nothing of it was used: say --confirm if it is meant",
         )
-    return [f"{series}: {detail}, which is confirmed" for detail in found["detail"]]
+    return [
+        f"{name}: {detail}, which is confirmed"
+        for name, detail in found.select("series_id", "detail").iter_rows()
+    ]
 
 
-def _jumps(warehouse: Warehouse, series: str, unit: str) -> list[str]:
+def _jumps(warehouse: Warehouse, own: Source) -> list[str]:
+    notices, families = [], _sized(own)
     with warehouse.read() as store:
-        valued = _values(store, series).drop_nulls("value")
-    if not is_jump(valued["value"].to_list()):
-        return []
-    period, value = valued.select("period", "value").row(-1)
-    return [f"{series}: {describe_jump(period, value, unit)}"]
+        values = _values(store, families).drop_nulls("value")
+    for one in own.series:
+        valued = values.filter(series_id=one.id)
+        if is_jump(valued["value"].to_list()):
+            period, value = valued.select("period", "value").row(-1)
+            notices.append(f"{one.id}: {describe_jump(period, value, one.unit)}")
+    return notices
 
 
-def _values(store: Store, series: str) -> pl.DataFrame:
-    """The newest value of each period, by period; null where there is none."""
+def _values(store: Store, series: Collection[str]) -> pl.DataFrame:
+    """The newest value of each period, by series and period; null where there is none."""
     return store.query(
         """
-        SELECT series_id, period, value FROM raw.observation WHERE series_id = ?
-        QUALIFY version = max(version) OVER (PARTITION BY period) ORDER BY period""",
-        [series],
+        SELECT series_id, period, value FROM raw.observation WHERE series_id = ANY(?)
+        QUALIFY version = max(version) OVER (PARTITION BY series_id, period)
+        ORDER BY series_id, period""",
+        [list(series)],
     )
 
 
-def _withdraws(store: Store, series: str, judged: Judged, mode: Mode | None) -> bool:
+def _withdraws(store: Store, own: Source, judged: Judged, mode: Mode | None) -> bool:
     """Whether periods that are held are to be withdrawn, because the file is all there is."""
     # A row set aside is not a row withdrawn: such a file withdraws nothing.
-    if mode == "append" or not any(judged.complete):
+    complete = [name for names in judged.complete for name in names]
+    if not complete:
         return False
     held = store.query(
         """
-        SELECT period FROM raw.observation WHERE series_id = ?
-        GROUP BY period HAVING max_by(status, version) <> 'withdrawn'""",
-        [series],
+        SELECT series_id, period FROM raw.observation WHERE series_id = ANY(?)
+        GROUP BY ALL HAVING max_by(status, version) <> 'withdrawn'""",
+        [complete],
     )
     good = pl.concat(rows for rows, _ in judged.rows())
-    gone = held.join(good, on="period", how="anti")["period"].sort()
+    gone = held.join(good, on=CELL, how="anti").sort(CELL)
     if gone.is_empty() or mode == "replace":
         return len(gone) > 0
+    series, first = gone.row(0)
+    few, many = len(gone.filter(series_id=series)), len(held.filter(series_id=series))
     raise IncompleteResponse(
-        csv_import.FEED,
-        f"{len(gone)} of {len(held)} periods we hold of {series} are not in the file, the first of "
-        f"{gone[0]}",
+        own.name.split(":")[0],
+        f"{few} of {many} periods we hold of {series} are not in the file, the first of {first}",
         "Nothing of it was used: say --append to keep them, or --replace if the file is the whole "
         "history and they are to be withdrawn",
     )

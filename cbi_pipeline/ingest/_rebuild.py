@@ -11,8 +11,8 @@ import polars as pl
 from pandera.errors import SchemaErrors
 
 from cbi_pipeline.feeds import Source
+from cbi_pipeline.ingest._clock import redate
 from cbi_pipeline.ingest._commit import write
-from cbi_pipeline.ingest._redate import redate
 from cbi_pipeline.ingest._replay import Bytes, contracts_today, landed_then
 from cbi_pipeline.ingest._retry import PLACE, judge_again, readmit
 from cbi_pipeline.ingest._stage import END_OF_TIME, Held

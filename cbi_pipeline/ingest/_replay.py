@@ -26,7 +26,7 @@ class Bytes:
 
     Attributes:
         ledger: responses and their bytes.
-        feeds: sources that are asked, by name.
+        feeds: sources by name, beside those of files that come with the program.
     """
 
     ledger: Ledger
@@ -55,12 +55,11 @@ class Bytes:
         Raises:
             ValueError: there is no such source any more.
         """
-        reader = FILE_READERS.get(entry.feed.split(":")[0])
-        if reader is not None:
-            return _as_then(reader, entry)
-        if entry.feed not in self.feeds:
+        kind = entry.feed.split(":")[0]
+        found = FILE_READERS.get(kind) or self.feeds.get(kind)
+        if found is None:
             raise ValueError(f"transaction {entry.txn_id} is of {entry.feed}, no feed there is now")
-        return self.feeds[entry.feed]
+        return found if found.service is not None else _as_then(found, entry)
 
     def refused(self, entry: Entry) -> pl.DataFrame:
         """Rows an ingestion set aside, as ``REFUSAL``."""

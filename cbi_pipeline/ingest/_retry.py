@@ -9,12 +9,11 @@ from datetime import UTC, datetime
 import polars as pl
 
 from cbi_pipeline.feeds import Source
-from cbi_pipeline.ingest._clock import require_clock
+from cbi_pipeline.ingest._clock import CLOCK, require_clock
 from cbi_pipeline.ingest._commit import add_releases, releases_of
 from cbi_pipeline.ingest._read import ReadSeries, read_pull
-from cbi_pipeline.ingest._redate import CLOCK
 from cbi_pipeline.ingest._replay import Bytes, contracts_today, landed_then
-from cbi_pipeline.ingest._sources import live_feeds
+from cbi_pipeline.ingest._sources import file_sources, live_feeds
 from cbi_pipeline.ingest._stage import CELL, END_OF_TIME
 from cbi_pipeline.ledger import Entry, Ledger, bind_warehouse
 from cbi_pipeline.settings import Settings
@@ -97,7 +96,7 @@ def retry_quarantined(settings: Settings, rule: str, feed: str | None = None) ->
     return retry(
         ledger,
         bind_warehouse(settings),
-        live_feeds(settings),
+        live_feeds(settings) | file_sources(settings),
         rule,
         lambda _: datetime.now(UTC),
         feed,

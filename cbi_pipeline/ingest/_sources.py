@@ -1,4 +1,4 @@
-"""The live feeds of the settings: which there are, their keys, one night of each."""
+"""The sources of the settings: which there are, their keys, one night of each service."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from cbi_pipeline.catalogue import (
     Catalogue,
     CatalogueError,
     FeedEntry,
+    FileEntry,
     load_catalogue,
     load_feeds,
+    load_files,
 )
-from cbi_pipeline.feeds import Series, Source
-from cbi_pipeline.feeds.archive_rows import FEED as ARCHIVE
+from cbi_pipeline.feeds import FILE_READERS, Series, Source
 from cbi_pipeline.ingest._client import Patience
 from cbi_pipeline.ingest._commit import IngestReport, deliver
 from cbi_pipeline.ingest._incidents import FaultLog
@@ -39,13 +40,7 @@ def live_feeds(settings: Settings) -> dict[str, Source]:
 def _feed(entry: FeedEntry, settings: Settings) -> Source:
     where = f"{settings.catalogue_file or PACKAGED}, [feed.{entry.name}]"
     given = [settings.feed_urls[entry.name]] if entry.name in settings.feed_urls else []
-    try:
-        feed = import_module(entry.module).source(*given)
-    except Exception as error:
-        # The module may be a user's own: whatever it fails with, the entry that names it is said.
-        raise CatalogueError(
-            f"{where}: module = {entry.module!r} cannot be used: {type(error).__name__}: {error}"
-        ) from error
+    feed = _described(entry.module, where, *given)
     if not isinstance(feed, Source) or feed.service is None or feed.name != entry.name:
         raise CatalogueError(
             f"{where}: {entry.module}.source() describes no service named {entry.name}"
@@ -59,6 +54,43 @@ def asked_series(settings: Settings, feed: Source) -> tuple[Series, ...]:
     read = load_catalogue(file, profile=settings.profile).readers
     (entry,) = (entry for entry in load_feeds(file) if entry.name == feed.name)
     return feed.series_of({*read, *entry.kept(one.id for one in feed.series)})
+
+
+def file_sources(settings: Settings) -> dict[str, Source]:
+    """The sources of files by name: those that come with the program, and the catalogue's.
+
+    Raises:
+        CatalogueError: a module of the catalogue is not there, fails, or describes no files of that
+            name.
+    """
+    entries = load_files(settings.catalogue_file)
+    return {**FILE_READERS, **{entry.name: _files(entry, settings) for entry in entries}}
+
+
+def _files(entry: FileEntry, settings: Settings) -> Source:
+    where = f"{settings.catalogue_file or PACKAGED}, [file.{entry.name}]"
+    source = _described(entry.module, where)
+    if not isinstance(source, Source) or source.service is not None or source.name != entry.name:
+        raise CatalogueError(
+            f"{where}: {entry.module}.source() describes no files named {entry.name}"
+        )
+    if entry.name in FILE_READERS or entry.name in _names(settings):
+        raise CatalogueError(f"{where}: another source is named {entry.name}; choose another name")
+    return source
+
+
+def _names(settings: Settings) -> set[str]:
+    return {entry.name for entry in load_feeds(settings.catalogue_file)}
+
+
+def _described(module: str, where: str, *given: str) -> object:
+    try:
+        return import_module(module).source(*given)
+    except Exception as error:
+        # The module may be a user's own: whatever it fails with, the entry that names it is said.
+        raise CatalogueError(
+            f"{where}: module = {module!r} cannot be used: {type(error).__name__}: {error}"
+        ) from error
 
 
 def live_feed(settings: Settings, name: str) -> Source:
@@ -100,7 +132,8 @@ def require_live_home(settings: Settings) -> None:
     Raises:
         SettingsError: the home holds records of the archive.
     """
-    if any(entry.feed == ARCHIVE for entry in Ledger(settings.ledger_dir).entries()):
+    closed = {name for name, reader in FILE_READERS.items() if reader.closed is not None}
+    if any(entry.feed in closed for entry in Ledger(settings.ledger_dir).entries()):
         raise SettingsError(
             f"{settings.home} holds the archive's closed records, and what live services have "
             "said since they end would appear to be known only from now on; set CBI_HOME to "

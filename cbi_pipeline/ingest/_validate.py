@@ -93,7 +93,7 @@ def judge(
         anew: False where the night was judged before: what was believed then is.
     """
     if feed.service is None:
-        return judge_files(feed, landed, ledger, refused)
+        return judge_files(feed, landed, ledger, held.sizes, refused)
     parts, faults = [], []
     for pull in landed.pulls:
         try:
