@@ -18,7 +18,7 @@ from cbi_pipeline.ingest._land import Landed, land_files, land_night
 from cbi_pipeline.ingest._offline import parse_file
 from cbi_pipeline.ingest._rebuild import RebuildRefused, Rebuilt, rebuild
 from cbi_pipeline.ingest._retry import Retried, retry, retry_quarantined
-from cbi_pipeline.ingest._screen import SeriesMeta, screen
+from cbi_pipeline.ingest._screen import screen
 from cbi_pipeline.ingest._sources import (
     asked_series,
     deliver_live,
@@ -48,7 +48,6 @@ __all__ = [
     "RebuildRefused",
     "Rebuilt",
     "Retried",
-    "SeriesMeta",
     "TableRuleBroken",
     "accept_clock",
     "asked_series",

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import polars as pl
 
-from cbi_pipeline.feeds import Answer, Parsed, Source, archive
+from cbi_pipeline.feeds import Answer, Parsed, Series, Source, archive
 from cbi_pipeline.ingest._incidents import reading
-from cbi_pipeline.ingest._read import metas
-from cbi_pipeline.ingest._screen import SeriesMeta, screen
+from cbi_pipeline.ingest._screen import screen
 from cbi_pipeline.ingest._sources import live_feeds
 from cbi_pipeline.settings import load_settings
 
@@ -49,7 +48,7 @@ def parse_file(feed: str, path: Path, url: str | None = None) -> ParsedFile:
     address = source.asked.probe if source.service is not None else f"{feed}://{path.name}"
     with reading(feed):
         parsed = source.parse(Answer(url or address, 200, {}, path.read_bytes()))
-    return _screened(parsed, metas(source))
+    return _screened(parsed, {one.id: one for one in source.series})
 
 
 def _source(name: str) -> Source:
@@ -59,7 +58,7 @@ def _source(name: str) -> Source:
     return sources[name]
 
 
-def _screened(parsed: Parsed, known: dict[str, SeriesMeta]) -> ParsedFile:
+def _screened(parsed: Parsed, known: dict[str, Series]) -> ParsedFile:
     rows = parsed.sourced
     own = rows.join(parsed.strangers, on="locator", how="anti", maintain_order="left")
     screened = screen(own, known, datetime.now(UTC))

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from cbi_pipeline.feeds import Answer, Source
-from cbi_pipeline.ingest._screen import Screened, SeriesMeta, screen
+from cbi_pipeline.ingest._screen import Screened, screen
 from cbi_pipeline.ingest._stage import LandedPull
 from cbi_pipeline.ledger import Ledger, Response
 from data_contracts.core import UTC_MICROSECONDS
@@ -62,7 +62,8 @@ def read_pull(
         now: when it came.
         refused: rows set aside when it was first judged.
     """
-    asked, before = metas(feed), _by_page(refused, landed.responses)
+    asked = {one.id: one for one in feed.series}
+    before = _by_page(refused, landed.responses)
     for group, series in landed.rows.blocks.batches(landed.rows.sizes(), held):
         parsed = landed.rows.take(group)
         if feed.closed is None:
@@ -85,11 +86,6 @@ def answer_of(response: Response, ledger: Ledger) -> Answer:
     """A landed answer as the feed reads it."""
     headers = json.loads(response.headers)
     return Answer(response.url, response.status, headers, ledger.body(response))
-
-
-def metas(feed: Source) -> dict[str, SeriesMeta]:
-    """What screening must know of the feed's series."""
-    return {one.id: SeriesMeta(one.family, one.unit, one.span) for one in feed.series}
 
 
 def sourced(

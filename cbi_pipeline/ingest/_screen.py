@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
 import polars as pl
 
+from cbi_pipeline.feeds import Series
 from data_contracts.families import family
 from data_contracts.keys import keys_are_unique
 from data_contracts.observation import PARSED, QUARANTINE
@@ -20,21 +21,6 @@ REFUSAL = {
     for name in ("response_id", "locator", "rule", "column_name", "value", "contract_version")
 }
 NO_REFUSALS = pl.DataFrame(schema=REFUSAL)
-
-
-@dataclass(frozen=True, slots=True)
-class SeriesMeta:
-    """What screening must know of a followed series.
-
-    Attributes:
-        family: contract family whose rules its rows keep.
-        unit: unit of its values.
-        span: first and last period, in rising order, of a closed record; None where it goes on.
-    """
-
-    family: str
-    unit: str
-    span: tuple[date, date] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +42,7 @@ class Screened:
 
 def screen(
     parsed: pl.DataFrame,
-    series: Mapping[str, SeriesMeta],
+    series: Mapping[str, Series],
     known_until: datetime,
     refused: pl.DataFrame = NO_REFUSALS,
 ) -> Screened:
@@ -72,10 +58,9 @@ def screen(
     parsed = parsed.with_row_index("row")
     followed = pl.col("series_id").is_in(list(series))
     goods, reasons = [], [_unfollowed(parsed.filter(~followed))]
-    for meta in sorted(set(series.values()), key=lambda meta: (meta.family, meta.unit)):
-        members = [name for name, other in series.items() if other == meta]
+    for (name, unit, span), members in _alike(series.values()).items():
         part = parsed.filter(pl.col("series_id").is_in(members))
-        rules = family(meta.family).rules(meta.unit, known_until, meta.span)
+        rules = family(name).rules(unit, known_until, span)
         good, rejected = _split(part, rules)
         goods.append(good)
         reasons.append(rejected)
@@ -83,7 +68,7 @@ def screen(
     before = refused.join(parsed.select("row", "locator"), on="locator")
     stays = before.join(good, on="row", how="semi").select(conflicts.columns)
     good = good.join(stays, on="row", how="anti", maintain_order="left")
-    good, strays = _in_order(good, [name for name, meta in series.items() if meta.span])
+    good, strays = _in_order(good, [name for name, one in series.items() if one.span])
     rejected = pl.concat([*reasons, conflicts, strays, stays]).join(
         before.select("row", "rule", "contract_version"), on=["row", "rule"], how="left"
     )
@@ -94,6 +79,16 @@ def screen(
         .sort("row", maintain_order=True),
         duplicates=duplicates,
     )
+
+
+def _alike(
+    series: Iterable[Series],
+) -> dict[tuple[str, str, tuple[date, date] | None], list[str]]:
+    """Series that keep the same rules: ids by family, unit and span."""
+    found: dict[tuple[str, str, tuple[date, date] | None], list[str]] = {}
+    for one in sorted(series, key=lambda one: (one.family, one.unit)):
+        found.setdefault((one.family, one.unit, one.span), []).append(one.id)
+    return found
 
 
 def _split(part: pl.DataFrame, rules: list[RowRule]) -> tuple[pl.DataFrame, pl.DataFrame]:

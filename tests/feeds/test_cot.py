@@ -9,9 +9,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from cbi_pipeline.feeds import UnexpectedShape, cftc
-from cbi_pipeline.feeds.source import Answer
-from cbi_pipeline.ingest import SeriesMeta, screen
+from cbi_pipeline.feeds import Answer, Series, UnexpectedShape, cftc
+from cbi_pipeline.ingest import screen
 from data_contracts.cftc import measures
 from data_contracts.cftc_release import cftc_weekly
 from data_contracts.eia_storage import eia_storage_weekly
@@ -39,6 +38,19 @@ CORN = """\
 """
 URL = "https://publicreporting.cftc.gov/resource/6dca-aqww.json"
 IDS = frozenset(cftc.series_id("legacy", "002602", name) for name in measures("legacy"))
+FOLLOWED = {
+    name: Series(
+        id=name,
+        code="002602",
+        family="cftc_legacy",
+        name=name,
+        unit="contracts",
+        frequency="weekly",
+        group="legacy",
+        since=date(2009, 1, 1),
+    )
+    for name in IDS
+}
 
 
 def rows():
@@ -52,8 +64,7 @@ def rows():
 def screened(given):
     body = json.dumps(given).encode()
     parsed = cftc.parse(Answer(URL, 200, {}, body), IDS, frozenset({"002602"}))
-    known = {name: SeriesMeta("cftc_legacy", "contracts") for name in IDS}
-    return screen(parsed.frame, known, datetime(2024, 1, 1, tzinfo=UTC))
+    return screen(parsed.frame, FOLLOWED, datetime(2024, 1, 1, tzinfo=UTC))
 
 
 def test_real_rows_keep_every_rule_a_monday_report_and_padded_codes_included():
