@@ -28,7 +28,7 @@ OWN_FILES = "csv"
 @app.command("list")
 def list_feeds() -> None:
     """List the feeds of this profile with their newest ingestion."""
-    from cbi_pipeline.ingest import CLOCK
+    from cbi_pipeline.ingest import CLOCK, RULES
     from cbi_pipeline.ledger import bind_warehouse
     from cbi_pipeline.warehouse import NothingPublished
 
@@ -43,7 +43,7 @@ def list_feeds() -> None:
         console.print("nothing ingested yet; run `cbi run`", style="dim")
     table = _table("feed", "source", "series asked for", "last ingested", "accepted", "quarantined")
     feeds = _feeds(settings)
-    others = {CLOCK: "dates corrected"}
+    others = {CLOCK: "dates corrected", RULES: "judged anew"}
     for name in dict.fromkeys([*feeds, *last]):
         source, asked = feeds.get(name, (others.get(name, "imported"), "-"))
         table.add_row(name, source, asked, *last.get(name, ("never", "-", "-")))

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cbi_pipeline.commands.console import console
 from cbi_pipeline.settings import load_settings
 
+if TYPE_CHECKING:
+    from cbi_pipeline.ingest import Rebuilt
+
 
 def rebuild(
     lossy: Annotated[
         bool,
         typer.Option("--lossy", help="Go on where damaged rows are lost that lie in no ledger."),
+    ] = False,
+    judge_anew: Annotated[
+        bool,
+        typer.Option("--judge-anew", help="By today's rules, not as was decided when rows came."),
     ] = False,
 ) -> None:
     """Make the warehouse again from the ledger, as restore or after contracts have changed.
@@ -23,6 +31,9 @@ def rebuild(
     The old warehouse stays until the new one is complete. Where no database is left to carry them
     from, issued forecasts come back from their plain-file copy. Where other tables are damaged that
     lie in no ledger, nothing is done before you agree to lose rows of them.
+
+    Rows that were refused stay refused. --judge-anew judges all of them by the rules of today, and
+    lists what changes before it is done; later rebuilds keep to that.
     """
     from cbi_pipeline.ingest import file_sources, live_feeds
     from cbi_pipeline.ingest import rebuild as from_ledger
@@ -40,12 +51,27 @@ def rebuild(
         live_feeds(settings) | file_sources(settings),
         copied=[FORECAST.table] if copy.exists() else [],
         lossy=lossy,
+        judge_anew=_list_changes if judge_anew else None,
     )
+    _print_rebuilt(done, judge_anew=judge_anew)
+    with warehouse.write() as store:
+        issued = IssuedLedger(store, settings.issued_dir)
+        known = issued.head().sequence
+        issued.repair()
+        restored = issued.head().sequence - known
+    warehouse.publish()
+    if restored:
+        console.print(f"restored  issued.forecast {restored:,}, from {issued.path}", soft_wrap=True)
+
+
+def _print_rebuilt(done: Rebuilt, *, judge_anew: bool) -> None:
     console.print(
         f"{done.transactions:,} ingestions from {done.responses:,} responses done again: "
         f"{done.observations:,} observations"
     )
-    if done.changed_from is None:
+    if judge_anew:
+        console.print(f"state     {done.state}, judged by today's rules", soft_wrap=True)
+    elif done.changed_from is None:
         console.print(f"state     {done.state}, the same as recorded", soft_wrap=True)
     else:
         console.print(
@@ -62,11 +88,10 @@ def rebuild(
         console.print(f"lost      {', '.join(done.lost)}", soft_wrap=True)
     if not done.carried["market.session"]:
         console.print("to build  prices, features and targets, by the next `cbi run`")
-    with warehouse.write() as store:
-        issued = IssuedLedger(store, settings.issued_dir)
-        known = issued.head().sequence
-        issued.repair()
-        restored = issued.head().sequence - known
-    warehouse.publish()
-    if restored:
-        console.print(f"restored  issued.forecast {restored:,}, from {issued.path}", soft_wrap=True)
+
+
+def _list_changes(changes: Sequence[str]) -> None:
+    for line in changes:
+        console.print(f"anew      {line}", soft_wrap=True)
+    if not changes:
+        console.print("anew      today's rules change nothing")

@@ -1,5 +1,6 @@
 """One way in for every source: land, stage, validate, commit; replay, retry, health, incidents."""
 
+from cbi_pipeline.ingest._anew import RULES
 from cbi_pipeline.ingest._client import Client, Patience
 from cbi_pipeline.ingest._clock import CLOCK, accept_clock, describe_corrections, require_clock
 from cbi_pipeline.ingest._commit import IngestReport, commit, deliver
@@ -35,6 +36,7 @@ from cbi_pipeline.ingest._verify import verify_ledger, verify_warehouse
 
 __all__ = [
     "CLOCK",
+    "RULES",
     "Client",
     "FamilyAge",
     "Fault",

@@ -18,7 +18,7 @@ from cbi_pipeline.feeds import ClockInDoubt, Source
 from cbi_pipeline.ingest._clock import correct_dates, require_clock
 from cbi_pipeline.ingest._incidents import FaultLog
 from cbi_pipeline.ingest._judged import Judged
-from cbi_pipeline.ingest._land import IN_ORDER, JUMPS_USED, STAMPS_READ, Landed
+from cbi_pipeline.ingest._land import JUDGED_AS, Landed
 from cbi_pipeline.ingest._quarantine import describe_refusals, refusals, settle
 from cbi_pipeline.ingest._screen import REFUSAL
 from cbi_pipeline.ingest._stage import END_OF_TIME, Held
@@ -211,13 +211,7 @@ def _pulls(landed: Landed) -> dict[str, object]:
         }
         for pull in landed.pulls
     ]
-    return {
-        "kind": "night",
-        "order": IN_ORDER,
-        "jumps": JUMPS_USED,
-        "stamps": STAMPS_READ,
-        "pulls": pulls,
-    }
+    return {"kind": "night", **JUDGED_AS, "pulls": pulls}
 
 
 def versions_of(series: pl.DataFrame) -> dict[str, str]:

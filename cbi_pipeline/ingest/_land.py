@@ -39,6 +39,8 @@ IN_ORDER = "series, period"
 JUMPS_USED = "used"
 #: What dates a newer period beside its release rule where its contract says so, as the entry says.
 STAMPS_READ = "last-modified"
+#: How a night of today is judged, as its entry says it.
+JUDGED_AS = {"order": IN_ORDER, "jumps": JUMPS_USED, "stamps": STAMPS_READ}
 
 #: After one of these no further question of the night would fare better.
 _FEED_WIDE = (MissingCredential, RejectedCredential, RateLimited, FeedUnavailable)

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, TypedDict
 
 import duckdb
 import polars as pl
 from pandera.errors import SchemaErrors
 
 from cbi_pipeline.feeds import Source
-from cbi_pipeline.ingest._clock import redate
+from cbi_pipeline.ingest._anew import (
+    RULES,
+    Content,
+    describe_changes,
+    is_anew,
+    judged_until,
+    note_judgement,
+    recorded_verdicts,
+    unjudged,
+    write_judgement,
+)
+from cbi_pipeline.ingest._clock import redate, require_clock
 from cbi_pipeline.ingest._commit import write
+from cbi_pipeline.ingest._quarantine import refusals
 from cbi_pipeline.ingest._replay import Bytes, contracts_today, landed_then
 from cbi_pipeline.ingest._retry import PLACE, judge_again, readmit
+from cbi_pipeline.ingest._screen import REFUSAL
 from cbi_pipeline.ingest._stage import END_OF_TIME, Held
 from cbi_pipeline.ingest._validate import judge
 from cbi_pipeline.ledger import Entry, Ledger, LedgerDamaged
@@ -39,6 +53,10 @@ CARRIED = tuple(name for name in CONTRACTS if name not in (*REPLAYED, *DERIVED))
 
 #: What an entry comes to whose values are no longer what an ingestion would have written.
 _UNSUITED = (LookupError, TypeError, ValueError, pl.exceptions.PolarsError, SchemaErrors)
+
+
+#: Does every ingestion again; gives the first whose state is another under other contracts.
+_DoAgain = Callable[[Store, Sequence[Entry], Bytes], int | None]
 
 
 class RebuildRefused(RuntimeError):
@@ -72,6 +90,11 @@ class Rebuilt:
     carried: Mapping[str, int]
 
 
+class _Counts(TypedDict):
+    observations: int
+    carried: Mapping[str, int]
+
+
 def rebuild(
     ledger: Ledger,
     warehouse: Warehouse,
@@ -79,6 +102,7 @@ def rebuild(
     *,
     copied: Collection[str] = (),
     lossy: bool = False,
+    judge_anew: Callable[[Sequence[str]], None] | None = None,
 ) -> Rebuilt:
     """Rebuild the warehouse, put it in the place of the old one and publish it.
 
@@ -93,17 +117,19 @@ def rebuild(
             earlier database holds them readable.
         lossy: go on where rows are lost that lie in no ledger: tables that can be read neither in
             the database nor in its snapshot come from an older one, or stay empty.
+        judge_anew: judge every ingestion by today's rules; called with what this changes, in words,
+            before it is done. Where nothing does, nothing is recorded.
 
     Raises:
-        LedgerDamaged: bytes that an ingestion used are missing or changed, or lines are; names the
-            file.
+        LedgerDamaged: bytes that an ingestion used, or lines, are missing or changed; names them.
         AheadOfLedger: the warehouse holds ingestions that the ledger lacks.
         RebuildRefused: there is nothing to rebuild from, rows would be lost that lie elsewhere no
             longer, or the state differs from the recorded one although no contract has changed.
+        ClockInDoubt: they are to be judged anew under a clock that is behind the newest.
         LayoutChanged, WarehouseError, WarehouseBusy: as ``Warehouse.recreate``.
     """
     ledger.require_ingestions(warehouse.newest_transaction())
-    entries, source = ledger.entries(), Bytes(ledger, feeds)
+    entries, source = recorded_verdicts(ledger.entries()), Bytes(ledger, feeds)
     responses = _require_sound(entries, source)
     ledger.require_whole()
     before, now = _held_state(warehouse) or entries[-1].state, ""
@@ -115,30 +141,68 @@ def rebuild(
         # version numbers would hide the corrections that come later.
         return DERIVED if now == before else ()
 
+    do_again = _judging(warehouse, judge_anew) if judge_anew is not None else _do_again
     with warehouse.recreate(carry=carried, derived=derived, kept=unreadable) as store:
-        changed_from = _do_again(store, entries, source)
+        changed_from = do_again(store, entries, source)
         now = _state(store)
     warehouse.publish()
+    return Rebuilt(
+        transactions=len(entries),
+        responses=responses,
+        state=now,
+        changed_from=changed_from,
+        older=tuple(table for table in older if table not in lost),
+        lost=tuple(table for table in older if table in lost),
+        **_counts(warehouse),
+    )
+
+
+def _counts(warehouse: Warehouse) -> _Counts:
     with warehouse.read() as store:
-        return Rebuilt(
-            transactions=len(entries),
-            responses=responses,
-            observations=_count(store, "raw.observation"),
-            state=now,
-            changed_from=changed_from,
-            older=tuple(table for table in older if table not in lost),
-            lost=tuple(table for table in older if table in lost),
-            carried={name: _count(store, name) for name in (*CARRIED, *DERIVED)},
-        )
+        return {
+            "observations": _count(store, "raw.observation"),
+            "carried": {name: _count(store, name) for name in (*CARRIED, *DERIVED)},
+        }
+
+
+def _judging(warehouse: Warehouse, tell: Callable[[Sequence[str]], None]) -> _DoAgain:
+    with warehouse.read() as store:
+        held = Content.read(store)
+    return lambda store, entries, source: _judge_anew(store, entries, source, held, tell)
+
+
+def _judge_anew(
+    store: Store,
+    entries: Sequence[Entry],
+    source: Bytes,
+    held: Content,
+    tell: Callable[[Sequence[str]], None],
+) -> None:
+    """Every ingestion once more by today's rules; notes the verdicts where they change anything."""
+    now = datetime.now(UTC)
+    require_clock(source.ledger, RULES, now)
+    judged = [unjudged(entry) for entry in entries]
+    for number, entry in enumerate(judged):
+        with store.transaction():
+            _, refused = _done_again(store, entry, judged, source, anew=True)
+        judged[number] = replace(entry, refused=refused)
+    changes = describe_changes(held, Content.read(store))
+    tell(changes)
+    if changes:
+        with store.transaction():
+            entry = note_judgement(store, judged, now)
+        source.ledger.log(entry)
 
 
 def _do_again(store: Store, entries: Sequence[Entry], source: Bytes) -> int | None:
     """Every ingestion once more; gives the first whose state is another under other contracts."""
     changed_from: int | None = None
+    until = judged_until(entries)
     for entry in entries:
         with store.transaction():
-            state = _done_again(store, entry, entries, source)
-        if state != entry.state and changed_from is None:
+            state, _ = _done_again(store, entry, entries, source)
+        # What was judged anew gives another state than was recorded, up to that judgement.
+        if state != entry.state and changed_from is None and entry.txn_id > until:
             _require_other_contracts(entry, state)
             changed_from = entry.txn_id
     return changed_from
@@ -199,9 +263,12 @@ def _held_state(warehouse: Warehouse) -> str:
         return ""
 
 
-def _done_again(store: Store, entry: Entry, entries: Sequence[Entry], source: Bytes) -> str:
+def _done_again(
+    store: Store, entry: Entry, entries: Sequence[Entry], source: Bytes, *, anew: bool = False
+) -> tuple[str, list[dict[str, Any]]]:
+    """Do one ingestion again; the state after it, and the rows that it sets aside."""
     try:
-        return _again(store, entry, entries, source)
+        return _again(store, entry, entries, source, anew)
     except _UNSUITED as error:
         raise RebuildRefused(
             f"transaction {entry.txn_id} ({entry.feed}, {entry.seen_at:%Y-%m-%d %H:%M} UTC) cannot "
@@ -211,21 +278,26 @@ def _done_again(store: Store, entry: Entry, entries: Sequence[Entry], source: By
         ) from error
 
 
-def _again(store: Store, entry: Entry, entries: Sequence[Entry], source: Bytes) -> str:
+def _again(
+    store: Store, entry: Entry, entries: Sequence[Entry], source: Bytes, anew: bool
+) -> tuple[str, list[dict[str, Any]]]:
     if entry.question["kind"] == "clock":
         limit = datetime.fromisoformat(entry.question["dated_after"])
-        return redate(store, entry.seen_at, limit, entry.txn_id)
+        return redate(store, entry.seen_at, limit, entry.txn_id), []
+    if is_anew(entry):
+        return write_judgement(store, entry.seen_at, entry.txn_id), []
     if entry.question["kind"] != "retry":
         feed, landed = landed_then(entry, source)
         held = Held.read(store, feed)
-        judged = judge(feed, landed, source.ledger, held, source.refused(entry), anew=False)
-        return write(store, feed, landed, judged, source.ledger, entry.txn_id).state
+        judged = judge(feed, landed, source.ledger, held, source.refused(entry), anew=anew)
+        refused = refusals(feed, judged).select(list(REFUSAL)).to_dicts()
+        return write(store, feed, landed, judged, source.ledger, entry.txn_id).state, refused
     first = entries[entry.question["of"] - 1]
     told = entry.question["places"]
     places = pl.DataFrame(told, schema=dict.fromkeys(PLACE, pl.String), orient="row")
     passing = judge_again(store, first, places, source)
     asked = entry.question["asked"]
-    return readmit(store, first, passing, entry.seen_at, asked, entry.txn_id)
+    return readmit(store, first, passing, entry.seen_at, asked, entry.txn_id), []
 
 
 def _require_other_contracts(entry: Entry, state: str) -> None:

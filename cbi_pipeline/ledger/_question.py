@@ -50,8 +50,16 @@ class _Clock:
     dated_after: AwareDatetime
 
 
-_QUESTION: TypeAdapter[_Files | _Night | _Retry | _Clock] = TypeAdapter(
-    Annotated[_Files | _Night | _Retry | _Clock, Field(discriminator="kind")]
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    kind: Literal["rules"]
+    until: Annotated[int, Field(ge=1)]
+    judged_as: dict[str, str]
+    refused: dict[str, list[dict[str, str | None]]]
+
+
+_QUESTION: TypeAdapter[_Files | _Night | _Retry | _Clock | _Rules] = TypeAdapter(
+    Annotated[_Files | _Night | _Retry | _Clock | _Rules, Field(discriminator="kind")]
 )
 
 

@@ -102,6 +102,13 @@ def test_a_clock_in_doubt(home, run):
     run("cbi ledger verify")
 
 
+def test_rules_that_have_been_mended(home, run):
+    before = home.history()
+    (block,) = blocks("Rows were set aside by a rule that has been mended since")
+    assert "today's rules change nothing" in run(block)
+    assert home.history().equals(before)
+
+
 def test_a_lost_ledger(home, filled, run):
     shutil.rmtree(home.root / "ledger")
     (block,) = blocks("The ledger was lost, or put back from an older copy")
