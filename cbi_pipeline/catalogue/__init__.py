@@ -4,14 +4,15 @@ from cbi_pipeline.catalogue._catalogue import (
     PACKAGED,
     Catalogue,
     Commodity,
-    EvaluationPlan,
     FeedEntry,
     commodity_table,
     load_catalogue,
     load_feeds,
 )
 from cbi_pipeline.catalogue._document import CatalogueError, nearest
+from cbi_pipeline.catalogue._evaluation import EvaluationPlan
 from cbi_pipeline.catalogue._files import FileEntry, load_files
+from cbi_pipeline.catalogue._recipes import RecipeFile, find_recipes, read_recipe
 
 __all__ = [
     "PACKAGED",
@@ -21,9 +22,12 @@ __all__ = [
     "EvaluationPlan",
     "FeedEntry",
     "FileEntry",
+    "RecipeFile",
     "commodity_table",
+    "find_recipes",
     "load_catalogue",
     "load_feeds",
     "load_files",
     "nearest",
+    "read_recipe",
 ]

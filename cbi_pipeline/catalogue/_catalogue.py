@@ -7,7 +7,7 @@ mean something on this machine is for ``operations.check_catalogue`` to say.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
@@ -33,6 +33,7 @@ from cbi_pipeline.catalogue._document import (
     table_of,
     tables_of,
 )
+from cbi_pipeline.catalogue._evaluation import EvaluationPlan
 
 PACKAGED = Path(__file__).parent.with_name("catalogue.toml")
 #: Text that says why.
@@ -88,34 +89,6 @@ class Commodity(BaseModel):
     def steps(self) -> tuple[int, ...]:
         """Sessions ahead, in the order of the horizon labels."""
         return tuple(self.horizons.values())
-
-
-MOST_YEARS = 1000
-"""Longer than any record, and short enough to be counted back from a date."""
-
-
-class EvaluationPlan(BaseModel):
-    """How much history the walk-forward covers.
-
-    Attributes:
-        years: length of the evaluated stretch, counted back from each record's end; more than a
-            record holds is all of it.
-        origins: forecasts per commodity, one a week at most.
-        refits: how often models are trained again.
-        garch: whether GARCH(1,1)-t and GJR-t are forecast beside the naive forecasts.
-        lightgbm: whether boosted quantiles are forecast too; needs the extra ``boost``.
-        rolling_years: train the challenger on that many newest years as well, beside all that is
-            known, to show whether older data help; None leaves that out.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    years: int = Field(gt=0, le=MOST_YEARS)
-    origins: int = Field(gt=0)
-    refits: str = Field(pattern="^(quarterly|yearly)$")
-    garch: bool = True
-    lightgbm: bool = False
-    rolling_years: int | None = Field(default=None, gt=0, le=MOST_YEARS)
 
 
 class FeedEntry(BaseModel):
@@ -221,6 +194,15 @@ class Catalogue(BaseModel):
         """Feature groups that are read: those of every commodity, then those of some."""
         further = (name for commodity in self.commodities for name in commodity.groups)
         return tuple(dict.fromkeys([*self.groups, *further]))
+
+    def reading(self, names: Collection[str]) -> Catalogue:
+        """The same with those feature groups alone."""
+        commodities = tuple(
+            one.model_copy(update={"groups": _picked(one.groups, names)})
+            for one in self.commodities
+        )
+        groups = _picked(self.groups, names)
+        return self.model_copy(update={"commodities": commodities, "groups": groups})
 
     def series_of(self, commodity: Commodity, group: str) -> dict[str, str]:
         """What a feature group reads of a commodity, and from which series."""
@@ -376,6 +358,12 @@ def _require_tables(document: Mapping[str, Any], source: Path) -> None:
         require_names(table_of(profiles, name, source), _SECTION, f"{source}, [profile.{name}]")
     require_names(profiles, PROFILES, f"{source}, [profile]")
     require_names(document, _TABLES, str(source))
+
+
+def _picked(
+    groups: Mapping[str, dict[str, str]], names: Collection[str]
+) -> dict[str, dict[str, str]]:
+    return {name: series for name, series in groups.items() if name in names}
 
 
 def _listed(labels: Iterable[str]) -> str:

@@ -26,6 +26,9 @@ _FREE_BYTES = 2 * 1024**3
 #: their own.
 PACKAGE_DATA = (
     "cbi_pipeline/catalogue.toml",
+    "cbi_pipeline/catalogue/recipes/anchored_gru.toml",
+    "cbi_pipeline/catalogue/recipes/recipe_network.toml",
+    "cbi_pipeline/catalogue/recipes/tiny.toml",
     "cbi_pipeline/dagster.yaml",
     "cbi_pipeline/dg.toml",
     "cbi_pipeline/report/morning.css",
@@ -151,11 +154,14 @@ def _catalogue(settings: Settings) -> Iterator[Finding]:
     from cbi_pipeline.catalogue import CatalogueError, load_catalogue
     from cbi_pipeline.feeds import FeedError
     from cbi_pipeline.operations import awaited_files, check_catalogue, unbrought_inputs
+    from cbi_pipeline.operations.pipeline import Pipeline
+    from cbi_pipeline.operations.recipes import load_challengers
     from cbi_pipeline.warehouse import WarehouseError
 
     try:
         catalogue = load_catalogue(settings.catalogue_file, profile=settings.profile)
         check_catalogue(catalogue, settings)
+        load_challengers(Pipeline(settings))
         files = awaited_files(catalogue, settings)
         unbrought = unbrought_inputs(catalogue, settings)
     except CatalogueError as error:

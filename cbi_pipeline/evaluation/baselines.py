@@ -25,8 +25,8 @@ from cbi_pipeline.evaluation.contenders import (
 from cbi_pipeline.forecasting import student
 from cbi_pipeline.forecasting.folds import Fold
 from cbi_pipeline.forecasting.forecaster import Forecasts
+from cbi_pipeline.forecasting.founding import anchored_untrained
 from cbi_pipeline.forecasting.panel import Panel
-from cbi_pipeline.forecasting.presets import anchored_untrained
 from cbi_pipeline.forecasting.recipe import DEFAULT_LEVELS, Recipe
 from cbi_pipeline.forecasting.scaler import constant_features
 from cbi_pipeline.forecasting.train import fit

@@ -2,6 +2,7 @@
 
 CORE_1           the groups that every catalogue starts from
 feature_set      the groups that a catalogue reads, and what their rows mean
+named_groups     the groups that the name of such a set lists
 find_groups      every group by name
 series_read      every series that a catalogue reads
 build_rows       rows of a commodity that are due and not built yet, in the table of each group
@@ -21,7 +22,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cbi_pipeline.features.export import panel_frame, panel_from_frame, panel_spec
-    from cbi_pipeline.features.feature_sets import CORE_1, FeatureSet, feature_set, series_read
+    from cbi_pipeline.features.feature_sets import (
+        CORE_1,
+        FeatureSet,
+        feature_set,
+        named_groups,
+        series_read,
+    )
     from cbi_pipeline.features.generations import Generation, Generations, read_generations
     from cbi_pipeline.features.groups import find_groups
     from cbi_pipeline.features.reader import Market
@@ -56,6 +63,7 @@ __all__ = [
     "feature_set",
     "find_groups",
     "known_targets",
+    "named_groups",
     "panel",
     "panel_as_told",
     "panel_frame",
@@ -75,7 +83,7 @@ __all__ = [
 
 _MODULES = {
     "export": ("panel_frame", "panel_from_frame", "panel_spec"),
-    "feature_sets": ("CORE_1", "FeatureSet", "feature_set", "series_read"),
+    "feature_sets": ("CORE_1", "FeatureSet", "feature_set", "named_groups", "series_read"),
     "generations": ("Generation", "Generations", "read_generations"),
     "groups": ("find_groups",),
     "reader": ("Market",),

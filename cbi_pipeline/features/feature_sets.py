@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from cbi_pipeline.catalogue import Catalogue
@@ -16,7 +16,7 @@ class FeatureSet:
     """The groups whose columns make a panel.
 
     Attributes:
-        name: the core, and what is read beside it.
+        name: its groups, or the core and what is read beside it.
         read: its groups, in the order of their columns.
         meanings: what the rows of each commodity mean; empty where no catalogue says so.
     """
@@ -50,8 +50,7 @@ def feature_set(catalogue: Catalogue) -> FeatureSet:
     """The groups that a catalogue reads, in its order."""
     groups = find_groups()
     read = tuple(groups[name] for name in catalogue.group_names if name in groups)
-    further = (group.name for group in read if group.name not in _CORE)
-    return FeatureSet("+".join(["core-1", *further]), read, meanings(catalogue, read))
+    return FeatureSet(_name(group.name for group in read), read, meanings(catalogue, read))
 
 
 def series_read(catalogue: Catalogue) -> list[str]:
@@ -67,7 +66,22 @@ def series_read(catalogue: Catalogue) -> list[str]:
     return sorted(found)
 
 
+def named_groups(name: str) -> tuple[str, ...] | None:
+    """The groups that the name of a feature set lists; None where it is no list of groups."""
+    first, *further = name.split("+")
+    names = (*(_CORE if first == _CORE_NAME else (first,)), *further)
+    return names if set(names) <= find_groups().keys() else None
+
+
+def _name(groups: Iterable[str]) -> str:
+    names = list(groups)
+    if not set(_CORE) <= set(names):
+        return "+".join(names)
+    return "+".join([_CORE_NAME, *(name for name in names if name not in _CORE)])
+
+
+_CORE_NAME = "core-1"
 _CORE = ("own_price", "related_price", "petroleum_weekly", "petroleum_monthly")
 
 #: The groups that every catalogue starts from.
-CORE_1 = FeatureSet("core-1", tuple(find_groups()[name] for name in _CORE))
+CORE_1 = FeatureSet(_CORE_NAME, tuple(find_groups()[name] for name in _CORE))

@@ -2,7 +2,7 @@
 
     panel = Panel.from_numpy(spec, ...)
     fold = latest(panel, as_of_us, embargo_days=7, validation_share=0.15)
-    result = fit(anchored_gru("core-1"), panel, fold.train_rows, fold.validation_rows)
+    result = fit(Recipe("gru", "core-1"), panel, fold.train_rows, fold.validation_rows)
     forecasts = result.forecaster.predict(panel, fold.test_rows)
 
 Needs torch, numpy and safetensors, nothing else.
@@ -13,17 +13,10 @@ from cbi_pipeline.forecasting.devices import describe_device
 from cbi_pipeline.forecasting.ensemble import Ensemble, EnsembleForecasts
 from cbi_pipeline.forecasting.folds import Fold, latest, newest_origins, walk_forward
 from cbi_pipeline.forecasting.forecaster import Forecaster, Forecasts
-from cbi_pipeline.forecasting.founding import forecast_prior
+from cbi_pipeline.forecasting.founding import anchored_untrained, forecast_prior
 from cbi_pipeline.forecasting.networks.network import Network
 from cbi_pipeline.forecasting.networks.output import Output
 from cbi_pipeline.forecasting.panel import NEVER, Panel, PanelSpec
-from cbi_pipeline.forecasting.presets import (
-    PRESETS,
-    anchored_gru,
-    anchored_untrained,
-    recipe_network,
-    tiny,
-)
 from cbi_pipeline.forecasting.recipe import DEFAULT_LEVELS, Recipe, TrainingConfig
 from cbi_pipeline.forecasting.records import EpochRecord, FitResult
 from cbi_pipeline.forecasting.stacked import fit_ensemble
@@ -34,7 +27,6 @@ from cbi_pipeline.forecasting.version import product
 __all__ = [
     "DEFAULT_LEVELS",
     "NEVER",
-    "PRESETS",
     "Ensemble",
     "EnsembleForecasts",
     "EpochRecord",
@@ -50,7 +42,6 @@ __all__ = [
     "Recipe",
     "TrainingConfig",
     "TrainingFailed",
-    "anchored_gru",
     "anchored_untrained",
     "describe_device",
     "fit",
@@ -60,8 +51,6 @@ __all__ = [
     "load_checkpoint",
     "newest_origins",
     "product",
-    "recipe_network",
-    "tiny",
     "untrained",
     "walk_forward",
 ]

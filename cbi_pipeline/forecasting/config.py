@@ -78,6 +78,10 @@ def declarations(cls: type) -> dict[str, object]:
     return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
 
 
+class UnknownField(ValueError):
+    """A tree has a field that its class lacks; the message names it."""
+
+
 def encode(value: object) -> Json:
     """The plain JSON tree of a configuration: dataclasses as mappings, tuples as lists."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -129,9 +133,22 @@ def decode(cls: type[T], tree: object, written_by: object = None) -> T:
             known, or a value is refused; names the field and the version that wrote the file.
     """
     try:
-        return cast("T", _decode(cls, tree, cls.__name__))
+        return compose(cls, tree)
     except ValueError as error:
-        raise ValueError(f"{error} (written by {describe_writer(written_by)})") from error
+        remedy = "; use the version that wrote it, or train the model again"
+        told = f"{error}{remedy if isinstance(error, UnknownField) else ''}"
+        raise ValueError(f"{told} (written by {describe_writer(written_by)})") from error
+
+
+def compose(cls: type[T], tree: object) -> T:
+    """Builds `cls` from a tree that a person wrote, with whole numbers for numbers where they do.
+
+    Raises:
+        UnknownField: there is no such field.
+        ValueError: a field without a default is missing, a kind is not known, or a value is
+            refused; names the field.
+    """
+    return cast("T", _decode(cls, tree, cls.__name__))
 
 
 def _kind(value: object) -> dict[str, Json]:
@@ -171,10 +188,7 @@ def _decode_dataclass(cls: type, tree: object, where: str) -> object:
         raise ValueError(f"{where}: its kind is {written!r}, that of {cls.__name__} is {kind!r}")
     fields = {field.name: field for field in dataclasses.fields(cls)}
     for name in sorted(set(own) - set(fields)):
-        raise ValueError(
-            f"{where}.{name}: this version has no such field; use the version that wrote it, or "
-            "train the model again"
-        )
+        raise UnknownField(f"{where}.{name}: this version has no such field")
     for name, field in fields.items():
         if name not in own and not _default(field)[0]:
             raise ValueError(f"{where}.{name} is missing, and has no default")

@@ -146,6 +146,15 @@ class Recipe(config.Config):
         """
         return config.decode(cls, tree, written_by)
 
+    @classmethod
+    def compose(cls, tree: object) -> Self:
+        """The recipe of a tree that a person wrote; a field that it lacks takes its default.
+
+        Raises:
+            ValueError: a field is unknown or breaks a rule; names it.
+        """
+        return config.compose(cls, tree)
+
     def build(self, spec: PanelSpec) -> Network:
         """A freshly initialised network for panels of this spec.
 

@@ -17,6 +17,7 @@ from cbi_pipeline.feeds.archive import verify
 from cbi_pipeline.ledger import write_durably
 from cbi_pipeline.operations.faults import all_made
 from cbi_pipeline.operations.pipeline import Pipeline
+from cbi_pipeline.operations.recipes import read_catalogue, read_recipes
 from cbi_pipeline.settings import PROJECT_ROOT
 
 _SOURCES = ("cbi_pipeline", "data_contracts")
@@ -48,17 +49,22 @@ def note_night(pipeline: Pipeline, as_of: datetime) -> bool:
     from cbi_pipeline.operations.training_data import followed_series
     from cbi_pipeline.registry import current_champion
 
+    files = read_recipes(pipeline)
+
     if not all_made(pipeline):
         return False
     with pipeline.warehouse.read() as store:
         state = store.state(as_of, followed_series(pipeline.catalogue))
+        # A recipe that reads fewer groups is trained on the state of their series alone.
+        narrower = [read_catalogue(file, pipeline.catalogue) for file in files]
+        trained = {state, *(store.state(as_of, followed_series(one)) for one in narrower)}
         current = current_champion(store.table("registry.decision"))
         said = store.query(
             # The version in use may be an older one: a refresh that was held back is no gap.
             "SELECT count(*) AS n FROM issued.forecast WHERE track = 'live' AND as_of = ? "
             "AND state = ? AND model_version = ? "
-            "AND EXISTS (SELECT 1 FROM registry.version WHERE state = ?)",
-            [as_of, state, str(current.version) if current else "", state],
+            "AND EXISTS (SELECT 1 FROM registry.version WHERE state = ANY(?))",
+            [as_of, state, str(current.version) if current else "", sorted(trained)],
         )
     if not said["n"][0]:
         return False
@@ -78,6 +84,7 @@ def basis(pipeline: Pipeline) -> dict[str, object]:
         "as_of": pipeline.as_of(pipeline.today().isoformat()).isoformat(),
         "archive": {file.name: file.sha256 for file in verify(settings.archive_dir)},
         "catalogue": pipeline.catalogue.identity,
+        "recipes": [file.model_dump(mode="json") for file in read_recipes(pipeline)],
         "code": code(PROJECT_ROOT),
         "snapshot": str((pipeline.warehouse.published / "current").readlink()),
     }

@@ -19,6 +19,7 @@ from cbi_pipeline.catalogue import (
     commodity_table,
     load_feeds,
     nearest,
+    read_recipe,
 )
 from cbi_pipeline.features import find_groups, series_read
 from cbi_pipeline.feeds import archive, csv_import
@@ -52,6 +53,7 @@ def check_catalogue(catalogue: Catalogue, settings: Settings) -> None:
     ]
     faults += _group_faults(catalogue, settings)
     faults += _feed_faults(settings)
+    faults += _recipe_faults(catalogue, settings)
     if catalogue.evaluation.lightgbm and find_spec("lightgbm") is None:
         faults.append(
             f"{_file(settings)}, [evaluation]: lightgbm = true needs the extra; "
@@ -213,6 +215,22 @@ def _group_faults(catalogue: Catalogue, settings: Settings) -> Iterator[str]:
         for unknown in series.keys() - set(inputs):
             reads = f"it reads {', '.join(inputs)}" if inputs else "it reads no series"
             yield f"{where}: {unknown} is no input of it{nearest(unknown, inputs)}; {reads}"
+
+
+def _recipe_faults(catalogue: Catalogue, settings: Settings) -> Iterator[str]:
+    for name in catalogue.evaluation.challengers:
+        try:
+            recipe = read_recipe(name, settings.catalogue_file)
+        except CatalogueError as error:
+            yield f"{_file(settings)}, [evaluation] challengers: {error}"
+            continue
+        for group in recipe.groups or ():
+            if group not in catalogue.group_names:
+                yield (
+                    f"{recipe.source}, groups: no commodity reads a group {group!r}"
+                    f"{nearest(group, catalogue.group_names)}; "
+                    f"there are: {', '.join(catalogue.group_names)}"
+                )
 
 
 def _feed_faults(settings: Settings) -> Iterator[str]:

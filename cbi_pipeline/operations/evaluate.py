@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cbi_pipeline.operations.lineup import Lineup, lineup
+from cbi_pipeline.operations.lineup import Lineup, choose_lineup
 from cbi_pipeline.operations.pipeline import ZONE, Pipeline
-from cbi_pipeline.operations.training_data import TrainingData, feature_set
+from cbi_pipeline.operations.recipes import load_challengers
+from cbi_pipeline.operations.training_data import TrainingData, feature_set, narrow
 from cbi_pipeline.registry import current_champion, newest_evidence
 from data_contracts.evaluation import LOOKS
 
@@ -29,14 +30,6 @@ def founder(pipeline: Pipeline) -> Recipe:
     return anchored_untrained(feature_set(pipeline.catalogue).name)
 
 
-def challenger(pipeline: Pipeline) -> Recipe:
-    """The recipe that faces the gate."""
-    from cbi_pipeline.forecasting import anchored_gru, tiny
-
-    make = tiny if pipeline.settings.profile == "tiny" else anchored_gru
-    return make(feature_set(pipeline.catalogue).name)
-
-
 @dataclass(frozen=True)
 class EvaluationRun:
     """One walk-forward: what was known, and who is compared on it."""
@@ -46,7 +39,7 @@ class EvaluationRun:
 
     @cached_property
     def lineup(self) -> Lineup:
-        """Champion, challenger and founder."""
+        """Champion, challengers and founder."""
         return current_lineup(self.pipeline)
 
     @cached_property
@@ -62,8 +55,10 @@ class EvaluationRun:
 
         asked = self.data.catalogue.evaluation
         learned = (as_contender(recipe) for recipe in self.lineup.recipes.values())
-        recent = self.lineup.challenger
-        rolling = [Learned(recent, f"{recent.name}_rolling", asked.rolling_years)]
+        rolling = [
+            Learned(recent, f"{recent.name}_rolling", asked.rolling_years)
+            for recent in self.lineup.challengers
+        ]
         return (
             *baselines(self.data.feature_set.name),
             *(garch_baselines() if asked.garch else ()),
@@ -73,11 +68,24 @@ class EvaluationRun:
         )
 
     @cached_property
+    def panels(self) -> tuple[tuple[TrainingData, tuple[Contender, ...]], ...]:
+        """The contenders that read the same groups, beside what is known of these groups alone."""
+        from cbi_pipeline.evaluation import Learned
+
+        own = self.data.feature_set.name
+        read = [
+            (one.recipe.feature_set if isinstance(one, Learned) else own, one)
+            for one in self.contenders
+        ]
+        return tuple(
+            (narrow(self.data, name, self.pipeline), tuple(one for n, one in read if n == name))
+            for name in dict.fromkeys(name for name, _ in read)
+        )
+
+    @cached_property
     def plan(self) -> Plan:
         """Origins and refits."""
-        from cbi_pipeline.evaluation import plan
-
-        return plan(self.data.panel, self.data.catalogue, self.data.rows)
+        return plan_of(self.data)
 
     @cached_property
     def name(self) -> str:
@@ -108,6 +116,13 @@ class EvaluationRun:
         )
 
 
+def plan_of(data: TrainingData) -> Plan:
+    """Origins and refits on the rows of what is known."""
+    from cbi_pipeline.evaluation import plan
+
+    return plan(data.panel, data.catalogue, data.rows)
+
+
 def judges_champion(store: Store, decisions: pl.DataFrame) -> bool:
     """True when the evaluation the gate saw last has forecasts of the recipe that speaks now."""
     current = current_champion(decisions)
@@ -119,8 +134,8 @@ def judges_champion(store: Store, decisions: pl.DataFrame) -> bool:
 
 
 def current_lineup(pipeline: Pipeline) -> Lineup:
-    """The recipes that tonight's champion, challenger and founder are."""
-    return lineup(pipeline, founder(pipeline), challenger(pipeline))
+    """The recipes that tonight's champion, challengers and founder are."""
+    return choose_lineup(pipeline, founder(pipeline), load_challengers(pipeline))
 
 
 def is_judged_in_week(decisions: pl.DataFrame, recipe: str, now: datetime) -> bool:

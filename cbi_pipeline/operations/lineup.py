@@ -1,12 +1,13 @@
-"""The recipes of a night: the champion as it was registered, and what the code sets against it."""
+"""The recipes of a night: the champion as it was registered, and what is set against it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cbi_pipeline.operations.pipeline import Pipeline
-from cbi_pipeline.operations.training_data import feature_set
+from cbi_pipeline.operations.training_data import catalogue_of, feature_set
 from cbi_pipeline.registry import Champion, RegistryMismatch, RegistryUnreadable, current_champion
 
 if TYPE_CHECKING:
@@ -21,24 +22,24 @@ class Lineup:
 
     Attributes:
         champion: the recipe that speaks, as its registered version holds it.
-        challenger: the recipe that faces the gate; the champion where the code's is the same.
+        challengers: the recipes that face the gate; the champion where one is the same.
         founder: the recipe that was champion before anything was proven.
     """
 
     champion: Recipe
-    challenger: Recipe
+    challengers: tuple[Recipe, ...]
     founder: Recipe
 
     @property
     def recipes(self) -> dict[str, Recipe]:
         """Each of them once, by name."""
-        return {one.name: one for one in (self.founder, self.champion, self.challenger)}
+        return {one.name: one for one in (self.founder, self.champion, *self.challengers)}
 
 
-def lineup(pipeline: Pipeline, founder: Recipe, challenger: Recipe) -> Lineup:
-    """The champion on the record, with the founder and the challenger of today's code.
+def choose_lineup(pipeline: Pipeline, founder: Recipe, challengers: Sequence[Recipe]) -> Lineup:
+    """The champion on the record, with today's founder and the challengers of the catalogue.
 
-    What the code calls its recipes decides nothing about the champion: a challenger that bears the
+    What recipes are called today decides nothing about the champion: a challenger that bears the
     champion's name and is another recipe takes a name of its own.
 
     Raises:
@@ -51,20 +52,25 @@ def lineup(pipeline: Pipeline, founder: Recipe, challenger: Recipe) -> Lineup:
     current = current_champion(decisions)
     champion = founder
     if current is not None:
-        champion = _registered(pipeline, current, versions, (founder, challenger))
+        champion = _registered(pipeline, current, versions, (founder, *challengers))
     first = champion if founder.name == champion.name else founder
+    return Lineup(champion, tuple(_entrant(one, champion, first) for one in challengers), first)
+
+
+def _entrant(challenger: Recipe, champion: Recipe, founder: Recipe) -> Recipe:
+    """A challenger under a name that no other recipe of the night has."""
     if _alike(challenger, champion):
-        return Lineup(champion, champion, first)
-    if challenger.name in (champion.name, first.name) and not _alike(challenger, first):
-        challenger = _renamed(challenger)
-    return Lineup(champion, challenger, first)
+        return champion
+    if challenger.name in (champion.name, founder.name) and not _alike(challenger, founder):
+        return _renamed(challenger)
+    return challenger
 
 
 def _registered(
-    pipeline: Pipeline, current: Champion, versions: pl.DataFrame, code: tuple[Recipe, ...]
+    pipeline: Pipeline, current: Champion, versions: pl.DataFrame, today: tuple[Recipe, ...]
 ) -> Recipe:
-    """The recipe of the version in use, on today's features."""
-    offered = {one.name: one for one in (*map(_renamed, code), *code)}
+    """The recipe of the version in use, on those of its groups that are still read."""
+    offered = {one.name: one for one in (*map(_renamed, today), *today)}
     same = offered.get(current.recipe)
     if current.version is None:
         # Crowned tonight: the gate has judged the recipe of the code, its version follows.
@@ -84,7 +90,8 @@ def _registered(
             raise
         # What its recipe has become in this version of the code; the refresh says why.
         return same
-    return replace(recipe, feature_set=feature_set(pipeline.catalogue).name)
+    read = catalogue_of(recipe.feature_set, pipeline.catalogue)
+    return replace(recipe, feature_set=feature_set(read).name)
 
 
 def _alike(one: Recipe, other: Recipe) -> bool:

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 #: The desk's zone and the hour by which a day's knowledge is complete.
 ZONE = ZoneInfo(DECISION_ZONE)
 DAY_ENDS = time(DECISION_HOUR)
-FEW_ORIGINS = EvaluationPlan(years=1, origins=20, refits="yearly", garch=False)
+FEW_ORIGINS = EvaluationPlan(
+    years=1, origins=20, refits="yearly", challengers=("tiny",), garch=False
+)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import polars as pl
 
 from cbi_pipeline.operations.faults import failure, note_fault
 from cbi_pipeline.operations.pipeline import Pipeline
-from cbi_pipeline.operations.training_data import TrainingData
+from cbi_pipeline.operations.training_data import TrainingData, narrow
 from cbi_pipeline.registry import (
     RegistryDamaged,
     RegistryEmpty,
@@ -48,7 +48,8 @@ def try_register(
     from cbi_pipeline.operations.train import ensure_version
 
     try:
-        version = ensure_version(recipe, data, decisions, pipeline, curves)
+        own = narrow(data, recipe.feature_set, pipeline)
+        version = ensure_version(recipe, own, decisions, pipeline, curves)
     except Exception as error:
         words = f"no version of {recipe.name} was made tonight: {failure(error)}"
         note_fault(pipeline, training_of(recipe), words)
@@ -124,7 +125,8 @@ def compare_versions(
         return f"The standing one was not compared: {error}."
     if tonight.spec != before.spec:
         return "The standing one cannot read today's panel."
-    return judge_refresh(tonight, before, data.panel, newest_fold(data).validation_rows)
+    own = narrow(data, tonight.spec.feature_set, pipeline)
+    return judge_refresh(tonight, before, own.panel, newest_fold(own).validation_rows)
 
 
 def apply_ruling(

@@ -111,29 +111,58 @@ def load_origins(store: Store, pipeline: Pipeline) -> pl.DataFrame:
     return read_origins(store, used)
 
 
-def load_training_data(pipeline: Pipeline, as_of: datetime) -> TrainingData:
+def load_training_data(
+    pipeline: Pipeline, as_of: datetime, catalogue: Catalogue | None = None
+) -> TrainingData:
     """Read what was known at ``as_of`` from the newest published snapshot.
+
+    Args:
+        pipeline: where it is read.
+        as_of: the instant.
+        catalogue: what is read; all that the pipeline follows by default.
 
     Raises:
         TrainingForbidden: the rights of a followed series forbid training on it.
     """
     from cbi_pipeline.features import read_generations, read_rows
 
-    chosen = feature_set(pipeline.catalogue)
+    catalogue = catalogue or pipeline.catalogue
+    chosen, series = feature_set(catalogue), followed_series(catalogue)
     with pipeline.warehouse.read() as store:
         rights = dict(store.table("ref.series").select("series_id", "rights").iter_rows())
-        require_trainable(followed_series(pipeline.catalogue), rights)
-        used = read_generations(store, pipeline.catalogue, chosen, as_of)
+        require_trainable(series, rights)
+        used = read_generations(store, catalogue, chosen, as_of)
         rows = read_rows(store, chosen, used).filter(pl.col("decision_at") <= as_of)
         return TrainingData(
             as_of=as_of,
-            state=store.state(as_of, followed_series(pipeline.catalogue)),
+            state=store.state(as_of, series),
             rows=rows,
             targets=store.table("features.target", "available_at <= ?", [as_of]),
             prices=store.table("market.session", "available_at <= ?", [as_of]),
-            catalogue=with_enough_history(pipeline.catalogue, rows),
+            catalogue=with_enough_history(catalogue, rows),
             feature_set=used.give_meaning(chosen),
         )
+
+
+def narrow(data: TrainingData, features: str, pipeline: Pipeline) -> TrainingData:
+    """The same of the groups alone that a feature set's name lists, with the state of their series.
+
+    So a model is what it is whatever further groups are read beside its own.
+    """
+    if features == data.feature_set.name:
+        return data
+    return load_training_data(pipeline, data.as_of, catalogue_of(features, pipeline.catalogue))
+
+
+def catalogue_of(features: str, catalogue: Catalogue) -> Catalogue:
+    """The catalogue with the groups alone that a feature set's name lists.
+
+    All of it where the name lists none that are still read: an earlier release's, for one.
+    """
+    from cbi_pipeline.features import named_groups
+
+    read = catalogue.reading(named_groups(features) or ())
+    return read if read.group_names else catalogue
 
 
 def with_enough_history(catalogue: Catalogue, rows: pl.DataFrame) -> Catalogue:

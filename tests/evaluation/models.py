@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 from scipy.stats import norm
 
+from cbi_pipeline.forecasting import anchored_untrained
 from cbi_pipeline.forecasting.forecaster import Forecasts
-from cbi_pipeline.forecasting.presets import anchored_untrained
 from cbi_pipeline.forecasting.recipe import DEFAULT_LEVELS
 
 

@@ -4,10 +4,10 @@ from scipy import stats
 
 from cbi_pipeline.evaluation import BASELINES, Climatology, Ewma, Learned, baselines
 from cbi_pipeline.evaluation.baselines import unit_t
-from cbi_pipeline.forecasting import fit
+from cbi_pipeline.forecasting import anchored_untrained, fit
 from cbi_pipeline.forecasting.folds import Fold
-from cbi_pipeline.forecasting.presets import anchored_untrained, tiny
 from tests.evaluation import panels
+from tests.recipes import tiny
 
 
 def fold(panel, rows):

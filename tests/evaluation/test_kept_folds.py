@@ -89,7 +89,8 @@ def test_another_device_computes_its_own_folds(panel, planned, tmp_path, monkeyp
 
 
 def test_the_model_of_a_fold_is_refused_when_damaged(tmp_path, panel):
-    from cbi_pipeline.forecasting import tiny, untrained
+    from cbi_pipeline.forecasting import untrained
+    from tests.recipes import tiny
 
     ready = np.flatnonzero(panel.ready_R.numpy())
     untrained(tiny("f-1"), panel, ready).save(tmp_path)

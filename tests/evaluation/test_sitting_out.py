@@ -22,9 +22,10 @@ from cbi_pipeline.evaluation import (
     walk_forward,
 )
 from cbi_pipeline.evaluation.contenders import Absence, by_commodity
-from cbi_pipeline.forecasting import anchored_untrained, tiny
+from cbi_pipeline.forecasting import anchored_untrained
 from data_contracts.evaluation import ABSENCE, SCORE
 from tests.evaluation import panels, worlds
+from tests.recipes import tiny
 
 
 @dataclass(frozen=True)

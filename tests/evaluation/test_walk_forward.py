@@ -22,9 +22,9 @@ from cbi_pipeline.evaluation import (
     walk_forward,
 )
 from cbi_pipeline.forecasting.forecaster import Forecasts
-from cbi_pipeline.forecasting.presets import tiny
 from data_contracts.evaluation import FORECAST
 from tests.evaluation import panels, worlds
+from tests.recipes import tiny
 
 LEVELS = Ewma().levels
 

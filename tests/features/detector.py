@@ -29,12 +29,13 @@ from cbi_pipeline.features import (
     panel,
     panel_as_told,
 )
-from cbi_pipeline.forecasting import Panel, latest, tiny
+from cbi_pipeline.forecasting import Panel, latest
 from cbi_pipeline.forecasting.scaler import fit_moments
 from cbi_pipeline.market import latest_prices
 from data_contracts.evaluation import FORECAST
 from tests.features.records import CATALOGUE, prices, rows_of
 from tests.features.worlds import scramble
+from tests.recipes import tiny
 
 END = datetime(2020, 2, 13, 5, tzinfo=UTC)
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from cbi_pipeline.forecasting import fit, tiny, windows
+from cbi_pipeline.forecasting import fit, windows
 from cbi_pipeline.forecasting.augment import AugmentConfig, Augmented
 from cbi_pipeline.forecasting.scaler import fit_moments
+from tests.recipes import tiny
 
 WINDOW = 12
 ALL = AugmentConfig(

@@ -9,9 +9,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cbi_pipeline.forecasting import fit, storage, tiny
+from cbi_pipeline.forecasting import fit, storage
 from cbi_pipeline.forecasting.averaging import AveragingConfig
 from cbi_pipeline.forecasting.checkpoint import Checkpoints, Keep, load_checkpoint
+from tests.recipes import tiny
 
 
 def recipe(**changes):

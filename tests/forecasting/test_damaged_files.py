@@ -9,8 +9,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cbi_pipeline.forecasting import Ensemble, Forecaster, checkpoint, fit, storage, tiny, untrained
+from cbi_pipeline.forecasting import Ensemble, Forecaster, checkpoint, fit, storage, untrained
 from cbi_pipeline.forecasting.checkpoint import load_checkpoint, run_identity
+from tests.recipes import tiny
 
 TREE = {"n": 7, "text": "caf\xe9", "x": [torch.arange(5.0), {"y": torch.tensor(True)}]}
 PACKED = storage.pack(TREE)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import cbi_pipeline.forecasting as package
-from cbi_pipeline.forecasting import PanelSpec, Recipe, TrainingConfig, tiny
+from cbi_pipeline.forecasting import PanelSpec, Recipe, TrainingConfig
 from cbi_pipeline.forecasting.augment import AugmentConfig
 from cbi_pipeline.forecasting.averaging import AveragingConfig
 from cbi_pipeline.forecasting.clipping import ClipConfig
@@ -25,6 +25,7 @@ from cbi_pipeline.forecasting.networks.nhits import NhitsConfig
 from cbi_pipeline.forecasting.networks.recurrent import RecurrentConfig
 from cbi_pipeline.forecasting.optimisers import OptimiserConfig
 from cbi_pipeline.forecasting.schedules import ScheduleConfig
+from tests.recipes import tiny
 
 NEEDED = {
     Recipe: {"name": "r", "feature_set": "f"},

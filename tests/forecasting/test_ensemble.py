@@ -3,13 +3,14 @@ import dataclasses
 import numpy as np
 import pytest
 
-from cbi_pipeline.forecasting import fit, tiny, untrained
+from cbi_pipeline.forecasting import fit, untrained
 from cbi_pipeline.forecasting.ensemble import Ensemble
 from cbi_pipeline.forecasting.networks.mlp import MlpConfig
 from cbi_pipeline.forecasting.networks.nhits import NhitsConfig
 from cbi_pipeline.forecasting.networks.patch_transformer import PatchTransformerConfig
 from cbi_pipeline.forecasting.networks.tcn import TcnConfig
 from cbi_pipeline.forecasting.stacked import fit_ensemble, why_in_turn
+from tests.recipes import tiny
 
 STACKABLE = {
     "mlp": MlpConfig(hidden=8, dropout=0.0),

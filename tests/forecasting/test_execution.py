@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from cbi_pipeline.forecasting import fit, tiny, untrained
+from cbi_pipeline.forecasting import fit, untrained
 from cbi_pipeline.forecasting.execution import measure
 from cbi_pipeline.forecasting.networks.mlp import MlpConfig
+from tests.recipes import tiny
 
 
 def recipe(**training):

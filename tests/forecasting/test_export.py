@@ -5,7 +5,7 @@ import onnxruntime
 import pytest
 import torch
 
-from cbi_pipeline.forecasting import tiny, untrained
+from cbi_pipeline.forecasting import untrained
 from cbi_pipeline.forecasting.export import (
     INPUT_NAMES,
     OUTPUT_NAMES,
@@ -22,6 +22,7 @@ from cbi_pipeline.forecasting.networks.patch_transformer import PatchTransformer
 from cbi_pipeline.forecasting.networks.recipe import RecipeConfig
 from cbi_pipeline.forecasting.networks.recurrent import RecurrentConfig
 from cbi_pipeline.forecasting.networks.tcn import TcnConfig
+from tests.recipes import tiny
 
 NETWORKS = {
     "gru": RecurrentConfig(hidden=6),

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cbi_pipeline.forecasting import fit, tiny, untrained
+from cbi_pipeline.forecasting import fit, untrained
 from cbi_pipeline.forecasting.losses.objective import ObjectiveConfig, Term
 from cbi_pipeline.forecasting.networks.cross import CrossConfig
 from cbi_pipeline.forecasting.networks.heads import HeadConfig
@@ -19,6 +19,7 @@ from cbi_pipeline.forecasting.networks.recurrent import RecurrentConfig
 from cbi_pipeline.forecasting.networks.tcn import TcnConfig
 from cbi_pipeline.forecasting.optimisers import OptimiserConfig
 from cbi_pipeline.forecasting.rate_finder import rate_range
+from tests.recipes import tiny
 
 NETWORKS = {
     "gru": RecurrentConfig(hidden=12),

@@ -147,7 +147,7 @@ def test_the_recipe_as_written_has_2014493_parameters():
         horizons=("3", "6", "9", "12"),
         steps=((3, 6, 9, 12),) * 5,
     )
-    from cbi_pipeline.forecasting import recipe_network
+    from tests.recipes import recipe_network
 
     recipe = recipe_network("bars")
     for anchored in (False, True):

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import cbi_pipeline
-from cbi_pipeline.forecasting import PRESETS, Forecaster, Recipe, tiny, untrained
+from cbi_pipeline.forecasting import Forecaster, Recipe, anchored_untrained, untrained
 from cbi_pipeline.forecasting import config as configs
 from cbi_pipeline.forecasting.config import Config, decode, encode, identity
 from cbi_pipeline.forecasting.declarations import Count, Range
@@ -21,6 +21,7 @@ from cbi_pipeline.forecasting.networks.tcn import TcnConfig
 from cbi_pipeline.forecasting.panel import PanelSpec
 from cbi_pipeline.forecasting.reference import CONFIGURATIONS
 from cbi_pipeline.forecasting.version import writer
+from tests.recipes import shipped, tiny
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,13 +85,16 @@ def test_every_field_counts_in_an_identity():
     ("name", "recipe_id"),
     [
         ("anchored_gru", "10c8d714d20ebfc0"),
-        ("anchored_untrained", "658a9c242100f3f3"),
         ("tiny", "614409ae63b75079"),
         ("recipe_network", "2ba514e917aa73aa"),
     ],
 )
 def test_the_shipped_recipes_keep_their_identities(name, recipe_id):
-    assert PRESETS[name]("core-1").identity()[:16] == recipe_id
+    assert shipped(name, "core-1").identity()[:16] == recipe_id
+
+
+def test_the_founding_recipe_keeps_its_identity():
+    assert anchored_untrained("core-1").identity()[:16] == "658a9c242100f3f3"
 
 
 def test_no_default_changes_because_an_identity_leaves_defaults_out():

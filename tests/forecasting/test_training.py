@@ -8,16 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from cbi_pipeline.forecasting import (
-    Forecaster,
-    TrainingFailed,
-    anchored_untrained,
-    fit,
-    recipe_network,
-    tiny,
-    untrained,
-)
+from cbi_pipeline.forecasting import Forecaster, TrainingFailed, anchored_untrained, fit, untrained
 from cbi_pipeline.forecasting.networks.recipe import RecipeConfig
+from tests.recipes import recipe_network, tiny
 
 
 def small(**training):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from cbi_pipeline.forecasting import fit, tiny, untrained
+from cbi_pipeline.forecasting import fit, untrained
+from tests.recipes import tiny
 
 SHARES = (0.0, 0.5, 1.0)
 

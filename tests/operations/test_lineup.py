@@ -1,16 +1,23 @@
-"""Which recipes a night has: the champion as registered, and what the code sets against it."""
+"""Which recipes a night has: the champion as registered, and what is set against it."""
 
 import dataclasses
 
 import pytest
 
 from cbi_pipeline.evaluation import by_person, decision
-from cbi_pipeline.operations.evaluate import challenger, current_lineup, founder
-from cbi_pipeline.operations.lineup import lineup
+from cbi_pipeline.forecasting import Recipe
+from cbi_pipeline.operations.evaluate import current_lineup, founder
+from cbi_pipeline.operations.lineup import choose_lineup
 from cbi_pipeline.operations.pipeline import Pipeline
+from cbi_pipeline.operations.recipes import load_challengers
 from cbi_pipeline.registry import Registry, RegistryMismatch, RegistryUnreadable
 from cbi_pipeline.settings import Settings
 from tests.system.homes import copied
+
+
+def challenger_of(pipeline: Pipeline) -> Recipe:
+    (recipe,) = load_challengers(pipeline)
+    return recipe
 
 
 @pytest.fixture(scope="module")
@@ -35,53 +42,53 @@ def promoted(one_night, tmp_path_factory) -> Pipeline:
 
 def test_the_codes_recipes_are_the_lineup_of_a_home_they_made(founded):
     found = current_lineup(founded)
-    assert (found.champion, found.challenger) == (founder(founded), challenger(founded))
+    assert (found.champion, found.challengers) == (founder(founded), (challenger_of(founded),))
     assert list(found.recipes) == ["anchored_untrained", "tiny"]
 
 
 def test_a_challenger_that_is_the_champion_is_not_entered_twice(promoted):
     found = current_lineup(promoted)
-    assert found.champion == found.challenger == challenger(promoted)
+    assert (found.champion,) == found.challengers == (challenger_of(promoted),)
     assert list(found.recipes) == ["anchored_untrained", "tiny"]
 
 
 def test_the_promoted_recipe_stays_when_the_code_brings_another(promoted):
-    other = dataclasses.replace(challenger(promoted), name="next", window=12)
-    found = lineup(promoted, founder(promoted), other)
-    assert found.champion == challenger(promoted)
-    assert (found.challenger, list(found.recipes)) == (
-        other,
+    other = dataclasses.replace(challenger_of(promoted), name="next", window=12)
+    found = choose_lineup(promoted, founder(promoted), [other])
+    assert found.champion == challenger_of(promoted)
+    assert (found.challengers, list(found.recipes)) == (
+        (other,),
         ["anchored_untrained", "tiny", "next"],
     )
 
 
 def test_another_recipe_of_the_champions_name_takes_a_name_of_its_own(promoted):
-    other = dataclasses.replace(challenger(promoted), window=12)
-    found = lineup(promoted, founder(promoted), other)
-    assert found.champion == challenger(promoted)
-    assert found.challenger.window == 12
-    assert found.challenger.name == f"tiny_{other.identity()[:8]}"
+    other = dataclasses.replace(challenger_of(promoted), window=12)
+    found = choose_lineup(promoted, founder(promoted), [other])
+    assert found.champion == challenger_of(promoted)
+    assert found.challengers[0].window == 12
+    assert found.challengers[0].name == f"tiny_{other.identity()[:8]}"
     assert len(found.recipes) == 3
 
 
 def test_a_founder_that_was_rewritten_in_the_code_speaks_as_it_was_registered(founded):
     rewritten = dataclasses.replace(founder(founded), window=8)
-    found = lineup(founded, rewritten, challenger(founded))
+    found = choose_lineup(founded, rewritten, [challenger_of(founded)])
     assert found.champion == found.founder == founder(founded)
 
 
 def test_a_recipe_crowned_tonight_is_the_one_that_the_gate_judged(founded, one_night, tmp_path):
     home = copied(one_night, tmp_path / ".cbi")
     pipeline = Pipeline(Settings(home=home, profile="tiny"))
-    other = dataclasses.replace(challenger(pipeline), name="anchored_untrained", window=12)
-    renamed = lineup(pipeline, founder(pipeline), other).challenger
+    other = dataclasses.replace(challenger_of(pipeline), name="anchored_untrained", window=12)
+    renamed = choose_lineup(pipeline, founder(pipeline), [other]).challengers[0]
     crowned = decision(
         "e", renamed.name, "anchored_untrained", "promote", "better", decided_at=pipeline.now()
     )
     pipeline.add({"registry.decision": crowned.frame()})
-    assert lineup(pipeline, founder(pipeline), other).champion == renamed
+    assert choose_lineup(pipeline, founder(pipeline), [other]).champion == renamed
     with pytest.raises(RegistryMismatch, match="no version of it was registered"):
-        lineup(pipeline, founder(pipeline), challenger(pipeline))
+        choose_lineup(pipeline, founder(pipeline), [challenger_of(pipeline)])
 
 
 def test_a_champion_that_this_version_cannot_read_is_the_codes_recipe_of_its_name(
@@ -92,7 +99,7 @@ def test_a_champion_that_this_version_cannot_read_is_the_codes_recipe_of_its_nam
 
     monkeypatch.setattr(Registry, "load", refuse)
     rewritten = dataclasses.replace(founder(founded), window=8)
-    assert lineup(founded, rewritten, challenger(founded)).champion == rewritten
+    assert choose_lineup(founded, rewritten, [challenger_of(founded)]).champion == rewritten
     nameless = dataclasses.replace(rewritten, name="renamed")
     with pytest.raises(RegistryUnreadable, match="version 1 cannot be read"):
-        lineup(founded, nameless, challenger(founded))
+        choose_lineup(founded, nameless, [challenger_of(founded)])

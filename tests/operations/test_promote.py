@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import polars as pl
 import pytest
 
+from cbi_pipeline.forecasting import PanelSpec
 from cbi_pipeline.operations.promote import rule_on_refresh
 from cbi_pipeline.registry import RegistryUnreadable, derive
 from tests.evaluation import panels
@@ -14,6 +15,7 @@ from tests.evaluation.models import Model
 from tests.registry import world
 
 NOW = datetime(2014, 12, 1, tzinfo=UTC)
+SPEC = panels.panel().spec
 TONIGHT = [SimpleNamespace(recipe="prior", version=3), SimpleNamespace(recipe="gru", version=4)]
 
 
@@ -21,13 +23,14 @@ TONIGHT = [SimpleNamespace(recipe="prior", version=3), SimpleNamespace(recipe="g
 class Trained(Model):
     """A model that says which panel it reads."""
 
-    spec: str = "f-1"
+    spec: PanelSpec = SPEC
 
 
 @pytest.fixture(scope="module")
 def data():
     instant = {"as_of": NOW, "as_of_us": NOW.timestamp() * 1e6}
-    return SimpleNamespace(panel=panels.panel(), state="5" * 64, **instant)
+    features = SimpleNamespace(name=SPEC.feature_set)
+    return SimpleNamespace(panel=panels.panel(), feature_set=features, state="5" * 64, **instant)
 
 
 def decided(*rows):
@@ -89,7 +92,7 @@ def test_a_version_in_use_already_is_not_judged_again(data):
 
 
 def test_a_standing_version_that_reads_another_panel_is_no_opponent(data):
-    models = {1: Trained(1.0, spec="f-0"), 3: Trained(2.5)}
+    models = {1: Trained(1.0, spec=dataclasses.replace(SPEC, feature_set="f-0")), 3: Trained(2.5)}
     row = ruled(data, decided(STANDING), models).row(0, named=True)
     assert row["verdict"] == "refresh"
     assert "cannot read today's panel" in row["reason"]

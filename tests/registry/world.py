@@ -11,9 +11,10 @@ import polars as pl
 import torch
 
 from cbi_pipeline.features import panel_from_frame
-from cbi_pipeline.forecasting import Forecaster, Panel, PanelSpec, Recipe, tiny, untrained
+from cbi_pipeline.forecasting import Forecaster, Panel, PanelSpec, Recipe, untrained
 from cbi_pipeline.registry import Provenance
 from data_contracts.evaluation import DECISION, VERSION
+from tests.recipes import tiny
 
 SPEC = PanelSpec(
     feature_set="core-test",

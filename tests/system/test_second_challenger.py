@@ -14,10 +14,10 @@ pytestmark = pytest.mark.slow
 #: The command, in a copy of the code whose challenger is another recipe.
 LATER_CODE = """
 import dataclasses
-import cbi_pipeline.forecasting as forecasting
+from cbi_pipeline.operations import recipes
 
-tiny = forecasting.tiny
-forecasting.tiny = lambda features: dataclasses.replace(tiny(features), name="next", window=12)
+load = recipes.load_recipe
+recipes.load_recipe = lambda *asked: dataclasses.replace(load(*asked), name="next", window=12)
 
 from cbi_pipeline.cli import main
 main()

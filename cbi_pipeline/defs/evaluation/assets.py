@@ -1,6 +1,6 @@
 """Walk-forward evidence: how recipes and naive forecasts would have done."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import dagster as dg
 import polars as pl
@@ -8,7 +8,12 @@ import polars as pl
 from cbi_pipeline.defs import metadata
 from cbi_pipeline.defs.evaluation import bands
 from cbi_pipeline.operations import progress
-from cbi_pipeline.operations.evaluate import EvaluationRun, is_judged_in_week, judges_champion
+from cbi_pipeline.operations.evaluate import (
+    EvaluationRun,
+    is_judged_in_week,
+    judges_champion,
+    plan_of,
+)
 from cbi_pipeline.operations.faults import close_others, failure, note_fault
 from cbi_pipeline.operations.figures import skill_of
 from cbi_pipeline.operations.pipeline import Pipeline
@@ -82,7 +87,7 @@ def walk_forward(
             "refits": len(evaluation.plan.refits),
             "sat out": metadata.table(absent.drop("evaluation_id")),
             "scores": metadata.table(headlines(scores)),
-            **pictures(scores, evaluation.lineup.challenger.name),
+            **pictures(scores, [one.name for one in evaluation.lineup.challengers]),
         },
     )
 
@@ -104,10 +109,12 @@ def stands(evaluation: EvaluationRun, config: Evidence, pipeline: Pipeline) -> s
             return "stands: same data, recipes, plan and code"
         decisions = store.table("registry.decision")
         fits = evaluation.is_answered(store, decisions) and judges_champion(store, decisions)
-    recipe = evaluation.lineup.challenger.name
+    names = [one.name for one in evaluation.lineup.challengers]
     weekly = pipeline.settings.profile == "live" and not config.anew
-    if weekly and fits and is_judged_in_week(decisions, recipe, pipeline.now()):
-        return f"{recipe} was judged this week already; the weekly job judges it again"
+    now = pipeline.now()
+    if weekly and fits and all(is_judged_in_week(decisions, name, now) for name in names):
+        listed = " and ".join(names)
+        return f"{listed} was judged this week already; the weekly job judges it again"
     return None
 
 
@@ -129,15 +136,18 @@ def gathered(evaluation: EvaluationRun, pipeline: Pipeline) -> dict[str, pl.Data
 
     steps = len(evaluation.contenders) * len(evaluation.plan.refits)
     with progress.track("walk-forward", steps) as done:
-        forecasts = walked(
-            evaluation.data.panel,
-            evaluation.contenders,
-            evaluation.plan,
-            targets=evaluation.data.targets,
-            evaluation_id=evaluation.name,
-            cache_dir=pipeline.settings.checkpoints_dir / "walk_forward",
-            on_fold=lambda fold: done(f"{fold.recipe} {fold.fold}"),
-            on_failure=note_failure,
+        forecasts = pl.concat(
+            walked(
+                data.panel,
+                contenders,
+                plan_of(data),
+                targets=data.targets,
+                evaluation_id=evaluation.name,
+                cache_dir=pipeline.settings.checkpoints_dir / "walk_forward",
+                on_fold=lambda fold: done(f"{fold.recipe} {fold.fold}"),
+                on_failure=note_failure,
+            )
+            for data, contenders in evaluation.panels
         )
     note_contenders(failed, evaluation)
     learned = pl.col("recipe").is_in(list(evaluation.lineup.recipes))
@@ -148,12 +158,15 @@ def gathered(evaluation: EvaluationRun, pipeline: Pipeline) -> dict[str, pl.Data
         "evaluation.score": score(everything, evaluation.data.targets, pipeline.catalogue),
         "evaluation.absence": pl.concat(
             [
-                absences(
-                    evaluation.data.panel,
-                    [one for one in evaluation.contenders if one.name not in failed],
-                    evaluation.plan,
-                    targets=evaluation.data.targets,
-                    evaluation_id=evaluation.name,
+                *(
+                    absences(
+                        data.panel,
+                        [one for one in contenders if one.name not in failed],
+                        plan_of(data),
+                        targets=data.targets,
+                        evaluation_id=evaluation.name,
+                    )
+                    for data, contenders in evaluation.panels
                 ),
                 failures(evaluation.plan, failed, evaluation.name),
             ]
@@ -180,9 +193,12 @@ def headlines(scores: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def pictures(scores: pl.DataFrame, recipe: str) -> dict[str, dg.MarkdownMetadataValue]:
-    """Skill of the challenger over the naive forecasts, per commodity."""
+def pictures(scores: pl.DataFrame, recipes: Sequence[str]) -> dict[str, dg.MarkdownMetadataValue]:
+    """Skill of the challengers over the naive forecasts, per commodity."""
     return {
-        f"skill on {commodity}": metadata.picture(png, f"{recipe}: skill on {commodity}")
+        f"skill of {recipe} on {commodity}": metadata.picture(
+            png, f"{recipe}: skill on {commodity}"
+        )
+        for recipe in recipes
         for commodity, png in skill_of(recipe, scores).items()
     }

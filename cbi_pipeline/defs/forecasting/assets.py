@@ -3,6 +3,7 @@
 import dagster as dg
 import polars as pl
 
+from cbi_pipeline.catalogue import CatalogueError
 from cbi_pipeline.defs import metadata
 from cbi_pipeline.defs.partitions import DAYS
 from cbi_pipeline.defs.registry.deviations import log_deviations
@@ -50,7 +51,7 @@ def refresh(
         decisions = store.table("registry.decision")
     try:
         recipes = current_lineup(pipeline).recipes
-    except RegistryError as error:
+    except (RegistryError, CatalogueError) as error:
         words = f"nothing was trained tonight: {failure(error)}"
         note_fault(pipeline, ALIASES, words)
         return dg.MaterializeResult(metadata={"trained": words})

@@ -65,25 +65,27 @@ def is_judged(evaluation: EvaluationRun, pipeline: Pipeline) -> bool:
 def rulings(
     evaluation: EvaluationRun, decisions: pl.DataFrame, forecasts: pl.DataFrame, pipeline: Pipeline
 ) -> pl.DataFrame:
-    """The founding decision where there is none, and the gate's on the challenger."""
+    """The founding decision where there is none, and the gate's on each challenger."""
     from cbi_pipeline.evaluation import decide, first, tried_before
 
-    now, recipe = pipeline.now(), evaluation.lineup.challenger.name
-    standing = decisions
+    now, standing = pipeline.now(), decisions
     if current_champion(decisions) is None:
         founder = evaluation.lineup.founder.name
         standing = first(founder, evaluation_id=evaluation.name, decided_at=now).frame(
             evaluation.data.as_of
         )
-    champion = current_champion(standing)
-    assert champion is not None
-    ruling = decide(
-        forecasts,
-        evaluation.data.targets,
-        recipe,
-        champion.recipe,
-        pipeline.catalogue,
-        decided_at=now,
-        tried=tried_before(standing, recipe, now),
-    )
-    return pl.concat([standing, following(standing, ruling.frame(evaluation.data.as_of))])
+    for challenger in evaluation.lineup.challengers:
+        champion = current_champion(standing)
+        assert champion is not None
+        ruling = decide(
+            forecasts,
+            evaluation.data.targets,
+            challenger.name,
+            champion.recipe,
+            pipeline.catalogue,
+            decided_at=now,
+            tried=tried_before(standing, challenger.name, now),
+        )
+        news = following(standing, ruling.frame(evaluation.data.as_of))
+        standing = pl.concat([standing, news])
+    return standing

@@ -1,0 +1,68 @@
+"""Recipes as files, one a recipe: what is a model's configuration is checked by who builds it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from cbi_pipeline.catalogue._document import CatalogueError, make, nearest, read_document
+
+PACKAGED_RECIPES = Path(__file__).parent / "recipes"
+#: The file names the recipe, and its groups name the feature set.
+_GIVEN = ("name", "feature_set")
+
+
+class RecipeFile(BaseModel):
+    """A recipe as it is written.
+
+    Attributes:
+        name: of the recipe, and of its file.
+        source: the file.
+        kind: what it is a recipe of.
+        groups: feature groups that it reads; None for every group that the catalogue reads.
+        fields: the fields of that kind, as tables.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    source: Path
+    kind: Literal["network"]
+    groups: tuple[str, ...] | None = Field(default=None, min_length=1)
+    fields: dict[str, Any]
+
+
+def find_recipes(catalogue_file: Path | None = None) -> dict[str, Path]:
+    """The files by name: those that ship, and those in ``recipes`` beside a user's catalogue.
+
+    Of two that bear one name the user's is meant.
+    """
+    folders = [PACKAGED_RECIPES]
+    if catalogue_file is not None:
+        folders.append(catalogue_file.parent / "recipes")
+    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.toml"))}
+
+
+def read_recipe(name: str, catalogue_file: Path | None = None) -> RecipeFile:
+    """One recipe of those there are.
+
+    Raises:
+        CatalogueError: there is none of that name, or its file is no TOML or has a wrong kind or
+            groups.
+    """
+    files = find_recipes(catalogue_file)
+    if name not in files:
+        raise CatalogueError(
+            f"no recipe {name!r}{nearest(name, files)}; there are: {', '.join(sorted(files))}"
+        )
+    source = files[name]
+    fields = read_document(source)
+    for given in _GIVEN:
+        if given in fields:
+            raise CatalogueError(
+                f"{source}: leave {given} out; the file names the recipe, its groups the features"
+            )
+    head = {part: fields.pop(part) for part in ("kind", "groups") if part in fields}
+    return make(RecipeFile, {"name": name, "source": source, "fields": fields} | head, str(source))

@@ -1,0 +1,91 @@
+"""Recipes of the catalogue: those that ship, and files beside a catalogue of one's own."""
+
+import pytest
+
+from cbi_pipeline.catalogue import PACKAGED, CatalogueError, find_recipes
+from cbi_pipeline.commands.doctor import examine
+from cbi_pipeline.operations.pipeline import Pipeline
+from cbi_pipeline.operations.recipes import load_challengers, load_recipe
+from cbi_pipeline.settings import Settings
+
+OWN = """
+kind = "network"
+groups = ["related_price", "own_price"]
+window = 8
+
+[training]
+max_epochs = 1
+"""
+
+
+@pytest.fixture
+def beside(tmp_path):
+    """A pipeline on the packaged catalogue, with some recipes beside it and other challengers."""
+
+    def made(recipes: dict[str, str], challengers: str = '["anchored_gru"]') -> Pipeline:
+        file = tmp_path / "catalogue.toml"
+        text = PACKAGED.read_text()
+        assert text.count('["anchored_gru"]') == 1
+        file.write_text(text.replace('["anchored_gru"]', challengers))
+        (tmp_path / "recipes").mkdir()
+        for name, recipe in recipes.items():
+            (tmp_path / "recipes" / f"{name}.toml").write_text(recipe)
+        return Pipeline(Settings(_env_file=None, home=tmp_path / "home", catalogue_file=file))
+
+    return made
+
+
+@pytest.mark.parametrize("name", find_recipes())
+def test_every_recipe_that_ships_is_one_on_all_groups_of_the_catalogue(name, tmp_path):
+    recipe = load_recipe(name, Pipeline(Settings(_env_file=None, home=tmp_path)))
+    assert (recipe.name, recipe.feature_set) == (name, "core-1")
+
+
+def test_a_recipe_beside_the_catalogue_reads_the_groups_that_it_names(beside):
+    pipeline = beside({"short": OWN}, '["anchored_gru", "short"]')
+    first, second = load_challengers(pipeline)
+    assert (first.name, first.feature_set) == ("anchored_gru", "core-1")
+    assert (second.name, second.feature_set) == ("short", "own_price+related_price")
+    assert (second.window, second.training.max_epochs) == (8, 1)
+
+
+def test_a_file_beside_the_catalogue_stands_for_the_one_that_ships(beside):
+    pipeline = beside({"anchored_gru": OWN})
+    assert load_recipe("anchored_gru", pipeline).window == 8
+    assert load_recipe("tiny", pipeline).window == 16
+
+
+@pytest.mark.parametrize(
+    ("recipe", "words"),
+    [
+        (OWN.replace("max_epochs", "epochs"), "short.toml: Recipe.training.epochs: this version"),
+        (OWN.replace("window = 8", "window = 0"), "short.toml: Recipe.window"),
+        (OWN + "rate = 1\n", "short.toml: Recipe.training.rate: this version has no such field"),
+    ],
+)
+def test_a_field_that_no_recipe_takes_is_named_with_its_file(beside, recipe, words):
+    pipeline = beside({"short": recipe}, '["short"]')
+    with pytest.raises(CatalogueError) as caught:
+        load_challengers(pipeline)
+    assert words in str(caught.value)
+    told = [one for one in examine(pipeline.settings) if one.subject == "catalogue"]
+    assert [(one.state, words in one.detail) for one in told] == [("fix", True)]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "challengers", "words"),
+    [
+        (OWN, '["shrot"]', "challengers: no recipe 'shrot'; nearest: short"),
+        (OWN, "[]", "[evaluation]: challengers: "),
+        (OWN, '["short", "short"]', "challengers: name each once: short, short"),
+        (OWN.replace("network", "forest"), '["short"]', "short.toml: kind: "),
+        (OWN.replace("own_price", "own_prise"), '["short"]', "nearest: own_price"),
+        (OWN.replace("groups = [", "groups = [["), '["short"]', "short.toml is not valid TOML"),
+        (f'name = "long"\n{OWN}', '["short"]', "short.toml: leave name out"),
+    ],
+)
+def test_a_wrong_recipe_is_refused_before_anything_runs(beside, recipe, challengers, words):
+    pipeline = beside({"short": recipe}, challengers)
+    with pytest.raises(CatalogueError) as caught:
+        pipeline.require_catalogue()
+    assert words in str(caught.value)

@@ -1,0 +1,52 @@
+"""A recipe that names its groups: its model has their columns alone, and stays as others change."""
+
+from dataclasses import replace
+
+import pytest
+
+from cbi_pipeline.catalogue import PACKAGED, find_recipes
+from cbi_pipeline.registry import Registry
+from cbi_pipeline.warehouse import Warehouse
+from tests.system.homes import Home, copied
+
+pytestmark = pytest.mark.slow
+
+OTHER_SERIES = ('use = "EIA.MER.PMTCBUS"', 'use = "EIA.MER.PAPRBUS"')
+
+
+@pytest.fixture(scope="module")
+def nights(one_night, tmp_path_factory):
+    """Versions after a night with the challenger on its own price alone, and after another one.
+
+    Before the second the catalogue gives a group that it does not read another series.
+    """
+    folder = tmp_path_factory.mktemp("narrow")
+    (folder / "recipes").mkdir()
+    shipped = find_recipes()["tiny"].read_text()
+    (folder / "recipes" / "tiny.toml").write_text(f'groups = ["own_price"]\n{shipped}')
+    catalogue = folder / "catalogue.toml"
+    home = replace(
+        Home(copied(one_night, folder / ".cbi")), variables={"CBI_CATALOGUE_FILE": str(catalogue)}
+    )
+    found = []
+    for text in (PACKAGED.read_text(), PACKAGED.read_text().replace(*OTHER_SERIES)):
+        catalogue.write_text(text)
+        home.run()
+        with Warehouse(home.settings.warehouse_dir).read() as store:
+            found.append(store.table("registry.version").sort("version"))
+    return home, *found
+
+
+def test_its_version_reads_the_columns_of_its_groups_and_no_others(nights):
+    home, first, _ = nights
+    number = first.filter(recipe="tiny")["version"][-1]
+    settings = home.settings
+    registry = Registry(settings.mlflow_uri, settings.mlflow_dir / "artifacts")
+    spec = registry.load(number).spec
+    assert (spec.feature_set, spec.groups) == ("own_price", ("own",))
+
+
+def test_a_version_stays_when_a_group_changes_that_it_does_not_read(nights):
+    _, first, second = nights
+    made = second.filter(~second["version"].is_in(first["version"]))
+    assert made["recipe"].to_list() == ["anchored_untrained"]
