@@ -74,6 +74,18 @@ def test_the_definitions_folder_holds_dagster_and_nothing_else(path):
         assert {"dagster", "dagster_shared"} & imported(tree)
 
 
+def test_the_body_of_an_asset_has_ten_lines_at_most():
+    bodies = {}
+    for path in SOURCES:
+        for function in functions(ast.parse(path.read_text())):
+            marks = {ast.unparse(mark).partition("(")[0] for mark in function.decorator_list}
+            if marks & {"dg.asset", "dg.multi_asset"}:
+                first = function.body[1 if ast.get_docstring(function) else 0]
+                bodies[function.name] = (function.end_lineno or 0) - first.lineno + 1
+    assert len(bodies) >= 10
+    assert {name: lines for name, lines in bodies.items() if lines > 10} == {}
+
+
 def secrets(paths: list[Path]) -> list[str]:
     found = []
     for path in paths:

@@ -32,6 +32,11 @@ def definition(table: str) -> dict[str, dg.TableSchema | str]:
     return {"dagster/column_schema": column_schema(table), "dagster/table_name": table}
 
 
+def rows(count: int) -> dict[str, int]:
+    """How many rows the table has now, where Dagster looks for it."""
+    return {"dagster/row_count": count}
+
+
 def column_schema(table: str) -> dg.TableSchema:
     """Columns of a table with type, description, unit and constraints, as its contract has them."""
     known = contract(table)

@@ -32,6 +32,42 @@ class DailyIssue:
     statuses: tuple[Status, ...] = ()
 
 
+@dataclass(frozen=True)
+class Issued:
+    """What a day added to the ledger of forecasts.
+
+    Attributes:
+        issue: what the day says.
+        added: rows that were not there.
+        sequence: rows of the chain now.
+        row_hash: hash of the newest.
+    """
+
+    issue: DailyIssue
+    added: int
+    sequence: int
+    row_hash: str
+
+
+def issue_day(pipeline: Pipeline, day: str) -> Issued:
+    """Say what day ``day`` (ISO) says, append it to the ledger of forecasts, and publish.
+
+    The newest day speaks by the champion; a past one is replayed by the models of its time.
+    """
+    from cbi_pipeline.issued import IssuedLedger, note_faults
+
+    newest = pipeline.is_newest(day)
+    issue = issue_live(pipeline, day) if newest else issue_replay(pipeline, day)
+    with pipeline.warehouse.write() as store:
+        ledger = IssuedLedger(store, pipeline.settings.issued_dir)
+        added = ledger.append(issue.rows, issue.abstentions)
+        head = ledger.head()
+    pipeline.warehouse.publish()
+    if newest:
+        note_faults(issue.statuses, pipeline.settings, pipeline.now())
+    return Issued(issue, added, head.sequence, head.row_hash)
+
+
 def issue_live(pipeline: Pipeline, day: str) -> DailyIssue:
     """The live forecast of the newest day, after every replay that is not issued yet.
 

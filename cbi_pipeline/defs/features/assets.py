@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import polars as pl
 
-from cbi_pipeline.catalogue import Commodity
 from cbi_pipeline.defs import metadata
 from cbi_pipeline.defs.records import after_records
 from cbi_pipeline.operations import unbrought_inputs
-from cbi_pipeline.operations.build_features import build, store_rows
-from cbi_pipeline.operations.faults import make_each
+from cbi_pipeline.operations.add_targets import add_targets
+from cbi_pipeline.operations.build_features import Built, build, store_rows
 from cbi_pipeline.operations.pipeline import Pipeline
-from cbi_pipeline.operations.training_data import load_origins
 
 if TYPE_CHECKING:
     from cbi_pipeline.features import FeatureSet
@@ -38,19 +36,23 @@ def row(pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeResult[None]:
     """One row per commodity and session as known at its decision instant, built once."""
     built = build(pipeline)
     store_rows(pipeline, built)
-    groups = built.rows.groups.items()
-    return dg.MaterializeResult(
-        metadata={
-            "rows": len(built.every),
-            "new rows": len(built.rows.origins),
-            "new rows by group": {group.name: len(frame) for group, frame in groups},
-            "what changed": metadata.table(changes(built.generations.changes)),
-            "inputs that no source brings": metadata.table(unbrought(pipeline)),
-            "ready": int(built.every["ready"].sum()),
-            "newest": metadata.table(newest(built.every)),
-            **pictures(built.every, built.feature_set, pipeline),
-        }
-    )
+    pictured = pictures(built.every, built.feature_set, pipeline)
+    return dg.MaterializeResult(metadata={**described(built, pipeline), **pictured})
+
+
+def described(built: Built, pipeline: Pipeline) -> dict[str, dg.RawMetadataValue]:
+    """How many rows there are, what changed, and what is read that no source brings."""
+    absent = unbrought(pipeline)
+    return {
+        **metadata.rows(len(built.every)),
+        "new rows": len(built.rows.origins),
+        "new rows by group": {group.name: len(own) for group, own in built.rows.groups.items()},
+        "what changed": metadata.table(changes(built.generations.changes)),
+        "series that no source brings": len(absent),
+        "inputs that no source brings": metadata.table(absent),
+        "ready": int(built.every["ready"].sum()),
+        "newest": metadata.table(newest(built.every)),
+    }
 
 
 def unbrought(pipeline: Pipeline) -> pl.DataFrame:
@@ -79,24 +81,12 @@ def changes(notes: pl.DataFrame) -> pl.DataFrame:
 )
 def target(pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeResult[None]:
     """Log returns from each row's session to the sessions ahead, once their prices are public."""
-    from cbi_pipeline.features import build_targets
-
-    with pipeline.warehouse.read() as store:
-        prices = store.table("market.session")
-        rows = load_origins(store, pipeline)
-        existing = store.table("features.target")
-
-    def make(commodity: Commodity) -> pl.DataFrame:
-        alone = pipeline.catalogue.model_copy(update={"commodities": (commodity,)})
-        return build_targets(prices, rows, alone, pipeline.newest_as_of(), existing)
-
-    fresh = pl.concat([existing.clear(), *make_each(pipeline, "targets", make).values()])
-    pipeline.add({"features.target": fresh})
-    counts = pl.concat([existing, fresh]).group_by("commodity", "horizon").len("targets")
+    made = add_targets(pipeline)
+    counts = made.every.group_by("commodity", "horizon").len("targets")
     return dg.MaterializeResult(
         metadata={
-            "rows": len(existing) + len(fresh),
-            "new rows": len(fresh),
+            **metadata.rows(len(made.every)),
+            "new rows": made.added,
             "by horizon": metadata.table(counts.sort("commodity", "horizon")),
         }
     )

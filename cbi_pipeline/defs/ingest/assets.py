@@ -66,11 +66,15 @@ def archive_records(pipeline: dg.ResourceParam[Pipeline]) -> Iterator[Event]:
     """Land the archive, screen its rows, and commit what is new in one transaction."""
     if pipeline.settings.profile == "live":
         # Its records end years ago: what came since would look withdrawn.
-        yield from unasked(
-            LANDING, RAW, [ROW_RULES, *TABLE_RULES], "CBI_PROFILE=live asks the services"
-        )
+        why = "CBI_PROFILE=live asks the services"
+        yield from unasked(LANDING, RAW, [ROW_RULES, *TABLE_RULES], why)
         return
     _refuse_a_live_home(pipeline)
+    yield from ingested(pipeline)
+
+
+def ingested(pipeline: Pipeline) -> Iterator[Event]:
+    """What each step of the ingestion came to, told as soon as it is done."""
     pipeline.warehouse.check()
     folder = pipeline.settings.archive_dir
     source, seen_at = archive.source(folder), pipeline.now()

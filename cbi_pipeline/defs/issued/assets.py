@@ -9,8 +9,9 @@ from cbi_pipeline.defs import metadata
 from cbi_pipeline.defs.evaluation import bands
 from cbi_pipeline.defs.partitions import DAYS
 from cbi_pipeline.defs.registry.deviations import log_deviations
-from cbi_pipeline.operations.issue import DailyIssue, issue_live, issue_replay
+from cbi_pipeline.operations.issue import DailyIssue, Issued, issue_day
 from cbi_pipeline.operations.pipeline import Pipeline
+from cbi_pipeline.operations.score_issued import score_issued
 
 FORECAST = dg.AssetKey(["issued", "forecast"])
 SCORE = dg.AssetKey(["issued", "score"])
@@ -29,29 +30,25 @@ def forecast(
     context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipeline]
 ) -> dg.MaterializeResult[None]:
     """The day's forecast by the champion; past days are replayed by the models of their time."""
-    from cbi_pipeline.issued import IssuedLedger, note_faults
-
     day = context.partition_key
-    newest = pipeline.is_newest(day)
-    undone = log_deviations(context, pipeline) if newest else {}
-    issue = issue_live(pipeline, day) if newest else issue_replay(pipeline, day)
-    with pipeline.warehouse.write() as store:
-        ledger = IssuedLedger(store, pipeline.settings.issued_dir)
-        added = ledger.append(issue.rows, issue.abstentions)
-        head = ledger.head()
-    pipeline.warehouse.publish()
-    if newest:
-        note_faults(issue.statuses, pipeline.settings, pipeline.now())
-    return dg.MaterializeResult(
-        metadata={
-            "rows issued": added,
-            "no forecast": metadata.table(issue.abstentions.select("commodity", "kind", "reason")),
-            "chain": f"{head.sequence} rows, newest {head.row_hash[:16]}",
-            **undone,
-            **warn_of_founding(context, issue),
-            **(shown(issue) if newest else {}),
-        }
-    )
+    undone = log_deviations(context, pipeline) if pipeline.is_newest(day) else {}
+    issued = issue_day(pipeline, day)
+    founding = warn_of_founding(context, issued.issue)
+    return dg.MaterializeResult(metadata={**described(issued), **undone, **founding})
+
+
+def described(issued: Issued) -> dict[str, dg.RawMetadataValue]:
+    """What was issued, on whom nothing was said, and where the chain stands."""
+    silent = issued.issue.abstentions.select("commodity", "kind", "reason")
+    live = issued.issue.rows.filter(pl.col("track") == "live")
+    return {
+        **metadata.rows(issued.sequence),
+        "rows issued": issued.added,
+        "commodities without forecast": len(silent),
+        "no forecast": metadata.table(silent),
+        "chain": f"{issued.sequence} rows, newest {issued.row_hash[:16]}",
+        **({} if live.is_empty() else {"forecast": metadata.table(fan(live))}),
+    }
 
 
 def warn_of_founding(
@@ -64,11 +61,6 @@ def warn_of_founding(
     for line in words:
         context.log.warning(line)
     return {"founding model": dg.MetadataValue.text("; ".join(words))} if words else {}
-
-
-def shown(issue: DailyIssue) -> dict[str, dg.MarkdownMetadataValue]:
-    """The newest forecast as a table."""
-    return {"forecast": metadata.table(fan(issue.rows.filter(pl.col("track") == "live")))}
 
 
 def fan(rows: pl.DataFrame) -> pl.DataFrame:
@@ -99,25 +91,13 @@ def score(
     pipeline: dg.ResourceParam[Pipeline],
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """How every issued forecast turned out, by the first and the latest price of its target."""
-    from cbi_pipeline.issued import counted, uncounted
-    from cbi_pipeline.issued import score as scored
-
-    as_of = pipeline.newest_as_of()
-    with pipeline.warehouse.read() as store:
-        said = store.table("issued.forecast")
-        outcomes = scored(said, store.table("market.session"), as_of)
-        void = uncounted(store.table("issued.score"), said)
-        targets = store.table("features.target", "available_at <= ?", [as_of])
-    with pipeline.warehouse.write() as store, store.transaction():
-        store.remove("issued.score", void)
-        changed = store.replace("issued.score", outcomes)
-    pipeline.warehouse.publish()
-    yield held(counted(said).filter(pl.col("track") == "live"), targets, pipeline)
+    scored = score_issued(pipeline)
+    yield held(scored.live, scored.targets, pipeline)
     yield dg.MaterializeResult(
         metadata={
-            "rows": len(outcomes),
-            "new or changed": changed,
-            "how it went": metadata.table(summary(outcomes)),
+            **metadata.rows(len(scored.outcomes)),
+            "new or changed": scored.changed,
+            "how it went": metadata.table(summary(scored.outcomes)),
         },
     )
 

@@ -7,15 +7,14 @@ from collections.abc import Collection, Iterator, Mapping
 import dagster as dg
 import polars as pl
 
-from cbi_pipeline.catalogue import CatalogueError, Commodity
+from cbi_pipeline.catalogue import Commodity
 from cbi_pipeline.defs import metadata
 from cbi_pipeline.defs.checks import BY_FAULT_LOG
 from cbi_pipeline.defs.records import after_records
-from cbi_pipeline.operations.faults import make_each
+from cbi_pipeline.operations.build_market import SessionsBuilt, build_market
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.operations.store_sessions import store_sessions
 from cbi_pipeline.warehouse import NothingPublished
-from data_contracts.market import SESSION
 from data_contracts.table_rules import RuleOutcome
 
 KEY = dg.AssetKey(["market", "session"])
@@ -49,14 +48,24 @@ def session(
     pipeline: dg.ResourceParam[Pipeline],
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Every version of each commodity's sessions, with the instant it became public."""
-    from cbi_pipeline.market import build_sessions
+    built = built_or_failed(pipeline)
+    yield coverage(built.outcomes)
+    yield fresh(built.prices, built.sound, pipeline)
+    stored = store_sessions(pipeline, built.prices)
+    counts = {**metadata.rows(len(built.prices)), "new rows": stored.added}
+    pictured = pictures(built.prices, pipeline)
+    renewed = {"built anew": dict(stored.renewed)}
+    yield dg.MaterializeResult(metadata={**counts, **renewed, **pictured})
 
-    commodities = pipeline.catalogue.commodities
-    series = [commodity.price_series for commodity in commodities]
+
+def built_or_failed(pipeline: Pipeline) -> SessionsBuilt:
+    """The sessions.
+
+    Raises:
+        dagster.Failure: no source has brought anything yet.
+    """
     try:
-        with pipeline.warehouse.read() as store:
-            observations = store.table("raw.observation", "series_id = ANY(?)", [series])
-            told = store.query("SELECT DISTINCT commodity, held_instrument FROM market.session")
+        return build_market(pipeline)
     except NothingPublished as error:
         # "Run it first" would be said to who is running it.
         raise dg.Failure(
@@ -64,61 +73,6 @@ def session(
             "told beside this, and by `cbi feeds check`",
             allow_retries=False,
         ) from error
-    before = dict(told.iter_rows())
-
-    def make(commodity: Commodity) -> pl.DataFrame:
-        require_same_series(commodity, before.get(commodity.id))
-        return build_sessions(observations, commodity)
-
-    made = make_each(pipeline, "prices", make)
-    prices = pl.concat([SESSION.empty(), *made.values()])
-    outcomes = covered(prices, made, pipeline)
-    sound = [name for name, outcome in outcomes.items() if outcome.passed]
-    yield coverage(outcomes)
-    prices = prices.filter(pl.col("commodity").is_in(sound))
-    yield fresh(prices, sound, pipeline)
-    stored = store_sessions(pipeline, prices)
-    yield dg.MaterializeResult(
-        metadata={
-            "rows": len(prices),
-            "new rows": stored.added,
-            "built anew": dict(stored.renewed),
-            **pictures(prices, pipeline),
-        }
-    )
-
-
-def require_same_series(commodity: Commodity, before: str | None) -> None:
-    """One name keeps one series: its forecasts are on the record, and are scored by its prices.
-
-    Args:
-        commodity: as in the catalogue.
-        before: the series that its stored prices came from; None where there are none.
-
-    Raises:
-        CatalogueError: the catalogue gives it another one.
-    """
-    if before not in (None, commodity.price_series):
-        raise CatalogueError(
-            f"it has been forecast from {before} here and the catalogue now says "
-            f"{commodity.price_series}: give the commodity that follows {commodity.price_series} "
-            "an id of its own, or use another CBI_HOME"
-        )
-
-
-def covered(
-    prices: pl.DataFrame, names: Collection[str], pipeline: Pipeline
-) -> dict[str, RuleOutcome]:
-    """The coverage rule on the years that are read of some commodities' records as known now."""
-    from cbi_pipeline.market import coverage_rule, latest_prices, years_read
-
-    known = latest_prices(prices, pipeline.newest_as_of())
-    years = years_read(pipeline.catalogue.evaluation)
-    return {
-        commodity.id: coverage_rule(known, commodity, years)
-        for commodity in pipeline.catalogue.commodities
-        if commodity.id in names
-    }
 
 
 def coverage(outcomes: Mapping[str, RuleOutcome]) -> dg.AssetCheckResult:

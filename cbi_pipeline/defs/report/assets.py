@@ -1,13 +1,14 @@
 """The morning report."""
 
 from datetime import datetime
+from pathlib import Path
 
 import dagster as dg
 
 from cbi_pipeline.defs.partitions import DAYS
-from cbi_pipeline.feeds.archive import read_record
 from cbi_pipeline.operations.change_detection import note_night
 from cbi_pipeline.operations.pipeline import Pipeline, desk_day
+from cbi_pipeline.operations.write_report import write_report
 
 
 @dg.asset(
@@ -21,8 +22,7 @@ def morning(
     context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipeline]
 ) -> dg.MaterializeResult[None]:
     """The page that buyers read: forecasts, how they did, the gate, the data behind them."""
-    from cbi_pipeline.report import gather
-    from cbi_pipeline.report.page import dated, write
+    from cbi_pipeline.report.page import dated
 
     settings, day = pipeline.settings, context.partition_key
     as_of = said_on(day, pipeline)
@@ -30,23 +30,17 @@ def morning(
         return dg.MaterializeResult(metadata={"written": "no: replayed days have no report"})
     if not pipeline.is_newest(day) and dated(settings.reports_dir, as_of).exists():
         return dg.MaterializeResult(metadata={"written": "no: the page of a past day stands"})
-    with pipeline.warehouse.read() as store:
-        page = gather(
-            store,
-            pipeline.catalogue,
-            settings,
-            as_of=as_of,
-            modified=read_record(settings.archive_dir).modified,
-        )
-    path = write(page, settings.reports_dir, newest=as_of == pipeline.spoken_as_of())
-    return dg.MaterializeResult(
-        metadata={
-            "report": dg.MetadataValue.path(path),
-            "open": dg.MetadataValue.url(path.as_uri()),
-            "bytes": path.stat().st_size,
-            "rests on the newest data": note_night(pipeline, as_of),
-        }
-    )
+    return dg.MaterializeResult(metadata=described(write_report(pipeline, as_of), as_of, pipeline))
+
+
+def described(path: Path, as_of: datetime, pipeline: Pipeline) -> dict[str, dg.RawMetadataValue]:
+    """Where the page is, and whether the night is whole."""
+    return {
+        "report": dg.MetadataValue.path(path),
+        "open": dg.MetadataValue.url(path.as_uri()),
+        "bytes": path.stat().st_size,
+        "rests on the newest data": note_night(pipeline, as_of),
+    }
 
 
 def said_on(day: str, pipeline: Pipeline) -> datetime | None:

@@ -1,0 +1,30 @@
+"""Writing the morning report."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from cbi_pipeline.feeds.archive import read_record
+from cbi_pipeline.operations.pipeline import Pipeline
+
+
+def write_report(pipeline: Pipeline, as_of: datetime) -> Path:
+    """Write the page of what was said as of an instant; it is the latest where no later one spoke.
+
+    Returns:
+        The file.
+    """
+    from cbi_pipeline.report import gather
+    from cbi_pipeline.report.page import write
+
+    settings = pipeline.settings
+    with pipeline.warehouse.read() as store:
+        page = gather(
+            store,
+            pipeline.catalogue,
+            settings,
+            as_of=as_of,
+            modified=read_record(settings.archive_dir).modified,
+        )
+    return write(page, settings.reports_dir, newest=as_of == pipeline.spoken_as_of())
