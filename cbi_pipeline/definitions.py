@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import dagster as dg
+from dagster_shared.record import replace
 
 
 @dg.definitions
@@ -12,4 +13,9 @@ def defs() -> dg.Definitions:
     Raises:
         SettingsError: a setting cannot be used.
     """
-    return dg.load_from_defs_folder(path_within_project=Path(__file__).parent / "defs")
+    from cbi_pipeline.defs.stewardship import steward
+
+    loaded = dg.load_from_defs_folder(path_within_project=Path(__file__).parent / "defs")
+    describe = steward()
+    assets = (one for one in loaded.assets or () if isinstance(one, dg.AssetsDefinition))
+    return replace(loaded, assets=[one.map_asset_specs(describe) for one in assets])

@@ -5,12 +5,16 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import dagster as dg
 import polars as pl
 
 from cbi_pipeline.printable import printable
 from data_contracts import contract
+
+#: What a materialisation says, by name: numbers, text, and values of Dagster's own.
+Entries: TypeAlias = dict[str, Any]
 
 # An underscore inside a word means nothing, and names are full of them.
 _MARKDOWN = re.compile(r"([\\`*\[\]<>|&~])")

@@ -53,7 +53,7 @@ def walk_forward(
     yield dg.MaterializeResult(metadata=described(found))
 
 
-def described(found: EvidenceFound) -> dict[str, dg.RawMetadataValue]:
+def described(found: EvidenceFound) -> metadata.Entries:
     """What there is, in numbers, tables and pictures."""
     evaluation = found.evaluation
     if evaluation is None:

@@ -40,7 +40,7 @@ def row(pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeResult[None]:
     return dg.MaterializeResult(metadata={**described(built, pipeline), **pictured})
 
 
-def described(built: Built, pipeline: Pipeline) -> dict[str, dg.RawMetadataValue]:
+def described(built: Built, pipeline: Pipeline) -> metadata.Entries:
     """How many rows there are, what changed, and what is read that no source brings."""
     absent = unbrought(pipeline)
     return {

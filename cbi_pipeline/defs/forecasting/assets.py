@@ -38,7 +38,7 @@ def refresh(
     return dg.MaterializeResult(metadata={**described(made), **undone})
 
 
-def described(made: Refreshed) -> dict[str, dg.RawMetadataValue]:
+def described(made: Refreshed) -> metadata.Entries:
     """Tonight's versions, what was decided on them, and how they learned."""
     rows = [version.row() for version in made.versions]
     listing = pl.DataFrame(rows, schema=VERSION.dtypes).drop("run_id", "as_of")

@@ -37,7 +37,7 @@ def forecast(
     return dg.MaterializeResult(metadata={**described(issued), **undone, **founding})
 
 
-def described(issued: Issued) -> dict[str, dg.RawMetadataValue]:
+def described(issued: Issued) -> metadata.Entries:
     """What was issued, on whom nothing was said, and where the chain stands."""
     silent = issued.issue.abstentions.select("commodity", "kind", "reason")
     live = issued.issue.rows.filter(pl.col("track") == "live")

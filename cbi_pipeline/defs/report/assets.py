@@ -5,6 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from cbi_pipeline.defs import metadata
 from cbi_pipeline.defs.partitions import DAYS
 from cbi_pipeline.operations.change_detection import note_night
 from cbi_pipeline.operations.pipeline import Pipeline, desk_day
@@ -33,7 +34,7 @@ def morning(
     return dg.MaterializeResult(metadata=described(write_report(pipeline, as_of), as_of, pipeline))
 
 
-def described(path: Path, as_of: datetime, pipeline: Pipeline) -> dict[str, dg.RawMetadataValue]:
+def described(path: Path, as_of: datetime, pipeline: Pipeline) -> metadata.Entries:
     """Where the page is, and whether the night is whole."""
     return {
         "report": dg.MetadataValue.path(path),
