@@ -66,6 +66,9 @@ for numbers; True and False are no numbers; NaN and infinities are never taken.
         training=TrainingConfig(schedule=ScheduleConfig(shape="one_cycle")),
     )
 
+The recipes of the pipeline are files with the same fields as tables: [catalogue.md](catalogue.md)
+says where they lie and who reads them.
+
 ## Names that last
 
 A recipe's identity is the sha256 of its kinds and of what differs from their defaults. An option

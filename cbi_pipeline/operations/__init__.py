@@ -2,17 +2,24 @@
 
 pipeline            where settings, catalogue and the parts of a home meet
 check_catalogue     every name of the catalogue looked up
+recipes             its recipes, built on the groups that they read
 describe_readers    what each series of a feed is asked for
 feed_entries        the feeds that assets, jobs and alerts are made for
+build_market        the sessions of each commodity
+store_sessions      those that are stored, and what stands aside for them
 build_features      rows that a night lacks
+add_targets         returns that became public
 training_data       what was known at an instant: rows, targets, panel
 lineup, evaluate    whom a walk-forward compares, and under which name
+gather_evidence     the walk-forward, where this week's does not answer already
 figures             pictures of its evidence
-train               recipes fitted on everything known, registered
-compare_versions    tonight's version against the one in use, on rows that both read
-promote             whether tonight's version takes over from the one in use
+decide              the gate on each challenger
+refresh_models      tonight's version of each recipe, and which of them is used
+train, promote      how one is made, and whether it takes over from the one in use
 champion_forecast   what the champion says of the newest origins
 issue               what a day says: the live forecast, and replays
+score_issued        how issued forecasts turned out
+write_report        the morning report
 aliases             champion and challenger stay what the decisions say
 change_detection    whether anything has changed since the last whole night
 faults, progress    what failed, and how far work is
