@@ -76,7 +76,7 @@ def numbers(scores: pl.DataFrame, recipe: str) -> dict[str, float]:
     own = scores.filter(
         pl.col("recipe") == recipe, pl.col("commodity") == "*", pl.col("horizon") == "*"
     )
-    shown = own.filter(pl.col("metric").is_in(HEADLINES)).drop_nulls("value")
+    shown = own.filter(pl.col("metric").is_in(HEADLINES), pl.col("value").is_finite())
     return {str(row["metric"]): float(row["value"]) for row in shown.iter_rows(named=True)}
 
 
