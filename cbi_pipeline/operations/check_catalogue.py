@@ -22,8 +22,8 @@ from cbi_pipeline.catalogue import (
     read_recipe,
 )
 from cbi_pipeline.features import find_groups, series_read
-from cbi_pipeline.feeds import archive, csv_import
-from cbi_pipeline.ingest import live_feeds, why_not_asked
+from cbi_pipeline.feeds import Source, archive, csv_import
+from cbi_pipeline.ingest import file_sources, live_feeds, why_not_asked
 from cbi_pipeline.ledger import bind_warehouse
 from cbi_pipeline.market import calendar_names
 from cbi_pipeline.settings import Profile, Settings
@@ -69,13 +69,18 @@ def awaited_files(catalogue: Catalogue, settings: Settings) -> dict[str, str]:
     Raises:
         FeedError, WarehouseError: as for :func:`check_catalogue`.
     """
-    units = _units(catalogue, settings)
+    units, filed = _units(catalogue, settings), _filed(settings)
     return {
-        one.id: f"needs a file: `cbi feeds import csv FILE --series {one.price_series} "
-        f"--unit {one.unit} --source ...`"
+        one.id: f"needs a file: `cbi feeds import {_given(one, filed)}`"
         for one in catalogue.commodities
         if one.price_series not in units
     }
+
+
+def _given(one: Commodity, filed: Mapping[str, tuple[str, str]]) -> str:
+    if one.price_series in filed:
+        return f"{filed[one.price_series][0]} FILE"
+    return f"csv FILE --series {one.price_series} --unit {one.unit} --source ..."
 
 
 def awaited_keys(catalogue: Catalogue, settings: Settings) -> dict[str, str]:
@@ -128,8 +133,9 @@ def _faults(one: Commodity, units: Mapping[str, str], settings: Settings) -> Ite
             f"calendar = {one.calendar!r}: no such calendar; "
             f"there are: {', '.join(calendar_names())}"
         )
-    if one.price_series in units:
-        unit = units[one.price_series]
+    bound = {**{name: unit for name, (_, unit) in _filed(settings).items()}, **units}
+    if one.price_series in bound:
+        unit = bound[one.price_series]
         if one.unit != unit:
             yield f"unit = {one.unit!r}, but {one.price_series} is in {unit}"
     elif _is_own(one.price_series, settings):
@@ -178,11 +184,24 @@ def _brought(settings: Settings, profile: Profile) -> dict[str, str]:
     return {one.id: one.unit for one in archive.series_of(settings.archive_dir)}
 
 
+def _filed(settings: Settings) -> dict[str, tuple[str, str]]:
+    """Source and unit of every series that files of the catalogue's sources have."""
+    return {
+        one.id: (name, one.unit)
+        for name, source in file_sources(settings).items()
+        for one in source.series
+    }
+
+
 def _imported(settings: Settings) -> dict[str, str]:
     """Unit of every series that was imported into this home."""
     try:
         with bind_warehouse(settings).read() as store:
-            own = store.table("ref.series", "family = ?", [OWN_HISTORY.name])
+            own = store.table(
+                "ref.series",
+                "family = ? OR series_id = ANY(?)",
+                [OWN_HISTORY.name, list(_filed(settings))],
+            )
     except NothingPublished:
         return {}
     return dict(own.select("series_id", "unit").iter_rows())
@@ -242,9 +261,14 @@ def _feed_faults(settings: Settings) -> Iterator[str]:
                 f"{_file(settings)}, [feed.{name}]: keep: {kept} is no series or report of it"
                 f"{nearest(kept, names)}"
             )
-        families = {one.family for one in feed.series} - FAMILIES.keys()
-        for family in sorted(families):
-            yield (
-                f"{_file(settings)}, [feed.{name}]: no contract describes the family {family!r} "
-                f"of its series{nearest(family, FAMILIES)}; list it in data_contracts/families.py"
-            )
+        yield from _family_faults(feed, f"{_file(settings)}, [feed.{name}]")
+    for name, source in file_sources(settings).items():
+        yield from _family_faults(source, f"{_file(settings)}, [file.{name}]")
+
+
+def _family_faults(source: Source, where: str) -> Iterator[str]:
+    for family in sorted({one.family for one in source.series} - FAMILIES.keys()):
+        yield (
+            f"{where}: no contract describes the family {family!r} of its series"
+            f"{nearest(family, FAMILIES)}; list it in data_contracts/families.py"
+        )

@@ -3,9 +3,10 @@
 import pytest
 
 from cbi_pipeline.catalogue import PACKAGED, CatalogueError, load_catalogue
-from cbi_pipeline.ingest import import_csv
+from cbi_pipeline.ingest import import_csv, import_file
 from cbi_pipeline.operations import awaited_files, check_catalogue, unbrought_inputs
 from cbi_pipeline.settings import Settings
+from tests.feed_servers.world import COMMODITY
 
 
 @pytest.fixture
@@ -145,6 +146,38 @@ def test_an_own_series_can_wait_only_in_a_unit_that_can_be_imported(check):
 def test_a_feeds_module_that_cannot_be_used_is_named_with_its_entry(check, module):
     said = refused(check, ('module = "cbi_pipeline.feeds.eia"', f'module = "{module}"'))
     assert f"[feed.eia]: module = {module!r} cannot be used" in said
+
+
+def with_files(series: str, unit: str) -> tuple[str, str]:
+    """An edit that adds a source of files, and a commodity priced by it."""
+    entry = '[file.tide]\nmodule = "tests.ingest.tide_files"\nbrings = "Tide tables"\n'
+    commodity = COMMODITY.format(name="tide", unit=unit, series=series)
+    commodity = commodity.replace("5 }", '5, "1m" = 21, "1q" = 63 }')
+    return "[evaluation]", f"{entry}{commodity}\n[evaluation]"
+
+
+def test_a_series_of_a_file_source_waits_for_its_file(check):
+    waiting = check(with_files("TIDE.Hoch", "index"), profile="live")
+    assert waiting == {"tide": "needs a file: `cbi feeds import tide FILE`"}
+
+
+def test_a_series_of_a_file_source_has_the_unit_of_its_table(check):
+    said = refused(check, with_files("TIDE.Hoch", "USD/t"), profile="live")
+    assert "tide: unit = 'USD/t', but TIDE.Hoch is in index" in said
+
+
+def test_a_series_of_a_file_source_that_was_imported_waits_no_more(check, tmp_path):
+    check(with_files("TIDE.Hoch", "index"), profile="live")
+    file = tmp_path / "table.csv"
+    file.write_text("Tag;Hoch;Tief\n01.02.2020;4,5;1,25\n02.02.2020;4,25;1,5\n")
+    settings = Settings(
+        _env_file=None,
+        home=tmp_path / "home",
+        profile="live",
+        catalogue_file=tmp_path / "catalogue.toml",
+    )
+    import_file(settings, file, kind="tide")
+    assert check(with_files("TIDE.Hoch", "index"), profile="live") == {}
 
 
 def test_every_input_that_no_source_brings_is_named_with_the_columns_it_leaves_absent(tmp_path):
