@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from cbi_pipeline.settings import load_settings
 from cbi_pipeline.warehouse import Warehouse
 from tests.feed_servers.cftc_server import CftcServer, report_row
 from tests.feed_servers.eia_server import EiaServer
-from tests.feed_servers.night import FOREVER, HASTY
+from tests.feed_servers.night import FOREVER, HASTY, unhurried
 from tests.feed_servers.sentinel import PATHS, SENTINEL, EchoingServer, search
 
 defs = definitions.defs()
@@ -68,7 +68,9 @@ def hurried(monkeypatch):
     """One series each, no pace, little patience."""
 
     def feeds(settings):
-        report = [one for one in cftc.SERIES if one.group == "legacy" and one.code == "067651"]
+        report = [
+            one for one in cftc.SERIES if one.group == "disaggregated" and one.code == "067651"
+        ]
         found = (
             eia.source(
                 settings.feed_urls.get("eia", eia.BASE),
@@ -76,7 +78,7 @@ def hurried(monkeypatch):
             ),
             cftc.source(settings.feed_urls.get("cftc", cftc.BASE), report),
         )
-        return {feed.name: replace(feed, per_second=10_000) for feed in found}
+        return {feed.name: unhurried(feed) for feed in found}
 
     monkeypatch.setattr(_sources, "live_feeds", feeds)
     monkeypatch.setattr(_client, "Patience", lambda: HASTY)
@@ -97,8 +99,8 @@ def publish_cftc(server: CftcServer, first: int, last: int) -> None:
     for back in range(first, last, -1):
         day = days_back(back)
         if day.weekday() == 1:
-            row = json.dumps(report_row("legacy", 100_000 + back))
-            server.publisher.publish(day, ("legacy", "067651"), day.date(), row)
+            row = json.dumps(report_row("disaggregated", 100_000 + back))
+            server.publisher.publish(day, ("disaggregated", "067651"), day.date(), row)
 
 
 def job(name: str, instance: dg.DagsterInstance) -> dict[str, dg.AssetCheckEvaluation]:
