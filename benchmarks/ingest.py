@@ -150,7 +150,8 @@ def main() -> None:
         outcome["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(json.dumps(outcome))
         return
-    folder = Path(tempfile.gettempdir()) / f"bench-pages-{arguments.rows}"
+    # Pages of another shape may lie there from an earlier version.
+    folder = Path(tempfile.gettempdir()) / f"bench-pages-{arguments.rows}-of-{SERIES}-series"
     write_pages(folder, arguments.rows)
     with serving(folder) as base:
         paths = ("bare", "ours") if arguments.without_peer else ("bare", "ours", "dlt")
