@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +13,9 @@ from scipy import stats
 from cbi_pipeline.evaluation.comparison import compare
 from cbi_pipeline.evaluation.groups import Group, group
 from cbi_pipeline.evaluation.losses import DECILES, INTERVALS, column_of, pinball
-from cbi_pipeline.forecasting.forecaster import Forecaster, Forecasts
+from cbi_pipeline.forecasting.forecaster import Forecasts
 from cbi_pipeline.forecasting.panel import Panel
+from cbi_pipeline.forecasting.recipe import Recipe
 from data_contracts.core import UTC_MICROSECONDS
 
 Rows = npt.NDArray[np.int64]
@@ -45,14 +47,27 @@ class Refresh:
     standing_coverage: float
 
 
-def judge_refresh(new: Forecaster, standing: Forecaster, panel: Panel, rows: Rows) -> Refresh:
+class Version(Protocol):
+    """What is compared: a recipe's forecasts of rows."""
+
+    @property
+    def recipe(self) -> Recipe:
+        """Its recipe."""
+        ...
+
+    def predict(self, panel: Panel, rows: Rows) -> Forecasts:
+        """Its forecasts."""
+        ...
+
+
+def judge_refresh(new: Version, standing: Version, panel: Panel, rows: Rows) -> Refresh:
     """Compare tonight's model with the standing one on rows that neither was trained on.
 
     Args:
         new: the champion recipe, trained tonight.
         standing: the model in use.
-        panel: panel that both read.
-        rows: ready rows; the validation rows of tonight's training.
+        panel: today's panel.
+        rows: ready rows that both read, of the validation rows of tonight's training.
 
     Raises:
         ValueError: no row has a known target.

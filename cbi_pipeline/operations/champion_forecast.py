@@ -92,19 +92,21 @@ def find_unreadable(
     pipeline: Pipeline,
 ) -> dict[str, str]:
     """The commodities whose rows of today a version cannot read, each with the reason."""
+    who = f"version {version.version}, which speaks until the next refresh,"
+    reasons = {name: why_not_read(spec, name, data, pipeline) for name in names}
+    return {name: f"{who} {why}" for name, why in reasons.items() if why is not None}
+
+
+def why_not_read(spec: PanelSpec, name: str, data: TrainingData, pipeline: Pipeline) -> str | None:
+    """Why a model of these axes cannot read a commodity's rows of today; None where it can."""
     from cbi_pipeline.features import why_unread
 
-    who = f"version {version.version}, which speaks until the next refresh,"
     steps = dict(zip(spec.commodities, spec.steps, strict=True))
-    found = {}
-    for name in names:
-        if name not in steps:
-            found[name] = f"{who} was made before it could be forecast"
-        elif steps[name] != data.catalogue.commodity(name).steps:
-            found[name] = f"{who} was made for other horizons"
-        elif (why := why_unread(spec, name, pipeline.catalogue, data.feature_set)) is not None:
-            found[name] = f"{who} {why}"
-    return found
+    if name not in steps:
+        return "was made before it could be forecast"
+    if steps[name] != data.catalogue.commodity(name).steps:
+        return "was made for other horizons"
+    return why_unread(spec, name, pipeline.catalogue, data.feature_set)
 
 
 def try_each(

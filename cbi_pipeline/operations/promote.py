@@ -115,18 +115,14 @@ def compare_versions(
     new: int, standing: int, data: TrainingData, pipeline: Pipeline
 ) -> Refresh | str:
     """Both versions on rows neither was trained on, or why the standing one cannot be asked."""
-    from cbi_pipeline.evaluation import judge_refresh
-    from cbi_pipeline.operations.train import newest_fold
+    from cbi_pipeline.operations.compare_versions import judge_on_common_rows
 
     tonight = pipeline.registry.load(new)
     try:
         before = pipeline.registry.load(standing)
     except (RegistryUnreadable, RegistryDamaged, RegistryEmpty) as error:
         return f"The standing one was not compared: {error}."
-    if tonight.spec != before.spec:
-        return "The standing one cannot read today's panel."
-    own = narrow(data, tonight.spec.feature_set, pipeline)
-    return judge_refresh(tonight, before, own.panel, newest_fold(own).validation_rows)
+    return judge_on_common_rows(tonight, before, data, pipeline)
 
 
 def apply_ruling(

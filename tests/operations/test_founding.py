@@ -121,3 +121,20 @@ def test_where_it_fails_as_well_both_reasons_are_told_and_the_other_is_forecast(
     assert said.statuses["wti"].kind == CANNOT
     assert "other horizons, and the founding model failed on it" in said.statuses["wti"].reason
     assert "no sound number" in said.statuses["wti"].reason
+
+
+STOCKS = 'related = "gasoline_mn"\ngroups.petroleum_weekly = { stocks = "EIA.WCRFPUS2" }'
+
+
+def test_a_commodity_whose_group_reads_another_series_is_forecast_by_it_and_the_group_is_named(
+    one_night, tmp_path
+):
+    pipeline = opened(one_night, tmp_path, ('related = "gasoline_mn"', STOCKS))
+    said = forecast_newest(load_training_data(pipeline, pipeline.newest_as_of()), BOTH, pipeline)
+    assert set(said.rows.select("commodity", "model_version").rows()) == {
+        ("wti", FOUNDING),
+        ("gasoline_mn", "1"),
+    }
+    assert said.statuses["wti"].reason.endswith(
+        "was made before the rows of petroleum_weekly of wti meant what they do"
+    )

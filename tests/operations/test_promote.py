@@ -92,7 +92,8 @@ def test_a_version_in_use_already_is_not_judged_again(data):
 
 
 def test_a_standing_version_that_reads_another_panel_is_no_opponent(data):
-    models = {1: Trained(1.0, spec=dataclasses.replace(SPEC, feature_set="f-0")), 3: Trained(2.5)}
+    others = tuple(f"other_{name}" for name in SPEC.commodities)
+    models = {1: Trained(1.0, spec=dataclasses.replace(SPEC, commodities=others)), 3: Trained(2.5)}
     row = ruled(data, decided(STANDING), models).row(0, named=True)
     assert row["verdict"] == "refresh"
     assert "cannot read today's panel" in row["reason"]
