@@ -14,7 +14,9 @@ class IssuedForecast(Table):
     commodity: str = column("Commodity")
     horizon: int = column("Sessions ahead", unit="session", ge=1)
     quantile: float = column("Level", gt=0, lt=1)
-    model_version: str = column("Registry version, or fold model of the walk-forward")
+    model_version: str = column(
+        "Registry version, founding for the founding model, or fold model of the walk-forward"
+    )
     origin_session: pl.Date = column("Last price known")
     target_session: pl.Date = column("Session forecast")
     origin_price: float = column("Price of the origin session")
@@ -51,7 +53,7 @@ class IssuedScore(Table):
     as_of: Instant = column("What was known at issue")
     commodity: str = column("Commodity")
     horizon: int = column("Sessions ahead", unit="session", ge=1)
-    model_version: str = column("Model that spoke")
+    model_version: str = column("Model that spoke: registry version, founding or fold model")
     vintage: str = column(
         "Target price as first published, or as now known", isin=["first", "latest"]
     )

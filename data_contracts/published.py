@@ -49,7 +49,7 @@ class LatestForecast(Table):
     volatility: float = column(
         "Standard deviation of the log return over the horizon", unit="log return"
     )
-    model_version: str = column("Version in the registry")
+    model_version: str = column("Version in the registry, or founding for the founding model")
     issued_at: Instant = column("When it was issued, on the wall clock")
     carried: bool = column("True when the origin is unchanged since the desk's day before")
 
@@ -73,7 +73,9 @@ class Forecast(Table):
     volatility: float = column(
         "Standard deviation of the log return over the horizon", unit="log return"
     )
-    model_version: str = column("Version in the registry, or fold model of the walk-forward")
+    model_version: str = column(
+        "Registry version, founding for the founding model, or fold model of the walk-forward"
+    )
     issued_at: Instant = column("When it was issued, on the wall clock")
     carried: bool = column("True when the origin is unchanged since the desk's day before")
 

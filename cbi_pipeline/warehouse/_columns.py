@@ -25,7 +25,10 @@ def columns_of(
 
 
 def widen(connection: duckdb.DuckDBPyConnection, known: Contract) -> None:
-    """Make the table of a contract, or add the columns that it lacks, inside a transaction."""
+    """Make the table of a contract, or add what it lacks of it, inside a transaction.
+
+    The table of a feature group that a migration made has its columns without their constraints.
+    """
     held = columns_of(connection).get(known.table)
     if held is None:
         connection.execute(known.ddl())
@@ -34,6 +37,19 @@ def widen(connection: duckdb.DuckDBPyConnection, known: Contract) -> None:
         if name not in held:
             kind = duckdb_type(dtype)
             connection.execute(f'ALTER TABLE {known.table} ADD COLUMN "{name}" {kind}')
+    for name in _nullable(connection, known.table):
+        if name in known.dtypes and not known.columns[name].nullable:
+            connection.execute(f'ALTER TABLE {known.table} ALTER COLUMN "{name}" SET NOT NULL')
+
+
+def _nullable(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
+    """Columns of a table that may be null."""
+    rows = connection.execute(
+        "SELECT column_name FROM duckdb_columns() WHERE database_name = current_database() "
+        "AND schema_name || '.' || table_name = ? AND is_nullable ORDER BY column_index",
+        [table],
+    )
+    return [name for (name,) in rows.fetchall()]
 
 
 def held_columns(connection: duckdb.DuckDBPyConnection, known: Contract) -> str | None:

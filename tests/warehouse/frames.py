@@ -106,6 +106,7 @@ def _cell(contract: Contract, name: str, number: int):
         pl.String: f"a text of {name} number {number:04d}",
         pl.Int64: 200 + number,
         pl.Float64: 0.5 + number / 1000,
+        pl.Float32: number / 8,
         pl.Boolean: bool(number % 3),
         pl.Date: period(number),
         pl.Datetime: at(number + 1e-6 / 7),

@@ -9,6 +9,7 @@ from polars.testing import assert_frame_equal
 
 from cbi_pipeline.warehouse import DuplicateKey, NothingPublished, ReadOnlyStore, Warehouse
 from data_contracts import CONTRACTS, contract
+from data_contracts.features import group_contract
 from tests.warehouse.frames import INSTANT, at, observations, reference, rows_for
 
 
@@ -126,7 +127,7 @@ def test_replace_adds_new_keys_overwrites_known_ones_and_counts_only_real_change
 
 def test_replace_is_refused_where_rows_may_only_be_added(store):
     with pytest.raises(TypeError, match="append-only"):
-        store.replace("market.session", rows_for(contract("market.session"), 1))
+        store.replace("features.target", rows_for(contract("features.target"), 1))
 
 
 def test_reading_before_anything_is_published_says_what_to_do(warehouse):
@@ -158,3 +159,16 @@ def test_an_instant_without_a_zone_is_refused(store):
         store.as_of(datetime(2020, 1, 1))
     with pytest.raises(ValueError, match="no time zone"):
         store.state(datetime(2020, 1, 1), ["S.A"])
+
+
+def test_a_groups_table_that_a_migration_made_becomes_the_one_that_its_contract_makes(store):
+    known = group_contract("toy", "Toy", {"toy_year": ("change over a year", "log")})
+    rows = rows_for(known, 3)
+    store.append_group(known, rows)
+    fresh = store.query("DESCRIBE features.toy").rows()
+    assert {name: null for name, _, null, *_ in fresh}["decision_at"] == "NO"
+    store.query("CREATE OR REPLACE TABLE features.toy AS SELECT * FROM features.toy")
+    assert store.query("DESCRIBE features.toy").rows() != fresh
+    store.append_group(known, known.empty())
+    assert store.query("DESCRIBE features.toy").rows() == fresh
+    assert_frame_equal(store.group(known, "true", []).sort(known.key), rows.sort(known.key))
