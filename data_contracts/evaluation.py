@@ -58,6 +58,17 @@ class Score(Table):
     count: int = column("Forecasts scored", ge=0)
 
 
+class ModelCode(Table):
+    """Code that gives a model's forecasts, and earlier code that gave the same."""
+
+    recipe: str = column("Recipe or baseline")
+    identity: str = column("Hash of its settings")
+    code: str = column("Hash of the code and its libraries")
+    same_as: str = column("Code whose forecasts this one's equal to the bit; itself, where none")
+    why: str = column("What was seen")
+    noted_at: Instant = column("When it was first used")
+
+
 class Decision(Table):
     """What was decided on a recipe or on tonight's version of it, on which figures, and why."""
 
@@ -99,6 +110,9 @@ SCORE = Contract(
     table="evaluation.score",
     model=Score,
     key=("evaluation_id", "recipe", "commodity", "horizon", "metric"),
+)
+MODEL_CODE = Contract(
+    table="evaluation.model_code", model=ModelCode, key=("recipe", "identity", "code")
 )
 DECISION = Contract(
     table="registry.decision", model=Decision, key=("decision_id",), version="1.2.0"

@@ -32,6 +32,7 @@ CONTRACTS: dict[str, Contract] = {
         evaluation.FORECAST,
         evaluation.ABSENCE,
         evaluation.SCORE,
+        evaluation.MODEL_CODE,
         evaluation.DECISION,
         evaluation.VERSION,
         issued.FORECAST,

@@ -29,11 +29,11 @@ from cbi_pipeline.evaluation.gate import (
     tried_before,
 )
 from cbi_pipeline.evaluation.losses import NEEDED_LEVELS, losses
+from cbi_pipeline.evaluation.model_code import hash_model_code, hash_scoring_code, is_reproduced
 from cbi_pipeline.evaluation.plan import (
     EMBARGO_DAYS,
     VALIDATION_SHARE,
     Plan,
-    code_identity,
     evaluation_id,
     plan,
 )
@@ -45,7 +45,6 @@ from cbi_pipeline.evaluation.walk_forward import (
     absences,
     as_contender,
     failures,
-    fold_forecaster,
     walk_forward,
 )
 
@@ -74,7 +73,6 @@ __all__ = [
     "by_person",
     "calibrate",
     "calibrate_newest",
-    "code_identity",
     "confidence_set",
     "coverage_bands",
     "decide",
@@ -82,8 +80,10 @@ __all__ = [
     "evaluation_id",
     "failures",
     "first",
-    "fold_forecaster",
     "garch_baselines",
+    "hash_model_code",
+    "hash_scoring_code",
+    "is_reproduced",
     "judge_refresh",
     "losses",
     "margin",

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
-from importlib import metadata
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -95,24 +92,28 @@ def refit_instants(first: datetime, last: datetime, rhythm: str) -> tuple[dateti
 
 
 def evaluation_id(
-    state: str, as_of: datetime, contenders: Iterable[Contender], plan: Plan, axes: PanelSpec
+    state: str,
+    as_of: datetime,
+    contenders: Iterable[Contender],
+    plan: Plan,
+    axes: PanelSpec,
+    code: Mapping[str, str] | None = None,
 ) -> str:
-    """Name of an evaluation: data, knowledge instant, recipes, plan, axes, and the code."""
+    """Name of an evaluation: data, knowledge instant, recipes, plan, axes, and code.
+
+    Args:
+        state: hash of the observations.
+        as_of: what was known.
+        contenders: who is compared.
+        plan: origins and refits.
+        axes: of the panel.
+        code: name of the code that gives each contender's forecasts, and under ``""`` of that
+            which calibrates and scores them.
+    """
     identities = sorted((c.name, c.identity()) for c in contenders)
     instant = as_of.astimezone(UTC).isoformat()
-    return _hash([state, instant, identities, plan.identity(), axes.identity(), code_identity()])
-
-
-@cache
-def code_identity() -> str:
-    """The sha256 of the sources of `forecasting` and `evaluation` and their numeric libraries."""
-    package = Path(__file__).resolve().parent
-    digest = hashlib.sha256()
-    for folder in (package.with_name("forecasting"), package):
-        for source in sorted(folder.rglob("*.py")):
-            digest.update(str(source.relative_to(package.parent)).encode() + source.read_bytes())
-    versions = [f"{name} {metadata.version(name)}" for name in ("torch", "numpy", "scipy", "arch")]
-    return hashlib.sha256(digest.digest() + "\n".join(versions).encode()).hexdigest()
+    named = sorted((code or {}).items())
+    return _hash([state, instant, identities, plan.identity(), axes.identity(), named])
 
 
 def _trainable(panel: Panel, refits: tuple[datetime, ...]) -> tuple[datetime, ...]:

@@ -7,7 +7,7 @@ import io
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +15,11 @@ import polars as pl
 
 from cbi_pipeline.evaluation.baselines import Learned
 from cbi_pipeline.evaluation.contenders import Absence, Contender, Rows
-from cbi_pipeline.evaluation.plan import Plan, code_identity
+from cbi_pipeline.evaluation.plan import Plan
 from cbi_pipeline.features import panel_as_told
 from cbi_pipeline.forecasting import devices, folds, storage
 from cbi_pipeline.forecasting.folds import Fold, NothingToTrainOn
-from cbi_pipeline.forecasting.forecaster import Forecaster, Forecasts
+from cbi_pipeline.forecasting.forecaster import Forecasts
 from cbi_pipeline.forecasting.panel import NEVER, Panel
 from cbi_pipeline.forecasting.recipe import Recipe
 from cbi_pipeline.forecasting.version import writer
@@ -64,6 +64,7 @@ def walk_forward(
     targets: pl.DataFrame,
     evaluation_id: str,
     cache_dir: Path | None = None,
+    code: Mapping[str, str] | None = None,
     on_fold: Callable[[FoldDone], None] | None = None,
     on_failure: Callable[[str, Exception], None] | None = None,
 ) -> pl.DataFrame:
@@ -73,9 +74,8 @@ def walk_forward(
     out, which `absences` tells; the others go on.
 
     With ``cache_dir``, each finished fold is kept in a folder named by everything that decided it
-    (recipe, code, device, rows and targets known to it), written whole or not at all and
-    proved by its checksum when read; a later call reads it instead of computing it, and training
-    cut off in the middle of a fold continues at its checkpoint.
+    (recipe, code, device, rows and targets), written whole or not at all and proved by its checksum
+    when read. A later call reads it, and training cut off in a fold continues at its checkpoint.
 
     Args:
         panel: rows of all commodities.
@@ -84,9 +84,9 @@ def walk_forward(
         targets: ``features.target`` rows of the panel's feature set, all versions.
         evaluation_id: name of the evaluation.
         cache_dir: where finished folds are kept.
+        code: name of the code that gives the forecasts, by contender; goes with ``cache_dir``.
         on_fold: told after each fold.
-        on_failure: told the name of a contender that failed and why; it has no rows then, and the
-            others go on. By default its error is raised.
+        on_failure: told who failed and why; it has no rows then. By default its error is raised.
 
     Raises:
         ValueError: two contenders share a name, a forecast is not finite or has crossing
@@ -94,20 +94,21 @@ def walk_forward(
     """
     contenders = [as_contender(recipe) for recipe in recipes]
     _require_own_names(contenders)
-    chosen = list(_folds(panel, plan, targets))
+    chosen = list(walk_folds(panel, plan, targets))
     keys = [_fold_identity(*fold) for fold in chosen] if cache_dir else [""] * len(chosen)
-    total = len(contenders) * len(chosen)
+    total, named = len(contenders) * len(chosen), code or {}
     frames: list[pl.DataFrame] = []
     for number, contender in enumerate(contenders):
         own: list[pl.DataFrame] = []
         try:
             for (told, fold), key in zip(chosen, keys, strict=True):
                 began = time.monotonic()
-                frame, cached = _one_fold(told, contender, fold, plan, cache_dir, key)
+                folder = _folder(cache_dir, contender, fold, key, named.get(contender.name, ""))
+                frame, cached = _one_fold(told, contender, fold, plan, folder)
                 own.append(frame)
                 if on_fold is not None:
-                    done, seconds = number * len(chosen) + len(own), time.monotonic() - began
-                    on_fold(FoldDone(contender.name, fold.name, done, total, cached, seconds))
+                    done, spent = number * len(chosen) + len(own), time.monotonic() - began
+                    on_fold(FoldDone(contender.name, fold.name, done, total, cached, spent))
         except Exception as error:
             if on_failure is None:
                 raise
@@ -135,7 +136,7 @@ def absences(
 
     The arguments are those of `walk_forward`. Nothing is trained.
     """
-    chosen = list(_folds(panel, plan, targets))
+    chosen = list(walk_folds(panel, plan, targets))
     planned = dict(plan.origins.group_by("commodity").len().iter_rows())
     rows = [
         (evaluation_id, contender.name, commodity, *parts, planned[commodity])
@@ -163,37 +164,35 @@ def failures(plan: Plan, reasons: Mapping[str, str], evaluation_id: str) -> pl.D
     return ABSENCE.validate(frame.select(list(ABSENCE.dtypes)).cast(pl.Schema(ABSENCE.dtypes)))
 
 
-def fold_forecaster(
-    panel: Panel,
-    recipe: Recipe | Learned,
-    plan: Plan,
-    cache_dir: Path,
-    at: datetime,
-    *,
-    targets: pl.DataFrame,
-) -> Forecaster:
-    """The model that the walk-forward had trained before ``at``, for replayed forecasts.
-
-    Raises:
-        ValueError: ``at`` lies before the first refit, or its fold has not been computed.
-    """
-    contender = as_contender(recipe)
-    instant = int(at.timestamp() * 1_000_000)
-    earlier = [one for one in _folds(panel, plan, targets) if one[1].refit_at_us <= instant]
-    if not earlier:
-        raise ValueError(f"{at} lies before the first refit; replay a later day")
-    told, fold = earlier[-1]
-    folder = _folder(cache_dir, contender, fold, _fold_identity(told, fold))
-    assert folder is not None
-    return Forecaster.load(folder / "model")
-
-
 def as_contender(recipe: Recipe | Contender) -> Contender:
     """A recipe as a contender; contenders pass through."""
     return Learned(recipe) if isinstance(recipe, Recipe) else recipe
 
 
-def _folds(panel: Panel, plan: Plan, targets: pl.DataFrame) -> Iterator[tuple[Panel, Fold]]:
+def read_finished(
+    cache_dir: Path, panel: Panel, contender: Contender, fold: Fold, code: str
+) -> pl.DataFrame | None:
+    """The forecasts of a fold that some code has finished; None where it has not.
+
+    Raises:
+        ValueError: a file is damaged; names it and says what to do.
+    """
+    folder = _folder(cache_dir, contender, fold, _fold_identity(panel, fold), code)
+    assert folder is not None
+    return _finished(folder)
+
+
+def forecast_fold(panel: Panel, contender: Contender, fold: Fold, plan: Plan) -> pl.DataFrame:
+    """The forecasts of a fold, made anew and kept nowhere.
+
+    Raises:
+        ValueError: a forecast is not finite or has crossing quantiles.
+    """
+    frame, _ = _one_fold(panel, contender, fold, plan, None)
+    return frame
+
+
+def walk_folds(panel: Panel, plan: Plan, targets: pl.DataFrame) -> Iterator[tuple[Panel, Fold]]:
     """Each fold that has origins, with the panel as told at its refit."""
     rows = plan.origins["row"].to_numpy()
     decision = panel.decision_at_R.cpu().numpy()[rows]
@@ -235,9 +234,8 @@ def _absent(
 
 
 def _one_fold(
-    panel: Panel, contender: Contender, fold: Fold, plan: Plan, cache_dir: Path | None, key: str
+    panel: Panel, contender: Contender, fold: Fold, plan: Plan, folder: Path | None
 ) -> tuple[pl.DataFrame, bool]:
-    folder = _folder(cache_dir, contender, fold, key)
     finished = _finished(folder) if folder else None
     if finished is not None:
         return finished, True
@@ -301,12 +299,14 @@ def _finish(frames: list[pl.DataFrame], evaluation_id: str) -> pl.DataFrame:
     return FORECAST.validate(frame.select(list(FORECAST.dtypes)).cast(pl.Schema(FORECAST.dtypes)))
 
 
-def _folder(cache_dir: Path | None, contender: Contender, fold: Fold, key: str) -> Path | None:
+def _folder(
+    cache_dir: Path | None, contender: Contender, fold: Fold, key: str, code: str
+) -> Path | None:
     if cache_dir is None:
         return None
     # Bits repeat on one device alone.
     place = devices.describe_device(devices.choose_device())
-    decided = (contender.identity(), str(contender.levels), code_identity(), place, key)
+    decided = (contender.identity(), str(contender.levels), code, place, key)
     return cache_dir / contender.name / f"{fold.name}-{_hash(contender.name, *decided)[:24]}"
 
 

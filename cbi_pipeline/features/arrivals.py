@@ -20,7 +20,7 @@ from cbi_pipeline.features.group import (
 )
 from cbi_pipeline.features.known import Ints
 from cbi_pipeline.features.reader import Market
-from cbi_pipeline.market import build_sessions
+from cbi_pipeline.market.prices import build_sessions
 from data_contracts.families import family
 
 _NEVER = np.iinfo(np.int64).min
@@ -90,7 +90,7 @@ def late_sightings(observations: pl.DataFrame, limits: Mapping[str, timedelta]) 
     return Sightings.of(observations.filter(pl.col("seen_at") - pl.col("available_at") > limit))
 
 
-def market_as_arrived(market: Market, commodity: Commodity, until: datetime | None) -> Market:
+def market_as_arrived(market: Market, commodity: Commodity, until: datetime) -> Market:
     """What could be read of a commodity once everything up to a sighting had arrived.
 
     Its sessions, and those of its related market, are built from the observations themselves.
@@ -98,11 +98,9 @@ def market_as_arrived(market: Market, commodity: Commodity, until: datetime | No
     Args:
         market: what can be read now.
         commodity: whose rows are built.
-        until: the sighting; None for everything.
+        until: the sighting.
     """
-    observations = market.observations
-    if until is not None:
-        observations = observations.filter(pl.col("seen_at") <= until)
+    observations = market.observations.filter(pl.col("seen_at") <= until)
     other = market.catalogue.related(commodity)
     both = [commodity] if other is None else [commodity, other]
     prices = pl.concat([build_sessions(observations, one) for one in both])

@@ -112,7 +112,7 @@ class _Check:
                 source, arrived_at, f"computed otherwise: {found}", same_meaning=False
             )
         outdated = self._outdated(group, rows, used)
-        if (found := self._difference(group, outdated, self.whole)) is not None:
+        if (found := self._difference(group, outdated, self.market)) is not None:
             return used.renewed(
                 source, arrived_at, f"history arrived late: {found}", same_meaning=True
             )
@@ -120,11 +120,6 @@ class _Check:
             why = used.why if not used.is_stored else _EQUAL if is_suspected else _TAKEN
             return used.follows(source, arrived_at, why)
         return used
-
-    @cached_property
-    def whole(self) -> Market:
-        """Everything that has arrived."""
-        return market_as_arrived(self.market, self.commodity, None)
 
     @cached_property
     def sightings(self) -> Sightings:
@@ -164,7 +159,7 @@ class _Check:
             return None
         newest = self.sightings.until(picked["decision_at"])
         late = (newest > picked["arrived_at"]).fill_null(value=False)
-        found = self._difference(group, picked.filter(~late), self.whole)
+        found = self._difference(group, picked.filter(~late), self.market)
         for arrived_at, part in self._by_arrival(picked.filter(late)):
             market = market_as_arrived(self.market, self.commodity, arrived_at)
             found = found or self._difference(group, part, market)

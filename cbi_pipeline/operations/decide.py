@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from cbi_pipeline.ingest import fault_log
-from cbi_pipeline.operations.evaluate import EvaluationRun
+from cbi_pipeline.operations.evaluate import EvaluationRun, is_seen
 from cbi_pipeline.operations.gather_evidence import SUBJECT as EVIDENCE
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.operations.training_data import evidence_as_of, load_training_data
@@ -54,11 +54,12 @@ def decide_challengers(pipeline: Pipeline) -> Ruled:
 
 
 def is_judged(evaluation: EvaluationRun, pipeline: Pipeline) -> bool:
-    """Whether the evidence that the gate rules on is there."""
+    """Whether there is evidence that the gate has not ruled on: equal forecasts are none."""
     if not evaluation.data.has_origins or fault_log(pipeline.settings).open(EVIDENCE):
         return False
     with pipeline.warehouse.read() as store:
-        return evaluation.is_done(store)
+        decisions = store.table("registry.decision")
+        return evaluation.is_done(store) and not is_seen(store, evaluation, decisions)
 
 
 def rulings(

@@ -11,16 +11,20 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cbi_pipeline.operations.lineup import Lineup, choose_lineup
+from cbi_pipeline.operations.model_code import name_code
 from cbi_pipeline.operations.pipeline import ZONE, Pipeline
 from cbi_pipeline.operations.recipes import load_challengers
 from cbi_pipeline.operations.training_data import TrainingData, feature_set, narrow
 from cbi_pipeline.registry import current_champion, newest_evidence
-from data_contracts.evaluation import LOOKS
+from data_contracts.evaluation import FORECAST, LOOKS
 
 if TYPE_CHECKING:
     from cbi_pipeline.evaluation import Contender, Plan
     from cbi_pipeline.forecasting import Recipe
     from cbi_pipeline.warehouse import Store
+
+#: Begins the reason of a contender that sits out because it failed.
+FAILED = "it failed"
 
 
 def founder(pipeline: Pipeline) -> Recipe:
@@ -93,7 +97,17 @@ class EvaluationRun:
         from cbi_pipeline.evaluation import evaluation_id
 
         data = self.data
-        return evaluation_id(data.state, data.as_of, self.contenders, self.plan, data.panel.spec)
+        return evaluation_id(
+            data.state, data.as_of, self.contenders, self.plan, data.panel.spec, self.code
+        )
+
+    @cached_property
+    def code(self) -> dict[str, str]:
+        """Name of the code that gives each contender's forecasts, and of that which scores them."""
+        from cbi_pipeline.evaluation import hash_scoring_code
+
+        with self.pipeline.warehouse.read() as store:
+            return {"": hash_scoring_code(), **name_code(store, self.contenders)}
 
     def is_done(self, store: Store) -> bool:
         """True when this very evaluation is stored, with what scores there can be."""
@@ -102,6 +116,12 @@ class EvaluationRun:
             [self.name],
         )
         return bool(found["found"][0])
+
+    def failures(self, store: Store) -> dict[str, str]:
+        """Why contenders failed in this evaluation, by name."""
+        absent = store.table("evaluation.absence", "evaluation_id = ?", [self.name])
+        own = absent.filter(pl.col("reason").str.starts_with(f"{FAILED}:"))
+        return dict(own.select("recipe", "reason").iter_rows())
 
     def is_answered(self, store: Store, decisions: pl.DataFrame) -> bool:
         """True when the evaluation the gate saw last asked for today's horizons."""
@@ -121,6 +141,19 @@ def plan_of(data: TrainingData) -> Plan:
     from cbi_pipeline.evaluation import plan
 
     return plan(data.panel, data.catalogue, data.rows)
+
+
+def is_seen(store: Store, evaluation: EvaluationRun, decisions: pl.DataFrame) -> bool:
+    """True when the gate saw these very forecasts last, under another name."""
+    last = newest_evidence(decisions)
+    if last in ("", evaluation.name):
+        return False
+    key = list(FORECAST.key[1:])
+    before, now = (
+        store.table("evaluation.forecast", "evaluation_id = ?", [name]).drop("evaluation_id")
+        for name in (last, evaluation.name)
+    )
+    return before.sort(key).equals(now.sort(key))
 
 
 def judges_champion(store: Store, decisions: pl.DataFrame) -> bool:

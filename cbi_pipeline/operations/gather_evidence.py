@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
 
 from cbi_pipeline.operations import progress
 from cbi_pipeline.operations.evaluate import (
+    FAILED,
     EvaluationRun,
     is_judged_in_week,
     judges_champion,
     plan_of,
 )
 from cbi_pipeline.operations.faults import close_others, failure, note_fault
+from cbi_pipeline.operations.model_code import examine_code
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.operations.training_data import evidence_as_of, load_training_data
 from data_contracts.evaluation import ABSENCE, CALIBRATED, SCORE
@@ -79,9 +80,11 @@ def _renew(evaluation: EvaluationRun, anew: bool, pipeline: Pipeline) -> str:
     """Gather what evidence is due; in words, what there is now."""
     if not evaluation.data.has_origins:
         return "none: nothing can be forecast from yet"
+    examine_code(evaluation)
     standing = _why_it_stands(evaluation, anew, pipeline)
     if standing is None:
         pipeline.add(_walk_forward(evaluation, pipeline))
+    _note_contenders(evaluation)
     return standing or "gathered anew"
 
 
@@ -115,7 +118,7 @@ def _walk_forward(evaluation: EvaluationRun, pipeline: Pipeline) -> dict[str, pl
     def note_failure(name: str, error: Exception) -> None:
         if name in (*BASELINES, evaluation.lineup.champion.name):
             raise error
-        failed[name] = f"it failed: {failure(error)}"
+        failed[name] = f"{FAILED}: {failure(error)}"
 
     steps = len(evaluation.contenders) * len(evaluation.plan.refits)
     with progress.track("walk-forward", steps) as done:
@@ -127,12 +130,12 @@ def _walk_forward(evaluation: EvaluationRun, pipeline: Pipeline) -> dict[str, pl
                 targets=data.targets,
                 evaluation_id=evaluation.name,
                 cache_dir=pipeline.settings.checkpoints_dir / "walk_forward",
+                code=evaluation.code,
                 on_fold=lambda fold: done(f"{fold.recipe} {fold.fold}"),
                 on_failure=note_failure,
             )
             for data, contenders in evaluation.panels
         )
-    _note_contenders(failed, evaluation)
     learned = pl.col("recipe").is_in(list(evaluation.lineup.recipes))
     calibrated = calibrate(forecasts.filter(learned), evaluation.data.targets)
     everything = pl.concat([forecasts, calibrated])
@@ -157,8 +160,12 @@ def _walk_forward(evaluation: EvaluationRun, pipeline: Pipeline) -> dict[str, pl
     }
 
 
-def _note_contenders(failed: Mapping[str, str], evaluation: EvaluationRun) -> None:
+def _note_contenders(evaluation: EvaluationRun) -> None:
     """Note the contenders that could not be judged, and those that can again."""
+    with evaluation.pipeline.warehouse.read() as store:
+        if not evaluation.is_done(store):
+            return
+        failed = evaluation.failures(store)
     for one in evaluation.contenders:
         why = failed.get(one.name)
         words = None if why is None else f"{one.name} was not judged: {why}"

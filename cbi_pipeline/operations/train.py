@@ -9,6 +9,7 @@ import polars as pl
 
 from cbi_pipeline.operations import progress
 from cbi_pipeline.operations.figures import reliability_of, skill_of
+from cbi_pipeline.operations.model_code import name_recipe_code
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.operations.training_data import TrainingData
 from cbi_pipeline.registry import newest_evidence, sort_decisions
@@ -37,11 +38,10 @@ def newest_fold(data: TrainingData) -> Fold:
 
 def train(recipe: Recipe, data: TrainingData, pipeline: Pipeline) -> FitResult:
     """Fit the recipe on the newest fold, continuing a checkpoint where there is one."""
-    from cbi_pipeline.evaluation import code_identity
     from cbi_pipeline.forecasting import fit
 
     # A checkpoint of other code is no part of this training.
-    folder = f"{recipe.name}-{code_identity()[:16]}"
+    folder = f"{recipe.name}-{name_recipe_code(pipeline, recipe)[:16]}"
     fold = newest_fold(data)
     with progress.track(f"training {recipe.name}", count_epochs(recipe)) as done:
         return fit(
@@ -81,7 +81,6 @@ def ensure_version(
     curves: dict[str, bytes],
 ) -> RegisteredVersion:
     """The version of the recipe on this state, these axes and this code: one there is, or anew."""
-    from cbi_pipeline.evaluation import code_identity
     from cbi_pipeline.registry import axes, find_version
 
     there = find_version(
@@ -89,7 +88,7 @@ def ensure_version(
         recipe,
         state=data.state,
         axes=axes(data.panel.spec),
-        code=code_identity(),
+        code=name_recipe_code(pipeline, recipe),
     )
     if there is not None:
         return there
@@ -109,7 +108,6 @@ def register_model(
     curve: bytes | None,
 ) -> RegisteredVersion:
     """Register a trained model with all that it was made from."""
-    from cbi_pipeline.evaluation import code_identity
     from cbi_pipeline.features import panel_frame, panel_spec
     from cbi_pipeline.registry import Provenance
 
@@ -128,7 +126,9 @@ def register_model(
         panel_frame=panel_frame(data.rows, data.prices, spec, data.as_of),
         calendar=name_sessions(data),
         provenance=Provenance.collect(
-            PROJECT_ROOT if IS_CHECKOUT else None, data.catalogue.identity, code_identity()
+            PROJECT_ROOT if IS_CHECKOUT else None,
+            data.catalogue.identity,
+            name_recipe_code(pipeline, recipe),
         ),
         decision=judged.row(0, named=True) if judged.height else None,
         scores=scores,

@@ -1,7 +1,5 @@
 """What fails in one model leaves the other, and the one in use, speaking."""
 
-from importlib import import_module
-
 import dagster as dg
 import pytest
 
@@ -42,7 +40,7 @@ def pipeline(one_night, tmp_path) -> Pipeline:
 @pytest.fixture
 def other_code(monkeypatch):
     """Tonight's code differs from last night's, so that both recipes are made anew."""
-    monkeypatch.setattr("cbi_pipeline.evaluation.code_identity", lambda: "e" * 64)
+    monkeypatch.setattr("cbi_pipeline.operations.train.name_recipe_code", lambda *_: "e" * 64)
 
 
 def night(pipeline: Pipeline, *before: dg.AssetsDefinition) -> None:
@@ -214,9 +212,7 @@ def judging_breaks(monkeypatch, *names: str) -> None:
 
 def code_changes(monkeypatch, identity: str) -> None:
     """The evidence at hand is of other code."""
-    for name in ("plan", "walk_forward"):
-        module = import_module(f"cbi_pipeline.evaluation.{name}")
-        monkeypatch.setattr(module, "code_identity", lambda: identity)
+    monkeypatch.setattr("cbi_pipeline.evaluation.hash_model_code", lambda _: identity)
 
 
 def judged(pipeline: Pipeline) -> set[str]:

@@ -1,7 +1,5 @@
 import dataclasses
 import hashlib
-import sys
-from datetime import timedelta
 
 import numpy as np
 import polars as pl
@@ -16,7 +14,6 @@ from cbi_pipeline.evaluation import (
     baselines,
     decide,
     evaluation_id,
-    fold_forecaster,
     plan,
     score,
     walk_forward,
@@ -180,13 +177,14 @@ def test_a_changed_past_is_computed_again(panel, planned, tmp_path, tensor):
     assert len(again.folds) == run(panel, planned, [Recorder()])["fold"].n_unique()
 
 
-def test_another_code_version_computes_again(panel, planned, tmp_path, monkeypatch):
-    run(panel, planned, [Recorder()], cache_dir=tmp_path)
-    module = sys.modules["cbi_pipeline.evaluation.walk_forward"]
-    monkeypatch.setattr(module, "code_identity", lambda: "another version")
+def test_other_code_computes_again(panel, planned, tmp_path):
+    run(panel, planned, [Recorder()], cache_dir=tmp_path, code={"recorder": "one"})
     again = Recorder()
-    run(panel, planned, [again], cache_dir=tmp_path)
+    run(panel, planned, [again], cache_dir=tmp_path, code={"recorder": "another"})
     assert again.folds
+    same = Recorder()
+    run(panel, planned, [same], cache_dir=tmp_path, code={"recorder": "one"})
+    assert not same.folds
 
 
 def test_contenders_need_names_of_their_own(panel, planned):
@@ -241,28 +239,6 @@ def test_a_network_is_judged_by_the_same_table_as_the_naive_forecasts(trained):
     assert score(frame, targets, catalogue).height
     made = decide(frame, targets, "tiny", "prior", catalogue, decided_at=worlds.NOW)
     assert made.verdict in {"no_skill", "abstain", "keep"}
-
-
-def test_the_model_of_a_fold_gives_that_folds_forecasts_again(trained):
-    panel, _, planned, folder, frame = trained
-    origin = planned.origins.row(-1, named=True)
-    model = fold_forecaster(
-        panel, tiny("f-1"), planned, folder, origin["decision_at"], targets=panels.targets(panel)
-    )
-    forecasts = model.predict(panel, np.array([origin["row"]]))
-    stored = frame.filter(
-        pl.col("recipe") == "tiny",
-        pl.col("commodity") == origin["commodity"],
-        pl.col("origin_session") == origin["session"],
-    ).sort("horizon", "quantile")
-    assert forecasts.q_NHQ.ravel() == pytest.approx(stored["value"].to_numpy(), abs=1e-7)
-
-
-def test_a_replay_before_the_first_refit_is_refused(trained):
-    panel, _, planned, folder, _ = trained
-    early = planned.refits[0] - timedelta(days=1)
-    with pytest.raises(ValueError, match="before the first refit"):
-        fold_forecaster(panel, tiny("f-1"), planned, folder, early, targets=panels.targets(panel))
 
 
 def test_a_trained_fold_is_read_back_with_the_same_bits(trained):

@@ -1,0 +1,62 @@
+"""The code that gives a model's forecasts, and whether other code gives the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from cbi_pipeline.code_closure import hash_closure
+from cbi_pipeline.evaluation.contenders import Contender
+from cbi_pipeline.evaluation.plan import Plan
+from cbi_pipeline.evaluation.walk_forward import forecast_fold, read_finished, walk_folds
+from cbi_pipeline.forecasting.panel import Panel
+
+_PACKAGES = ("cbi_pipeline.evaluation", "cbi_pipeline.forecasting")
+_SCORING = tuple(
+    f"cbi_pipeline.evaluation.{name}"
+    for name in ("calibration", "comparison", "groups", "losses", "resample", "scores")
+)
+
+
+def hash_scoring_code() -> str:
+    """The sha256 of what calibrates and scores forecasts."""
+    return hash_closure(_SCORING, _SCORING)
+
+
+def hash_model_code(contender: Contender) -> str:
+    """The sha256 of a contender's module, of the walk-forward, and of all that they import."""
+    modules = ("cbi_pipeline.evaluation.walk_forward", type(contender).__module__)
+    return hash_closure(modules, _PACKAGES)
+
+
+def is_reproduced(
+    panel: Panel,
+    contender: Contender,
+    plan: Plan,
+    code: str,
+    *,
+    targets: pl.DataFrame,
+    cache_dir: Path,
+) -> bool | None:
+    """Whether today's code gives the forecasts of a contender's newest finished fold to the bit.
+
+    Args:
+        panel: rows of all commodities.
+        contender: what forecasts.
+        plan: origins and refits.
+        code: name of the code that finished the fold.
+        targets: as for `walk_forward`.
+        cache_dir: where finished folds are kept.
+
+    Returns:
+        None where that code has finished no fold of these rows and targets.
+
+    Raises:
+        ValueError: as for `walk_forward`.
+    """
+    for told, fold in reversed(list(walk_folds(panel, plan, targets))):
+        finished = read_finished(cache_dir, told, contender, fold, code)
+        if finished is not None:
+            return forecast_fold(told, contender, fold, plan).equals(finished)
+    return None
