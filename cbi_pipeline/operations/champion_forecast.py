@@ -11,7 +11,7 @@ import polars as pl
 from cbi_pipeline.operations.aliases import find_champion
 from cbi_pipeline.operations.faults import failure, note_fault
 from cbi_pipeline.operations.pipeline import Pipeline
-from cbi_pipeline.operations.training_data import TrainingData
+from cbi_pipeline.operations.training_data import TrainingData, read_state
 from cbi_pipeline.registry import RegistryError, newest_evidence
 from cbi_pipeline.warehouse import Store
 
@@ -151,7 +151,9 @@ def forecast_with(
         model_version=str(version.version),
         as_of=data.as_of,
     )
-    return prepare_rows(model, version.recipe, data, pipeline)
+    # The data behind it are those that it reads, whatever further groups there are.
+    state = read_state(pipeline, data.as_of, forecaster.spec.feature_set)
+    return prepare_rows(model, version.recipe, state, data, pipeline)
 
 
 def forecast_founding(names: Sequence[str], data: TrainingData, pipeline: Pipeline) -> pl.DataFrame:
@@ -176,11 +178,11 @@ def forecast_founding(names: Sequence[str], data: TrainingData, pipeline: Pipeli
         as_of=data.as_of,
     )
     recipe = anchored_untrained(data.feature_set.name).name
-    return prepare_rows(model, recipe, data, pipeline)
+    return prepare_rows(model, recipe, data.state, data, pipeline)
 
 
 def prepare_rows(
-    model: pl.DataFrame, recipe: str, data: TrainingData, pipeline: Pipeline
+    model: pl.DataFrame, recipe: str, state: str, data: TrainingData, pipeline: Pipeline
 ) -> pl.DataFrame:
     """What a model said as rows to issue, calibrated by the past forecasts of its recipe."""
     from cbi_pipeline.issued import calendar_target, rows
@@ -193,7 +195,7 @@ def prepare_rows(
         calibrate_rows(model, past, data),
         track="live",
         issued_at=pipeline.now(),
-        state=data.state,
+        state=state,
         target_session=calendar_target(data.catalogue),
         previous=previous,
     )

@@ -18,6 +18,7 @@ from cbi_pipeline.ledger import write_durably
 from cbi_pipeline.operations.faults import all_made
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.operations.recipes import read_catalogue, read_recipes
+from cbi_pipeline.operations.training_data import followed_series, read_state
 from cbi_pipeline.settings import PROJECT_ROOT
 
 _SOURCES = ("cbi_pipeline", "data_contracts")
@@ -46,30 +47,40 @@ def note_night(pipeline: Pipeline, as_of: datetime) -> bool:
         False when the newest forecast is older than the data or something of a commodity could
         not be made, so that no note was left.
     """
-    from cbi_pipeline.operations.training_data import followed_series
-    from cbi_pipeline.registry import current_champion
-
-    files = read_recipes(pipeline)
-
     if not all_made(pipeline):
         return False
+    version, state = _speaker(pipeline, as_of)
     with pipeline.warehouse.read() as store:
-        state = store.state(as_of, followed_series(pipeline.catalogue))
         # A recipe that reads fewer groups is trained on the state of their series alone.
-        narrower = [read_catalogue(file, pipeline.catalogue) for file in files]
-        trained = {state, *(store.state(as_of, followed_series(one)) for one in narrower)}
-        current = current_champion(store.table("registry.decision"))
+        read = [read_catalogue(file, pipeline.catalogue) for file in read_recipes(pipeline)]
+        trained = {store.state(as_of, followed_series(one)) for one in (pipeline.catalogue, *read)}
         said = store.query(
             # The version in use may be an older one: a refresh that was held back is no gap.
             "SELECT count(*) AS n FROM issued.forecast WHERE track = 'live' AND as_of = ? "
             "AND state = ? AND model_version = ? "
             "AND EXISTS (SELECT 1 FROM registry.version WHERE state = ANY(?))",
-            [as_of, state, str(current.version) if current else "", sorted(trained)],
+            [as_of, state, version, sorted({state, *trained})],
         )
     if not said["n"][0]:
         return False
     write_durably(_note(pipeline), json.dumps(basis(pipeline), indent=1).encode())
     return True
+
+
+def _speaker(pipeline: Pipeline, as_of: datetime) -> tuple[str, str]:
+    """The version in use, and the state at an instant of what it reads; empty where none is."""
+    from cbi_pipeline.registry import RegistryError, current_champion
+
+    with pipeline.warehouse.read() as store:
+        current = current_champion(store.table("registry.decision"))
+    if current is None or current.version is None:
+        return "", ""
+    try:
+        spec = pipeline.registry.load(current.version).spec
+    except RegistryError:
+        # Its forecast was a fault already; a night without one leaves no note.
+        return "", ""
+    return str(current.version), read_state(pipeline, as_of, spec.feature_set)
 
 
 def basis(pipeline: Pipeline) -> dict[str, object]:

@@ -154,6 +154,13 @@ def narrow(data: TrainingData, features: str, pipeline: Pipeline) -> TrainingDat
     return load_training_data(pipeline, data.as_of, catalogue_of(features, pipeline.catalogue))
 
 
+def read_state(pipeline: Pipeline, as_of: datetime, features: str) -> str:
+    """State at an instant of the series that a feature set's name lists, with those of prices."""
+    series = followed_series(catalogue_of(features, pipeline.catalogue))
+    with pipeline.warehouse.read() as store:
+        return store.state(as_of, series)
+
+
 def catalogue_of(features: str, catalogue: Catalogue) -> Catalogue:
     """The catalogue with the groups alone that a feature set's name lists.
 

@@ -139,7 +139,8 @@ def test_dagster_shows_how_many_rows_it_got_and_that_it_is_new(copy):
     assert "gas_output" in shown["what changed"]
 
 
-def test_the_night_forecasts_every_market(copy):
+def test_the_night_forecasts_every_market_and_a_second_one_has_nothing_to_do(copy):
     issued = copy.table("issued.forecast").filter(track="live")
     newest = issued.filter(pl.col("as_of") == pl.col("as_of").max())
     assert set(newest["commodity"]) == {"wti", "gasoline_mn"}
+    assert copy.say(CBI, "run").startswith("nothing to do")
