@@ -136,9 +136,9 @@ def _dagster(settings: Settings) -> Finding:
     except Refusal as refusal:
         return Finding("dagster", "fix", str(refusal))
     try:
-        from cbi_pipeline import definitions
+        from cbi_pipeline.definitions import defs
 
-        loaded = definitions.defs()
+        loaded = defs()
     except Exception as error:  # whatever the definitions need may be what is missing
         detail = f"the definitions do not load: {type(error).__name__}: {error}"
         return Finding("dagster", "fix", " ".join(detail.split()))

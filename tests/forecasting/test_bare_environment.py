@@ -16,7 +16,7 @@ def test_it_imports_and_trains_with_torch_numpy_and_safetensors_alone(tmp_path):
     """
     script = textwrap.dedent(
         """
-        import builtins, sys
+        import builtins, sys, tomllib
         ALLOWED = {"torch", "numpy", "safetensors", "cbi_pipeline", *sys.stdlib_module_names}
         real = builtins.__import__
 
@@ -51,7 +51,10 @@ def test_it_imports_and_trains_with_torch_numpy_and_safetensors_alone(tmp_path):
             target_mask_RH=known, pos_DC=np.arange(n, dtype=np.int32)[:, None],
             target_available_RH=np.where(known, at[:, None] + 1, f.NEVER),
         )
-        result = f.fit(f.tiny("s"), panel, np.arange(16, 45), np.arange(45, 58))
+        with open("cbi_pipeline/catalogue/recipes/tiny.toml", "rb") as file:
+            stated = {name: given for name, given in tomllib.load(file).items() if name != "kind"}
+        recipe = f.Recipe.compose({**stated, "name": "tiny", "feature_set": "s"})
+        result = f.fit(recipe, panel, np.arange(16, 45), np.arange(45, 58))
         result.forecaster.save(__import__("pathlib").Path(sys.argv[1]))
         """
     )

@@ -118,7 +118,7 @@ class Home:
 
 
 def rows_digest(store: Store) -> str:
-    """Hash of the feature rows of every group."""
+    """Hash of the feature rows of every group, without when what they read was seen."""
     tables = sorted(
         table
         for (table,) in store.query(
@@ -126,7 +126,8 @@ def rows_digest(store: Store) -> str:
             "AND table_name NOT IN ('generation', 'target')"
         ).iter_rows()
     )
-    frames = (store.query(f"FROM features.{name} ORDER BY ALL") for name in tables)
+    every = "SELECT * EXCLUDE arrived_at"
+    frames = (store.query(f"{every} FROM features.{name} ORDER BY ALL") for name in tables)
     return " ".join(map(digest, frames))
 
 
