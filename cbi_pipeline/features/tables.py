@@ -53,14 +53,6 @@ class Rows:
         }
         return Rows(pl.concat([self.origins, other.origins]), groups)
 
-    def of_generations(self, names: Mapping[str, str]) -> Rows:
-        """Those of the generation that is named for the origins and for each group."""
-        groups = {
-            group: frame.filter(pl.col("generation") == names[group.name])
-            for group, frame in self.groups.items()
-        }
-        return Rows(self.origins.filter(pl.col("generation") == names[ORIGIN_GROUP]), groups)
-
     def in_use(self, generations: Generations) -> Rows:
         """Those of the generations in use."""
 

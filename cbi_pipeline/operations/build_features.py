@@ -64,7 +64,7 @@ def build(pipeline: Pipeline) -> Built:
         own = stored.of(one.id)
         today = renew(one, before, own, market, at_sight=at_sight, seed=seed)
         names = {group: generation.name for group, generation in today.items()}
-        kept = own.of_generations(names)
+        kept = own.in_use(used.replaced(one.id, today))
         return today, build_rows(market, one, names, kept, as_of, at_sight=at_sight)
 
     made = make_each(pipeline, "features", make)

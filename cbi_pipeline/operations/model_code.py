@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from cbi_pipeline.operations.faults import failure
 from cbi_pipeline.operations.pipeline import Pipeline
 from data_contracts.evaluation import MODEL_CODE
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _FIRST = "first used"
 _EQUAL = "the newest finished fold computed anew is equal to the bit"
 _OTHER = "the newest finished fold computed anew differs"
+_FAILED = "the newest finished fold could not be compared"
 _UNKNOWN = "no finished fold was there to compare with"
 
 
@@ -45,14 +47,12 @@ def name_recipe_code(pipeline: Pipeline, recipe: Recipe) -> str:
         return name_code(store, [as_contender(recipe)])[recipe.name]
 
 
-def examine_code(evaluation: EvaluationRun) -> pl.DataFrame:
+def examine_code(evaluation: EvaluationRun) -> None:
     """Look into contenders whose code nobody has seen yet, and note what is found.
 
     The newest fold that earlier code has finished is computed anew. Where it is equal to the bit,
-    what that code has made stays in use.
-
-    Returns:
-        The notes, rows of ``evaluation.model_code``.
+    what that code has made stays in use; where that fails the note says why, and the contender is
+    judged anew.
     """
     pipeline = evaluation.pipeline
     with pipeline.warehouse.read() as store:
@@ -64,9 +64,7 @@ def examine_code(evaluation: EvaluationRun) -> pl.DataFrame:
         for one in contenders
         if (row := _look(one, noted, data, pipeline, now))
     ]
-    notes = pl.DataFrame(rows, schema=MODEL_CODE.dtypes)
-    pipeline.add({MODEL_CODE.table: notes})
-    return notes
+    pipeline.add({MODEL_CODE.table: pl.DataFrame(rows, schema=MODEL_CODE.dtypes)})
 
 
 def _look(
@@ -85,13 +83,7 @@ def _look(
     same_as, why = code, _FIRST
     if len(own):
         before = str(own.sort("noted_at")["same_as"][-1])
-        try:
-            is_equal = _is_reproduced(contender, before, data, pipeline)
-        except Exception:
-            # It fails in the walk-forward as well, which tells why and counts it out.
-            return None
-        same_as = before if is_equal else code
-        why = _UNKNOWN if is_equal is None else _EQUAL if is_equal else _OTHER
+        same_as, why = _compare(contender, before, code, data, pipeline)
     return {
         "recipe": contender.name,
         "identity": identity,
@@ -100,6 +92,20 @@ def _look(
         "why": why,
         "noted_at": now,
     }
+
+
+def _compare(
+    contender: Contender, before: str, code: str, data: TrainingData, pipeline: Pipeline
+) -> tuple[str, str]:
+    """Name of a contender's new code, and what was seen of it."""
+    try:
+        is_equal = _is_reproduced(contender, before, data, pipeline)
+    except Exception as error:
+        # One contender that fails must not cost the others their evidence.
+        return code, f"{_FAILED}: {failure(error)}"
+    if is_equal is None:
+        return code, _UNKNOWN
+    return (before, _EQUAL) if is_equal else (code, _OTHER)
 
 
 def _is_reproduced(

@@ -81,6 +81,20 @@ def test_other_code_with_other_forecasts_is_judged_again(pipeline, monkeypatch):
     assert after["looks"] == before["looks"] + 1
 
 
+def test_what_cannot_be_compared_is_noted_with_its_reason_and_judged_anew(pipeline, monkeypatch):
+    before = counts(pipeline)
+    folders = (pipeline.settings.checkpoints_dir / "walk_forward" / "ewma").iterdir()
+    for folder in folders:
+        (folder / "forecasts.parquet").write_bytes(b"damaged")
+    code_is(monkeypatch, "rewritten")
+    assert night(pipeline)["evaluations"] == before["evaluations"] + 1
+    with pipeline.warehouse.read() as store:
+        notes = store.table("evaluation.model_code").filter(code="rewritten")
+    why = dict(notes.select("recipe", "why").iter_rows())
+    assert "damaged" in why["ewma"]
+    assert all("equal to the bit" in words for name, words in why.items() if name != "ewma")
+
+
 def test_other_scoring_of_the_same_forecasts_is_no_new_look(pipeline, monkeypatch):
     before = counts(pipeline)
     monkeypatch.setattr("cbi_pipeline.evaluation.hash_scoring_code", lambda: "other scores")
