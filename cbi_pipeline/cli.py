@@ -14,15 +14,25 @@ import traceback
 import click
 import typer
 
-from cbi_pipeline.commands import archive, contracts, data, feeds, forecast, ledger, models, panel
+from cbi_pipeline.commands import (
+    archive,
+    catalogue,
+    contracts,
+    data,
+    feeds,
+    forecast,
+    ledger,
+    models,
+    panel,
+)
 from cbi_pipeline.commands import quarantine as quarantine_commands
 from cbi_pipeline.commands.console import Refusal, errors, expected_errors, explain
 from cbi_pipeline.commands.doctor import doctor
+from cbi_pipeline.commands.options import describe
 from cbi_pipeline.commands.rebuild import rebuild
 from cbi_pipeline.commands.report import report
 from cbi_pipeline.commands.run import run
 from cbi_pipeline.commands.ui import ui
-from cbi_pipeline.commands.version import describe
 
 app = typer.Typer(
     name="cbi",
@@ -37,6 +47,7 @@ app.command()(report)
 app.command()(ui)
 app.command()(doctor)
 app.command()(rebuild)
+app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")
 app.add_typer(feeds.app, name="feeds")

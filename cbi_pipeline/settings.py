@@ -17,7 +17,7 @@ from pydantic_settings import SettingsError as UnreadableSource
 
 from cbi_pipeline.home import HomeRefused, make_private
 
-Profile = Literal["archive", "live", "tiny"]
+Profile = Literal["archive", "live"]
 
 #: The folder that holds the packages: of a checkout the project folder, else where pip put them.
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -34,6 +34,7 @@ def _holds_the_project(folder: Path) -> bool:
 IS_CHECKOUT = _holds_the_project(PROJECT_ROOT)
 #: A relative file is looked for in the working folder whenever settings are read.
 ENV_FILE = PROJECT_ROOT / ".env" if IS_CHECKOUT else Path(".env")
+SHIPPED_CATALOGUES = Path(__file__).resolve().parent / "catalogue" / "shipped"
 PACKAGED_ARCHIVE = Path(__file__).resolve().parent / "feeds" / "archive_data"
 
 
@@ -55,10 +56,10 @@ class Settings(BaseSettings):
 
     Attributes:
         home: private folder that holds everything the product writes.
-        profile: ``archive`` (embedded official records), ``tiny`` (the same records, a small
-            recipe and few origins) or ``live`` (feeds whose keys are set).
+        profile: ``archive`` (embedded official records) or ``live`` (feeds whose keys are set).
         archive_dir: folder of the embedded records.
-        catalogue_file: another catalogue than the packaged one.
+        catalogue_file: a catalogue that is laid over the one that ships and over the home's own; a
+            name without a folder may be that of another one that ships.
         feed_urls: another address of a feed's service, by feed: a mirror, or a test server.
         feed_keys: keys of feeds that are not variables of the environment, by their names.
     """
@@ -73,6 +74,14 @@ class Settings(BaseSettings):
     catalogue_file: Path | None = None
     feed_urls: dict[str, str] = Field(default_factory=dict)
     feed_keys: dict[str, SecretStr] = Field(default_factory=dict)
+
+    @field_validator("catalogue_file")
+    @classmethod
+    def _by_name(cls, path: Path | None) -> Path | None:
+        if path is None or path.name != str(path) or (base_folder() / path).exists():
+            return path
+        shipped = SHIPPED_CATALOGUES / path
+        return shipped if shipped.exists() else path
 
     @field_validator("home", "archive_dir", "catalogue_file")
     @classmethod
@@ -93,6 +102,26 @@ class Settings(BaseSettings):
         if not os.access(there, os.X_OK):
             raise ValueError(f"{there} may not be entered by you")
         return home
+
+    @property
+    def catalogue_dir(self) -> Path:
+        """Catalogue files of this home, and its ``recipes``."""
+        return self.home / "catalogue"
+
+    @property
+    def catalogue_files(self) -> tuple[Path, ...]:
+        """What is laid over the catalogue that ships, in turn."""
+        last = () if self.catalogue_file is None else (self.catalogue_file,)
+        own = (file for file in sorted(self.catalogue_dir.glob("*.toml")) if file not in last)
+        return (*own, *last)
+
+    @property
+    def recipe_folders(self) -> tuple[Path, ...]:
+        """Where recipes are looked for beside those that ship; the last counts."""
+        folders = [self.catalogue_dir]
+        if self.catalogue_file is not None:
+            folders.append(self.catalogue_file.parent)
+        return tuple(folder / "recipes" for folder in folders)
 
     @property
     def ledger_dir(self) -> Path:

@@ -15,6 +15,11 @@ FIXTURES = Path(__file__).parent / "fixtures"
 def unpack_home(folder: Path) -> Home:
     """The old home, where it now lies, with the records and the catalogue it was made from."""
     _unpack("old-home.tar.xz", folder)
+    # It was written when a file of one's own stood alone, and closed records had a table.
+    catalogue = folder / "catalogue.toml"
+    text = catalogue.read_text().partition("[profile.")[0]
+    closed = text.replace("liquid = true", "liquid = true\nrecord_ends = 2019-01-03")
+    catalogue.write_text(f'remove = ["commodity", "evaluation"]\n{closed}')
     home = folder / ".cbi"
     settings = Settings(_env_file=None, home=home)
     Registry(settings.mlflow_uri, settings.mlflow_dir / "artifacts").relocate()

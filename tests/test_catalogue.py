@@ -2,7 +2,8 @@
 
 import pytest
 
-from cbi_pipeline.catalogue import PACKAGED, CatalogueError, load_catalogue, load_feeds
+from cbi_pipeline.catalogue import CatalogueError, load_catalogue, load_feeds
+from tests.catalogues import ALONE
 
 
 @pytest.fixture
@@ -11,7 +12,7 @@ def edited(tmp_path):
 
     def write(old, new):
         file = tmp_path / "catalogue.toml"
-        text = PACKAGED.read_text()
+        text = ALONE
         assert old in text
         file.write_text(text.replace(old, new, 1))
         return file
@@ -25,20 +26,24 @@ def edited(tmp_path):
         (
             "liquid = true",
             "liqid = true",
-            "[[commodity]] wti: liquid is missing; liqid is no field",
+            "[[profile.archive.commodity]] wti: liquid is missing; liqid is no field",
         ),
         (
             "sessions_per_year = 252",
             "sessions_per_year = 0",
-            "[[commodity]] wti: sessions_per_year",
+            "[[profile.archive.commodity]] wti: sessions_per_year",
         ),
-        ('id = "gasoline_mn"', "", "[[commodity]] number 2: id is missing"),
-        ('"1m" = 4', '"1m" = 4.5', "[[commodity]] gasoline_mn: horizons.1m: "),
-        ('"1m" = 4', '"2m" = 4', "gasoline_mn has the horizons 1w, 2m, 1q, wti has 1w, 1m, 1q"),
-        ('"1w" = 5', '"1w" = 0', "[[commodity]] wti: horizons.1w: "),
+        ('id = "gasoline_mn"', "", "[[profile.archive.commodity]] number 2: id is missing"),
+        ('"1m" = 4', '"1m" = 4.5', "[[profile.archive.commodity]] gasoline_mn: horizons.1m: "),
+        ('"1m" = 4', '"2m" = 4', "gasoline_mn: it has the horizons 1w, 2m, 1q, wti has 1w, 1m, 1q"),
+        ('"1w" = 5', '"1w" = 0', "[[profile.archive.commodity]] wti: horizons.1w: "),
         ('"1w" = 5', '"1w" = 21', "wti: horizons: give at least one, each further ahead"),
         ('{ "1w" = 5, "1m" = 21, "1q" = 63 }', "{}", "wti: horizons: give at least one"),
-        ('id = "gasoline_mn"', 'id = "wti"', "unique, got ['wti', 'wti']"),
+        (
+            'id = "gasoline_mn"',
+            'id = "wti"',
+            "wti: the id stands there twice",
+        ),
         ("origins = 100", "", "[evaluation]: origins is missing"),
         ("years = 2", "years = 0", "[evaluation]: years: Input should be greater than 0"),
         ("years = 2", "years = -3", "[evaluation]: years: Input should be greater than 0"),
@@ -46,20 +51,22 @@ def edited(tmp_path):
         ("years = 2", "years = 300000", "years: Input should be less than or equal to 1000"),
         ("rolling_years", "roling_years", "roling_years is no field of it; nearest: rolling_years"),
         ("[evaluation]", "[evalution]", "evaluation"),
-        ("[evaluation]", "[extra]\n[evaluation]", "extra is no table of it; there are: commodity"),
-        ("[profile.archive.record_ends]", "[profile.archiv.record_ends]", "nearest: archive"),
         (
-            "[profile.archive.record_ends]",
-            "[profile.archive.record_end]",
-            "[profile.archive]: record_end is no table of it; there are: commodity, record_ends",
+            "[evaluation]",
+            "[extra]\n[evaluation]",
+            "extra is no table of it; there are: base",
         ),
-        ("wti = 2019-01-03", "wty = 2019-01-03", "wty is no commodity of the profile archive"),
-        ("wti = 2019-01-03", 'wti = "2019"', "[[commodity]] wti: record_ends"),
+        ("[evaluation]", "[profile.archiv]\n[evaluation]", "archiv is no table of it"),
+        (
+            "[evaluation]",
+            "[profile.archive.comodity]\n[evaluation]",
+            "[profile.archive]: comodity is no table of it; there are: commodity",
+        ),
+        ("2019-01-03", '"2019"', "[[profile.archive.commodity]] wti: record_ends"),
         ('"EIA.EMM_EPMMU_PTE_SMN_DPG"', '"EIA.RWTC"', "wti: price_series EIA.RWTC prices more"),
         ("sessions_per_year = 252", 'sessions_per_year = "252"', "wti: sessions_per_year"),
         ('"1w" = 5', '"1w" = true', "wti: horizons.1w"),
         ("liquid = true", 'liquid = "yes"', "wti: liquid"),
-        ("[profile.archive.record_ends]", "[profile.archive]\nrecord_ends = 3\n[x]", "record_ends"),
     ],
 )
 def test_a_wrong_entry_is_named_in_one_line(edited, old, new, words):
@@ -86,7 +93,9 @@ def test_a_wrong_entry_of_a_profile_is_named_with_it(edited):
 
 
 def test_a_wrong_feed_is_named_with_its_field(edited):
-    with pytest.raises(CatalogueError, match=r"\[feed\.eia\]: when is no field of it"):
+    with pytest.raises(
+        CatalogueError, match=r"\[feed\.eia\]: hours is missing; when is no field of it"
+    ):
         load_feeds(edited("hours =", "when ="))
 
 
@@ -133,11 +142,6 @@ def test_a_feeds_hours_that_no_clock_shows_are_named(edited, line):
 @pytest.mark.parametrize("line", ["0 22 * * 1-5", "*/15 6,18 1-7/2 jan-mar MON", "0 0 31 12 7"])
 def test_every_way_to_write_hours_is_taken(edited, line):
     assert load_feeds(edited('"0 22 * * *"', f'"{line}"'))[0].cron[1] == line
-
-
-def test_a_commodity_may_say_itself_when_its_record_ends(edited):
-    own = load_catalogue(edited("liquid = true", "liquid = true\nrecord_ends = 2018-12-31"))
-    assert str(own.commodity("wti").record_ends) == "2018-12-31"
 
 
 def test_a_file_that_is_no_text_is_named(tmp_path):

@@ -7,11 +7,10 @@ mean something on this machine is for ``operations.check_catalogue`` to say.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from itertools import pairwise
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
@@ -24,24 +23,11 @@ from pydantic import (
 )
 
 from cbi_pipeline.catalogue._cron import require_cron
-from cbi_pipeline.catalogue._document import (
-    CatalogueError,
-    make,
-    nearest,
-    read_document,
-    require_names,
-    table_of,
-    tables_of,
-)
+from cbi_pipeline.catalogue._document import CatalogueError, nearest
 from cbi_pipeline.catalogue._evaluation import EvaluationPlan
 
-PACKAGED = Path(__file__).parent.with_name("catalogue.toml")
 #: Text that says why.
 Reason = Annotated[str, Field(min_length=1)]
-#: Profiles that may have commodities of their own; tiny reads the archive's.
-PROFILES = ("archive", "live")
-_TABLES = ("commodity", "group", "feed", "file", "evaluation", "profile")
-_SECTION = ("commodity", "record_ends")
 
 
 class Commodity(BaseModel):
@@ -103,6 +89,7 @@ class FeedEntry(BaseModel):
         hours: the same in words.
         keep: why series that nothing reads are asked for all the same: a reason for each id of a
             series or report, or one for everything that the service can be asked for.
+        origin: the file and the entry in it that name the module.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -114,6 +101,7 @@ class FeedEntry(BaseModel):
     zone: str
     hours: str
     keep: Reason | dict[str, Reason] = Field(default_factory=dict)
+    origin: str
 
     @field_validator("cron")
     @classmethod
@@ -162,26 +150,8 @@ class Catalogue(BaseModel):
         ids = [commodity.id for commodity in self.commodities]
         if not ids or len(set(ids)) != len(ids):
             raise ValueError(f"commodity ids must be given and unique, got {ids}")
-        series = [commodity.price_series for commodity in self.commodities]
-        for commodity in self.commodities:
-            if series.count(commodity.price_series) > 1:
-                raise ValueError(
-                    f"{commodity.id}: price_series {commodity.price_series} prices more than one "
-                    "commodity; give each its own"
-                )
-            if tuple(commodity.horizons) != self.horizons:
-                raise ValueError(
-                    f"{commodity.id} has the horizons {_listed(commodity.horizons)}, "
-                    f"{ids[0]} has {_listed(self.horizons)}; "
-                    "every commodity needs the same labels in the same order"
-                )
-            if commodity.related is not None and commodity.related not in ids:
-                raise ValueError(
-                    f"{commodity.id}: related {commodity.related} is no commodity here"
-                    f"{nearest(commodity.related, ids)}"
-                )
-            if commodity.related == commodity.id:
-                raise ValueError(f"{commodity.id}: related names itself")
+        for commodity, _, words in contradictions(self.commodities):
+            raise ValueError(f"{commodity}: {words}")
         return self
 
     @property
@@ -248,116 +218,23 @@ class Catalogue(BaseModel):
         raise CatalogueError(f"no commodity {name!r} in the catalogue; there are: {known}")
 
 
-def load_catalogue(path: Path | None = None, *, profile: str = "archive") -> Catalogue:
-    """Read a catalogue file for a profile; what it says for the other profiles is read too.
-
-    Raises:
-        CatalogueError: the file is missing or no TOML, an entry is wrong, or they contradict each
-            other.
-    """
-    source = path or PACKAGED
-    document = read_document(source)
-    commodities = {name: _commodities(document, name, source) for name in PROFILES}
-    plan = make(EvaluationPlan, document.get("evaluation", {}), f"{source}, [evaluation]")
-    chosen = _section_of(profile)
-    shared = {"evaluation": plan, "groups": _groups(document, source)}
-    catalogues = {
-        name: make(Catalogue, {"commodities": entries, **shared}, str(source))
-        for name, entries in commodities.items()
-        if entries or name == chosen
-    }
-    for name, catalogue in catalogues.items():
-        _require_ends(document, name, catalogue, source)
-    _require_tables(document, source)
-    return catalogues[chosen]
-
-
-def commodity_table(path: Path | None = None, *, profile: str = "archive") -> str:
-    """The file and the table that a profile's commodities are entries of, for messages."""
-    source = path or PACKAGED
-    return f"{source}, [[{_entries(read_document(source), _section_of(profile), source)[1]}]]"
-
-
-def _groups(document: Mapping[str, Any], source: Path) -> dict[str, Any]:
-    """Groups of the packaged catalogue, and those a file of the user's adds or changes."""
-    packaged = table_of(read_document(PACKAGED), "group", PACKAGED)
-    own = table_of(document, "group", source)
-    return {
-        name: table_of(packaged, name, PACKAGED) | table_of(own, name, source)
-        for name in (packaged | own)
-    }
-
-
-def _commodities(document: Mapping[str, Any], name: str, source: Path) -> tuple[Commodity, ...]:
-    ends = _record_ends(document, name, source)
-    entries, where = _entries(document, name, source)
-    return tuple(
-        make(
-            Commodity,
-            {"record_ends": ends.get(str(entry.get("id"))), **entry},
-            f"{source}, [[{where}]] {entry.get('id', f'number {number}')}",
-        )
-        for number, entry in enumerate(entries, start=1)
-    )
-
-
-def _require_ends(
-    document: Mapping[str, Any], name: str, catalogue: Catalogue, source: Path
-) -> None:
-    ids = [one.id for one in catalogue.commodities]
-    for ended in _record_ends(document, name, source):
-        if ended not in ids:
-            raise CatalogueError(
-                f"{source}, [profile.{name}.record_ends]: {ended} is no commodity of the profile "
-                f"{name}{nearest(ended, ids)}"
-            )
-
-
-def _record_ends(document: Mapping[str, Any], name: str, source: Path) -> dict[str, Any]:
-    section = table_of(table_of(document, "profile", source), name, source)
-    return table_of(section, "record_ends", source)
-
-
-def _entries(
-    document: Mapping[str, Any], name: str, source: Path
-) -> tuple[list[dict[str, Any]], str]:
-    section = table_of(table_of(document, "profile", source), name, source)
-    where = f"profile.{name}.commodity" if "commodity" in section else "commodity"
-    given = section if "commodity" in section else document
-    return tables_of(given.get("commodity", []), where, source), where
-
-
-def _section_of(profile: str) -> str:
-    # The tiny profile reads the same closed records as the archive profile.
-    return "archive" if profile == "tiny" else profile
-
-
-def load_feeds(path: Path | None = None) -> tuple[FeedEntry, ...]:
-    """Services of the packaged catalogue, and those a file of the user's adds or changes.
-
-    Raises:
-        CatalogueError: the file is missing or no TOML, or an entry is wrong.
-    """
-    source = path or PACKAGED
-    packaged = table_of(read_document(PACKAGED), "feed", PACKAGED)
-    document = read_document(source)
-    _require_tables(document, source)
-    own = table_of(document, "feed", source)
-    found = {
-        name: table_of(packaged, name, PACKAGED) | table_of(own, name, source)
-        for name in (packaged | own)
-    }
-    return tuple(
-        make(FeedEntry, {**found[name], "name": name}, f"{source}, [feed.{name}]") for name in found
-    )
-
-
-def _require_tables(document: Mapping[str, Any], source: Path) -> None:
-    profiles = table_of(document, "profile", source)
-    for name in profiles:
-        require_names(table_of(profiles, name, source), _SECTION, f"{source}, [profile.{name}]")
-    require_names(profiles, PROFILES, f"{source}, [profile]")
-    require_names(document, _TABLES, str(source))
+def contradictions(commodities: Sequence[Commodity]) -> Iterator[tuple[str, str, str]]:
+    """What cannot be said of several commodities together: the one, its field, the words."""
+    ids = [one.id for one in commodities]
+    series = [one.price_series for one in commodities]
+    for one in commodities:
+        if series.count(one.price_series) > 1:
+            words = f"price_series {one.price_series} prices more than one commodity"
+            yield one.id, "price_series", f"{words}; give each its own"
+        if tuple(one.horizons) != tuple(commodities[0].horizons):
+            words = f"it has the horizons {_listed(one.horizons)}, {ids[0]} has"
+            words += f" {_listed(commodities[0].horizons)}"
+            yield one.id, "horizons", f"{words}; every commodity needs the same labels in one order"
+        if one.related is not None and one.related not in ids:
+            words = f"related {one.related} is no commodity here{nearest(one.related, ids)}"
+            yield one.id, "related", words
+        if one.related == one.id:
+            yield one.id, "related", "related names itself"
 
 
 def _picked(

@@ -31,7 +31,8 @@ def read_document(source: Path) -> dict[str, Any]:
     """
     if not source.is_file():
         raise CatalogueError(
-            f"no catalogue at {source}; give another file or remove CBI_CATALOGUE_FILE"
+            f"no catalogue at {source}; name another file, or leave out --catalogue and "
+            "CBI_CATALOGUE_FILE"
         )
     try:
         document = tomllib.loads(source.read_text())
@@ -84,11 +85,23 @@ def make(kind: type[Model], given: object, where: str) -> Model:
     try:
         return kind.model_validate(given)
     except ValidationError as error:
-        faults = (_fault(kind, one["type"], one["loc"], one["msg"]) for one in error.errors())
+        faults = (
+            explain_fault(kind, one["type"], one["loc"], one["msg"]) for one in error.errors()
+        )
         raise CatalogueError(f"{where}: {'; '.join(faults)}") from error
 
 
-def _fault(model: type[BaseModel], kind: str, path: tuple[int | str, ...], message: str) -> str:
+def explain_fault(
+    model: type[BaseModel], kind: str, path: tuple[int | str, ...], message: str
+) -> str:
+    """One of pydantic's errors, in words that name the field.
+
+    Args:
+        model: what was to be made.
+        kind: of the error.
+        path: the field, and what in it.
+        message: pydantic's words.
+    """
     field, words = ".".join(map(str, path)), message.removeprefix("Value error, ")
     if kind == "missing":
         return f"{field} is missing"

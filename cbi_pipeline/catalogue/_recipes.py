@@ -34,25 +34,27 @@ class RecipeFile(BaseModel):
     fields: dict[str, Any]
 
 
-def find_recipes(catalogue_file: Path | None = None) -> dict[str, Path]:
-    """The files by name: those that ship, and those in ``recipes`` beside a user's catalogue.
+def find_recipes(*folders: Path) -> dict[str, Path]:
+    """The files by name: those that ship, and those in further folders.
 
-    Of two that bear one name the user's is meant.
+    Of two that bear one name that of the later folder is meant.
     """
-    folders = [PACKAGED_RECIPES]
-    if catalogue_file is not None:
-        folders.append(catalogue_file.parent / "recipes")
-    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.toml"))}
+    files = (path for folder in (PACKAGED_RECIPES, *folders) for path in folder.glob("*.toml"))
+    return {path.stem: path for path in files}
 
 
-def read_recipe(name: str, catalogue_file: Path | None = None) -> RecipeFile:
+def read_recipe(name: str, *folders: Path) -> RecipeFile:
     """One recipe of those there are.
+
+    Args:
+        name: of the recipe.
+        folders: as for :func:`find_recipes`.
 
     Raises:
         CatalogueError: there is none of that name, or its file is no TOML or has a wrong kind or
             groups.
     """
-    files = find_recipes(catalogue_file)
+    files = find_recipes(*folders)
     if name not in files:
         raise CatalogueError(
             f"no recipe {name!r}{nearest(name, files)}; there are: {', '.join(sorted(files))}"

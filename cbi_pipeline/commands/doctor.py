@@ -29,6 +29,7 @@ PACKAGE_DATA = (
     "cbi_pipeline/catalogue/recipes/anchored_gru.toml",
     "cbi_pipeline/catalogue/recipes/recipe_network.toml",
     "cbi_pipeline/catalogue/recipes/tiny.toml",
+    "cbi_pipeline/catalogue/shipped/small.toml",
     "cbi_pipeline/dagster.yaml",
     "cbi_pipeline/dg.toml",
     "cbi_pipeline/report/morning.css",
@@ -159,7 +160,7 @@ def _catalogue(settings: Settings) -> Iterator[Finding]:
     from cbi_pipeline.warehouse import WarehouseError
 
     try:
-        catalogue = load_catalogue(settings.catalogue_file, profile=settings.profile)
+        catalogue = load_catalogue(*settings.catalogue_files, profile=settings.profile)
         check_catalogue(catalogue, settings)
         load_challengers(Pipeline(settings))
         files = awaited_files(catalogue, settings)

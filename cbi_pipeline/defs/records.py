@@ -11,7 +11,7 @@ def _sources(settings: Settings) -> tuple[str, ...]:
     if settings.profile != "live":
         return ("archive",)
     try:
-        catalogue = load_catalogue(settings.catalogue_file, profile=settings.profile)
+        catalogue = load_catalogue(*settings.catalogue_files, profile=settings.profile)
         return pricing_feeds(settings, catalogue)
     except CatalogueError:
         # The page opens all the same; every run says what is wrong.

@@ -96,7 +96,7 @@ def check_feeds(
     """How every feed of the profile is; raises nothing that a feed can cause.
 
     Args:
-        settings: the archive feed in the profiles archive and tiny, the live ones otherwise.
+        settings: the archive feed in the profile archive, the live ones otherwise.
         probe: ask each service one cheap question, to learn whether its key is accepted.
         patience: bounds of time and size of that question.
         transport: seam for tests.

@@ -9,7 +9,6 @@ import httpx
 from pydantic import SecretStr
 
 from cbi_pipeline.catalogue import (
-    PACKAGED,
     Catalogue,
     CatalogueError,
     FeedEntry,
@@ -34,25 +33,24 @@ def live_feeds(settings: Settings) -> dict[str, Source]:
         CatalogueError: a module of the catalogue is not there, fails, or describes no feed of that
             name.
     """
-    return {entry.name: _feed(entry, settings) for entry in load_feeds(settings.catalogue_file)}
+    return {entry.name: _feed(entry, settings) for entry in load_feeds(*settings.catalogue_files)}
 
 
 def _feed(entry: FeedEntry, settings: Settings) -> Source:
-    where = f"{settings.catalogue_file or PACKAGED}, [feed.{entry.name}]"
     given = [settings.feed_urls[entry.name]] if entry.name in settings.feed_urls else []
-    feed = _described(entry.module, where, *given)
+    feed = _described(entry.module, entry.origin, *given)
     if not isinstance(feed, Source) or feed.service is None or feed.name != entry.name:
         raise CatalogueError(
-            f"{where}: {entry.module}.source() describes no service named {entry.name}"
+            f"{entry.origin}: {entry.module}.source() describes no service named {entry.name}"
         )
     return feed
 
 
 def asked_series(settings: Settings, feed: Source) -> tuple[Series, ...]:
     """What a night asks a live feed for: what the catalogue reads of it, and what it keeps."""
-    file = settings.catalogue_file
-    read = load_catalogue(file, profile=settings.profile).readers
-    (entry,) = (entry for entry in load_feeds(file) if entry.name == feed.name)
+    files = settings.catalogue_files
+    read = load_catalogue(*files, profile=settings.profile).readers
+    (entry,) = (entry for entry in load_feeds(*files) if entry.name == feed.name)
     return feed.series_of({*read, *entry.kept(one.id for one in feed.series)})
 
 
@@ -63,24 +61,25 @@ def file_sources(settings: Settings) -> dict[str, Source]:
         CatalogueError: a module of the catalogue is not there, fails, or describes no files of that
             name.
     """
-    entries = load_files(settings.catalogue_file)
+    entries = load_files(*settings.catalogue_files)
     return {**FILE_READERS, **{entry.name: _files(entry, settings) for entry in entries}}
 
 
 def _files(entry: FileEntry, settings: Settings) -> Source:
-    where = f"{settings.catalogue_file or PACKAGED}, [file.{entry.name}]"
-    source = _described(entry.module, where)
+    source = _described(entry.module, entry.origin)
     if not isinstance(source, Source) or source.service is not None or source.name != entry.name:
         raise CatalogueError(
-            f"{where}: {entry.module}.source() describes no files named {entry.name}"
+            f"{entry.origin}: {entry.module}.source() describes no files named {entry.name}"
         )
     if entry.name in FILE_READERS or entry.name in _names(settings):
-        raise CatalogueError(f"{where}: another source is named {entry.name}; choose another name")
+        raise CatalogueError(
+            f"{entry.origin}: another source is named {entry.name}; choose another name"
+        )
     return source
 
 
 def _names(settings: Settings) -> set[str]:
-    return {entry.name for entry in load_feeds(settings.catalogue_file)}
+    return {entry.name for entry in load_feeds(*settings.catalogue_files)}
 
 
 def _described(module: str, where: str, *given: str) -> object:

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
-from pathlib import Path
 
 from cbi_pipeline.catalogue import (
-    PACKAGED,
     Catalogue,
     CatalogueError,
     Commodity,
-    commodity_table,
+    Layers,
     load_feeds,
+    load_files,
     nearest,
+    read_layers,
     read_recipe,
 )
 from cbi_pipeline.features import find_groups, series_read
@@ -37,7 +37,7 @@ def check_catalogue(catalogue: Catalogue, settings: Settings) -> None:
 
     Args:
         catalogue: what the settings' profile follows.
-        settings: which file it came from, which sources the profile has, what this home holds.
+        settings: which files it came from, which sources the profile has, what this home holds.
 
     Raises:
         CatalogueError: names the file, the entry, the field, what is wrong with it and the
@@ -45,18 +45,18 @@ def check_catalogue(catalogue: Catalogue, settings: Settings) -> None:
         FeedError: the record of the embedded archive is not there.
         WarehouseError: this home's published tables cannot be read.
     """
-    units = _units(catalogue, settings)
+    units, layers = _units(catalogue, settings), read_layers(*settings.catalogue_files)
     faults = [
-        f"{commodity_table(settings.catalogue_file, profile=settings.profile)} {one.id}: {fault}"
+        f"{layers.origin(*_path(one, settings), field)}: {fault}"
         for one in catalogue.commodities
-        for fault in _faults(one, units, settings)
+        for field, fault in _faults(one, units, settings)
     ]
-    faults += _group_faults(catalogue, settings)
-    faults += _feed_faults(settings)
-    faults += _recipe_faults(catalogue, settings)
+    faults += _group_faults(catalogue, settings, layers)
+    faults += _feed_faults(settings, layers)
+    faults += _recipe_faults(catalogue, settings, layers)
     if catalogue.evaluation.lightgbm and find_spec("lightgbm") is None:
         faults.append(
-            f"{_file(settings)}, [evaluation]: lightgbm = true needs the extra; "
+            f"{layers.origin('evaluation', 'lightgbm')}: lightgbm = true needs the extra; "
             "`pip install 'cbi-pipeline[boost]'`"
         )
     if faults:
@@ -127,26 +127,37 @@ def _columns_by_input(catalogue: Catalogue) -> Iterator[tuple[str, list[str]]]:
                         yield series, columns
 
 
-def _faults(one: Commodity, units: Mapping[str, str], settings: Settings) -> Iterator[str]:
+def _path(one: Commodity, settings: Settings) -> tuple[str, ...]:
+    return ("profile", settings.profile, "commodity", one.id)
+
+
+def _faults(
+    one: Commodity, units: Mapping[str, str], settings: Settings
+) -> Iterator[tuple[str, str]]:
+    """Fields that name what is not there, and what is wrong with each."""
     if one.calendar not in calendar_names():
+        words = f"calendar = {one.calendar!r}: no such calendar"
         yield (
-            f"calendar = {one.calendar!r}: no such calendar; "
-            f"there are: {', '.join(calendar_names())}"
+            "calendar",
+            f"{words}{nearest(one.calendar, calendar_names())}; "
+            f"there are: {', '.join(calendar_names())}",
         )
     bound = {**{name: unit for name, (_, unit) in _filed(settings).items()}, **units}
     if one.price_series in bound:
         unit = bound[one.price_series]
         if one.unit != unit:
-            yield f"unit = {one.unit!r}, but {one.price_series} is in {unit}"
+            yield "unit", f"unit = {one.unit!r}, but {one.price_series} is in {unit}"
     elif _is_own(one.price_series, settings):
         if one.unit not in OWN_HISTORY.bounds:
             yield (
+                "unit",
                 f"unit = {one.unit!r}: no unit that a file can be imported in"
                 f"{nearest(one.unit, OWN_HISTORY.bounds)}; "
-                f"there are: {', '.join(OWN_HISTORY.bounds)}"
+                f"there are: {', '.join(OWN_HISTORY.bounds)}",
             )
     else:
-        yield f"price_series = {one.price_series!r}: {_unbrought(one, units, settings)}"
+        words = _unbrought(one, units, settings)
+        yield "price_series", f"price_series = {one.price_series!r}: {words}"
 
 
 def _unbrought(one: Commodity, units: Mapping[str, str], settings: Settings) -> str:
@@ -207,19 +218,14 @@ def _imported(settings: Settings) -> dict[str, str]:
     return dict(own.select("series_id", "unit").iter_rows())
 
 
-def _file(settings: Settings) -> Path:
-    return settings.catalogue_file or PACKAGED
-
-
-def _group_faults(catalogue: Catalogue, settings: Settings) -> Iterator[str]:
+def _group_faults(catalogue: Catalogue, settings: Settings, layers: Layers) -> Iterator[str]:
     groups = find_groups()
-    table = commodity_table(settings.catalogue_file, profile=settings.profile)
     named = [
-        (f"{_file(settings)}, [group.{name}]", name, catalogue.groups[name])
-        for name in catalogue.groups
+        (str(layers.origin("group", name)), name, series)
+        for name, series in catalogue.groups.items()
     ]
     named += [
-        (f"{table} {one.id}: groups.{name}", name, series)
+        (f"{layers.origin(*_path(one, settings), 'groups', name)}: groups.{name}", name, series)
         for one in catalogue.commodities
         for name, series in one.groups.items()
     ]
@@ -236,12 +242,12 @@ def _group_faults(catalogue: Catalogue, settings: Settings) -> Iterator[str]:
             yield f"{where}: {unknown} is no input of it{nearest(unknown, inputs)}; {reads}"
 
 
-def _recipe_faults(catalogue: Catalogue, settings: Settings) -> Iterator[str]:
+def _recipe_faults(catalogue: Catalogue, settings: Settings, layers: Layers) -> Iterator[str]:
     for name in catalogue.evaluation.challengers:
         try:
-            recipe = read_recipe(name, settings.catalogue_file)
+            recipe = read_recipe(name, *settings.recipe_folders)
         except CatalogueError as error:
-            yield f"{_file(settings)}, [evaluation] challengers: {error}"
+            yield f"{layers.origin('evaluation', 'challengers')} challengers: {error}"
             continue
         for group in recipe.groups or ():
             if group not in catalogue.group_names:
@@ -252,18 +258,19 @@ def _recipe_faults(catalogue: Catalogue, settings: Settings) -> Iterator[str]:
                 )
 
 
-def _feed_faults(settings: Settings) -> Iterator[str]:
-    entries = {entry.name: entry for entry in load_feeds(settings.catalogue_file)}
+def _feed_faults(settings: Settings, layers: Layers) -> Iterator[str]:
+    entries = {entry.name: entry for entry in load_feeds(*settings.catalogue_files)}
     for name, feed in live_feeds(settings).items():
         names = {one.id for one in feed.series} | {one.report for one in feed.series} - {""}
         for kept in sorted(entries[name].kept(names).keys() - names):
             yield (
-                f"{_file(settings)}, [feed.{name}]: keep: {kept} is no series or report of it"
+                f"{layers.origin('feed', name, 'keep')}: keep: {kept} is no series or report of it"
                 f"{nearest(kept, names)}"
             )
-        yield from _family_faults(feed, f"{_file(settings)}, [feed.{name}]")
-    for name, source in file_sources(settings).items():
-        yield from _family_faults(source, f"{_file(settings)}, [file.{name}]")
+        yield from _family_faults(feed, entries[name].origin)
+    sources = file_sources(settings)
+    for file in load_files(*settings.catalogue_files):
+        yield from _family_faults(sources[file.name], file.origin)
 
 
 def _family_faults(source: Source, where: str) -> Iterator[str]:

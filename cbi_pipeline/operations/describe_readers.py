@@ -21,9 +21,9 @@ def describe_readers(settings: Settings, feed: Source) -> dict[str, str]:
         By series id, in the feed's order; empty words where nothing reads a series, so that it is
         not asked for.
     """
-    file = settings.catalogue_file
-    readers = load_catalogue(file, profile=settings.profile).readers
-    (entry,) = (one for one in load_feeds(file) if one.name == feed.name)
+    files = settings.catalogue_files
+    readers = load_catalogue(*files, profile=settings.profile).readers
+    (entry,) = (one for one in load_feeds(*files) if one.name == feed.name)
     kept = entry.kept(one.id for one in feed.series)
     asked = {one.id for one in asked_series(settings, feed)}
     return {one.id: _words(one, readers, kept) if one.id in asked else "" for one in feed.series}

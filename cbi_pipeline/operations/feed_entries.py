@@ -13,6 +13,6 @@ def feed_entries(settings: Settings) -> tuple[FeedEntry, ...]:
     wrong with it.
     """
     try:
-        return load_feeds(settings.catalogue_file)
+        return load_feeds(*settings.catalogue_files)
     except CatalogueError:
         return load_feeds()

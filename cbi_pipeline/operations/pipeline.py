@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from cbi_pipeline.catalogue import Catalogue, EvaluationPlan, load_catalogue
+from cbi_pipeline.catalogue import Catalogue, load_catalogue
 from cbi_pipeline.ledger import Ledger, bind_warehouse
 from cbi_pipeline.operations import check_catalogue
 from cbi_pipeline.settings import Settings, load_settings
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 #: The desk's zone and the hour by which a day's knowledge is complete.
 ZONE = ZoneInfo(DECISION_ZONE)
 DAY_ENDS = time(DECISION_HOUR)
-FEW_ORIGINS = EvaluationPlan(
-    years=1, origins=20, refits="yearly", challengers=("tiny",), garch=False
-)
 
 
 @dataclass(frozen=True)
@@ -50,15 +47,12 @@ class Pipeline:
 
     @cached_property
     def catalogue(self) -> Catalogue:
-        """What is forecast, every name looked up; the tiny profile evaluates fewer origins.
+        """What is forecast, every name looked up.
 
         Raises:
             CatalogueError: something in it is wrong; all of it is said, in one line.
         """
-        chosen = self.require_catalogue()
-        if self.settings.profile == "tiny":
-            return chosen.model_copy(update={"evaluation": FEW_ORIGINS})
-        return chosen
+        return self.require_catalogue()
 
     def require_catalogue(self) -> Catalogue:
         """The catalogue as written, once every name in it was looked up.
@@ -66,7 +60,7 @@ class Pipeline:
         Raises:
             CatalogueError: as for :attr:`catalogue`.
         """
-        chosen = load_catalogue(self.settings.catalogue_file, profile=self.settings.profile)
+        chosen = load_catalogue(*self.settings.catalogue_files, profile=self.settings.profile)
         check_catalogue(chosen, self.settings)
         return chosen
 

@@ -21,7 +21,7 @@ def load_recipe(name: str, pipeline: Pipeline) -> Recipe:
     """
     from cbi_pipeline.forecasting import Recipe
 
-    file = read_recipe(name, pipeline.settings.catalogue_file)
+    file = read_recipe(name, *pipeline.settings.recipe_folders)
     features = feature_set(read_catalogue(file, pipeline.catalogue)).name
     try:
         return Recipe.compose({**file.fields, "name": name, "feature_set": features})
@@ -36,7 +36,7 @@ def read_recipes(pipeline: Pipeline) -> tuple[RecipeFile, ...]:
         CatalogueError: one is missing, no TOML, or has a wrong kind or groups.
     """
     names = pipeline.catalogue.evaluation.challengers
-    return tuple(read_recipe(name, pipeline.settings.catalogue_file) for name in names)
+    return tuple(read_recipe(name, *pipeline.settings.recipe_folders) for name in names)
 
 
 def load_challengers(pipeline: Pipeline) -> tuple[Recipe, ...]:

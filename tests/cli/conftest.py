@@ -17,7 +17,7 @@ def cbi() -> Cbi:
     """Runs the command line as a user would: a process of its own, told its home and profile."""
 
     def run(*arguments: str, home: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-        own = {"CBI_HOME": str(home), "CBI_PROFILE": "tiny"}
+        own = {"CBI_HOME": str(home), "CBI_CATALOGUE_FILE": "small.toml"}
         return commands.cbi(arguments, {**os.environ, **own, **variables}).wait()
 
     return run
@@ -28,7 +28,7 @@ def cbi_here(monkeypatch, capsys) -> Cbi:
     """Runs the command line in this process: quick, for what needs no process of its own."""
 
     def run(*arguments: str, home: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-        own = {"CBI_HOME": str(home), "CBI_PROFILE": "tiny", "DAGSTER_HOME": ""}
+        own = {"CBI_HOME": str(home), "CBI_CATALOGUE_FILE": "small.toml", "DAGSTER_HOME": ""}
         for name, value in {**own, **variables}.items():
             monkeypatch.setenv(name, value)
         capsys.readouterr()

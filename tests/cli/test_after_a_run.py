@@ -95,7 +95,7 @@ def test_a_folder_that_may_only_be_read_is_named(finished):
     bound = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
     done = subprocess.run(
         [*bound, sys.executable, "-m", "cbi_pipeline.cli", "report"],
-        env={**os.environ, "CBI_HOME": str(finished), "CBI_PROFILE": "tiny"},
+        env={**os.environ, "CBI_HOME": str(finished), "CBI_CATALOGUE_FILE": "small.toml"},
         capture_output=True,
         text=True,
     )
@@ -162,7 +162,11 @@ def test_a_person_promotes_and_takes_back_on_the_record(finished, monkeypatch, c
         capsys.readouterr()
         return invoke(list(arguments)), " ".join("".join(capsys.readouterr()).split())
 
-    for name, value in (("CBI_HOME", str(finished)), ("CBI_PROFILE", "tiny"), ("LOGNAME", "ada")):
+    for name, value in (
+        ("CBI_HOME", str(finished)),
+        ("CBI_CATALOGUE_FILE", "small.toml"),
+        ("LOGNAME", "ada"),
+    ):
         monkeypatch.setenv(name, value)
     assert said("models", "promote", "1", "--reason", "why not") == (
         2, "cbi: version 1 is the champion already"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cbi_pipeline.catalogue import PACKAGED
+from tests.catalogues import ALONE
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_a_live_profile_none_of_whose_prices_can_be_asked_is_broken(look):
 
 def test_a_key_without_which_other_prices_come_is_waited_for(look, tmp_path):
     file = tmp_path / "catalogue.toml"
-    text = PACKAGED.read_text().replace('"EIA.RBRTE"', '"CFTC.legacy.067651.open_interest_all"')
+    text = ALONE.replace('"EIA.RBRTE"', '"CFTC.legacy.067651.open_interest_all"')
     brent = text.index('id = "brent"')
     file.write_text(text[:brent] + text[brent:].replace("USD/bbl", "contracts", 1))
     said = look("EIA_API_KEY", CBI_PROFILE="live", CBI_CATALOGUE_FILE=str(file))

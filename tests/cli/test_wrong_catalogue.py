@@ -2,18 +2,18 @@
 
 import pytest
 
-from cbi_pipeline.catalogue import PACKAGED
+from tests.catalogues import ALONE
 
 
 @pytest.fixture
 def wrong(tmp_path):
     """The packaged catalogue with WTI in a unit that is not its series' own."""
     file = tmp_path / "catalogue.toml"
-    file.write_text(PACKAGED.read_text().replace('unit = "USD/bbl"', 'unit = "USD/gal"'))
+    file.write_text(ALONE.replace('unit = "USD/bbl"', 'unit = "USD/gal"'))
     return file
 
 
-WORDS = "[[commodity]] wti: unit = 'USD/gal', but EIA.RWTC is in USD/bbl"
+WORDS = "[[profile.archive.commodity]] wti: unit = 'USD/gal', but EIA.RWTC is in USD/bbl"
 
 
 @pytest.mark.parametrize("command", ["run", "forecast", "report", "panel export rows.csv"])
@@ -35,7 +35,7 @@ def test_doctor_says_it_beside_all_else(cbi_here, tmp_path, wrong):
 
 def test_doctor_lists_what_waits_for_a_file_without_a_fault(cbi_here, tmp_path):
     file = tmp_path / "catalogue.toml"
-    file.write_text(PACKAGED.read_text().replace('"EIA.RBRTE"', '"OWN.BRENT"'))
+    file.write_text(ALONE.replace('"EIA.RBRTE"', '"OWN.BRENT"'))
     done = cbi_here(
         "doctor", home=tmp_path / "home", CBI_PROFILE="live", CBI_CATALOGUE_FILE=str(file)
     )

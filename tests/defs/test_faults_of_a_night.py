@@ -24,6 +24,7 @@ from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.operations.training_data import evidence_as_of, load_training_data
 from cbi_pipeline.registry import _publish, sort_decisions
 from cbi_pipeline.settings import Settings
+from tests.catalogues import SMALL
 from tests.system.homes import copied
 
 pytestmark = pytest.mark.slow
@@ -34,7 +35,7 @@ CHAMPION, CHALLENGER = "anchored_untrained", "tiny"
 
 @pytest.fixture
 def pipeline(one_night, tmp_path) -> Pipeline:
-    return Pipeline(Settings(home=copied(one_night, tmp_path / ".cbi"), profile="tiny"))
+    return Pipeline(Settings(home=copied(one_night, tmp_path / ".cbi"), catalogue_file=SMALL))
 
 
 @pytest.fixture

@@ -125,12 +125,11 @@ def test_a_key_that_is_gone_after_it_worked_is_a_fault(tmp_path, eia):
     assert "EIA_API_KEY is not set" in checks(result)["answered"].description
 
 
-@pytest.mark.parametrize("profile", ["archive", "tiny"])
-def test_no_service_is_asked_on_embedded_records(tmp_path, eia, profile):
+def test_no_service_is_asked_on_embedded_records(tmp_path, eia):
     one = Pipeline(
         Settings(
             home=tmp_path,
-            profile=profile,
+            profile="archive",
             feed_urls={"eia": eia.url},
             feed_keys={"EIA_API_KEY": SecretStr("k" * 40)},
         )

@@ -9,6 +9,7 @@ from cbi_pipeline.defs.registry.assets import decision
 from cbi_pipeline.evaluation import Ewma
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.settings import Settings
+from tests.catalogues import SMALL
 from tests.system.homes import copied
 
 pytestmark = pytest.mark.slow
@@ -18,7 +19,7 @@ QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 @pytest.fixture
 def pipeline(one_night, tmp_path) -> Pipeline:
-    return Pipeline(Settings(home=copied(one_night, tmp_path / ".cbi"), profile="tiny"))
+    return Pipeline(Settings(home=copied(one_night, tmp_path / ".cbi"), catalogue_file=SMALL))
 
 
 def night(pipeline: Pipeline) -> dict[str, int]:

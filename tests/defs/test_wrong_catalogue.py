@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from cbi_pipeline.catalogue import PACKAGED
 from cbi_pipeline.settings import PROJECT_ROOT
+from tests.catalogues import ALONE
 
 LAUNCH = """
 import dagster as dg
@@ -35,7 +35,7 @@ with dg.DagsterInstance.ephemeral() as instance:
 )
 def test_the_page_opens_and_a_run_fails_at_once_with_the_words(tmp_path, old, new, words):
     file = tmp_path / "catalogue.toml"
-    text = PACKAGED.read_text()
+    text = ALONE
     assert old in text
     file.write_text(text.replace(old, new))
     variables = {"CBI_CATALOGUE_FILE": str(file), "CBI_PROFILE": "live", "CBI_HOME": str(tmp_path)}

@@ -11,9 +11,9 @@ from typing import Any
 
 import polars as pl
 
-from cbi_pipeline.catalogue import PACKAGED
 from cbi_pipeline.settings import PROJECT_ROOT, Settings
 from cbi_pipeline.warehouse import Warehouse
+from tests.catalogues import ALONE
 from tests.features.records import prices
 from tests.features.worlds import world
 from tests.warehouse.frames import reference
@@ -95,7 +95,7 @@ def make(folder: Path) -> Copy:
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(PROJECT_ROOT / name, folder / name, ignore=ignored)
     copy = Copy(folder)
-    copy.catalogue.write_text(PACKAGED.read_text())
+    copy.catalogue.write_text(ALONE)
     observed = world(3, weeks=110)
     with copy.warehouse.write() as store, store.transaction():
         store.replace("ref.series", reference(*observed["series_id"].unique().sort().to_list()))

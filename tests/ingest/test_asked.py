@@ -17,6 +17,8 @@ from tests.warehouse.frames import parsed, period
 
 WTI_REPORT, DOLLAR = "CFTC.disaggregated.067651", "CFTC.financial.098662"
 OIL = """
+remove = ["commodity"]
+
 [[profile.live.commodity]]
 id = "wti"
 name = "WTI"

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from cbi_pipeline.catalogue import PACKAGED
 from cbi_pipeline.issued import CANNOT, FORECAST, FOUNDING
 from cbi_pipeline.operations.champion_forecast import find_unreadable, forecast_newest
 from cbi_pipeline.operations.issue import issue_live
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.operations.training_data import load_training_data
 from cbi_pipeline.settings import Settings
+from tests.catalogues import ALONE, SMALL, write_layer
 from tests.system.homes import copied
 
 BOTH = ["wti", "gasoline_mn"]
@@ -31,13 +31,13 @@ stale_after_days = 21
 
 def opened(one_night, folder, *edits: tuple[str, str]) -> Pipeline:
     """A home whose champion was registered before the lines of the catalogue were edited."""
-    file, text = folder / "catalogue.toml", PACKAGED.read_text()
+    text = ALONE
     for before, after in edits:
         assert before in text
         text = text.replace(before, after)
-    file.write_text(text)
     home = copied(one_night, folder / ".cbi")
-    return Pipeline(Settings(home=home, profile="tiny", catalogue_file=file))
+    write_layer(home, text)
+    return Pipeline(Settings(home=home, catalogue_file=SMALL))
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.operations.recipes import load_challengers
 from cbi_pipeline.registry import Registry, RegistryMismatch, RegistryUnreadable
 from cbi_pipeline.settings import Settings
+from tests.catalogues import SMALL
 from tests.system.homes import copied
 
 
@@ -24,14 +25,14 @@ def challenger_of(pipeline: Pipeline) -> Recipe:
 def founded(one_night, tmp_path_factory) -> Pipeline:
     """A home whose champion is version 1, the founder."""
     home = copied(one_night, tmp_path_factory.mktemp("founded") / ".cbi")
-    return Pipeline(Settings(home=home, profile="tiny"))
+    return Pipeline(Settings(home=home, catalogue_file=SMALL))
 
 
 @pytest.fixture(scope="module")
 def promoted(one_night, tmp_path_factory) -> Pipeline:
     """A home whose champion is version 2, the tiny recipe of today's code."""
     home = copied(one_night, tmp_path_factory.mktemp("promoted") / ".cbi")
-    pipeline = Pipeline(Settings(home=home, profile="tiny"))
+    pipeline = Pipeline(Settings(home=home, catalogue_file=SMALL))
     made = by_person(
         "promote", "tiny", "anchored_untrained", version=2, reason="learned tails", who="ada",
         decided_at=pipeline.now(),
@@ -79,7 +80,7 @@ def test_a_founder_that_was_rewritten_in_the_code_speaks_as_it_was_registered(fo
 
 def test_a_recipe_crowned_tonight_is_the_one_that_the_gate_judged(founded, one_night, tmp_path):
     home = copied(one_night, tmp_path / ".cbi")
-    pipeline = Pipeline(Settings(home=home, profile="tiny"))
+    pipeline = Pipeline(Settings(home=home, catalogue_file=SMALL))
     other = dataclasses.replace(challenger_of(pipeline), name="anchored_untrained", window=12)
     renamed = choose_lineup(pipeline, founder(pipeline), [other]).challengers[0]
     crowned = decision(

@@ -2,11 +2,12 @@
 
 import pytest
 
-from cbi_pipeline.catalogue import PACKAGED, CatalogueError, find_recipes
+from cbi_pipeline.catalogue import CatalogueError, find_recipes
 from cbi_pipeline.commands.doctor import examine
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.operations.recipes import load_challengers, load_recipe
 from cbi_pipeline.settings import Settings
+from tests.catalogues import ALONE
 
 OWN = """
 kind = "network"
@@ -24,7 +25,7 @@ def beside(tmp_path):
 
     def made(recipes: dict[str, str], challengers: str = '["anchored_gru"]') -> Pipeline:
         file = tmp_path / "catalogue.toml"
-        text = PACKAGED.read_text()
+        text = ALONE
         assert text.count('["anchored_gru"]') == 1
         file.write_text(text.replace('["anchored_gru"]', challengers))
         (tmp_path / "recipes").mkdir()

@@ -15,6 +15,7 @@ import polars as pl
 from cbi_pipeline.registry import Registry
 from cbi_pipeline.settings import Settings
 from cbi_pipeline.warehouse import Store, Warehouse
+from tests.catalogues import SMALL
 from tests.commands import PATIENCE_S, cbi
 
 STEPS = (
@@ -46,11 +47,11 @@ class Home:
 
     @property
     def settings(self) -> Settings:
-        return Settings(home=self.path, profile="tiny")
+        return Settings(home=self.path, catalogue_file=SMALL)
 
     @property
     def environment(self) -> dict[str, str]:
-        own = {"CBI_HOME": str(self.path), "CBI_PROFILE": "tiny", "COLUMNS": "200"}
+        own = {"CBI_HOME": str(self.path), "CBI_CATALOGUE_FILE": "small.toml", "COLUMNS": "200"}
         return {**os.environ, **own, **self.variables}
 
     def cbi(self, *arguments: str) -> subprocess.CompletedProcess[str]:

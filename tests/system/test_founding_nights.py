@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import polars as pl
 import pytest
 
-from cbi_pipeline.catalogue import PACKAGED
 from cbi_pipeline.issued import FOUNDING
 from cbi_pipeline.registry import sort_decisions
 from cbi_pipeline.warehouse import Warehouse
+from tests.catalogues import write_layer
 from tests.commands import CBI, Program
 from tests.system.homes import Home, copied
 from tests.system.own_history import OWN, history, imported
@@ -22,8 +22,11 @@ pytestmark = pytest.mark.slow
 
 #: The same command where no refresh is good enough.
 STRICT = f"from cbi_pipeline.evaluation import refresh; refresh.CRPS_MARGIN = -1.0; {CBI}"
-BEGIN = "# Services asked for records"
-STOCKS = 'related = "gasoline_mn"\ngroups.petroleum_weekly = { stocks = "EIA.WCRFPUS2" }'
+STOCKS = """
+[[commodity]]
+id = "wti"
+groups.petroleum_weekly = { stocks = "EIA.WCRFPUS2" }
+"""
 
 
 @dataclass(frozen=True)
@@ -51,18 +54,13 @@ def speakers(home: Home) -> dict[str, str]:
 
 
 def write_catalogue(home: Home, name: str) -> None:
-    text = PACKAGED.read_text().replace(BEGIN, OWN.replace("Palm oil", name) + BEGIN, 1)
-    text = text.replace('related = "gasoline_mn"', STOCKS, 1)
-    home.path.with_name("catalogue.toml").write_text(text)
+    write_layer(home.path, OWN.replace("Palm oil", name) + STOCKS)
 
 
 @pytest.fixture(scope="module")
 def nights(one_night, tmp_path_factory) -> Nights:
     folder = tmp_path_factory.mktemp("founding")
-    home = Home(
-        copied(one_night, folder / ".cbi"),
-        {"CBI_CATALOGUE_FILE": str(folder / "catalogue.toml")},
-    )
+    home = Home(copied(one_night, folder / ".cbi"))
     write_catalogue(home, "Palm oil")
     imported(home, history(folder / "palm.csv", {}))
     found = Nights(home, {}, {}, {}, {})

@@ -1,17 +1,16 @@
 """A recipe that names its groups: its model has their columns alone, and stays as others change."""
 
-from dataclasses import replace
-
 import pytest
 
-from cbi_pipeline.catalogue import PACKAGED, find_recipes
+from cbi_pipeline.catalogue import find_recipes
 from cbi_pipeline.registry import Registry
 from cbi_pipeline.warehouse import Warehouse
+from tests.catalogues import write_layer
 from tests.system.homes import Home, copied
 
 pytestmark = pytest.mark.slow
 
-OTHER_SERIES = ('use = "EIA.MER.PMTCBUS"', 'use = "EIA.MER.PAPRBUS"')
+OTHER_SERIES = '[group.petroleum_monthly]\nuse = "EIA.MER.PAPRBUS"\n'
 
 
 @pytest.fixture(scope="module")
@@ -21,16 +20,13 @@ def nights(one_night, tmp_path_factory):
     Before the second the catalogue gives a group that it does not read another series.
     """
     folder = tmp_path_factory.mktemp("narrow")
-    (folder / "recipes").mkdir()
-    shipped = find_recipes()["tiny"].read_text()
-    (folder / "recipes" / "tiny.toml").write_text(f'groups = ["own_price"]\n{shipped}')
-    catalogue = folder / "catalogue.toml"
-    home = replace(
-        Home(copied(one_night, folder / ".cbi")), variables={"CBI_CATALOGUE_FILE": str(catalogue)}
-    )
+    home = Home(copied(one_night, folder / ".cbi"))
+    recipe = home.settings.catalogue_dir / "recipes" / "tiny.toml"
+    recipe.parent.mkdir(parents=True)
+    recipe.write_text(f'groups = ["own_price"]\n{find_recipes()["tiny"].read_text()}')
     found = []
-    for text in (PACKAGED.read_text(), PACKAGED.read_text().replace(*OTHER_SERIES)):
-        catalogue.write_text(text)
+    for text in ("", OTHER_SERIES):
+        write_layer(home.path, text)
         home.run()
         with Warehouse(home.settings.warehouse_dir).read() as store:
             found.append(store.table("registry.version").sort("version"))

@@ -1,14 +1,13 @@
 """A catalogue that was changed after a night: all that depends on it is made again, and agrees."""
 
 import json
-from dataclasses import replace
 
 import polars as pl
 import pytest
 
-from cbi_pipeline.catalogue import PACKAGED
 from cbi_pipeline.registry import sort_decisions
 from cbi_pipeline.warehouse import Warehouse
+from tests.catalogues import ALONE, write_layer
 from tests.system.homes import Home, copied
 
 pytestmark = pytest.mark.slow
@@ -20,14 +19,13 @@ def finished(one_night, tmp_path) -> Home:
 
 
 def changed(home: Home, *edits: tuple[str, str]) -> Home:
-    """The home with a catalogue in which lines were edited."""
-    file = home.path.with_name("catalogue.toml")
-    text = PACKAGED.read_text()
+    """A copy of the home with a catalogue in which lines were edited."""
+    text = ALONE
     for before, after in edits:
         assert before in text
         text = text.replace(before, after)
-    file.write_text(text)
-    return replace(home, variables={"CBI_CATALOGUE_FILE": str(file)})
+    write_layer(home.path, text)
+    return home
 
 
 def test_other_horizons_are_judged_trained_and_forecast_beside_the_old_ones(finished):

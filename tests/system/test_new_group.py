@@ -11,9 +11,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from cbi_pipeline.catalogue import PACKAGED
 from cbi_pipeline.settings import PROJECT_ROOT
 from cbi_pipeline.warehouse import Warehouse
+from tests.catalogues import write_layer
 from tests.commands import CBI
 from tests.system.homes import Home, copied
 
@@ -81,11 +81,8 @@ def copy(one_night, tmp_path_factory) -> Copy:
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(PROJECT_ROOT / name, folder / name, ignore=ignored)
     (folder / "cbi_pipeline/features/groups/gas_output.py").write_text(GROUP)
-    catalogue, text = folder / "catalogue.toml", PACKAGED.read_text()
-    related = 'related = "gasoline_mn"'
-    assert related in text
-    catalogue.write_text(text.replace(related, f"{related}\n{LINE}", 1))
-    home = Home(copied(one_night, folder / ".cbi"), {"CBI_CATALOGUE_FILE": str(catalogue)})
+    home = Home(copied(one_night, folder / ".cbi"))
+    write_layer(home.path, f'[[commodity]]\nid = "wti"\n{LINE}\n')
     copy = Copy(folder, home)
     copy.say(CBI, "run")
     return copy

@@ -4,8 +4,8 @@ from datetime import datetime
 
 import pytest
 
-from cbi_pipeline.catalogue import PACKAGED
 from cbi_pipeline.warehouse import Warehouse
+from tests.catalogues import write_layer
 from tests.system.homes import Home, copied
 from tests.system.own_history import DAYS, OWN, history, imported
 
@@ -16,11 +16,8 @@ pytestmark = pytest.mark.slow
 def desk(one_night, tmp_path_factory):
     """A finished home, two imports of a history restated in between, and one more night."""
     folder = tmp_path_factory.mktemp("own")
-    text, begin = PACKAGED.read_text(), "# Services asked for records"
-    assert begin in text
-    (folder / "catalogue.toml").write_text(text.replace(begin, OWN + begin, 1))
-    own = {"CBI_CATALOGUE_FILE": str(folder / "catalogue.toml")}
-    home = Home(copied(one_night, folder / ".cbi"), own)
+    home = Home(copied(one_night, folder / ".cbi"))
+    write_layer(home.path, OWN)
     first = imported(home, history(folder / "first.csv", {}))
     second = imported(home, history(folder / "second.csv", {DAYS[100]: 999.99}))
     return home, first, second, home.run().stdout

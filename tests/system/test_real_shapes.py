@@ -8,10 +8,11 @@ from datetime import UTC, date, datetime
 import polars as pl
 import pytest
 
-from cbi_pipeline.catalogue import PACKAGED, load_catalogue
+from cbi_pipeline.catalogue import load_catalogue
 from cbi_pipeline.ingest import FaultLog
 from cbi_pipeline.market import calendar
 from cbi_pipeline.warehouse import Warehouse
+from tests.catalogues import SMALL
 from tests.feed_servers.histories import BELOW_ZERO, publish_histories
 from tests.feed_servers.world import world
 from tests.system.homes import Home
@@ -34,9 +35,6 @@ class Night:
 @pytest.fixture(scope="module")
 def night(tmp_path_factory) -> Night:
     folder = tmp_path_factory.mktemp("shapes")
-    small = PACKAGED.read_text().replace("years = 2\norigins = 100", "years = 1\norigins = 8")
-    # The small challenger: what is tried here is the data's way, not the learning.
-    small = small.replace('["anchored_gru"]', '["tiny"]')
     with world(years=6) as services:
         publish_histories(services.eia)
         # Positions of this year are enough: what is looked at are the prices.
@@ -44,13 +42,9 @@ def night(tmp_path_factory) -> Night:
         reports = services.cftc.publisher
         reports.events = [event for event in reports.events if event[2] >= this_year]
         variables = services.variables(folder)
-        # The packaged live commodities, calendars and horizons; fewer origins and refits.
-        (folder / "catalogue.toml").write_text(
-            small.replace('refits = "quarterly"', 'refits = "yearly"').replace(
-                "garch = true", "garch = false"
-            )
-        )
-        home = Home(folder / ".cbi", variables)
+        # The packaged live commodities, calendars and horizons; few origins and refits, and the
+        # small challenger: what is tried here is the data's way, not the learning.
+        home = Home(folder / ".cbi", {**variables, "CBI_CATALOGUE_FILE": str(SMALL)})
         return Night(home, home.cbi("run"))
 
 

@@ -83,7 +83,7 @@ def installed(wheel, records, tmp_path_factory) -> Installed:
     alone = ("--no-deps", "--no-index")
     subprocess.run([*PIP, "--python", python, "install", *alone, wheel], check=True)
     # What a user keeps beside the work, and what the package must find there.
-    (found.folder / ".env").write_text("CBI_PROFILE=tiny\n")
+    (found.folder / ".env").write_text("CBI_CATALOGUE_FILE=small.toml\n")
     return found
 
 
