@@ -10,7 +10,7 @@ import typer
 from cbi_pipeline.commands.console import Refusal, console
 
 if TYPE_CHECKING:
-    from cbi_pipeline.report.morning import Morning
+    from cbi_pipeline.report import MorningReport
 
 
 def forecast(
@@ -23,7 +23,7 @@ def forecast(
     from cbi_pipeline.commands.morning import newest_morning, outlooks
     from cbi_pipeline.commands.summary import print_forecast
 
-    morning = newest_morning(commodity)
+    morning = newest_morning(commodity, sections=())
     if commodity is not None:
         _require_told(morning)
     if as_json:
@@ -34,11 +34,11 @@ def forecast(
     print_forecast(morning)
 
 
-def _require_told(morning: Morning) -> None:
+def _require_told(morning: MorningReport) -> None:
     """Refuse to show nothing at all of a commodity that the newest night did not look at."""
-    (page,) = morning.pages
-    if not page.outlooks and not page.abstention:
+    (one,) = morning.commodities
+    if not one.forecasts and not one.abstention:
         raise Refusal(
-            f"{page.id} was not in the catalogue when the newest forecasts were made, as of "
+            f"{one.id} was not in the catalogue when the newest forecasts were made, as of "
             f"{morning.as_of:%Y-%m-%d %H:%M} UTC; run `cbi run`"
         )

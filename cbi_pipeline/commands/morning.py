@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 
 from cbi_pipeline.commands.console import Refusal
 from cbi_pipeline.feeds import archive
 from cbi_pipeline.operations.pipeline import Pipeline
-from cbi_pipeline.report import gather
-from cbi_pipeline.report.morning import Morning
+from cbi_pipeline.report import MorningReport, read_report
+from cbi_pipeline.report.morning import Section
 
 
-def newest_morning(commodity: str | None = None) -> Morning:
-    """The newest morning, of all commodities or one.
+def newest_morning(
+    commodity: str | None = None, sections: Sequence[Section[Any]] | None = None
+) -> MorningReport:
+    """The newest morning, of all commodities or one, with all sections of the own or some.
 
     Raises:
         CatalogueError: no such commodity.
@@ -28,13 +30,14 @@ def newest_morning(commodity: str | None = None) -> Morning:
         modified = archive.read_record(pipeline.settings.archive_dir).modified
     with pipeline.warehouse.read() as store:
         try:
-            morning = gather(store, catalogue, pipeline.settings, modified=modified)
+            return read_report(
+                store, catalogue, pipeline.settings, modified=modified, sections=sections
+            )
         except ValueError as error:
             raise Refusal(f"{error}; run `cbi run` first") from error
-    return replace(morning, catalogue=pipeline.catalogue.identity)
 
 
-def outlooks(morning: Morning) -> dict[str, Any]:
+def outlooks(morning: MorningReport) -> dict[str, Any]:
     """The forecasts of a morning as plain data.
 
     Prices are in each commodity's unit; ``quantiles`` maps level to price. ``status`` is forecast,
@@ -48,13 +51,13 @@ def outlooks(morning: Morning) -> dict[str, Any]:
         "demonstration": morning.demonstration,
         "commodities": [
             {
-                "commodity": page.id,
-                "unit": page.unit,
-                "origin_session": page.origin.isoformat() if page.origin else None,
-                "origin_price": page.price,
-                "status": page.status,
-                "abstention": page.abstention,
-                "note": page.note,
+                "commodity": own.id,
+                "unit": own.unit,
+                "origin_session": own.origin.isoformat() if own.origin else None,
+                "origin_price": own.price,
+                "status": own.status,
+                "abstention": own.abstention,
+                "note": own.note,
                 "horizons": [
                     {
                         "horizon": one.horizon,
@@ -66,9 +69,9 @@ def outlooks(morning: Morning) -> dict[str, Any]:
                             f"{level:g}": price for level, price in one.quantiles.items()
                         },
                     }
-                    for one in page.outlooks
+                    for one in own.forecasts
                 ],
             }
-            for page in morning.pages
+            for own in morning.commodities
         ],
     }

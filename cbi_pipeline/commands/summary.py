@@ -10,7 +10,8 @@ from rich.text import Text
 from cbi_pipeline.commands.console import console
 from cbi_pipeline.feeds import archive
 from cbi_pipeline.ingest import describe_corrections
-from cbi_pipeline.report import gather
+from cbi_pipeline.report import MorningReport, read_report
+from cbi_pipeline.report.forecasts import CommoditySection
 from cbi_pipeline.report.formats import (
     NARROW,
     chance,
@@ -22,10 +23,16 @@ from cbi_pipeline.report.formats import (
     signed_percent,
     span,
 )
-from cbi_pipeline.report.morning import Morning, Page, Score
 from cbi_pipeline.report.page import dated
-from cbi_pipeline.report.skill import coverage, in_question, named, sat_out, skills, untested
-from cbi_pipeline.report.words import gate
+from cbi_pipeline.report.sections import data, model, skill
+from cbi_pipeline.report.sections.model import describe_verdict
+from cbi_pipeline.report.skill import (
+    Score,
+    describe_absences,
+    describe_coverage,
+    describe_untested,
+    name_recipe,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -44,7 +51,7 @@ def print_summary(pipeline: Pipeline, since: datetime | None = None) -> None:
     settings = pipeline.settings
     record = archive.read_record(settings.archive_dir)
     with pipeline.warehouse.read() as store:
-        morning = gather(store, pipeline.catalogue, settings, modified=record.modified)
+        morning = read_report(store, pipeline.catalogue, settings, modified=record.modified)
         changed = _built_anew(store, since) if since is not None else []
         corrected = describe_corrections(store, since) if since is not None else ()
     _records(morning)
@@ -60,16 +67,17 @@ def print_summary(pipeline: Pipeline, since: datetime | None = None) -> None:
     console.print("pages     cbi ui   (Dagster, MLflow, on this machine only)")
 
 
-def _records(morning: Morning) -> None:
+def _records(morning: MorningReport) -> None:
+    status = morning.part(data.SECTION)
     table = _table("feed", "rows in", "accepted", "added", "quarantined", "repeats", "other rows")
-    for one in morning.ingestions:
+    for one in status.ingestions:
         counts = (
             one.parsed, one.accepted, one.added, one.quarantined, one.duplicates, one.ignored
         )  # fmt: skip
         table.add_row(one.feed, *(f"{count:,}" for count in counts))
     console.print(table)
     table = _table("records", "newest", "public since", "release times assumed")
-    for date in morning.data_dates:
+    for date in status.dates:
         table.add_row(
             f"{date.group} ({date.series} series)",
             day(date.newest),
@@ -110,12 +118,13 @@ def _built_anew(store: Store, since: datetime) -> list[str]:
     return sessions + features
 
 
-def _scores(morning: Morning) -> None:
-    for recipe in in_question(morning):
+def _scores(morning: MorningReport) -> None:
+    evidence, commodities = morning.part(skill.SECTION), morning.commodities
+    for recipe in evidence.recipes_in_question:
         found = {
-            (page.id, figure.horizon, figure.metric): figure
-            for page in morning.pages
-            for figure in skills(morning.scores, recipe, page.id)
+            (one.id, figure.horizon, figure.metric): figure
+            for one in commodities
+            for figure in evidence.find_skills(recipe, one.id)
         }
         if not found:
             continue
@@ -126,11 +135,12 @@ def _scores(morning: Morning) -> None:
             figures = (found.get((commodity, horizon, metric)) for metric in metrics)
             where = "all" if horizon == "*" else horizon
             table.add_row(f"{commodity} {where}", *(_skill(figure) for figure in figures))
-        title = (f"CRPS skill of {named(recipe)}", "bold")
+        title = (f"CRPS skill of {name_recipe(recipe)}", "bold")
         console.print(Text.assemble(title, ", in per cent [90 % interval]"))
         console.print(table)
-    for sentence in (*coverage(morning), *untested(morning), *sat_out(morning)):
-        console.print(sentence, soft_wrap=True)
+    for describe in (describe_coverage, describe_untested, describe_absences):
+        for sentence in describe(evidence, commodities):
+            console.print(sentence, soft_wrap=True)
     console.print()
 
 
@@ -144,48 +154,49 @@ def _skill(figure: Score | None) -> str:
     return f"{signed_percent(figure.value)} [{interval}]".replace(f"{NARROW}%", "")
 
 
-def _model(morning: Morning) -> None:
-    if morning.model is not None:
-        model = morning.model
+def _model(morning: MorningReport) -> None:
+    card, decisions = morning.model, morning.part(model.SECTION)
+    if card is not None:
         console.print(
-            f"model     version {model.version}, {model.recipe}: {model.note} "
-            f"(fingerprint {short(model.fingerprint)})"
+            f"model     version {card.version}, {card.recipe}: {card.note} "
+            f"(fingerprint {short(card.fingerprint)})"
         )
-    for one in morning.gates:
-        console.print(f"gate      {gate(one.verdict)} {one.reason}", soft_wrap=True)
-    if morning.refresh is not None:
-        words = f"{gate(morning.refresh.verdict)} {morning.refresh.reason}"
+    for one in decisions.gate:
+        console.print(f"gate      {describe_verdict(one.verdict)} {one.reason}", soft_wrap=True)
+    if decisions.refresh is not None:
+        words = f"{describe_verdict(decisions.refresh.verdict)} {decisions.refresh.reason}"
         console.print(f"refresh   {words}", soft_wrap=True)
-    for one in morning.by_hand:
-        console.print(f"by hand   {gate(one.verdict)} {one.reason} ({one.who})", soft_wrap=True)
+    for one in decisions.by_hand:
+        words = f"{describe_verdict(one.verdict)} {one.reason} ({one.who})"
+        console.print(f"by hand   {words}", soft_wrap=True)
     console.print()
 
 
-def print_forecast(morning: Morning) -> None:
+def print_forecast(morning: MorningReport) -> None:
     """The forecast table of every commodity, and why there is none where there is none."""
     table = _table("forecast", "last price", "target", "median", "80 % range", "rise")
-    for page in morning.pages:
-        _forecast_rows(table, page)
+    for one in morning.commodities:
+        _forecast_rows(table, one)
     if table.row_count:
         console.print(table)
-    for page in morning.pages:
-        if page.abstention:
-            console.print(f"{page.id} {page.status}: {page.abstention}", soft_wrap=True)
-        if page.note:
-            console.print(f"{page.id}: {page.note}", soft_wrap=True)
+    for one in morning.commodities:
+        if one.abstention:
+            console.print(f"{one.id} {one.status}: {one.abstention}", soft_wrap=True)
+        if one.note:
+            console.print(f"{one.id}: {one.note}", soft_wrap=True)
 
 
-def _forecast_rows(table: Table, page: Page) -> None:
-    for one in page.outlooks:
-        assert page.price is not None
-        assert page.origin is not None
+def _forecast_rows(table: Table, one: CommoditySection) -> None:
+    for row in one.forecasts:
+        assert one.price is not None
+        assert one.origin is not None
         table.add_row(
-            f"{page.id} {one.horizon}",
-            f"{money(page.price, page.unit)}, {day(page.origin)}",
-            day(one.target) + (" (passed)" if one.passed else ""),
-            money(one.median, page.unit),
-            span(*one.band(80), page.unit),
-            f"{percent(one.up)}, {chance(one.up)}",
+            f"{one.id} {row.horizon}",
+            f"{money(one.price, one.unit)}, {day(one.origin)}",
+            day(row.target) + (" (passed)" if row.passed else ""),
+            money(row.median, one.unit),
+            span(*row.band(80), one.unit),
+            f"{percent(row.up)}, {chance(row.up)}",
         )
 
 

@@ -5,7 +5,7 @@ from cbi_pipeline.issued.chain import GENESIS, canonical, chain, row_hash
 from cbi_pipeline.issued.counting import counted, desk_day, uncounted
 from cbi_pipeline.issued.forecasts import calendar_target, from_model, from_walk_forward, rows
 from cbi_pipeline.issued.ledger import Head, IssuedLedger, LedgerBroken
-from cbi_pipeline.issued.newest_value import describe_unconfirmed
+from cbi_pipeline.issued.newest_value import describe_unconfirmed, open_refusals
 from cbi_pipeline.issued.plain_file import verify
 from cbi_pipeline.issued.scoring import score
 from cbi_pipeline.issued.status import (
@@ -52,6 +52,7 @@ __all__ = [
     "from_walk_forward",
     "newest_statuses",
     "note_faults",
+    "open_refusals",
     "row_hash",
     "rows",
     "score",

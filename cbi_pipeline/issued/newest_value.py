@@ -16,10 +16,11 @@ from data_contracts.families import FAMILIES
 from data_contracts.restatement import describe_jump, is_confirmable, is_jump
 
 
-def open_refusals(store: Store, series: str) -> pl.DataFrame:
-    """Rows of a series that lie open in quarantine, as ``quarantine.row``, by period."""
-    rows = store.table("quarantine.row", "series_id = ? AND fate = 'open'", [series])
-    return rows.unique(["response_id", "locator"], keep="first", maintain_order=True).sort(
+def open_refusals(store: Store, *series: str) -> pl.DataFrame:
+    """Rows of some series that lie open in quarantine, as ``quarantine.row``, by period."""
+    rows = store.table("quarantine.row", "series_id = ANY(?) AND fate = 'open'", [list(series)])
+    row = ["series_id", "response_id", "locator"]
+    return rows.unique(row, keep="first", maintain_order=True).sort(
         "period", "seen_at", nulls_last=False, maintain_order=True
     )
 
@@ -38,7 +39,8 @@ def describe_held_value(
         newest: session of its newest price in use.
         as_of: a value of a later day is no session yet.
     """
-    held = [row for row in _set_aside(commodity, store, newest, as_of) if _is_held(row)]
+    refused = open_refusals(store, commodity.price_series)
+    held = [row for row in _set_aside(commodity, refused, newest, as_of) if _is_held(row)]
     if not held:
         return None
     row = held[-1]
@@ -51,7 +53,7 @@ def describe_held_value(
 
 
 def describe_unconfirmed(
-    commodity: Commodity, store: Store, prices: pl.DataFrame, as_of: datetime
+    commodity: Commodity, refused: pl.DataFrame, prices: pl.DataFrame, as_of: datetime
 ) -> str:
     """What a reader must know of a newest price that is forecast from; empty when nothing.
 
@@ -59,7 +61,7 @@ def describe_unconfirmed(
 
     Args:
         commodity: its price series and calendar.
-        store: where rows are set aside.
+        refused: what :func:`open_refusals` gave for its price series, among others perhaps.
         prices: session and price as known at ``as_of``, by session.
         as_of: what was set aside later is not told.
     """
@@ -68,7 +70,7 @@ def describe_unconfirmed(
     newest, price = prices.select("session", "price").row(-1)
     aside = [
         row
-        for row in _set_aside(commodity, store, newest, as_of)
+        for row in _set_aside(commodity, refused, newest, as_of)
         if not _is_held(row) and row["seen_at"] <= as_of
     ]
     told = [
@@ -83,12 +85,12 @@ def describe_unconfirmed(
 
 
 def _set_aside(
-    commodity: Commodity, store: Store, newest: date, as_of: datetime
+    commodity: Commodity, refused: pl.DataFrame, newest: date, as_of: datetime
 ) -> list[dict[str, Any]]:
     """Open refusals of the newest session and of later ones, by period."""
     days = sessions(commodity.calendar, newest, as_of.astimezone(DESK).date())
-    rows = open_refusals(store, commodity.price_series).filter(pl.col("period").is_in(days))
-    return rows.to_dicts()
+    own = pl.col("series_id") == commodity.price_series
+    return refused.filter(own, pl.col("period").is_in(days)).to_dicts()
 
 
 def _is_held(row: Mapping[str, Any]) -> bool:

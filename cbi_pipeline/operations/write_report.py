@@ -15,16 +15,16 @@ def write_report(pipeline: Pipeline, as_of: datetime) -> Path:
     Returns:
         The file.
     """
-    from cbi_pipeline.report import gather
+    from cbi_pipeline.report import read_report
     from cbi_pipeline.report.page import write
 
     settings = pipeline.settings
     with pipeline.warehouse.read() as store:
-        page = gather(
+        report = read_report(
             store,
             pipeline.catalogue,
             settings,
             as_of=as_of,
             modified=read_record(settings.archive_dir).modified,
         )
-    return write(page, settings.reports_dir, newest=as_of == pipeline.spoken_as_of())
+    return write(report, settings.reports_dir, newest=as_of == pipeline.spoken_as_of())

@@ -93,6 +93,11 @@ def horizon(label: str) -> str:
     return f"{'one' if number == '1' else number} {words[unit]}{'' if number == '1' else 's'}"
 
 
+def ahead(label: str) -> str:
+    """A horizon label as a heading: One week ahead."""
+    return f"{horizon(label).capitalize()} ahead"
+
+
 def chance(up: float) -> str:
     """The probability of a rise in words."""
     edge = abs(up - 0.5)

@@ -2,42 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
-from jinja2 import DictLoader, Environment, StrictUndefined, Template
+from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from cbi_pipeline.ledger import write_durably
 from cbi_pipeline.printable import printable
-from cbi_pipeline.report import formats, panels, skill, words
-from cbi_pipeline.report.morning import Morning
+from cbi_pipeline.report import formats
+from cbi_pipeline.report.morning import MorningReport, Section
+from cbi_pipeline.report.sections import find_sections
+
+_FIGURE = """\
+{% macro figure(panel, level="h4") %}
+<figure>
+<figcaption><{{ level }}>{{ panel.title }}</{{ level }}><p>{{ panel.caption }}</p></figcaption>
+{{ panel.svg }}
+</figure>
+{% endmacro %}
+"""
 
 
-def render(morning: Morning) -> str:
+def render(report: MorningReport) -> str:
     """The whole report as one self-contained HTML document.
 
     Styles and charts stand inside it; opening it loads nothing from anywhere.
     """
-    return _template().render(morning=morning, style=Markup(_resource("morning.css")))
+    sections = find_sections()
+    blocks = [(one, _render_block(one, report)) for one in sections if one.name in report.parts]
+    page = _environment().get_template("morning")
+    return page.render(report=report, sections=blocks, style=Markup(_read_text("morning.css")))
 
 
-def write(morning: Morning, folder: Path, *, newest: bool = True) -> Path:
+def _render_block(section: Section[Any], report: MorningReport) -> Markup:
+    template = _environment().get_template(f"sections/{section.name}")
+    part = report.part(section)
+    return Markup(template.render(report=report, part=part, **section.helpers))
+
+
+def write(report: MorningReport, folder: Path, *, newest: bool = True) -> Path:
     """Render into ``morning-<day>.html`` and ``latest.html``, each whole or not at all.
 
     Args:
-        morning: what to show.
+        report: what to show.
         folder: where the pages lie.
-        newest: False for a day after which another has spoken: the latest page stays.
+        newest: False for a day after which another was reported: the latest page stays.
 
     Returns:
         The dated file.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    page = render(morning).encode("utf-8")
-    own = dated(folder, morning.as_of)
+    page = render(report).encode("utf-8")
+    own = dated(folder, report.as_of)
     for path in (own, folder / "latest.html") if newest else (own,):
         write_durably(path, page)
     return own
@@ -49,23 +70,29 @@ def dated(folder: Path, as_of: datetime) -> Path:
 
 
 @cache
-def _template() -> Template:
+def _environment() -> Environment:
     environment = Environment(
-        loader=DictLoader({"morning": _resource("morning.html.j2")}),
+        loader=DictLoader(_templates(find_sections())),
         autoescape=True,
-        finalize=_shown,
+        finalize=_printable,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(f=formats, panels=panels, skill=skill, words=words)
-    return environment.get_template("morning")
+    environment.globals["f"] = formats
+    environment.globals["figure"] = environment.from_string(_FIGURE).module.figure  # type: ignore[attr-defined]
+    return environment
 
 
-def _shown(value: object) -> object:
+def _templates(sections: Sequence[Section[Any]]) -> dict[str, str]:
+    blocks = {f"sections/{one.name}": one.template for one in sections}
+    return {"morning": _read_text("morning.html.j2"), **blocks}
+
+
+def _printable(value: object) -> object:
     # Marks of direction would let a name read as another, in a page as in a terminal.
     return printable(value) if type(value) is str else value
 
 
-def _resource(name: str) -> str:
+def _read_text(name: str) -> str:
     return files(__package__).joinpath(name).read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from cbi_pipeline.evaluation import decide
-from cbi_pipeline.report import words
+from cbi_pipeline.report.sections.model import describe_verdict
 from tests.evaluation import worlds
 
 NAIVE = ("climatology", "ewma", "prior")
@@ -26,7 +26,7 @@ def test_on_random_walks_a_noisy_candidate_is_told_to_have_no_skill():
         world = worlds.world(rng, weeks=80)
         made = verdict(world, worlds.noisy(rng, world.scale, 0.2), world.scale)
         assert made.verdict == "no_skill"
-        assert words.gate(made.verdict).startswith("No skill shown")
+        assert describe_verdict(made.verdict).startswith("No skill shown")
 
 
 def test_the_size_of_a_planted_signal_is_what_the_promotion_states():

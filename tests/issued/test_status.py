@@ -13,6 +13,7 @@ from cbi_pipeline.issued import (
     find_statuses,
     newest_statuses,
     note_faults,
+    open_refusals,
 )
 from cbi_pipeline.market import build_sessions, latest_prices, sessions
 from cbi_pipeline.settings import Settings
@@ -110,7 +111,8 @@ def status(
 def unconfirmed(settings, prices) -> str:
     known = latest_prices(build_sessions(prices, BRENT), AS_OF)
     with Warehouse(settings.warehouse_dir).read() as store:
-        return describe_unconfirmed(BRENT, store, known, AS_OF)
+        refused = open_refusals(store, BRENT.price_series)
+    return describe_unconfirmed(BRENT, refused, known, AS_OF)
 
 
 def told(found: Status) -> tuple[str, bool]:

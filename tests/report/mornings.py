@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 from scipy.stats import t
 
-from cbi_pipeline.report.morning import (
-    Before,
-    DataDate,
-    Gate,
-    Ingestion,
-    ModelCard,
-    Morning,
-    Outlook,
-    Page,
-    Quarantined,
-    Replay,
-    Score,
-)
+from cbi_pipeline.report.forecasts import CommoditySection, EarlierForecast, HorizonForecast
+from cbi_pipeline.report.morning import ModelCard, MorningReport, Part, Section
+from cbi_pipeline.report.sections.data import DataDate, DataStatus, Ingestion, QuarantinedRow
+from cbi_pipeline.report.sections.method import Proof
+from cbi_pipeline.report.sections.model import Decision, Decisions
+from cbi_pipeline.report.sections.track_record import Replay, TrackRecord
+from cbi_pipeline.report.skill import Evidence, Score
 
 LEVELS = (0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.95)
 Z = t.ppf(LEVELS, 6) / np.sqrt(6 / 4)
@@ -52,11 +47,11 @@ def quantile_prices(prices: np.ndarray, at: int, steps: int) -> np.ndarray:
     return prices[at] * np.exp(np.sqrt(steps * variance) * Z)
 
 
-def outlook(
+def forecast(
     prices: np.ndarray, horizon: str, steps: int, target: date, *, passed: bool, up: float
-) -> Outlook:
+) -> HorizonForecast:
     quantiles = quantile_prices(prices, len(prices) - 1, steps)
-    return Outlook(
+    return HorizonForecast(
         horizon=horizon,
         sessions=steps,
         target=target,
@@ -81,7 +76,7 @@ def replay(
     )
 
 
-def page(
+def section(
     name: str,
     title: str,
     unit: str,
@@ -90,13 +85,12 @@ def page(
     steps: Sequence[int],
     *,
     gap: float,
-    spacing: int,
     passed: bool,
     note: str | None = None,
     before: bool = True,
-) -> Page:
-    outlooks = tuple(
-        outlook(
+) -> CommoditySection:
+    forecasts = tuple(
+        forecast(
             prices,
             horizon,
             count,
@@ -106,27 +100,30 @@ def page(
         )
         for n, (horizon, count) in enumerate(zip(HORIZONS, steps, strict=True))
     )
-    return Page(
+    return CommoditySection(
         id=name,
         name=title,
         unit=unit,
         horizons=HORIZONS,
         sessions=tuple(sessions),
         prices=tuple(map(float, prices)),
-        outlooks=outlooks,
+        forecasts=forecasts,
         origin=sessions[-1],
         price=float(prices[-1]),
         note=note,
         before=earlier(sessions, prices) if before else None,
-        replays=tuple(
-            replay(sessions, prices, horizon, count, spacing)
-            for horizon, count in zip(HORIZONS, steps, strict=True)
-        ),
     )
 
 
-def earlier(sessions: Sequence[date], prices: np.ndarray) -> Before:
-    return Before(
+def replays(own: CommoditySection, steps: Sequence[int], spacing: int) -> tuple[Replay, ...]:
+    return tuple(
+        replay(own.sessions, np.array(own.prices), horizon, count, spacing)
+        for horizon, count in zip(HORIZONS, steps, strict=True)
+    )
+
+
+def earlier(sessions: Sequence[date], prices: np.ndarray) -> EarlierForecast:
+    return EarlierForecast(
         as_of=AS_OF - timedelta(days=7),
         origin=sessions[-2],
         price=float(prices[-2]),
@@ -169,7 +166,7 @@ def scores(commodities: Sequence[str]) -> tuple[Score, ...]:
     return tuple(found)
 
 
-def oil(**changes: object) -> Page:
+def oil(**changes: object) -> CommoditySection:
     given = {
         "sessions": business_days(date(2019, 1, 3), 900),
         "prices": walk(1, 900, 0.02, 52.0),
@@ -179,30 +176,31 @@ def oil(**changes: object) -> Page:
             "2019-01-03, 405 days before 2020-02-12; the forecast starts from its last price"
         ),
     }
-    return page(
+    return section(
         "wti", "WTI crude oil, Cushing spot", "USD/bbl",
-        steps=(5, 21, 63), gap=1.45, spacing=5, **{**given, **changes},
+        steps=(5, 21, 63), gap=1.45, **{**given, **changes},
     )  # fmt: skip
 
 
-def gasoline(**changes: object) -> Page:
+def gasoline(**changes: object) -> CommoditySection:
     given = {
         "sessions": mondays(date(2020, 2, 10), 400),
         "prices": walk(2, 400, 0.018, 2.6),
         "passed": False,
     }
-    return page(
+    return section(
         "gasoline_mn", "Midgrade gasoline, Minnesota retail", "USD/gal",
-        steps=(1, 4, 13), gap=7, spacing=1, **{**given, **changes},
+        steps=(1, 4, 13), gap=7, **{**given, **changes},
     )  # fmt: skip
 
 
-def morning(**changes: object) -> Morning:
-    """A full report's worth of plain data; name the parts to change."""
+def morning(**changes: object) -> MorningReport:
+    """A full report's worth of plain data; name the fields to change."""
+    wti, retail = oil(), gasoline()
     everything: dict[str, object] = {
         "as_of": AS_OF,
         "demonstration": True,
-        "pages": (oil(), gasoline()),
+        "commodities": (wti, retail),
         "model_version": "1",
         "model": ModelCard(
             version="1",
@@ -213,73 +211,99 @@ def morning(**changes: object) -> Morning:
             trained_to=AS_OF - timedelta(days=1),
             note="untrained anchored network: equals the prior; no learned skill",
         ),
-        "scores": scores(("wti", "gasoline_mn")),
-        "replayed": "prior",
-        "gates": (
-            Gate(
-                verdict="no_skill",
-                reason="anchored_gru saves 0.4 % of the prior's CRPS on WTI (90 % interval -1.4 to "
-                "2.2) and is not shown better on gasoline; the champion stays.",
-                recipe="anchored_gru",
-                champion="anchored_untrained",
-                decided_at=AS_OF,
-                who="gate",
-            ),
-        ),
-        "quarantined": {"value_is_a_number": 2, "conflicting_duplicate": 1},
-        "quarantine_sample": (
-            Quarantined(
-                rule="value_is_a_number",
-                series="EIA.RWTC",
-                column="value",
-                value="n/a",
-                row='{"DATE": "2008-07-03", "DCOILWTICO": "n/a"}',
-                fate="open",
-            ),
-            Quarantined(
-                rule="conflicting_duplicate",
-                series="EIA.WCRFPUS2",
-                column="value",
-                value=None,
-                row='{"Week": "2013-05-17", "value": "7300"}',
-                fate="open",
-            ),
-        ),
-        "data_dates": (
-            DataDate(
-                group="eia_spot_daily",
-                frequency="daily",
-                series=1,
-                newest=date(2019, 1, 3),
-                available_at=datetime(2019, 1, 10, 2, 30, tzinfo=UTC),
-                basis="assumed",
-                assumed=1.0,
-            ),
-            DataDate(
-                group="eia_wpsr",
-                frequency="weekly",
-                series=8,
-                newest=date(2020, 2, 7),
-                available_at=AS_OF,
-                basis="calendar",
-                assumed=0.37,
-            ),
-        ),
-        "ingestions": (
-            Ingestion(
-                feed="archive",
-                seen_at=AS_OF,
-                parsed=81463,
-                accepted=81460,
-                added=64187,
-                quarantined=3,
-                duplicates=0,
-                ignored=8240,
-            ),
-        ),
         "state": "9f" * 32,
-        "catalogue": "7a" * 32,
-        "evaluation_id": "3d" * 32,
-        "issued": (7878, "be" * 32),
+        "parts": {
+            "outlook": None,
+            "markets": None,
+            "track_record": TrackRecord(
+                recipe="prior",
+                replays={
+                    "wti": replays(wti, (5, 21, 63), 5),
+                    "gasoline_mn": replays(retail, (1, 4, 13), 1),
+                },
+            ),
+            "skill": Evidence(
+                scores=scores(("wti", "gasoline_mn")),
+                in_use="prior",
+                challengers=("anchored_gru",),
+            ),
+            "model": Decisions(gate=(NO_SKILL,)),
+            "data": DATA,
+            "method": Proof(
+                catalogue="7a" * 32,
+                evaluation_id="3d" * 32,
+                issued=7878,
+                newest_hash="be" * 32,
+            ),
+        },
     }
-    return Morning(**{**everything, **changes})
+    return MorningReport(**{**everything, **changes})
+
+
+def with_part(given: MorningReport, section: Section[Part], part: Part) -> MorningReport:
+    """A report in which a section read something else."""
+    return replace(given, parts={**given.parts, section.name: part})
+
+
+NO_SKILL = Decision(
+    verdict="no_skill",
+    reason="anchored_gru saves 0.4 % of the prior's CRPS on WTI (90 % interval -1.4 to "
+    "2.2) and is not shown better on gasoline; the champion stays.",
+    recipe="anchored_gru",
+    champion="anchored_untrained",
+    decided_at=AS_OF,
+    who="gate",
+)
+DATA = DataStatus(
+    quarantined={"value_is_a_number": 2, "conflicting_duplicate": 1},
+    sample=(
+        QuarantinedRow(
+            rule="value_is_a_number",
+            series="EIA.RWTC",
+            column="value",
+            value="n/a",
+            row='{"DATE": "2008-07-03", "DCOILWTICO": "n/a"}',
+            fate="open",
+        ),
+        QuarantinedRow(
+            rule="conflicting_duplicate",
+            series="EIA.WCRFPUS2",
+            column="value",
+            value=None,
+            row='{"Week": "2013-05-17", "value": "7300"}',
+            fate="open",
+        ),
+    ),
+    dates=(
+        DataDate(
+            group="eia_spot_daily",
+            frequency="daily",
+            series=1,
+            newest=date(2019, 1, 3),
+            available_at=datetime(2019, 1, 10, 2, 30, tzinfo=UTC),
+            basis="assumed",
+            assumed=1.0,
+        ),
+        DataDate(
+            group="eia_wpsr",
+            frequency="weekly",
+            series=8,
+            newest=date(2020, 2, 7),
+            available_at=AS_OF,
+            basis="calendar",
+            assumed=0.37,
+        ),
+    ),
+    ingestions=(
+        Ingestion(
+            feed="archive",
+            seen_at=AS_OF,
+            parsed=81463,
+            accepted=81460,
+            added=64187,
+            quarantined=3,
+            duplicates=0,
+            ignored=8240,
+        ),
+    ),
+)

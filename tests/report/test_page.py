@@ -2,16 +2,22 @@
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
-from cbi_pipeline.report import charts, formats, panels
+from cbi_pipeline.report import MorningReport, charts, formats
 from cbi_pipeline.report.charts.strip import strip
-from cbi_pipeline.report.morning import Gate, Morning
 from cbi_pipeline.report.page import render, write
-from tests.report.mornings import gasoline, morning, oil
+from cbi_pipeline.report.sections import data, model, outlook, skill, track_record
+from cbi_pipeline.report.sections.data import DataStatus
+from cbi_pipeline.report.sections.method import Proof
+from cbi_pipeline.report.sections.model import Decision, Decisions
+from cbi_pipeline.report.sections.track_record import TrackRecord
+from cbi_pipeline.report.skill import Evidence
+from tests.report.mornings import gasoline, morning, oil, with_part
 
 VOID = {"meta", "br", "hr", "img", "link", "input", "path", "rect", "use"}
 
@@ -56,7 +62,7 @@ def words(page: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def given() -> Morning:
+def given() -> MorningReport:
     return morning()
 
 
@@ -66,11 +72,12 @@ def page(given) -> str:
 
 
 @pytest.fixture(scope="module")
-def slim(given) -> Morning:
+def slim(given) -> MorningReport:
     """One commodity, one horizon, no track record: renders fast."""
     commodity = gasoline()
-    first = replace(commodity, outlooks=commodity.outlooks[:1], replays=())
-    return replace(given, pages=(first,), scores=())
+    first = replace(commodity, forecasts=commodity.forecasts[:1])
+    bare = with_part(given, track_record.SECTION, TrackRecord(replays={}))
+    return with_part(replace(bare, commodities=(first,)), skill.SECTION, Evidence())
 
 
 def test_nothing_is_loaded_from_anywhere(page):
@@ -115,9 +122,9 @@ def test_same_morning_gives_the_same_bytes(given, page):
 
 def test_every_outlook_shows_its_figures_as_given(given, page):
     shown = words(page)
-    for commodity in given.pages:
+    for commodity in given.commodities:
         assert formats.money(commodity.price, commodity.unit).replace("\u00a0", " ") in shown
-        for one in commodity.outlooks:
+        for one in commodity.forecasts:
             ranges = [formats.span(*one.band(p), commodity.unit) for p in (50, 80, 90)]
             day = formats.day(one.target).replace("\u00a0", " ")
             passed = " target date already passed" if one.passed else ""
@@ -130,19 +137,19 @@ def test_every_outlook_shows_its_figures_as_given(given, page):
 
 @pytest.mark.parametrize("level", [0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95])
 def test_no_shown_level_is_taken_from_another(slim, level):
-    (commodity,) = slim.pages
-    odd = {**commodity.outlooks[0].quantiles, level: 1.2345}
-    changed = replace(commodity, outlooks=(replace(commodity.outlooks[0], quantiles=odd),))
+    (commodity,) = slim.commodities
+    odd = {**commodity.forecasts[0].quantiles, level: 1.2345}
+    changed = replace(commodity, forecasts=(replace(commodity.forecasts[0], quantiles=odd),))
     assert words(render(slim)).count("1.234") == 0
-    assert words(render(replace(slim, pages=(changed,)))).count("1.234") >= 1
+    assert words(render(replace(slim, commodities=(changed,)))).count("1.234") >= 1
 
 
 def test_strips_of_a_commodity_share_one_scale_and_mark_median_and_last_price(slim):
-    first = slim.pages[0].outlooks[0]
+    first = slim.commodities[0].forecasts[0]
     wide = replace(first, quantiles={k: v + 10 * (k - 0.5) for k, v in first.quantiles.items()})
-    commodity = replace(slim.pages[0], outlooks=(first, wide), price=first.median + 0.5)
+    commodity = replace(slim.commodities[0], forecasts=(first, wide), price=first.median + 0.5)
     scale = wide.band(90)
-    assert panels.strips(commodity) == [
+    assert outlook.draw_strips(commodity) == [
         strip({p: one.band(p) for p in (50, 80, 90)}, one.median, commodity.price, scale)
         for one in (first, wide)
     ]
@@ -150,7 +157,7 @@ def test_strips_of_a_commodity_share_one_scale_and_mark_median_and_last_price(sl
 
 def test_what_moved_shows_before_now_and_the_difference(given, page):
     shown = words(page)
-    for commodity in given.pages:
+    for commodity in given.commodities:
         before, unit = commodity.before, commodity.unit
         difference = formats.change(commodity.price - before.price, unit, commodity.price)
         assert (
@@ -160,22 +167,22 @@ def test_what_moved_shows_before_now_and_the_difference(given, page):
 
 
 def test_carried_forecast_says_that_there_is_no_new_price(slim):
-    (commodity,) = slim.pages
+    (commodity,) = slim.commodities
     carried = replace(commodity, before=replace(commodity.before, origin=commodity.origin))
-    shown = words(render(replace(slim, pages=(carried,))))
+    shown = words(render(replace(slim, commodities=(carried,))))
     assert "No new price since the forecast of 5 Feb 2020: its origin is carried on." in shown
 
 
 def test_first_forecast_says_that_nothing_came_before(slim):
-    (commodity,) = slim.pages
+    (commodity,) = slim.commodities
     assert "first live forecast" in words(
-        render(replace(slim, pages=(replace(commodity, before=None),)))
+        render(replace(slim, commodities=(replace(commodity, before=None),)))
     )
 
 
 def test_scores_show_every_figure_with_its_interval(given, page):
     shown = words(page).replace(formats.NARROW, " ")
-    for score in given.scores:
+    for score in given.part(skill.SECTION).scores:
         decimals = {"crps": 2, "mae": 2, "coverage_80": 0, "hit_rate": 0, "width_80": 1}
         if score.metric in decimals:
             write_out = lambda v, d=decimals[score.metric]: formats.percent(v, d)  # noqa: E731
@@ -201,7 +208,7 @@ def test_data_and_model_figures_are_shown_as_given(given, page):
         '{"DATE": "2008-07-03", "DCOILWTICO": "n/a"}',
         "value_is_a_number",
         "No skill shown: the champion stays.",
-        given.gates[0].reason,
+        given.part(model.SECTION).gate[0].reason,
         given.model.note,
     ):
         assert expected in shown
@@ -233,23 +240,22 @@ def test_abstention_is_shown_in_words_and_without_a_forecast(slim):
     reason = "newest price is of 2019-01-03, 405 days before 2020-02-12; the limit is 21 days"
     silent = replace(
         oil(),
-        outlooks=(),
+        forecasts=(),
         origin=None,
         price=None,
         before=None,
         abstention=reason,
         note=None,
-        replays=(),
     )
-    shown = words(render(replace(slim, pages=(silent, *slim.pages))))
+    shown = words(render(replace(slim, commodities=(silent, *slim.commodities))))
     assert f"WTI crude oil, Cushing spot: no forecast. N{reason[1:]}." in shown
     assert "target date already passed" not in shown
 
 
 @pytest.mark.parametrize("status", ["abstains", "waits", "cannot be forecast"])
 def test_the_page_tells_what_has_to_be_mended_from_what_has_not(slim, status):
-    silent = replace(slim.pages[0], outlooks=(), abstention="because", status=status)
-    assert f"no forecast. Because. {status}" in words(render(replace(slim, pages=(silent,))))
+    silent = replace(slim.commodities[0], forecasts=(), abstention="because", status=status)
+    assert f"no forecast. Because. {status}" in words(render(replace(slim, commodities=(silent,))))
 
 
 def test_a_chart_that_cannot_be_drawn_says_so_and_the_rest_stands(slim, monkeypatch):
@@ -264,10 +270,20 @@ def test_a_chart_that_cannot_be_drawn_says_so_and_the_rest_stands(slim, monkeypa
 
 def test_a_morning_on_which_everything_abstained_still_renders(given):
     silent = tuple(
-        replace(p, outlooks=(), origin=None, price=None, before=None, replays=(), abstention="x")
-        for p in given.pages
+        replace(p, forecasts=(), origin=None, price=None, before=None, abstention="x")
+        for p in given.commodities
     )
-    bare = Morning(as_of=given.as_of, demonstration=False, pages=silent, model_version=None)
+    empty = {
+        "track_record": TrackRecord(replays={}), "skill": Evidence(), "model": Decisions(),
+        "data": DataStatus(), "method": Proof(), "outlook": None, "markets": None,
+    }  # fmt: skip
+    bare = MorningReport(
+        as_of=given.as_of,
+        demonstration=False,
+        commodities=silent,
+        model_version=None,
+        parts=empty,
+    )
     shown = words(render(bare))
     assert "No decision has been taken yet." in shown
     assert "No walk-forward evaluation has been run yet" in shown
@@ -275,12 +291,13 @@ def test_a_morning_on_which_everything_abstained_still_renders(given):
 
 
 def test_the_page_names_who_decided_by_hand_and_what_the_refresh_came_to(given):
-    promoted = Gate(
+    promoted = Decision(
         verdict="promote", reason="the desk knows this network", recipe="gru",
         champion="anchored_untrained", decided_at=given.as_of, who="ada",
     )  # fmt: skip
     held = replace(promoted, verdict="hold", reason="CRPS +4 %", who="refresh")
-    shown = words(render(replace(given, pages=(), by_hand=(promoted,), refresh=held)))
+    decided = Decisions(by_hand=(promoted,), refresh=held)
+    shown = words(render(with_part(replace(given, commodities=()), model.SECTION, decided)))
     assert "the desk knows this network" in shown
     assert "by hand: ada" in shown
     assert "Held back: the version in use stays. CRPS +4 %" in shown
@@ -295,6 +312,8 @@ def poisoned(value):
         return value + HOSTILE
     if isinstance(value, tuple):
         return tuple(poisoned(one) for one in value)
+    if isinstance(value, Mapping):
+        return {name: poisoned(one) for name, one in value.items()}
     if dataclasses.is_dataclass(value):
         kept = {"horizon", "metric", "verdict", "commodity", "id", "horizons"}
         return replace(
@@ -309,7 +328,9 @@ def poisoned(value):
 
 
 def test_hostile_text_anywhere_in_the_data_stays_text(given):
-    page = render(replace(poisoned(given), quarantined={"rule" + HOSTILE: 2}))
+    hostile = poisoned(given)
+    counted = replace(hostile.part(data.SECTION), quarantined={"rule" + HOSTILE: 2})
+    page = render(with_part(hostile, data.SECTION, counted))
     reader = read(page)
     assert not {"script"} & {tag for tag, _ in reader.tags}
     assert page.count("</style>") == 1
@@ -330,8 +351,8 @@ def test_report_is_written_dated_and_as_latest_with_the_same_bytes(slim, tmp_pat
 def test_report_that_cannot_be_rendered_leaves_the_last_one_in_place(slim, tmp_path):
     write(slim, tmp_path)
     before = (tmp_path / "latest.html").read_bytes()
-    thin = replace(slim.pages[0].outlooks[0], quantiles={0.5: 40.0})
-    broken = replace(slim, pages=(replace(slim.pages[0], outlooks=(thin,)),))
+    thin = replace(slim.commodities[0].forecasts[0], quantiles={0.5: 40.0})
+    broken = replace(slim, commodities=(replace(slim.commodities[0], forecasts=(thin,)),))
     with pytest.raises(ValueError, match="quantile"):
         write(broken, tmp_path)
     assert (tmp_path / "latest.html").read_bytes() == before

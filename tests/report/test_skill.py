@@ -6,10 +6,22 @@ from datetime import date
 
 import pytest
 
-from cbi_pipeline.report import formats, panels, skill
-from cbi_pipeline.report.morning import Absence, Score
+from cbi_pipeline.report import formats
 from cbi_pipeline.report.page import render
-from tests.report.mornings import morning
+from cbi_pipeline.report.sections.skill import SECTION, draw_skills, list_columns
+from cbi_pipeline.report.skill import (
+    Absence,
+    Evidence,
+    Score,
+    describe_absences,
+    describe_coverage,
+    describe_skill,
+    describe_untested,
+    find_evaluated,
+    judge_skill,
+    name_recipe,
+)
+from tests.report.mornings import morning, with_part
 
 
 def figure(low: float | None, high: float | None, name: str = "climatology") -> Score:
@@ -32,7 +44,7 @@ def figure(low: float | None, high: float | None, name: str = "climatology") -> 
     ],
 )
 def test_verdict_follows_the_intervals_strictest_first(intervals, words):
-    assert skill.verdict([figure(low, high) for low, high in intervals]) == words
+    assert judge_skill([figure(low, high) for low, high in intervals]) == words
 
 
 @pytest.mark.parametrize(
@@ -46,95 +58,99 @@ def test_verdict_follows_the_intervals_strictest_first(intervals, words):
     ],
 )
 def test_one_figure_in_words(low, high, begins):
-    assert skill.sentence(figure(low, high)).startswith(begins)
+    assert describe_skill(figure(low, high)).startswith(begins)
 
 
-def test_untrained_network_is_judged_by_the_priors_figures():
-    assert skill.spoke(morning()) == "prior"
+@pytest.fixture(scope="module")
+def evidence() -> Evidence:
+    return morning().part(SECTION)
 
 
-def test_recipe_that_was_evaluated_is_judged_by_its_own_figures():
-    given = morning()
-    trained = replace(given, model=replace(given.model, recipe="anchored_gru"))
-    assert skill.spoke(trained) == "anchored_gru"
-    assert skill.in_question(trained) == ["anchored_gru"]
+def test_untrained_network_is_judged_by_the_priors_figures(evidence):
+    assert find_evaluated("anchored_untrained", evidence.scores) == "prior"
 
 
-def test_challenger_with_the_very_figures_of_the_speaker_is_not_shown_twice():
-    given = morning()
-    own = tuple(score for score in given.scores if score.recipe == "anchored_gru")
+def test_recipe_that_was_evaluated_is_judged_by_its_own_figures(evidence):
+    assert find_evaluated("anchored_gru", evidence.scores) == "anchored_gru"
+    assert replace(evidence, in_use="anchored_gru").recipes_in_question == ["anchored_gru"]
+
+
+def test_challenger_with_the_very_figures_of_the_one_in_use_is_not_shown_twice(evidence):
+    own = tuple(score for score in evidence.scores if score.recipe == "anchored_gru")
     twin = tuple(replace(score, recipe="anchored_untrained") for score in own)
-    assert skill.in_question(given) == ["prior", "anchored_gru"]
-    assert skill.in_question(replace(given, scores=(*own, *twin))) == ["anchored_untrained"]
+    assert evidence.recipes_in_question == ["prior", "anchored_gru"]
+    same = replace(evidence, scores=(*own, *twin), in_use="anchored_untrained")
+    assert same.recipes_in_question == ["anchored_untrained"]
 
 
-def test_model_that_was_never_evaluated_claims_no_figures():
-    given = morning()
-    unknown = replace(given, model=replace(given.model, recipe="something_else"))
-    assert skill.spoke(unknown) is None
+def test_model_that_was_never_evaluated_claims_no_figures(evidence):
+    assert find_evaluated("something_else", evidence.scores) is None
+    assert find_evaluated(None, evidence.scores) is None
 
 
-def test_skill_columns_follow_the_order_of_the_naive_forecasts():
-    titles = [column.title for column in skill.columns(morning().scores)]
+def test_skill_columns_follow_the_order_of_the_naive_forecasts(evidence):
+    titles = [column.title for column in list_columns(evidence.scores)]
     assert titles[-3:] == ["Skill vs climatology", "Skill vs ewma", "Skill vs prior"]
 
 
-def test_skill_chart_runs_from_the_shortest_horizon_to_the_longest():
-    given = morning()
-    shuffled = replace(given, scores=tuple(sorted(given.scores, key=lambda s: s.horizon)))
-    first = panels.skills(shuffled)[0].svg
-    labels = re.findall(r">(1[wmq]) vs", first)
+def test_skill_chart_runs_from_the_shortest_horizon_to_the_longest(evidence):
+    shuffled = tuple(sorted(evidence.scores, key=lambda score: score.horizon))
+    given = with_part(morning(), SECTION, replace(evidence, scores=shuffled))
+    labels = re.findall(r">(1[wmq]) vs", draw_skills(given)[0].svg)
     assert labels == sorted(labels, key=["1w", "1m", "1q"].index)
     assert set(labels) == {"1w", "1m", "1q"}
 
 
-def calibrated(value, low, high):
-    """The morning of a champion whose calibrated variant was evaluated."""
-    given = morning()
+def calibrated(evidence: Evidence, value: float, low: float, high: float) -> Evidence:
+    """The evidence of a champion whose calibrated variant was evaluated."""
     where = {"recipe": "anchored_untrained+conformal", "commodity": "*", "horizon": "*"}
-    held = Score(**where, metric="coverage_80", value=value, low=0.7, high=0.9, count=200)
+    share = Score(**where, metric="coverage_80", value=value, low=0.7, high=0.9, count=200)
     band = Score(**where, metric="band_80", value=0.8, low=low, high=high, count=200)
-    return replace(given, scores=(*given.scores, held, band))
+    scores = (*evidence.scores, share, band)
+    return replace(evidence, scores=scores, in_use=find_evaluated("anchored_untrained", scores))
 
 
-def test_forecasts_are_issued_calibrated_so_that_variant_is_the_one_in_use():
-    given = calibrated(0.79, 0.7, 0.9)
-    assert skill.spoke(given) == "anchored_untrained+conformal"
-    assert skill.named(skill.spoke(given)) == "anchored_untrained, calibrated"
+def test_forecasts_are_issued_calibrated_so_that_variant_is_the_one_in_use(evidence):
+    given = calibrated(evidence, 0.79, 0.7, 0.9)
+    assert given.in_use == "anchored_untrained+conformal"
+    assert name_recipe(given.in_use) == "anchored_untrained, calibrated"
 
 
 @pytest.mark.parametrize(
     ("value", "words"), [(0.79, "as it should"), (0.65, "outside what chance gives")]
 )
-def test_coverage_is_told_with_the_band_it_should_lie_in(value, words):
-    (told,) = skill.coverage(calibrated(value, 0.7, 0.9))
-    assert words in told
-    assert "(70" in told
-    assert "of 200 outcomes" in told
+def test_coverage_is_told_with_the_band_it_should_lie_in(evidence, value, words):
+    (sentence,) = describe_coverage(calibrated(evidence, value, 0.7, 0.9), morning().commodities)
+    assert words in sentence
+    assert "(70" in sentence
+    assert "of 200 outcomes" in sentence
 
 
-def test_a_commodity_that_speaks_without_a_scored_past_is_said_to_be_untested():
+def test_a_commodity_that_is_forecast_without_a_scored_past_is_said_to_be_untested(evidence):
     given = morning()
-    kept = tuple(score for score in given.scores if score.commodity != given.pages[1].id)
-    assert skill.untested(given) == []
-    (words,) = skill.untested(replace(given, scores=kept))
-    assert words == f"{given.pages[1].name}: untested. No past forecast of it could be judged yet."
-    assert words in render(replace(given, scores=kept))
+    name, commodities = given.commodities[1].name, given.commodities
+    scores = tuple(score for score in evidence.scores if score.commodity != commodities[1].id)
+    fewer = replace(evidence, scores=scores)
+    assert describe_untested(evidence, commodities) == []
+    (sentence,) = describe_untested(fewer, commodities)
+    assert sentence == f"{name}: untested. No past forecast of it could be judged yet."
+    assert sentence in render(with_part(given, SECTION, fewer))
 
 
-def test_what_was_sat_out_stands_on_the_page_with_its_reason():
+def test_what_was_sat_out_stands_on_the_page_with_its_reason(evidence):
     given = morning()
     absence = Absence(
         recipe="garch_t",
-        commodity=given.pages[1].id,
+        commodity=given.commodities[1].id,
         absent=40,
         planned=100,
         last=date(2018, 3, 5),
         reason="82 returns were public at the refit of 2018-01-01, it needs 250",
     )
-    (words,) = skill.sat_out(replace(given, absences=(absence,)))
-    assert words == (
-        f"GARCH(1,1)-t sat out 40 of 100 past forecasts of {given.pages[1].name}, the last from "
-        f"{formats.day(absence.last)}: {absence.reason}."
+    sat_out = replace(evidence, absences=(absence,))
+    (sentence,) = describe_absences(sat_out, given.commodities)
+    assert sentence == (
+        f"GARCH(1,1)-t sat out 40 of 100 past forecasts of {given.commodities[1].name}, the last "
+        f"from {formats.day(absence.last)}: {absence.reason}."
     )
-    assert words in render(replace(given, absences=(absence,)))
+    assert sentence in render(with_part(given, SECTION, sat_out))

@@ -9,9 +9,10 @@ import pytest
 from cbi_pipeline.commands.morning import outlooks
 from cbi_pipeline.commands.summary import print_forecast
 from cbi_pipeline.issued import FOUNDING_WORDS, IssuedLedger, newest_statuses
-from cbi_pipeline.report import gather
+from cbi_pipeline.report import read_report
 from cbi_pipeline.report.page import render
-from cbi_pipeline.report.pages import last_spoken
+from cbi_pipeline.report.sections import data, method, model, skill, track_record
+from cbi_pipeline.report.source import select_newest_version
 from cbi_pipeline.settings import Settings
 from cbi_pipeline.warehouse import Warehouse
 from tests.report.mornings import AS_OF, HORIZONS
@@ -39,7 +40,7 @@ def warehouse(tmp_path_factory):
 @pytest.fixture(scope="module")
 def morning(warehouse):
     with warehouse.read() as store:
-        return gather(store, CATALOGUE, ARCHIVE)
+        return read_report(store, CATALOGUE, ARCHIVE)
 
 
 @pytest.fixture(scope="module")
@@ -51,73 +52,75 @@ def issued(warehouse):
 def test_newest_instant_is_shown_by_default_and_an_older_one_on_request(warehouse, morning):
     assert morning.as_of == AS_OF
     with warehouse.read() as store:
-        assert gather(store, CATALOGUE, ARCHIVE, as_of=BEFORE).as_of == BEFORE
+        assert read_report(store, CATALOGUE, ARCHIVE, as_of=BEFORE).as_of == BEFORE
 
 
 def test_every_commodity_has_a_page_with_its_whole_price_record(morning):
-    assert [page.id for page in morning.pages] == list(STEPS)
-    for page in morning.pages:
-        days, values = records()[page.id]
-        assert page.sessions == tuple(days)
-        assert page.prices == tuple(map(float, values))
+    assert [own.id for own in morning.commodities] == list(STEPS)
+    for own in morning.commodities:
+        days, values = records()[own.id]
+        assert own.sessions == tuple(days)
+        assert own.prices == tuple(map(float, values))
 
 
 def test_outlooks_are_the_issued_rows(morning, issued):
-    for page in morning.pages:
-        assert tuple(one.horizon for one in page.outlooks) == HORIZONS
-        for one in page.outlooks:
-            rows = issued.filter(track="live", as_of=AS_OF, commodity=page.id, horizon=one.sessions)
+    for own in morning.commodities:
+        assert tuple(one.horizon for one in own.forecasts) == HORIZONS
+        for one in own.forecasts:
+            rows = issued.filter(track="live", as_of=AS_OF, commodity=own.id, horizon=one.sessions)
             assert one.quantiles == dict(zip(rows["quantile"], rows["price"], strict=True))
             assert {one.target} == set(rows["target_session"])
             assert {one.up} == set(rows["up"])
-            assert {page.price} == set(rows["origin_price"])
+            assert {own.price} == set(rows["origin_price"])
 
 
 def test_target_dates_before_the_as_of_day_are_marked_passed(morning):
-    oil, gasoline = morning.pages
-    assert all(one.passed for one in oil.outlooks)
-    assert not any(one.passed for one in gasoline.outlooks)
+    oil, gasoline = morning.commodities
+    assert all(one.passed for one in oil.forecasts)
+    assert not any(one.passed for one in gasoline.forecasts)
     assert "historical demonstration" in str(oil.note)
 
 
 def test_forecast_before_is_the_last_live_one_of_that_commodity(morning, issued):
-    for page in morning.pages:
-        assert page.before is not None
-        rows = issued.filter(track="live", as_of=BEFORE, commodity=page.id, quantile=0.5)
-        assert page.before.as_of == BEFORE
-        assert page.before.price == rows["origin_price"][0]
-        assert list(page.before.medians.values()) == rows.sort("horizon")["price"].to_list()
+    for own in morning.commodities:
+        assert own.before is not None
+        rows = issued.filter(track="live", as_of=BEFORE, commodity=own.id, quantile=0.5)
+        assert own.before.as_of == BEFORE
+        assert own.before.price == rows["origin_price"][0]
+        assert list(own.before.medians.values()) == rows.sort("horizon")["price"].to_list()
 
 
 def test_track_record_holds_every_replayed_forecast_with_its_outcome(morning, issued):
-    assert morning.replayed == "prior"
-    for page in morning.pages:
-        days, values = records()[page.id]
+    record = morning.part(track_record.SECTION)
+    assert record.recipe == "prior"
+    for own in morning.commodities:
+        days, values = records()[own.id]
         known = dict(zip(days, map(float, values), strict=True))
-        assert [len(replay.targets) for replay in page.replays] == [30, 30, 30]
-        for replay in page.replays:
+        assert [len(replay.targets) for replay in record.replays[own.id]] == [30, 30, 30]
+        for replay in record.replays[own.id]:
             assert list(replay.actual) == [known[target] for target in replay.targets]
             assert list(replay.targets) == sorted(replay.targets)
 
 
 def test_past_forecasts_show_their_outcome_once_it_is_known(warehouse):
     with warehouse.read() as store:
-        earlier = gather(store, CATALOGUE, ARCHIVE, as_of=BEFORE)
-    gasoline = earlier.pages[1]
+        earlier = read_report(store, CATALOGUE, ARCHIVE, as_of=BEFORE)
+    gasoline = earlier.commodities[1]
     # The forecast from 3 February for 10 February: that price came.
-    assert gasoline.outlooks[0].target == date(2020, 2, 10)
-    assert gasoline.outlooks[0].actual == float(records()["gasoline_mn"][1][-1])
-    assert gasoline.outlooks[1].actual is None
+    assert gasoline.forecasts[0].target == date(2020, 2, 10)
+    assert gasoline.forecasts[0].actual == float(records()["gasoline_mn"][1][-1])
+    assert gasoline.forecasts[1].actual is None
 
 
 def test_decision_of_the_first_version_gives_way_to_a_real_one(morning):
-    assert [gate.verdict for gate in morning.gates] == ["no_skill"]
+    assert [one.verdict for one in morning.part(model.SECTION).gate] == ["no_skill"]
 
 
 def test_decisions_by_people_and_the_newest_refresh_are_told_apart_from_the_gates(morning):
-    assert [(one.verdict, one.who) for one in morning.by_hand] == [("promote", "ada")]
-    assert morning.refresh is not None
-    assert morning.refresh.reason == "no worse than the version before"
+    decisions = morning.part(model.SECTION)
+    assert [(one.verdict, one.who) for one in decisions.by_hand] == [("promote", "ada")]
+    assert decisions.refresh is not None
+    assert decisions.refresh.reason == "no worse than the version before"
 
 
 def test_model_card_is_the_registered_version_that_spoke(morning):
@@ -127,7 +130,7 @@ def test_model_card_is_the_registered_version_that_spoke(morning):
 
 
 def test_naive_forecasts_come_first_among_the_scores(morning):
-    assert list(dict.fromkeys(score.recipe for score in morning.scores)) == [
+    assert list(dict.fromkeys(score.recipe for score in morning.part(skill.SECTION).scores)) == [
         "climatology",
         "prior",
         "anchored_gru",
@@ -135,15 +138,16 @@ def test_naive_forecasts_come_first_among_the_scores(morning):
 
 
 def test_data_dates_state_the_share_of_assumed_release_times(morning):
-    spot, weekly = morning.data_dates
+    spot, weekly = morning.part(data.SECTION).dates
     assert (spot.group, spot.newest, spot.assumed) == ("eia_spot_daily", date(2019, 1, 3), 1.0)
     assert (weekly.series, weekly.newest, weekly.assumed) == (1, date(2020, 2, 7), 0.5)
     assert weekly.basis == "calendar"
 
 
 def test_open_quarantine_is_counted_by_rule_and_sampled_sparingly(morning):
-    assert morning.quarantined == {"not_a_number": 5, "in_the_future": 1}
-    assert [row.rule for row in morning.quarantine_sample] == [
+    status = morning.part(data.SECTION)
+    assert status.quarantined == {"not_a_number": 5, "in_the_future": 1}
+    assert [row.rule for row in status.sample] == [
         "in_the_future",
         *["not_a_number"] * 3,
     ]
@@ -151,22 +155,23 @@ def test_open_quarantine_is_counted_by_rule_and_sampled_sparingly(morning):
 
 def test_ledger_head_is_the_newest_row(morning, issued):
     newest = issued.sort("sequence").row(-1, named=True)
-    assert morning.issued == (newest["sequence"], newest["row_hash"])
+    proof = morning.part(method.SECTION)
+    assert (proof.issued, proof.newest_hash) == (newest["sequence"], newest["row_hash"])
 
 
 def test_only_the_live_profile_goes_without_the_banner(warehouse, morning):
     assert morning.demonstration
     with warehouse.read() as store:
-        assert not gather(store, CATALOGUE, LIVE).demonstration
+        assert not read_report(store, CATALOGUE, LIVE).demonstration
 
 
 def test_commodity_that_abstained_says_why_and_shows_no_forecast(tmp_path):
     warehouse = publish(tmp_path, silent="wti")
     with warehouse.read() as store:
-        oil, gasoline = gather(store, CATALOGUE, ARCHIVE).pages
-    assert oil.outlooks == ()
+        oil, gasoline = read_report(store, CATALOGUE, ARCHIVE).commodities
+    assert oil.forecasts == ()
     assert oil.abstention == "newest price is of 2019-01-03; the limit is 21 days"
-    assert gasoline.outlooks
+    assert gasoline.forecasts
     assert gasoline.abstention is None
 
 
@@ -182,8 +187,8 @@ def test_a_newest_price_far_from_the_rest_is_marked_wherever_it_is_told(tmp_path
         store.append("market.session", jump)
     warehouse.publish()
     with warehouse.read() as store:
-        morning = gather(store, CATALOGUE, ARCHIVE)
-    notes = {page.id: page.note or "" for page in morning.pages}
+        morning = read_report(store, CATALOGUE, ARCHIVE)
+    notes = {own.id: own.note or "" for own in morning.commodities}
     assert "unconfirmed: the value of 2019-01-03, 900 USD/bbl, is far from" in notes["wti"]
     assert "unconfirmed" not in notes["gasoline_mn"]
     told = {one["commodity"]: one["note"] for one in outlooks(morning)["commodities"]}
@@ -201,49 +206,50 @@ def test_target_on_the_as_of_day_itself_has_not_passed(tmp_path):
         issue(IssuedLedger(store, tmp_path / "issued"), store, "live", spoken, monday_night)
     warehouse.publish()
     with warehouse.read() as store:
-        gasoline = gather(store, CATALOGUE, ARCHIVE, as_of=monday_night).pages[1]
-    assert gasoline.outlooks[0].target == date(2020, 2, 10)
-    assert not gasoline.outlooks[0].passed
+        gasoline = read_report(store, CATALOGUE, ARCHIVE, as_of=monday_night).commodities[1]
+    assert gasoline.forecasts[0].target == date(2020, 2, 10)
+    assert not gasoline.forecasts[0].passed
 
 
 def test_modified_archive_files_are_passed_on(warehouse):
     with warehouse.read() as store:
-        assert gather(store, CATALOGUE, ARCHIVE, modified=["a.csv"]).modified == ("a.csv",)
+        assert read_report(store, CATALOGUE, ARCHIVE, modified=["a.csv"]).modified == ("a.csv",)
 
 
 def test_nothing_issued_is_said(tmp_path, warehouse):
     empty = Warehouse(tmp_path)
     empty.publish()
     with empty.read() as store, pytest.raises(ValueError, match="no forecast was ever issued"):
-        gather(store, CATALOGUE, ARCHIVE)
+        read_report(store, CATALOGUE, ARCHIVE)
     with warehouse.read() as store, pytest.raises(ValueError, match="nothing was issued as of"):
-        gather(store, CATALOGUE, ARCHIVE, as_of=AS_OF + timedelta(days=1))
+        read_report(store, CATALOGUE, ARCHIVE, as_of=AS_OF + timedelta(days=1))
 
 
 def test_a_champion_that_came_back_speaks_though_another_spoke_last(issued):
     live = issued.filter(pl.col("track") == "live", pl.col("as_of") == AS_OF)
     later = live.with_columns(model_version=pl.lit("2"), sequence=pl.col("sequence") + len(live))
     both = pl.concat([live, later])
-    assert set(last_spoken(both)["model_version"]) == {"2"}
-    assert set(last_spoken(both, "1")["model_version"]) == {"1"}
-    assert set(last_spoken(both, "3")["model_version"]) == {"2"}
+    assert set(select_newest_version(both)["model_version"]) == {"2"}
+    assert set(select_newest_version(both, "1")["model_version"]) == {"1"}
+    assert set(select_newest_version(both, "3")["model_version"]) == {"2"}
 
 
 @pytest.mark.slow
-def test_a_gathered_morning_renders(morning):
+def test_a_report_that_was_read_renders(morning):
     assert "WTI crude oil, Cushing spot" in render(morning)
 
 
-def test_gathering_twice_gives_the_same_morning(warehouse, morning):
+def test_reading_twice_gives_the_same_morning(warehouse, morning):
     with warehouse.read() as store:
-        assert dataclasses.asdict(gather(store, CATALOGUE, ARCHIVE)) == dataclasses.asdict(morning)
+        again = read_report(store, CATALOGUE, ARCHIVE)
+    assert dataclasses.asdict(again) == dataclasses.asdict(morning)
 
 
 def test_a_forecast_of_the_founding_model_says_so_wherever_it_is_shown(tmp_path, capsys):
     with publish(tmp_path, founding="gasoline_mn").read() as store:
-        morning = gather(store, CATALOGUE, ARCHIVE)
+        morning = read_report(store, CATALOGUE, ARCHIVE)
         statuses = {one.commodity: one for one in newest_statuses(store)}
-    notes = {page.id: page.note or "" for page in morning.pages}
+    notes = {own.id: own.note or "" for own in morning.commodities}
     assert FOUNDING_WORDS in notes["gasoline_mn"]
     assert "founding" not in notes["wti"]
     assert morning.model_version == "1"
