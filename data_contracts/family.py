@@ -17,6 +17,7 @@ import polars as pl
 from data_contracts.release import ReleaseRule
 from data_contracts.shape import Shape
 from data_contracts.split import RowRule
+from data_contracts.versioned import OBSERVATIONS, VersionedTable
 
 Rights = Literal["public-domain", "attribution", "no-redistribution", "no-training"]
 
@@ -65,7 +66,11 @@ class Family:
     version: str = "1.0.0"
 
     def rules(
-        self, unit: str, known_until: datetime, span: tuple[date, date] | None = None
+        self,
+        unit: str,
+        known_until: datetime,
+        span: tuple[date, date] | None = None,
+        table: VersionedTable = OBSERVATIONS,
     ) -> list[RowRule]:
         """Row rules for series of this family measured in ``unit``.
 
@@ -73,35 +78,33 @@ class Family:
             unit: the series' unit; a row in another unit is refused.
             known_until: no row may claim to have been public after this instant.
             span: first and last period of a closed record; no row may lie outside.
+            table: table that the rows are of.
 
         Raises:
             ValueError: the family has no bounds for that unit.
         """
         if unit not in self.bounds:
             raise ValueError(f"family {self.name} has no bounds for the unit {unit!r}")
-        low, high = self.bounds[unit]
-        value, carries_value = pl.col("value"), pl.col("status") == "value"
-        within = [RowRule("within_the_record", "period", self._between(*span))] if span else []
+        time, unread = table.time, pl.col(table.time).is_null()
+        readable, *numbers = table.rules(*self.bounds[unit])
+        known = (pl.col("available_at") <= known_until) | unread
+        within = (
+            [RowRule("within_the_record", time, table.day.is_between(*span) | unread)]
+            if span
+            else []
+        )
         return [
-            RowRule("period_readable", "period", pl.col("period").is_not_null()),
-            RowRule("value_readable", "value_text", ~carries_value | value.is_not_null()),
+            RowRule("period_readable", time, ~unread),
+            readable,
             RowRule("unit", "unit", pl.col("unit") == unit),
-            RowRule("bounds", "value", value.is_between(low, high) | value.is_null()),
-            RowRule("calendar_day", "period", self._on_calendar() | pl.col("period").is_null()),
-            RowRule("not_from_the_future", "period", self._known_by(known_until)),
+            *numbers,
+            RowRule("calendar_day", time, self._on_calendar(table.day) | unread),
+            RowRule("not_from_the_future", time, known),
             *within,
             *self.extra,
         ]
 
-    def _on_calendar(self) -> pl.Expr:
+    def _on_calendar(self, day: pl.Expr) -> pl.Expr:
         if self.frequency == "monthly":
-            return pl.col("period").dt.day() == 1
-        return pl.col("period").dt.weekday().is_in(list(self.weekdays))
-
-    @staticmethod
-    def _known_by(known_until: datetime) -> pl.Expr:
-        return (pl.col("available_at") <= known_until) | pl.col("period").is_null()
-
-    @staticmethod
-    def _between(first: date, last: date) -> pl.Expr:
-        return pl.col("period").is_between(first, last) | pl.col("period").is_null()
+            return day.dt.day() == 1
+        return day.dt.weekday().is_in(list(self.weekdays))

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from data_contracts.core import Contract
+from data_contracts.exchange import PARSED_BAR
 from data_contracts.families import FAMILIES
 from data_contracts.family import Family
 from data_contracts.observation import PARSED
@@ -22,7 +23,7 @@ def fingerprints() -> dict[str, dict[str, str]]:
             "version": contract.version,
             "fingerprint": _digest(_table_facts(contract)),
         }
-        for contract in (PARSED, *CONTRACTS.values())
+        for contract in (PARSED, PARSED_BAR, *CONTRACTS.values())
     }
     families = {
         f"family {family.name}": {

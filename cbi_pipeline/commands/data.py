@@ -25,7 +25,9 @@ app.command()(features.features)
 _SERIES = """
     SELECT series_id AS series, name, unit, frequency, newest, source
     FROM ref.series LEFT JOIN (
-        SELECT series_id, max(period) AS newest FROM raw.observation
+        SELECT series_id, max(period) AS newest FROM (
+            SELECT series_id, period, status FROM raw.observation UNION ALL
+            SELECT series_id, CAST(ts_event AT TIME ZONE 'UTC' AS DATE), status FROM raw.bar)
         WHERE status = 'value' GROUP BY series_id
     ) USING (series_id)
     ORDER BY series_id"""

@@ -67,7 +67,7 @@ def rebuild(
 def _print_rebuilt(done: Rebuilt, *, judge_anew: bool) -> None:
     console.print(
         f"{done.transactions:,} ingestions from {done.responses:,} responses done again: "
-        f"{done.observations:,} observations"
+        f"{done.versions:,} versions"
     )
     if judge_anew:
         console.print(f"state     {done.state}, judged by today's rules", soft_wrap=True)

@@ -20,8 +20,9 @@ import polars as pl
 
 from cbi_pipeline.feeds.errors import FeedError
 from data_contracts.observation import PARSED
+from data_contracts.versioned import OBSERVATIONS, VersionedTable
 
-#: Columns and types of every parsed frame, from the contract.
+#: Columns and types of a parsed frame of observations, from the contract.
 PARSED_SCHEMA: Mapping[str, pl.DataType] = MappingProxyType(PARSED.dtypes)
 
 #: A row that its page shows to be none of the series it names.
@@ -63,7 +64,7 @@ class Series:
         frequency: how often a period occurs.
         group: what is asked for together, e.g. an API route.
         since: first period asked for.
-        dimensions: further dimensions.
+        dimensions: further dimensions; of bars ``dataset``, ``instrument`` and ``width``.
         report: id of the report that it is a column of; empty where its rows are its own.
         span: first and last period, in rising order, of a closed record; None where it goes on.
         rights: rights label; that of its family where None.
@@ -125,9 +126,10 @@ class Parsed:
     """One answer as rows.
 
     Attributes:
-        frame: columns and types of ``PARSED_SCHEMA``, one row per source row, in source order.
-            A row whose date or value cannot be read is kept with null there.
-        ignored: source rows that are not observations by rule, counted by reason.
+        frame: columns and types of the parsed contract of the table that its source fills, of
+            observations ``PARSED_SCHEMA``, one row per source row, in source order. A row whose
+            date or value cannot be read is kept with null there.
+        ignored: source rows that are none of the table's by rule, counted by reason.
         complete: series whose whole history the answer carries, so that a period absent from
             it is absent at the publisher.
         source: writes the source rows as JSON where ``frame`` has none in ``row_json``: that takes
@@ -214,6 +216,7 @@ class Source:
         closed: the last instant at which a value of a closed record became public; its rows keep
             the dates that their source gives them. None where values still come.
         adds: whether a file adds to what is held, and says nothing of the periods it lacks.
+        table: the contract table that it fills.
     """
 
     name: str
@@ -225,6 +228,23 @@ class Source:
     service: Service | None = None
     closed: datetime | None = None
     adds: bool = False
+    table: VersionedTable = OBSERVATIONS
+
+    def __post_init__(self) -> None:
+        """Refuse a series whose rows would not say what they are rows of.
+
+        Raises:
+            ValueError: a series lacks a dimension that its table is keyed by, or is not called
+                after them, so that two could share a row.
+        """
+        for one in self.series if self.table.identity else ():
+            named = ".".join(one.dimensions.get(name, "") for name in self.table.identity)
+            if one.id != named:
+                keys = ", ".join(self.table.identity)
+                raise ValueError(
+                    f"{self.name}: the series {one.id!r} of {self.table.name} must be called after "
+                    f"its dimensions {keys}: {named!r}"
+                )
 
     @property
     def asked(self) -> Service:

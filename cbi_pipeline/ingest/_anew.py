@@ -16,16 +16,18 @@ import polars as pl
 
 from cbi_pipeline.ingest._land import JUDGED_AS
 from cbi_pipeline.ingest._replay import contracts_today
-from cbi_pipeline.ingest._stage import CELL, END_OF_TIME
+from cbi_pipeline.ingest._stage import END_OF_TIME
 from cbi_pipeline.ledger import Entry
 from cbi_pipeline.warehouse import Store
 from data_contracts.ledger import TRANSACTION
+from data_contracts.versioned import VERSIONED, VersionedTable
 
 #: What stands in the place of a feed where ingestions were judged anew.
 RULES = "rules"
 #: Rows and values that are shown of each kind of change.
 _SHOWN = 3
-_ROW = ["series_id", "period", "rule", "value"]
+_CELL = ["series_id", "period"]
+_ROW = [*_CELL, "rule", "value"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,8 @@ class Content:
     """What a warehouse holds, as far as verdicts decide it.
 
     Attributes:
-        values: series_id, period, value and available_at of the newest values.
+        values: series_id, period, as text, value, available_at and a hash of the content of the
+            newest version of every cell.
         aside: series_id, period, rule and value of rows that lie open in quarantine.
     """
 
@@ -44,8 +47,18 @@ class Content:
     def read(cls, store: Store) -> Content:
         """The content of an open warehouse."""
         aside = store.table("quarantine.row", "fate = 'open'").select(_ROW).unique().sort(_ROW)
-        values = store.as_of(END_OF_TIME).select(*CELL, "value", "available_at")
-        return cls(values, aside)
+        return cls(pl.concat(_newest(store, table) for table in VERSIONED), aside)
+
+
+def _newest(store: Store, table: VersionedTable) -> pl.DataFrame:
+    rows = store.as_of(END_OF_TIME, table=table)
+    return table.sized(rows).select(
+        "series_id",
+        pl.col("period").cast(pl.String),
+        "value",
+        rows["available_at"],
+        content=rows.select(pl.struct(table.measured).hash()).to_series(),
+    )
 
 
 def describe_changes(before: Content, after: Content) -> tuple[str, ...]:
@@ -143,8 +156,9 @@ def _rows(there: pl.DataFrame, here: pl.DataFrame, what: str) -> Iterator[str]:
 
 
 def _values(before: pl.DataFrame, after: pl.DataFrame) -> Iterator[str]:
-    met = before.join(after, on=CELL, how="full", suffix="_now", coalesce=True).sort(CELL)
-    moved = met.filter(pl.col("value").ne_missing(pl.col("value_now")))
+    met = before.join(after, on=_CELL, how="full", suffix="_now", coalesce=True).sort(_CELL)
+    same = pl.col("content").eq_missing(pl.col("content_now"))
+    moved = met.filter(~same)
     for (series,), rows in moved.group_by("series_id", maintain_order=True):
         shown = [
             f"{period} {_text(then)} to {_text(now)}"
@@ -154,7 +168,7 @@ def _values(before: pl.DataFrame, after: pl.DataFrame) -> Iterator[str]:
         ]
         yield f"{_number(len(rows), 'value')} of {series} changed: {_listed(shown, len(rows))}"
     redated = met.filter(
-        pl.col("value").eq_missing(pl.col("value_now")),
+        same,
         pl.col("available_at").ne_missing(pl.col("available_at_now")),
     )
     for (series,), rows in redated.group_by("series_id", maintain_order=True):

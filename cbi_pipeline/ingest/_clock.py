@@ -32,7 +32,7 @@ from cbi_pipeline.ledger import (
 )
 from cbi_pipeline.warehouse import NothingPublished, Store, Warehouse
 from data_contracts.ledger import TRANSACTION
-from data_contracts.observation import OBSERVATION
+from data_contracts.versioned import VERSIONED, VersionedTable
 
 #: How far the clock and a service's hour may be apart.
 APART = timedelta(minutes=10)
@@ -40,18 +40,6 @@ APART = timedelta(minutes=10)
 SILENCE = timedelta(days=2)
 #: What stands in the place of a feed where dates were corrected.
 CLOCK = "clock"
-
-# Periods that lie ahead themselves are nothing that anybody could have known.
-_LATE = """
-    FROM raw.observation
-    WHERE (seen_at > $1 OR available_at > $1) AND period <= $2"""
-_NEWEST_LATE = f"""
-    SELECT * FROM (
-        SELECT * FROM raw.observation
-        SEMI JOIN (SELECT DISTINCT series_id, period {_LATE}) USING (series_id, period)
-        QUALIFY version = max(version) OVER (PARTITION BY series_id, period))
-    WHERE seen_at > $1 OR available_at > $1
-    ORDER BY series_id, period"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +183,7 @@ def correct_dates(ledger: Ledger, warehouse: Warehouse, now: datetime) -> tuple[
     limit = now + APART
     try:
         with warehouse.read() as store:
-            if _late_rows(store, now, limit).is_empty():
+            if all(_late_rows(store, table, now, limit).is_empty() for table in VERSIONED):
                 return ()
     except NothingPublished:
         return ()
@@ -222,8 +210,10 @@ def redate(store: Store, now: datetime, limit: datetime, txn_id: int) -> str:
     """
     followed = store.table("ref.series")["series_id"].to_list()
     before = store.state(END_OF_TIME, followed)
-    late = _late_rows(store, now, limit)
-    store.append("raw.observation", _known_since(late, now, txn_id))
+    added = 0
+    for table in VERSIONED:
+        late = _late_rows(store, table, now, limit)
+        added += store.append(table.name, _known_since(table, late, now, txn_id))
     _redate_rest(store, now, limit)
     after = store.state(END_OF_TIME, followed)
     row = {
@@ -234,7 +224,7 @@ def redate(store: Store, now: datetime, limit: datetime, txn_id: int) -> str:
         "state_before": before,
         "state_after": after,
         **dict.fromkeys(("parsed", "accepted", "quarantined", "duplicates", "ignored"), 0),
-        "added": len(late),
+        "added": added,
     }
     store.append("ledger.txn", pl.DataFrame([row], schema=TRANSACTION.dtypes))
     return after
@@ -255,11 +245,27 @@ def _corrections(made: Iterable[tuple[int, datetime]]) -> Iterable[str]:
         )
 
 
-def _late_rows(store: Store, now: datetime, limit: datetime) -> pl.DataFrame:
-    return store.query(_NEWEST_LATE, [limit, now.date()])
+def _late_rows(store: Store, table: VersionedTable, now: datetime, limit: datetime) -> pl.DataFrame:
+    cell = ", ".join(table.cell)
+    # Periods that lie ahead themselves are nothing that anybody could have known.
+    return store.query(
+        f"""
+        SELECT * FROM (
+            SELECT * FROM {table.name}
+            SEMI JOIN (
+                SELECT DISTINCT {cell} FROM {table.name}
+                WHERE (seen_at > $1 OR available_at > $1) AND {table.day_sql} <= $2)
+            USING ({cell})
+            QUALIFY version = max(version) OVER (PARTITION BY {cell}))
+        WHERE seen_at > $1 OR available_at > $1
+        ORDER BY {cell}""",
+        [limit, now.date()],
+    )
 
 
-def _known_since(late: pl.DataFrame, now: datetime, txn_id: int) -> pl.DataFrame:
+def _known_since(
+    table: VersionedTable, late: pl.DataFrame, now: datetime, txn_id: int
+) -> pl.DataFrame:
     instant, ahead = pl.lit(now, pl.Datetime("us", "UTC")), pl.col("available_at") > now
     return late.with_columns(
         version=pl.col("version") + 1,
@@ -267,7 +273,7 @@ def _known_since(late: pl.DataFrame, now: datetime, txn_id: int) -> pl.DataFrame
         available_basis=pl.when(ahead).then(pl.lit("first_seen")).otherwise("available_basis"),
         seen_at=instant,
         txn_id=pl.lit(txn_id, pl.Int64),
-    ).cast(pl.Schema(OBSERVATION.dtypes))
+    ).cast(pl.Schema(table.contract.dtypes))
 
 
 def _redate_rest(store: Store, now: datetime, limit: datetime) -> None:

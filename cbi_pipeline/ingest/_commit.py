@@ -261,7 +261,9 @@ def write(
     store.append("ledger.response", used.join(known, on="response_id", how="anti"))
     added, withdrawn, releases = 0, 0, RELEASE.empty()
     for rows, complete in judged.rows():
-        recorded = store.record(rows, seen_at=landed.at, txn_id=txn_id, complete=complete)
+        recorded = store.record(
+            rows, seen_at=landed.at, txn_id=txn_id, complete=complete, table=source.table
+        )
         added += recorded.added + recorded.withdrawn
         withdrawn += recorded.withdrawn + len(rows.filter(status="withdrawn"))
         releases = earliest([releases, releases_of(store, rows)])

@@ -17,13 +17,15 @@ import polars as pl
 
 from cbi_pipeline.feeds import IncompleteResponse, Pull, Source, UnexpectedShape
 from cbi_pipeline.ingest._incidents import Fault
-from cbi_pipeline.ingest._stage import CELL, Cells, Held, LandedPull, Spool
+from cbi_pipeline.ingest._stage import Cells, Held, LandedPull, Spool
 from data_contracts.families import family
 from data_contracts.restatement import find_restatements, is_confirmable
 from data_contracts.shape import Shape, findings
+from data_contracts.versioned import VersionedTable
 
 #: A restatement reaches back through history in as many nights as a deep reading takes.
 _CONFIRMED_FOR = timedelta(days=60)
+_DAY = ["series_id", "period"]
 #: Looks within this time are one night's.
 _NIGHT = timedelta(hours=12)
 #: Of the periods a pull asks for again, the most that may be gone at once before the answer is
@@ -69,10 +71,10 @@ def doubt(
     if held.rows.is_empty():
         return Doubt({}, frozenset())
     lasting = _lasting(earlier, now)
-    repeated = _repeated(held.news(good), earlier, now)
+    repeated = _repeated(feed.table, held.news(good), earlier, now)
     confirmed = lasting | repeated
     families = {one.id: family(one.family) for one in feed.series}
-    found = find_restatements(good, held.rows, families)
+    found = find_restatements(feed.table.sized(good), feed.table.sized(held.rows), families)
     return Doubt(
         held={
             name: (rule, detail)
@@ -83,10 +85,13 @@ def doubt(
     )
 
 
-def set_aside(rows: pl.DataFrame, doubts: Doubt, rejected: pl.DataFrame) -> pl.DataFrame:
+def set_aside(
+    table: VersionedTable, rows: pl.DataFrame, doubts: Doubt, rejected: pl.DataFrame
+) -> pl.DataFrame:
     """New rows of held series as rejected rows.
 
     Args:
+        table: table that they are of.
         rows: what good rows say that is new.
         doubts: which series are held, by which rule.
         rejected: rows that broke other rules, for its columns.
@@ -97,8 +102,8 @@ def set_aside(rows: pl.DataFrame, doubts: Doubt, rejected: pl.DataFrame) -> pl.D
         .with_columns(
             row=pl.lit(None, pl.UInt32),
             rule=pl.col("series_id").replace_strict(rules, return_dtype=pl.String),
-            column_name=pl.lit("value"),
-            offending=pl.col("value_text"),
+            column_name=pl.lit(table.size),
+            offending=pl.col(table.text).cast(pl.String),
             contract_version=pl.lit(None, pl.String),
         )
         .select(rejected.columns)
@@ -135,13 +140,14 @@ def _lasting(earlier: pl.DataFrame, now: datetime) -> frozenset[tuple[str, str]]
 
 
 def _repeated(
-    news: pl.DataFrame, earlier: pl.DataFrame, now: datetime
+    table: VersionedTable, news: pl.DataFrame, earlier: pl.DataFrame, now: datetime
 ) -> frozenset[tuple[str, str]]:
     """Series and rules of which an earlier night's rows come again with the same values."""
     before = earlier.filter(pl.col("fate") == "open", pl.col("seen_at") <= now - _NIGHT)
-    met = before.join(news.select(*CELL, "value_text"), on=CELL)
-    same = pl.col("value").eq_missing(pl.col("value_text")).all()
-    agreed = met.group_by("series_id", "rule").agg(same=same).filter("same")
+    come = news.select(*_DAY, value=pl.col(table.text).cast(pl.String)).unique()
+    met = before.join(come, on=_DAY, how="semi")
+    other = met.join(come, on=[*_DAY, "value"], how="anti", nulls_equal=True)
+    agreed = met.join(other, on=["series_id", "rule"], how="anti")
     return frozenset(agreed.select("series_id", "rule").iter_rows())
 
 
@@ -164,11 +170,11 @@ def misshapen(
         sized: series that a change of size makes misshapen, as it did in nights that earlier
             versions of this program recorded. Today one that no factor explains is believed.
     """
-    new = good.select("series_id", "period", "value")
+    new = feed.table.sized(good)
     refused = _one_part(rejected.unique("row"))
     order = findings(_one_part(new), refused, _shapes(feed, ordered=True))
-    before = held.rows.select(new.columns)
-    whole = _one_part(pl.concat([new, before.join(new, on=CELL, how="anti")]))
+    before = feed.table.sized(held.rows)
+    whole = _one_part(pl.concat([new, before.join(new, on=_DAY, how="anti")]))
     asked = pl.col("period").is_between(pull.first, pull.last or date.max)
     rest = findings(whole, refused, _shapes(feed, ordered=False)).filter(asked)
     believed = (pl.col("rule") == "scale_change") & ~pl.col("series_id").is_in(list(sized))
@@ -203,17 +209,20 @@ def _shapes(feed: Source, *, ordered: bool) -> dict[str, Shape]:
     return {name: replace(shape, ascending=False, spacing=None) for name, shape in known.items()}
 
 
-def gone_cells(expected: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def gone_cells(
+    table: VersionedTable, expected: pl.DataFrame, rows: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Expected cells that are not there, and of which series too many are gone to believe it.
 
     Args:
-        expected: series_id and period of the cells that are held.
-        rows: series_id and period of those that came.
+        table: table that they are of.
+        expected: the cells that are held.
+        rows: those that came.
 
     Returns:
         The cells, and series_id, gone and held of each series that is doubted.
     """
-    gone = expected.join(rows, on=CELL, how="anti")
+    gone = expected.join(rows, on=table.cell, how="anti")
     share = (
         gone.group_by("series_id")
         .len("gone")
@@ -224,56 +233,69 @@ def gone_cells(expected: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.DataFrame
     return gone, share.filter((pl.col("gone") > limit) | empty)
 
 
-def absences(rows: Spool, pull: Pull, held: Held) -> dict[date, tuple[str, ...]]:
-    """Series by each period of theirs that is held and did not come, as far as it is believable.
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked again before it is believed that it was withdrawn.
+
+    Attributes:
+        alone: the question for one period of some series.
+        absent: cells of that period that are held and did not come.
+    """
+
+    alone: Pull
+    absent: pl.DataFrame
+
+
+def questions(feed: Source, landed: Spool, pull: Pull, held: Held) -> list[Question]:
+    """What to ask again, each period alone, as far as its absence is believable.
 
     Args:
-        rows: what came.
+        feed: feed that was asked.
+        landed: what came.
         pull: what was asked.
         held: what is held.
     """
-    parts = [
-        gone
-        for blocks, names in rows.blocks.batches(rows.sizes(), held.sizes)
-        if not (gone := _believable(rows.take(blocks), names, pull, held)).is_empty()
-    ]
-    if not parts:
-        return {}
-    days = pl.concat(parts).group_by("period").agg(pl.col("series_id").sort()).sort("period")
-    return {period: tuple(names) for period, names in days.iter_rows()}
-
-
-def _believable(rows: pl.DataFrame, names: tuple[str, ...], pull: Pull, held: Held) -> pl.DataFrame:
-    gone, lost = gone_cells(held.cells(names).within(pull).select(CELL), rows.select(CELL))
-    return gone.join(lost, on="series_id", how="anti")
-
-
-def questions(feed: Source, landed: Spool, pull: Pull, held: Held) -> list[Pull]:
-    """What to ask again, each period alone, before it is believed that it was withdrawn."""
     alone = feed.asked.alone
     if alone is None or held.sizes.keys().isdisjoint(pull.series):
         return []
-    return [alone(names, period) for period, names in absences(landed, pull, held).items()]
+    absent = [
+        _believable(feed.table, landed.take(blocks), names, pull, held)
+        for blocks, names in landed.blocks.batches(landed.sizes(), held.sizes)
+    ]
+    days = pl.concat(absent).sort("period").partition_by("period", maintain_order=True)
+    return [
+        Question(alone(tuple(day["series_id"].unique().sort()), day["period"][0]), day)
+        for day in days
+    ]
 
 
-def require_absent(pull: Pull, alone: Pull, rows: pl.DataFrame, feed: str) -> None:
-    """Check that a period which an answer lacked does not come when it is asked for alone.
+def _believable(
+    table: VersionedTable, rows: pl.DataFrame, names: tuple[str, ...], pull: Pull, held: Held
+) -> pl.DataFrame:
+    expected = held.cells(names).within(pull)
+    gone, lost = gone_cells(table, expected, rows)
+    cells = dict.fromkeys([*table.cell, "period"])
+    return gone.join(lost, on="series_id", how="anti").select(list(cells))
+
+
+def require_absent(feed: Source, pull: Pull, question: Question, rows: pl.DataFrame) -> None:
+    """Check that what an answer lacked does not come when its period is asked for alone.
 
     Args:
+        feed: feed that was asked.
         pull: what was asked first.
-        alone: the question for that period alone.
-        rows: series_id and period of what came then.
-        feed: name of the feed.
+        question: what was asked then.
+        rows: parsed rows of what came then.
 
     Raises:
         IncompleteResponse: it comes, so the first answer was not all there is.
     """
-    came = rows.filter(pl.col("series_id").is_in(alone.series), period=alone.first)
+    came = question.absent.join(rows, on=feed.table.cell, how="semi").sort("series_id")
     if came.is_empty():
         return
     raise IncompleteResponse(
-        feed,
-        f"{pull.name}: {alone.first} of {came['series_id'].sort()[0]} was not in the answer, "
+        feed.name,
+        f"{pull.name}: {question.alone.first} of {came['series_id'][0]} was not in the answer, "
         "and comes when it is asked for alone",
         "Nothing of this pull was used; the next run asks again",
     )

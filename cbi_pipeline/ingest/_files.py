@@ -14,7 +14,7 @@ from types import MappingProxyType
 import polars as pl
 
 from cbi_pipeline.feeds import Pull, Source
-from cbi_pipeline.ingest._judged import ROW_COLUMNS, Judged, by_family, newest_periods
+from cbi_pipeline.ingest._judged import Judged, by_family, newest_periods
 from cbi_pipeline.ingest._land import Landed
 from cbi_pipeline.ingest._quarantine import describe_refusals
 from cbi_pipeline.ingest._read import read_pull, sourced
@@ -55,10 +55,10 @@ class _File:
         """Series of every row that was set aside."""
         return self.rejected.unique("locator").select("series_id")
 
-    def spooled(self) -> Spool:
+    def spooled(self, source: Source) -> Spool:
         """Its good rows, as they are recorded."""
         spool = Spool(self.landed.rows.blocks, self.landed.rows.folder)
-        spool.put(self.good.select(ROW_COLUMNS))
+        spool.put(self.good.select(source.table.row_columns))
         return spool
 
     def complete(self, source: Source) -> tuple[str, ...]:
@@ -91,7 +91,7 @@ def judge_files(
     """
     files = [_judged(source, one, ledger, held, landed.at, refused) for one in landed.pulls]
     return Judged(
-        parts=tuple(one.spooled() for one in files),
+        parts=tuple(one.spooled(source) for one in files),
         rejected=pl.concat(one.rejected for one in files),
         covered=tuple(one.answered(source) for one in files),
         used=tuple(response for one in files for response in one.landed.responses),
@@ -107,6 +107,7 @@ def judge_files(
         newest=by_family([newest_periods(one.good, source) for one in files]),
         complete=tuple(one.complete(source) for one in files),
         outcomes=_outcomes(source, files),
+        table=source.table,
     )
 
 
@@ -142,9 +143,7 @@ def _judged(
 
 def _outcomes(source: Source, files: Sequence[_File]) -> tuple[RuleOutcome, ...]:
     numbered = [(one, pl.lit(number).alias("part")) for number, one in enumerate(files)]
-    good = pl.concat(
-        one.good.select(part, "series_id", "period", "value") for one, part in numbered
-    )
+    good = pl.concat(source.table.sized(one.good).select(part, pl.all()) for one, part in numbered)
     refused = pl.concat(one.refused.select(part, "series_id") for one, part in numbered)
     shapes = {one.id: family(one.family).shape for one in source.series}
     return (

@@ -30,6 +30,7 @@ from cbi_pipeline.ledger import bind_warehouse
 from cbi_pipeline.settings import Settings
 from cbi_pipeline.warehouse import NothingPublished
 from data_contracts.families import family
+from data_contracts.versioned import VERSIONED
 
 KeyState = Literal["not needed", "missing", "not set", "set", "accepted", "refused"]
 
@@ -272,9 +273,11 @@ def _newest(
     try:
         with bind_warehouse(settings).read() as store:
             rows = store.query(
-                """
-                SELECT series_id, max(period) FROM raw.observation
-                WHERE status = 'value' AND series_id = ANY(?) GROUP BY series_id""",
+                " UNION ALL ".join(
+                    f"SELECT series_id, max({table.day_sql}) AS newest FROM {table.name} "
+                    "WHERE status = 'value' AND series_id = ANY($1) GROUP BY series_id"
+                    for table in VERSIONED
+                ),
                 [[one.id for one in series]],
             )
     except NothingPublished:

@@ -18,7 +18,7 @@ from cbi_pipeline.ingest._files import require
 from cbi_pipeline.ingest._judged import Judged
 from cbi_pipeline.ingest._land import land_files
 from cbi_pipeline.ingest._sources import file_sources, live_feeds
-from cbi_pipeline.ingest._stage import CELL, Held
+from cbi_pipeline.ingest._stage import Held
 from cbi_pipeline.ingest._validate import judge
 from cbi_pipeline.ledger import Ledger, bind_warehouse
 from cbi_pipeline.settings import Settings
@@ -167,9 +167,9 @@ def _sized(own: Source) -> dict[str, Family]:
 def _require_confirmed(store: Store, own: Source, judged: Judged, *, confirm: bool) -> list[str]:
     """Factors by which held prices are restated and that a person confirms, in words."""
     families = _sized(own)
-    good = pl.concat(rows for rows, _ in judged.rows())
+    good = own.table.sized(pl.concat(rows for rows, _ in judged.rows()))
     ours = pl.col("series_id").is_in(list(families))
-    found = find_restatements(good.filter(ours), _values(store, families), families)
+    found = find_restatements(good.filter(ours), _values(store, own, families), families)
     if len(found) and not confirm:
         raise UnexpectedShape(
             own.name.split(":")[0],
@@ -185,7 +185,7 @@ def _require_confirmed(store: Store, own: Source, judged: Judged, *, confirm: bo
 def _jumps(warehouse: Warehouse, own: Source) -> list[str]:
     notices, families = [], _sized(own)
     with warehouse.read() as store:
-        values = _values(store, families).drop_nulls("value")
+        values = _values(store, own, families).drop_nulls("value")
     for one in own.series:
         valued = values.filter(series_id=one.id)
         if is_jump(valued["value"].to_list()):
@@ -194,15 +194,9 @@ def _jumps(warehouse: Warehouse, own: Source) -> list[str]:
     return notices
 
 
-def _values(store: Store, series: Collection[str]) -> pl.DataFrame:
-    """The newest value of each period, by series and period; null where there is none."""
-    return store.query(
-        """
-        SELECT series_id, period, value FROM raw.observation WHERE series_id = ANY(?)
-        QUALIFY version = max(version) OVER (PARTITION BY series_id, period)
-        ORDER BY series_id, period""",
-        [list(series)],
-    )
+def _values(store: Store, own: Source, series: Collection[str]) -> pl.DataFrame:
+    """The newest value of each cell, by series and period; null where there is none."""
+    return own.table.sized(Held.read(store, own).cells(series).rows)
 
 
 def _withdraws(store: Store, own: Source, judged: Judged, mode: Mode | None) -> bool:
@@ -211,14 +205,10 @@ def _withdraws(store: Store, own: Source, judged: Judged, mode: Mode | None) -> 
     complete = [name for names in judged.complete for name in names]
     if not complete:
         return False
-    held = store.query(
-        """
-        SELECT series_id, period FROM raw.observation WHERE series_id = ANY(?)
-        GROUP BY ALL HAVING max_by(status, version) <> 'withdrawn'""",
-        [complete],
-    )
+    cells = Held.read(store, own).cells(complete).rows
+    held = cells.filter(pl.col("status") != "withdrawn").select(own.table.cell)
     good = pl.concat(rows for rows, _ in judged.rows())
-    gone = held.join(good, on=CELL, how="anti").sort(CELL)
+    gone = held.join(good, on=own.table.cell, how="anti").sort(own.table.cell)
     if gone.is_empty() or mode == "replace":
         return len(gone) > 0
     series, first = gone.row(0)

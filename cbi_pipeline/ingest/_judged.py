@@ -10,13 +10,11 @@ import polars as pl
 
 from cbi_pipeline.feeds import Pull, Source
 from cbi_pipeline.ingest._incidents import Fault
-from cbi_pipeline.ingest._stage import CELL, MANY, Spool
+from cbi_pipeline.ingest._stage import MANY, Spool
 from cbi_pipeline.ledger import Response
-from data_contracts.observation import OBSERVATION
 from data_contracts.table_rules import RuleOutcome
+from data_contracts.versioned import OBSERVATIONS, VersionedTable
 
-#: What is recorded of a row.
-ROW_COLUMNS = [name for name in OBSERVATION.dtypes if name not in ("version", "seen_at", "txn_id")]
 #: What is counted of a delivery.
 COUNTS = ("parsed", "accepted", "quarantined", "duplicates", "ignored")
 _TEXTS = (
@@ -43,6 +41,7 @@ class Judged:
         newest: newest accepted period per series family.
         complete: of each file, the series it has every period of, so that others are withdrawn.
         outcomes: what the rules about a delivery of files found.
+        table: table that the rows are of.
     """
 
     parts: tuple[Spool, ...]
@@ -55,6 +54,7 @@ class Judged:
     newest: Mapping[str, date]
     complete: tuple[tuple[str, ...], ...] = ()
     outcomes: tuple[RuleOutcome, ...] = ()
+    table: VersionedTable = OBSERVATIONS
 
     @property
     def says_new(self) -> bool:
@@ -76,17 +76,18 @@ class Judged:
             for blocks in part.blocks.groups(part.sizes()):
                 for rows in part.take(blocks).iter_slices(MANY):
                     if sum(map(len, waiting)) + len(rows) > MANY:
-                        yield _together(waiting), ()
+                        yield self._together(waiting), ()
                         waiting = []
                     waiting.append(rows)
         if waiting:
-            yield _together(waiting), ()
+            yield self._together(waiting), ()
 
-
-def _together(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    rows = pl.concat(frames)
-    # A pull has each cell once; only several can say the same.
-    return rows.unique(CELL, keep="last", maintain_order=True) if len(frames) > 1 else rows
+    def _together(self, frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+        rows = pl.concat(frames)
+        # A pull has each cell once; only several can say the same.
+        if len(frames) == 1:
+            return rows
+        return rows.unique(self.table.cell, keep="last", maintain_order=True)
 
 
 def newest_periods(good: pl.DataFrame, source: Source) -> pl.DataFrame:

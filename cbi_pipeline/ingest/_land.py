@@ -265,9 +265,9 @@ def _complete(landing: _Landing, pull: Pull, held: Held) -> LandedPull:
         if landing.says_new or len(known.within(pull)) != expected:
             _counted(landing, pull)
     _require_rows(feed, landed, held)
-    for alone in questions(feed, landed.rows, pull, held):
-        for _, parsed in landing.pages(alone, None):
-            require_absent(pull, alone, parsed.frame, feed.name)
+    for question in questions(feed, landed.rows, pull, held):
+        for _, parsed in landing.pages(question.alone, None):
+            require_absent(feed, pull, question, parsed.frame)
     return landed
 
 

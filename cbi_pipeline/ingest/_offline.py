@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from cbi_pipeline.feeds import Answer, Parsed, Series, Source, archive
+from cbi_pipeline.feeds import Answer, Parsed, Source, archive
 from cbi_pipeline.ingest._incidents import reading
 from cbi_pipeline.ingest._screen import screen
 from cbi_pipeline.ingest._sources import live_feeds
@@ -48,7 +48,7 @@ def parse_file(feed: str, path: Path, url: str | None = None) -> ParsedFile:
     address = source.asked.probe if source.service is not None else f"{feed}://{path.name}"
     with reading(feed):
         parsed = source.parse(Answer(url or address, 200, {}, path.read_bytes()))
-    return _screened(parsed, {one.id: one for one in source.series})
+    return _screened(parsed, source)
 
 
 def _source(name: str) -> Source:
@@ -58,10 +58,11 @@ def _source(name: str) -> Source:
     return sources[name]
 
 
-def _screened(parsed: Parsed, known: dict[str, Series]) -> ParsedFile:
-    rows = parsed.sourced
+def _screened(parsed: Parsed, source: Source) -> ParsedFile:
+    known = {one.id: one for one in source.series}
+    rows = source.table.with_period(parsed.sourced)
     own = rows.join(parsed.strangers, on="locator", how="anti", maintain_order="left")
-    screened = screen(own, known, datetime.now(UTC))
+    screened = screen(own, known, datetime.now(UTC), table=source.table)
     rejected = screened.rejected.drop("row", "contract_version")
     strangers = rows.join(parsed.strangers, on="locator", maintain_order="left")
     return ParsedFile(

@@ -72,14 +72,14 @@ def read_pull(
         if not landed.as_answered:
             # A service may send the newest first; no rule about a series reads the order of an
             # answer that is proven whole.
-            parsed = parsed.sort("series_id", "period", maintain_order=True)
+            parsed = parsed.sort(feed.table.cell, maintain_order=True)
         followed = {name: asked[name] for name in series if name in asked}
-        screened = screen(parsed, followed, feed.closed or now, before)
+        screened = screen(parsed, followed, feed.closed or now, before, feed.table)
         screened = _located(screened, landed.responses)
         # A file is used whole or not at all: that is for the rules about the delivery to say.
         doubted = _refused_series(parsed, screened) if feed.service is not None else {}
         good = screened.good.filter(~pl.col("series_id").is_in(doubted))
-        yield ReadSeries(series, len(parsed), screened, doubted, good)
+        yield ReadSeries(series, len(parsed), screened, doubted, _identified(good, feed))
 
 
 def answer_of(response: Response, ledger: Ledger) -> Answer:
@@ -121,6 +121,16 @@ def _located(screened: Screened, responses: Sequence[Response]) -> Screened:
         return frame.with_columns(place.alias("locator"), found.alias("response_id"))
 
     return Screened(locate(screened.good), locate(screened.rejected), screened.duplicates)
+
+
+def _identified(good: pl.DataFrame, feed: Source) -> pl.DataFrame:
+    """Rows with what their table keys each series by."""
+
+    def named(key: str) -> pl.Expr:
+        names = {one.id: one.dimensions[key] for one in feed.series}
+        return pl.col("series_id").replace_strict(names, return_dtype=pl.String).alias(key)
+
+    return good.with_columns(map(named, feed.table.identity))
 
 
 def _by_page(refused: pl.DataFrame, responses: Sequence[Response]) -> pl.DataFrame:

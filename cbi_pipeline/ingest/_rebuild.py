@@ -34,6 +34,7 @@ from cbi_pipeline.ingest._validate import judge
 from cbi_pipeline.ledger import Entry, Ledger, LedgerDamaged
 from cbi_pipeline.warehouse import Store, Warehouse, WarehouseError
 from data_contracts import CONTRACTS
+from data_contracts.versioned import VERSIONED
 
 #: Tables that follow from the ledger, and those that follow from them.
 REPLAYED = (
@@ -70,7 +71,7 @@ class Rebuilt:
     Attributes:
         transactions: ingestions done again.
         responses: responses read.
-        observations: versions in the warehouse now.
+        versions: versions of values and bars in the warehouse now.
         state: state of the accepted content.
         changed_from: first transaction whose state differs because contracts have changed since;
             None when every state is the recorded one.
@@ -82,7 +83,7 @@ class Rebuilt:
 
     transactions: int
     responses: int
-    observations: int
+    versions: int
     state: str
     changed_from: int | None
     older: tuple[str, ...]
@@ -91,7 +92,7 @@ class Rebuilt:
 
 
 class _Counts(TypedDict):
-    observations: int
+    versions: int
     carried: Mapping[str, int]
 
 
@@ -160,7 +161,7 @@ def rebuild(
 def _counts(warehouse: Warehouse) -> _Counts:
     with warehouse.read() as store:
         return {
-            "observations": _count(store, "raw.observation"),
+            "versions": sum(_count(store, table.name) for table in VERSIONED),
             "carried": {name: _count(store, name) for name in (*CARRIED, *DERIVED)},
         }
 

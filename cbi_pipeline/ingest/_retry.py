@@ -11,15 +11,17 @@ import polars as pl
 from cbi_pipeline.feeds import Source
 from cbi_pipeline.ingest._clock import CLOCK, require_clock
 from cbi_pipeline.ingest._commit import add_releases, releases_of
+from cbi_pipeline.ingest._land import Landed
 from cbi_pipeline.ingest._read import ReadSeries, read_pull
 from cbi_pipeline.ingest._replay import Bytes, contracts_today, landed_then
 from cbi_pipeline.ingest._sources import file_sources, live_feeds
-from cbi_pipeline.ingest._stage import CELL, END_OF_TIME
+from cbi_pipeline.ingest._stage import END_OF_TIME
 from cbi_pipeline.ledger import Entry, Ledger, bind_warehouse
 from cbi_pipeline.settings import Settings
 from cbi_pipeline.warehouse import Store, Warehouse
 from data_contracts.ledger import TRANSACTION
 from data_contracts.observation import QUARANTINE
+from data_contracts.versioned import VersionedTable
 
 PLACE = ["response_id", "locator"]
 
@@ -157,11 +159,13 @@ class Passing:
         places: response_id and locator of each.
         overtaken: those whose series and period something newer was accepted for since.
         rows: rows to record, in the order of their vintages.
+        table: table that they are of.
     """
 
     places: pl.DataFrame
     overtaken: pl.DataFrame
     rows: pl.DataFrame
+    table: VersionedTable
 
 
 def judge_again(store: Store, entry: Entry, places: pl.DataFrame, source: Bytes) -> Passing:
@@ -176,41 +180,47 @@ def judge_again(store: Store, entry: Entry, places: pl.DataFrame, source: Bytes)
         places: response_id and locator of the rows.
         source: where bytes and feeds are.
     """
-    good, unused = _good(store, entry, places, source)
+    feed, landed = landed_then(entry, source)
+    table, cell = feed.table, feed.table.cell
+    good, unused = _good(store, feed, landed, source.refused(entry), places, entry.txn_id)
     passing = good.join(places, on=PLACE, how="semi", maintain_order="left")
     # A date that was corrected since is nothing new of the value.
     held = store.query(
-        """
-        SELECT series_id, period, coalesce(max(txn_id) FILTER (txn_id NOT IN (
+        f"""
+        SELECT {", ".join(cell)}, coalesce(max(txn_id) FILTER (txn_id NOT IN (
             SELECT txn_id FROM ledger.txn WHERE feed = ?)), 0) > ? AS newer
-        FROM raw.observation GROUP BY ALL""",
+        FROM {table.name} GROUP BY ALL""",
         [CLOCK, entry.txn_id],
     )
     newer = held.filter("newer")
     brought = unused & set(passing["series_id"])
-    unheard = good.filter(pl.col("series_id").is_in(brought)).join(held, on=CELL, how="anti")
-    fresh = pl.concat([passing.join(newer, on=CELL, how="anti"), unheard]).unique(PLACE)
+    unheard = good.filter(pl.col("series_id").is_in(brought)).join(held, on=cell, how="anti")
+    fresh = pl.concat([passing.join(newer, on=cell, how="anti"), unheard]).unique(PLACE)
     return Passing(
         places=passing.select(PLACE),
-        overtaken=passing.join(newer, on=CELL, how="semi").select(PLACE),
+        overtaken=passing.join(newer, on=cell, how="semi").select(PLACE),
         rows=good.join(fresh.select(PLACE), on=PLACE, how="semi", maintain_order="left"),
+        table=table,
     )
 
 
 def _good(
-    store: Store, entry: Entry, places: pl.DataFrame, source: Bytes
+    store: Store,
+    feed: Source,
+    landed: Landed,
+    before: pl.DataFrame,
+    places: pl.DataFrame,
+    txn_id: int,
 ) -> tuple[pl.DataFrame, set[str]]:
     """Rows that pass now, and series of which nothing was used then."""
-    before = source.refused(entry)
     still = before.join(places, on=PLACE, how="anti")
     held = store.query(
-        "SELECT series_id, count(*) AS versions, max(period) AS newest FROM raw.observation "
-        "WHERE txn_id < ? GROUP BY ALL",
-        [entry.txn_id],
+        f"SELECT series_id, count(*) AS versions, max({feed.table.day_sql}) AS newest "
+        f"FROM {feed.table.name} WHERE txn_id < ? GROUP BY ALL",
+        [txn_id],
     )
     loaded = dict(held.select("series_id", "versions").iter_rows())
     newest = dict(held.select("series_id", "newest").iter_rows())
-    feed, landed = landed_then(entry, source)
 
     def read(refused: pl.DataFrame) -> Iterator[ReadSeries]:
         for pull in landed.pulls:
@@ -244,7 +254,7 @@ def readmit(
     rows = _dated(passing.rows, now)
     added = 0
     for (_,), part in rows.group_by(["response_id"], maintain_order=True):
-        added += store.record(part, seen_at=now, txn_id=txn_id).added
+        added += store.record(part, seen_at=now, txn_id=txn_id, table=passing.table).added
     add_releases(store, releases_of(store, rows))
     _settle(store, passing)
     after = store.state(END_OF_TIME, followed)

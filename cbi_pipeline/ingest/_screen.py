@@ -11,16 +11,18 @@ import polars as pl
 from cbi_pipeline.feeds import Series
 from data_contracts.families import family
 from data_contracts.keys import keys_are_unique
-from data_contracts.observation import PARSED, QUARANTINE
+from data_contracts.observation import QUARANTINE
 from data_contracts.split import REJECTED_SCHEMA, RowRule, split
+from data_contracts.versioned import OBSERVATIONS, VersionedTable
 
-KEY = ["series_id", "period"]
 #: A row set aside: where it stands, the rule and value that did it, and the contract's version.
 REFUSAL = {
     name: QUARANTINE.dtypes[name]
     for name in ("response_id", "locator", "rule", "column_name", "value", "contract_version")
 }
 NO_REFUSALS = pl.DataFrame(schema=REFUSAL)
+#: Later than any day or instant, counted as either is.
+_FOREVER = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class Screened:
     """Outcome of screening one response.
 
     Attributes:
-        good: rows of ``parsed.observation`` that may be recorded.
+        good: parsed rows that may be recorded.
         rejected: rejected rows, one line per broken rule, with the parsed columns beside
             ``rule``, ``column_name``, ``offending`` and ``contract_version``, null unless the row
             was refused before.
@@ -45,30 +47,32 @@ def screen(
     series: Mapping[str, Series],
     known_until: datetime,
     refused: pl.DataFrame = NO_REFUSALS,
+    table: VersionedTable = OBSERVATIONS,
 ) -> Screened:
     """Screen one response's rows.
 
     Args:
-        parsed: frame with the columns of ``parsed.observation``.
+        parsed: frame with the columns of the table's parsed contract, and ``period``.
         series: followed series; rows of any other are set aside.
         known_until: no row may claim to have been public after this instant.
         refused: rows of this response, by locator, that were set aside when it was first judged
             and stay so whatever today's rules say (columns of ``REFUSAL``).
+        table: table that they are rows of.
     """
     parsed = parsed.with_row_index("row")
     followed = pl.col("series_id").is_in(list(series))
     goods, reasons = [], [_unfollowed(parsed.filter(~followed))]
     for (name, unit, span), members in _alike(series.values()).items():
         part = parsed.filter(pl.col("series_id").is_in(members))
-        rules = family(name).rules(unit, known_until, span)
-        good, rejected = _split(part, rules)
+        rules = family(name).rules(unit, known_until, span, table)
+        good, rejected = _split(table, part, rules)
         goods.append(good)
         reasons.append(rejected)
-    good, conflicts, duplicates = _resolve_repeats(pl.concat(goods).sort("row"))
+    good, conflicts, duplicates = _resolve_repeats(table, pl.concat(goods).sort("row"))
     before = refused.join(parsed.select("row", "locator"), on="locator")
     stays = before.join(good, on="row", how="semi").select(conflicts.columns)
     good = good.join(stays, on="row", how="anti", maintain_order="left")
-    good, strays = _in_order(good, [name for name, one in series.items() if one.span])
+    good, strays = _in_order(table, good, [name for name, one in series.items() if one.span])
     rejected = pl.concat([*reasons, conflicts, strays, stays]).join(
         before.select("row", "rule", "contract_version"), on=["row", "rule"], how="left"
     )
@@ -91,8 +95,11 @@ def _alike(
     return found
 
 
-def _split(part: pl.DataFrame, rules: list[RowRule]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    outcome = split(part.drop("row"), PARSED, rules)
+def _split(
+    table: VersionedTable, part: pl.DataFrame, rules: list[RowRule]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    extra = [name for name in ("row", "period") if name not in table.parsed.dtypes]
+    outcome = split(part.drop(extra), table.parsed, rules)
     if outcome.rejected.is_empty():
         return part, outcome.rejected
     positions = part.get_column("row")
@@ -104,31 +111,36 @@ def _unfollowed(rows: pl.DataFrame) -> pl.DataFrame:
     return _reason(rows, "known_series", "series_id")
 
 
-def _resolve_repeats(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, int]:
-    if keys_are_unique(rows, KEY):
+def _resolve_repeats(
+    table: VersionedTable, rows: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame, int]:
+    cell = table.cell
+    if keys_are_unique(rows, cell):
         return rows, pl.DataFrame(schema=REJECTED_SCHEMA), 0
     # Equal repeats say nothing new; unequal ones cannot be told apart, so none of them is used.
-    if not rows.select(KEY).is_duplicated().any():
-        return rows, _reason(rows.clear(), "conflicting_duplicate", "value_text"), 0
-    content = pl.struct("value", "status")
-    rows = rows.with_columns(different=content.n_unique().over(KEY))
+    if not rows.select(cell).is_duplicated().any():
+        return rows, _reason(rows.clear(), "conflicting_duplicate", table.text), 0
+    content = pl.struct(table.content)
+    rows = rows.with_columns(different=content.n_unique().over(cell))
     conflicting = rows.filter(pl.col("different") > 1).drop("different")
     agreeing = rows.filter(pl.col("different") == 1).drop("different")
-    kept = agreeing.unique(subset=KEY, keep="first", maintain_order=True)
-    conflicts = _reason(conflicting, "conflicting_duplicate", "value_text")
+    kept = agreeing.unique(subset=cell, keep="first", maintain_order=True)
+    conflicts = _reason(conflicting, "conflicting_duplicate", table.text)
     return kept, conflicts, len(agreeing) - len(kept)
 
 
-def _in_order(rows: pl.DataFrame, closed: list[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _in_order(
+    table: VersionedTable, rows: pl.DataFrame, closed: list[str]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Rows without those of closed records that stand among others in order and are out of it."""
     ours = rows.filter(pl.col("series_id").is_in(closed))
-    period = pl.col("period")
-    before = period.shift(1, fill_value=date.min).over("series_id")
-    after = period.shift(-1, fill_value=date.max).over("series_id")
+    time = pl.col(table.time).to_physical().cast(pl.Int64)
+    before = time.shift(1, fill_value=-_FOREVER).over("series_id")
+    after = time.shift(-1, fill_value=_FOREVER).over("series_id")
     # Where the rows around are out of order themselves, nothing tells which of them strayed: that
     # is for the rule about the whole delivery to say.
-    stray = (before < after) & ~period.is_between(before, after, closed="none")
-    strays = _reason(ours.filter(stray), "in_order", "period")
+    stray = (before < after) & ~time.is_between(before, after, closed="none")
+    strays = _reason(ours.filter(stray), "in_order", table.time)
     return rows.join(strays, on="row", how="anti", maintain_order="left"), strays
 
 

@@ -27,8 +27,9 @@ from cbi_pipeline.feeds import FeedError, Parsed, Pull, Source
 from cbi_pipeline.ingest._incidents import Fault
 from cbi_pipeline.ledger import Ledger, Response
 from cbi_pipeline.warehouse import NothingPublished, Store, Warehouse
-from data_contracts.observation import OBSERVATION, QUARANTINE
+from data_contracts.observation import QUARANTINE
 from data_contracts.restatement import is_confirmable
+from data_contracts.versioned import OBSERVATIONS, VersionedTable
 
 #: Later than any knowledge time: the state of everything accepted.
 END_OF_TIME = datetime.fromisoformat("9999-12-31T00:00:00+00:00")
@@ -40,8 +41,6 @@ _PENDING = 2 * MANY
 _BLOCKS = 64
 
 _BLOCK = "block"
-CELL = ["series_id", "period"]
-_COLUMNS = ("series_id", "period", "value", "status")
 
 
 @dataclass(frozen=True)
@@ -187,9 +186,10 @@ class LandedPull:
     Attributes:
         pull: what was asked.
         responses: its pages, as they lie in the ledger.
-        rows: the rows of all pages in turn, the number of the page before each ``locator``, their
-            ``row_json`` left empty: source rows are long, and few are ever looked at.
-        ignored: number of source rows that are no observations.
+        rows: the rows of all pages in turn, each with its ``period``, the number of the page before
+            each ``locator``, their ``row_json`` left empty: source rows are long, and few are ever
+            looked at.
+        ignored: number of source rows that are none of the table's.
         complete: series whose whole history it carries.
         oldest: when the first of its rows became public; None where no row says it.
         as_answered: whether rows are judged in the order in which they came and not in that of
@@ -228,7 +228,7 @@ class LandedPull:
         oldest: list[datetime] = []
         for response, parsed in pages:
             rows.put(
-                parsed.frame.with_columns(
+                source.table.with_period(parsed.frame).with_columns(
                     locator=pl.format("{} {}", pl.lit(len(responses)), "locator"),
                     row_json=pl.lit(""),
                 )
@@ -269,10 +269,12 @@ class Cells:
     """The newest version of every cell of some series.
 
     Attributes:
-        rows: series_id, period, value, status, sorted.
+        rows: what tells each cell apart, its content and its ``period``, sorted.
+        table: table that they are of.
     """
 
     rows: pl.DataFrame
+    table: VersionedTable = OBSERVATIONS
 
     def within(self, pull: Pull) -> pl.DataFrame:
         """Cells a pull asks for again, withdrawn ones aside."""
@@ -283,11 +285,9 @@ class Cells:
 
     def news(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Rows that say something other than what is held."""
-        met = rows.join(self.rows, on=CELL, how="left", suffix="_held", maintain_order="left")
-        bits = pl.col("value").reinterpret(signed=True)
-        same = bits.eq_missing(pl.col("value_held").reinterpret(signed=True)) & (
-            pl.col("status") == pl.col("status_held")
-        )
+        cell = self.table.cell
+        met = rows.join(self.rows, on=cell, how="left", suffix="_held", maintain_order="left")
+        same = self.table.says_as("{}_held")
         return met.filter(~same.fill_null(value=False)).select(rows.columns)
 
 
@@ -299,11 +299,13 @@ class Held:
         newest: newest period per series that has any.
         sizes: versions per series of which anything was ever held.
         doubts: rows of ``quarantine.row`` that wait for a second sight, or were let in by one.
+        table: table that its source fills.
     """
 
     newest: Mapping[str, date] = field(default_factory=dict)
     sizes: Mapping[str, int] = field(default_factory=dict)
     doubts: pl.DataFrame = field(default_factory=QUARANTINE.empty)
+    table: VersionedTable = OBSERVATIONS
     _store: Store | None = None
 
     @classmethod
@@ -314,51 +316,52 @@ class Held:
             try:
                 store = stack.enter_context(warehouse.read())
             except NothingPublished:
-                yield cls()
+                yield cls(table=feed.table)
             else:
                 yield cls.read(store, feed)
 
     @classmethod
     def read(cls, store: Store, feed: Source) -> Held:
         """What an open warehouse holds of a feed's series."""
-        names = [one.id for one in feed.series]
+        names, table, time = [one.id for one in feed.series], feed.table, feed.table.time
         sizes = store.query(
-            "SELECT series_id, count(*) FROM raw.observation WHERE series_id = ANY(?) GROUP BY ALL",
+            f"SELECT series_id, count(*) FROM {table.name} WHERE series_id = ANY(?) GROUP BY ALL",
             [names],
         )
         # A withdrawn period may have been given again since.
         newest = store.query(
-            """
+            f"""
             WITH ours AS NOT MATERIALIZED (
-                FROM raw.observation WHERE series_id = ANY(?)),
+                FROM {table.name} WHERE series_id = ANY(?)),
             doubtful AS (
-                SELECT series_id, period, max_by(status, version) AS status
+                SELECT series_id, {time}, max_by(status, version) AS status
                 FROM ours SEMI JOIN (
-                    SELECT DISTINCT series_id, period FROM ours WHERE status = 'withdrawn'
-                ) USING (series_id, period) GROUP BY ALL)
-            SELECT series_id, max(period)
+                    SELECT DISTINCT series_id, {time} FROM ours WHERE status = 'withdrawn'
+                ) USING (series_id, {time}) GROUP BY ALL)
+            SELECT series_id, max({table.day_sql})
             FROM ours ANTI JOIN (FROM doubtful WHERE status = 'withdrawn')
-                USING (series_id, period)
+                USING (series_id, {time})
             GROUP BY ALL""",
             [names],
         )
         aside = store.table("quarantine.row", "feed = ? AND fate <> 'superseded'", [feed.name])
         rules = list(filter(is_confirmable, aside["rule"].unique()))
         doubts = aside.filter(pl.col("rule").is_in(rules))
-        return cls(dict(newest.iter_rows()), dict(sizes.iter_rows()), doubts, store)
+        return cls(dict(newest.iter_rows()), dict(sizes.iter_rows()), doubts, table, store)
 
     def cells(self, series: Collection[str]) -> Cells:
         """The cells of some series."""
         met = [name for name in series if name in self.sizes]
+        table = self.table
+        columns = [*table.cell, *table.identity, *table.content]
         if self._store is None or not met:
-            return Cells(pl.DataFrame(schema={name: OBSERVATION.dtypes[name] for name in _COLUMNS}))
-        return Cells(
-            self._store.query(
-                f"""
-                SELECT {", ".join(_COLUMNS)} FROM raw.observation
-                WHERE series_id = ANY(?)
-                QUALIFY version = max(version) OVER (PARTITION BY series_id, period)
-                ORDER BY series_id, period""",
-                [met],
-            )
+            return Cells(table.with_period(table.contract.empty().select(columns)), table)
+        rows = self._store.query(
+            f"""
+            SELECT {", ".join(columns)} FROM {table.name}
+            WHERE series_id = ANY(?)
+            QUALIFY version = max(version) OVER (PARTITION BY {", ".join(table.cell)})
+            ORDER BY {", ".join(table.cell)}""",
+            [met],
         )
+        return Cells(table.with_period(rows), table)

@@ -23,7 +23,6 @@ from cbi_pipeline.ingest._incidents import Fault
 from cbi_pipeline.ingest._judged import (
     COUNTS,
     NO_REJECTED,
-    ROW_COLUMNS,
     Judged,
     by_family,
     newest_periods,
@@ -31,8 +30,9 @@ from cbi_pipeline.ingest._judged import (
 from cbi_pipeline.ingest._land import Landed
 from cbi_pipeline.ingest._read import ReadSeries, read_pull, sourced
 from cbi_pipeline.ingest._screen import NO_REFUSALS
-from cbi_pipeline.ingest._stage import CELL, Held, LandedPull, Spool
+from cbi_pipeline.ingest._stage import Held, LandedPull, Spool
 from cbi_pipeline.ledger import Ledger, Response
+from data_contracts.versioned import VersionedTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +109,7 @@ def judge(
         confirmed=frozenset(name for part in parts for name in part.confirmed),
         counts={name: sum(part.counts[name] for part in parts) for name in COUNTS},
         newest=by_family([part.newest for part in parts]),
+        table=feed.table,
     )
 
 
@@ -170,13 +171,13 @@ def _verdict(
     odd = misshapen(feed, landed.pull, read.good, rejected, cells, sized)
     doubts = doubts.less(odd)
     expected = cells.within(landed.pull)
-    gone, lost = _gone(expected, read.good, rejected)
+    gone, lost = _gone(feed.table, expected, read.good, rejected)
     unbelieved = {*odd, *doubts.held, *held_before(rejected)}
     believed = ~pl.col("series_id").is_in(list(unbelieved))
-    aside = set_aside(cells.news(read.good), doubts, rejected)
-    good = read.good.filter(believed).select(ROW_COLUMNS)
+    aside = set_aside(feed.table, cells.news(read.good), doubts, rejected)
+    good = read.good.filter(believed).select(feed.table.row_columns)
     rows.put(cells.news(good))
-    rows.put(_withdrawals(gone.filter(believed), landed.responses[-1], now))
+    rows.put(_withdrawals(feed.table, gone.filter(believed), landed.responses[-1], now))
     return _Verdict(
         counts={
             "parsed": read.parsed,
@@ -209,12 +210,12 @@ def _series_faults(
 
 
 def _gone(
-    expected: pl.DataFrame, good: pl.DataFrame, rejected: pl.DataFrame
+    table: VersionedTable, expected: pl.DataFrame, good: pl.DataFrame, rejected: pl.DataFrame
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Expected cells that are not there, and of which series too many are gone to believe it."""
     # A row set aside is not a row withdrawn: such a series says nothing about absent periods.
     silent = ~pl.col("series_id").is_in(rejected["series_id"].unique().implode())
-    return gone_cells(expected.filter(silent), good)
+    return gone_cells(table, expected.filter(silent), good)
 
 
 def _require_believable(feed: Source, pull: Pull, lost: pl.DataFrame) -> None:
@@ -229,14 +230,14 @@ def _require_believable(feed: Source, pull: Pull, lost: pl.DataFrame) -> None:
     )
 
 
-def _withdrawals(gone: pl.DataFrame, response: Response, now: datetime) -> pl.DataFrame:
-    return gone.select(
-        *CELL,
+def _withdrawals(
+    table: VersionedTable, gone: pl.DataFrame, response: Response, now: datetime
+) -> pl.DataFrame:
+    return gone.with_columns(
+        *table.empty_content(),
         available_at=pl.lit(now).dt.cast_time_unit("us"),
         available_basis=pl.lit("first_seen"),
-        value=pl.lit(None, pl.Float64),
-        value_text=pl.lit(None, pl.String),
         status=pl.lit("withdrawn"),
         response_id=pl.lit(response.response_id),
         locator=pl.lit("absent"),
-    ).select(ROW_COLUMNS)
+    ).select(table.row_columns)

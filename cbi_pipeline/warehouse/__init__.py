@@ -19,9 +19,9 @@ from cbi_pipeline.warehouse._errors import (
     WarehouseError,
 )
 from cbi_pipeline.warehouse._lineage import lineage
-from cbi_pipeline.warehouse._observations import Recorded
 from cbi_pipeline.warehouse._pub import connect
 from cbi_pipeline.warehouse._store import Store
+from cbi_pipeline.warehouse._versions import Recorded
 from cbi_pipeline.warehouse._warehouse import Warehouse
 
 __all__ = [

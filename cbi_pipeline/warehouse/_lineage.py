@@ -7,10 +7,11 @@ from datetime import datetime
 import polars as pl
 
 from cbi_pipeline.warehouse._store import Store
+from data_contracts.versioned import OBSERVATIONS, VERSIONED, VersionedTable
 
 
 def lineage(store: Store, t: datetime, series: str, last: int) -> pl.DataFrame:
-    """The newest periods of a series as the public knew them, each traced to its response.
+    """The newest periods, or bars, of a series as the public knew them, each with its response.
 
     Args:
         store: an open warehouse.
@@ -20,17 +21,21 @@ def lineage(store: Store, t: datetime, series: str, last: int) -> pl.DataFrame:
 
     Returns:
         period, value, unit, version, available_at, available_basis, seen_at, response_id, sha256,
-        url and locator, sorted by period. sha256, that of the stored body, and url are null when
-        the response is not in the ledger's table.
+        url and locator, sorted by period; of bars the start and the last price. sha256, that of the
+        stored body, and url are null when the response is not in the ledger's table.
 
     Raises:
         ValueError: ``t`` has no time zone.
     """
-    known = store.as_of(t, series=[series]).tail(last)
+    table = _table_of(store, series)
+    rows = store.as_of(t, series=[series], table=table).tail(last)
+    stamps = rows.select("version", "available_at", "available_basis")
+    known = pl.concat([table.sized(rows), stamps], how="horizontal")
     source = store.query(
-        """
-        SELECT o.period, o.version, s.unit, o.seen_at, o.response_id, r.sha256, r.url, o.locator
-        FROM raw.observation o
+        f"""
+        SELECT o.{table.time} AS period, o.version, s.unit, o.seen_at, o.response_id, r.sha256,
+            r.url, o.locator
+        FROM {table.name} o
         JOIN ref.series s USING (series_id)
         LEFT JOIN ledger.response r USING (response_id)
         WHERE o.series_id = ?""",
@@ -50,3 +55,11 @@ def lineage(store: Store, t: datetime, series: str, last: int) -> pl.DataFrame:
         "url",
         "locator",
     )
+
+
+def _table_of(store: Store, series: str) -> VersionedTable:
+    for table in VERSIONED:
+        held = store.query(f"SELECT 1 FROM {table.name} WHERE series_id = ? LIMIT 1", [series])
+        if len(held):
+            return table
+    return OBSERVATIONS

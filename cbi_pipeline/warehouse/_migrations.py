@@ -122,6 +122,12 @@ MIGRATIONS: tuple[Migration, ...] = (
         "SELECT *, NULL::VARCHAR AS source, NULL::TIMESTAMPTZ AS arrived_at "
         "FROM features.generation",
     ),
+    Migration(
+        "bars name their series and status",
+        "raw.bar",
+        "SELECT *, concat_ws('.', dataset, instrument, width) AS series_id, 'value' AS status "
+        "FROM raw.bar",
+    ),
 )
 
 

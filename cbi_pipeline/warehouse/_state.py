@@ -1,7 +1,8 @@
 """The state: one hash of everything the public could know of some series at an instant.
 
 A canonical row is (period, available_at in microseconds, bits of the value, status) of a version
-that was, at some instant, the newest one publicly known. Rows are hashed per series and year, and
+that was, at some instant, the newest one publicly known; of a bar (ts_event in microseconds,
+available_at, its four prices and volume, status). Rows are hashed per series and year, and
 the block hashes, sorted and with each series' unit, make the state. When we saw a version, how
 often, in which order and from which response leaves no trace.
 
@@ -17,13 +18,15 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 
-BLOCK = ("series_id", "year")
-STATE_COLUMNS = ("series_id", "period", "version", "available_at", "value", "status")
+from data_contracts.versioned import OBSERVATIONS, VersionedTable
 
-_CANONICAL = np.dtype(
-    [("period", "<i4"), ("available_at", "<i8"), ("bits", "<i8"), ("status", "u1")]
-)
+BLOCK = ("series_id", "year")
 _STATUS_CODES = {"value": 0, "missing": 1, "withheld": 2, "withdrawn": 3}
+
+
+def state_columns(table: VersionedTable) -> list[str]:
+    """What of a version the state follows from."""
+    return [*table.cell, "version", "available_at", *table.content]
 
 
 def digest(blocks: pl.DataFrame, units: Mapping[str, str]) -> str:
@@ -47,22 +50,23 @@ def digest(blocks: pl.DataFrame, units: Mapping[str, str]) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def hash_blocks(rows: pl.DataFrame) -> pl.DataFrame:
+def hash_blocks(rows: pl.DataFrame, table: VersionedTable = OBSERVATIONS) -> pl.DataFrame:
     """Hash the canonical rows of each series and year.
 
     Args:
-        rows: versions in any order (``STATE_COLUMNS``), whole cells.
+        rows: versions in any order (:func:`state_columns`), whole cells.
+        table: table that they are of.
 
     Returns:
         series_id, year, digest, and the oldest and newest available_at of the block's rows.
     """
-    canonical = visible(rows).with_columns(year=pl.col("period").dt.year())
+    canonical = visible(rows, table).with_columns(year=table.day.dt.year())
     blocks = canonical.group_by(BLOCK, maintain_order=True).agg(
         oldest=pl.col("available_at").min(),
         newest=pl.col("available_at").max(),
         rows=pl.len(),
     )
-    packed = _pack(canonical)
+    packed = _pack(canonical, table)
     bounds = [0, *blocks["rows"].cum_sum()]
     digests = [
         hashlib.sha256(packed[first:end].tobytes()).hexdigest() for first, end in pairwise(bounds)
@@ -70,13 +74,13 @@ def hash_blocks(rows: pl.DataFrame) -> pl.DataFrame:
     return blocks.with_columns(digest=pl.Series(digests, dtype=pl.String)).drop("rows")
 
 
-def visible(rows: pl.DataFrame) -> pl.DataFrame:
-    """Versions that were the newest known at some instant, sorted by series, period and instant.
+def visible(rows: pl.DataFrame, table: VersionedTable) -> pl.DataFrame:
+    """Versions that were the newest known at some instant, sorted by cell and instant.
 
     A version is hidden when a later one became public no later than itself.
     """
-    ordered = rows.sort("series_id", "period", "version")
-    cell = pl.struct("series_id", "period").rle_id()
+    ordered = rows.sort(*table.cell, "version")
+    cell = pl.struct(table.cell).rle_id()
     hidden_by_next = (cell == cell.shift(-1)) & (
         pl.col("available_at") >= pl.col("available_at").shift(-1)
     )
@@ -92,10 +96,18 @@ def visible(rows: pl.DataFrame) -> pl.DataFrame:
     return ordered.filter(instants.select(shown).to_series())
 
 
-def _pack(canonical: pl.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.void]]:
-    packed = np.zeros(len(canonical), dtype=_CANONICAL)
-    packed["period"] = canonical["period"].to_physical().to_numpy()
-    packed["available_at"] = canonical["available_at"].to_physical().to_numpy()
-    packed["bits"] = canonical["value"].reinterpret(dtype=pl.Int64).fill_null(0).to_numpy()
+def _pack(
+    canonical: pl.DataFrame, table: VersionedTable
+) -> np.ndarray[tuple[int], np.dtype[np.void]]:
+    layout = [
+        (table.time, "<i8" if table.is_timed else "<i4"),
+        *((name, "<i8") for name in ("available_at", *table.measured)),
+        ("status", "u1"),
+    ]
+    packed = np.zeros(len(canonical), dtype=np.dtype(layout))
+    for name in (table.time, "available_at"):
+        packed[name] = canonical[name].to_physical().to_numpy()
+    for name in table.measured:
+        packed[name] = canonical[name].reinterpret(dtype=pl.Int64).fill_null(0).to_numpy()
     packed["status"] = canonical["status"].replace_strict(_STATUS_CODES, return_dtype=pl.UInt8)
     return packed

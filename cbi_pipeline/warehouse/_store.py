@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import duckdb
@@ -12,19 +12,19 @@ import polars as pl
 
 from cbi_pipeline.warehouse._columns import columns_of, held_columns, widen
 from cbi_pipeline.warehouse._commits import mark_commit, read_commit, snapshot_name
-from cbi_pipeline.warehouse._connection import AMONG, among, as_view, fetch, insert
+from cbi_pipeline.warehouse._connection import as_view, fetch, insert
 from cbi_pipeline.warehouse._damage import require_length, scan
 from cbi_pipeline.warehouse._errors import DuplicateKey, ReadOnlyStore
-from cbi_pipeline.warehouse._observations import CELL, STORED_COLUMNS, Recorded, checked, revise
 from cbi_pipeline.warehouse._state_blocks import (
     altered_blocks,
-    known_series,
     refresh_blocks,
     states,
 )
+from cbi_pipeline.warehouse._version_reads import read_as_of, read_stored
+from cbi_pipeline.warehouse._versions import Recorded, checked, revise
 from data_contracts import CONTRACTS, Contract, contract
 from data_contracts.keys import keys_are_unique
-from data_contracts.observation import OBSERVATION
+from data_contracts.versioned import OBSERVATIONS, VERSIONED, VersionedTable
 
 META_TABLES = ("meta.layout", "meta.commit", "meta.state_block", "meta.migration")
 _KNOWN_AT = {"public": "available_at", "ours": "seen_at"}
@@ -80,43 +80,28 @@ class Store:
         t: datetime,
         knew: Literal["public", "ours"] = "public",
         series: Sequence[str] | None = None,
+        table: VersionedTable = OBSERVATIONS,
     ) -> pl.DataFrame:
-        """Observations as they were known at an instant.
+        """Observations, or the rows of another table of versions, as known at an instant.
 
         Args:
             t: the instant, with a time zone; what became known exactly then counts.
             knew: whose knowledge, the public's (``available_at``) or ours (``seen_at``).
             series: the series to read, or None for all.
+            table: the table to read.
 
         Returns:
             series_id, period, version, value, available_at, available_basis: the newest version
-            known of each period, sorted; periods withdrawn or without a value are absent.
+            known of each period, sorted; periods withdrawn or without a value are absent. Of bars:
+            dataset, instrument and width, ts_event in the place of period, and their numbers in
+            that of value.
 
         Raises:
             ValueError: ``t`` has no time zone, or ``knew`` is neither of the two.
         """
         if knew not in _KNOWN_AT:
             raise ValueError(f"knew is 'public' or 'ours', not {knew!r}")
-        params: list[Any] = [_instant(t)]
-        chosen = ""
-        if series is not None:
-            chosen = "AND series_id = ANY(?)"
-            params.append(list(series))
-        return self.query(
-            f"""
-            WITH known AS NOT MATERIALIZED (
-                FROM raw.observation WHERE {_KNOWN_AT[knew]} <= ? {chosen}),
-            revised AS (
-                SELECT series_id, period, max(version) AS newest
-                FROM known WHERE version > 1 GROUP BY ALL)
-            SELECT series_id, period, version, value, available_at, available_basis
-            FROM known ANTI JOIN revised
-                ON known.series_id = revised.series_id AND known.period = revised.period
-                AND known.version < revised.newest
-            WHERE status = 'value'
-            ORDER BY series_id, period""",
-            params,
-        )
+        return read_as_of(self._connection, table, _KNOWN_AT[knew], _instant(t), series)
 
     def state(self, as_of: datetime, series: Collection[str]) -> str:
         """Hash of everything the public could know of ``series`` at ``as_of``.
@@ -146,9 +131,9 @@ class Store:
         scan(self._connection, [*CONTRACTS, *META_TABLES])
 
     def altered_blocks(self) -> pl.DataFrame:
-        """Series and years whose stored hash is not that of their observations.
+        """Series and years whose stored hash is not that of their versions.
 
-        Every observation is read, so this takes as long as the history is.
+        Every version is read, so this takes as long as the history is.
 
         Returns:
             series_id and year, sorted; none when all is as it was written.
@@ -287,6 +272,7 @@ class Store:
         seen_at: datetime,
         txn_id: int,
         complete: Collection[str] = (),
+        table: VersionedTable = OBSERVATIONS,
     ) -> Recorded:
         """Write what a response says of its series as new versions, where it says anything new.
 
@@ -297,14 +283,15 @@ class Store:
         adds nothing.
 
         Args:
-            parsed: one row per series and period: series_id, period, value, value_text, status,
-                available_at, available_basis, response_id, locator; other columns are ignored.
-                Record vintages one by one, oldest first.
+            parsed: one row per cell, of an observation series_id, period, value, value_text,
+                status, available_at, available_basis, response_id, locator; other columns are
+                ignored. Record vintages one by one, oldest first.
             seen_at: when we knew these rows.
             txn_id: transaction of the ledger that writes them.
             complete: series of which ``parsed`` holds every period there is: stored periods that
                 are absent become withdrawn, at the vintage's instant when the response is dated
                 and all its periods, two at least, share one, otherwise at ``seen_at``.
+            table: table that they are versions of.
 
         Raises:
             ValueError: a column is missing or of another type, a (series, period) stands twice, a
@@ -313,16 +300,16 @@ class Store:
             ReadOnlyStore: the store is a published snapshot.
         """
         self._require_writable()
-        heard = checked(parsed, complete)
-        stored = self._stored(heard, complete)
-        revision = revise(heard, stored, seen_at=_instant(seen_at), complete=complete)
+        heard = checked(table, parsed, complete)
+        stored = read_stored(self._connection, table, heard, complete)
+        revision = revise(table, heard, stored, seen_at=_instant(seen_at), complete=complete)
         rows = revision.versions.with_columns(
             seen_at=pl.lit(_instant(seen_at), pl.Datetime("us", "UTC")),
             txn_id=pl.lit(txn_id, pl.Int64),
         )
         if len(rows):
             # Each cell stands once in what was checked, so each version does.
-            self._add(OBSERVATION, OBSERVATION.validate(rows))
+            self._add(table.contract, table.contract.validate(rows))
         return revision.recorded
 
     def _rows(
@@ -333,28 +320,6 @@ class Store:
         sql = f"SELECT {columns} FROM {known.table}{condition} ORDER BY {order}"
         return self.query(sql, params).cast(pl.Schema(known.dtypes))
 
-    def _stored(self, parsed: pl.DataFrame, complete: Collection[str]) -> pl.DataFrame:
-        """Every version of the cells in ``parsed`` and of all cells of complete series."""
-        # Asked by series and span, and matched here: a frame shown to SQL inside a transaction is
-        # held until its end.
-        met = sorted(known_series(self._connection) & set(parsed["series_id"]))
-        whole = [name for name in met if name in complete]
-        others = [name for name in met if name not in complete]
-        cells = parsed.filter(pl.col("series_id").is_in(others)).select(CELL)
-        span = cells.select(first=pl.col("period").min(), last=pl.col("period").max()).row(0)
-        near = self._versions(others, *span)
-        every = self._versions(whole, date.min, date.max)
-        return pl.concat([every, near.join(cells, on=CELL, how="semi")])
-
-    def _versions(self, series: Sequence[str], first: date, last: date) -> pl.DataFrame:
-        if not series:
-            return OBSERVATION.empty().select(STORED_COLUMNS)
-        return self.query(
-            f"SELECT {', '.join(STORED_COLUMNS)} FROM raw.observation "
-            f"WHERE {AMONG} AND period BETWEEN ? AND ?",
-            [*among(series), first, last],
-        )
-
     def _add(self, known: Contract, rows: pl.DataFrame) -> int:
         with self.transaction():
             try:
@@ -362,8 +327,9 @@ class Store:
             except duckdb.ConstraintException as error:
                 raise DuplicateKey(f"{known.table} holds such a row already: {error}") from error
             self._changed = self._changed or len(rows) > 0
-            if known is OBSERVATION:
-                refresh_blocks(self._connection, rows)
+            for table in VERSIONED:
+                if known is table.contract:
+                    refresh_blocks(self._connection, table, rows)
             return len(rows)
 
     def _require_absent(self, rows: pl.DataFrame, known: Contract) -> None:

@@ -9,14 +9,16 @@ from pandera.errors import SchemaErrors
 
 from data_contracts import CONTRACTS, Contract
 from data_contracts.cftc import OPEN_INTEREST, SIDES, measures
+from data_contracts.exchange import PARSED_BAR
 from data_contracts.families import FAMILIES
 from data_contracts.family import Family
 from data_contracts.observation import PARSED
 from data_contracts.published import PUBLISHED
 from data_contracts.split import RowRule, row_rules, split
+from data_contracts.versioned import BARS
 from tests.warehouse.frames import rows_for
 
-TABLES = {one.table: one for one in (PARSED, *CONTRACTS.values(), *PUBLISHED.values())}
+TABLES = {one.table: one for one in (PARSED, PARSED_BAR, *CONTRACTS.values(), *PUBLISHED.values())}
 SEEN = datetime(2030, 1, 1, tzinfo=UTC)
 SPAN = (date(2020, 1, 1), date(2020, 12, 31))
 
@@ -205,3 +207,61 @@ def test_a_parsed_row_is_refused_by_the_name_of_the_columns_rule_it_breaks(rule)
     cell = {"not_null": None, "isin": "none of them", "finite": float("inf")}[rule.name]
     rows = [parsed(family, "USD/bbl", **{rule.column: cell})]
     assert rule.name in broken_by(rows, [])
+
+
+def bar(**changed: object) -> dict[str, object]:
+    """A bar that keeps every rule, but for what is changed."""
+    return {
+        "series_id": "S",
+        "ts_event": datetime(2020, 6, 2, 9, tzinfo=UTC),
+        **{"open": 50 * 10**9, "high": 60 * 10**9, "low": 40 * 10**9, "close": 55 * 10**9},
+        "volume": 7,
+        "unit": "USD/bbl",
+        "status": "value",
+        "available_at": datetime(2020, 6, 2, 10, tzinfo=UTC),
+        "available_basis": "calendar",
+        "locator": "row 1",
+        "row_json": "{}",
+    } | changed
+
+
+def bar_rules() -> list[RowRule]:
+    return FAMILIES["eia_spot_daily"].rules("USD/bbl", SEEN, SPAN, BARS)
+
+
+def broken_by_bar(rules: list[RowRule], **changed: object) -> set[str]:
+    frame = pl.DataFrame([bar(**changed)], schema=PARSED_BAR.dtypes)
+    return set(split(frame, PARSED_BAR, rules).rejected["rule"])
+
+
+BAR_CASES = [
+    ("period_readable", {"ts_event": None}),
+    *(("value_readable", {name: None}) for name in ("open", "high", "low", "close", "volume")),
+    ("unit", {"unit": "furlong"}),
+    ("bounds", {"high": 5001 * 10**9}),
+    ("bounds", {"low": -5001 * 10**9}),
+    *(("is_high", {name: 61 * 10**9}) for name in ("open", "low", "close")),
+    *(("is_low", {name: 39 * 10**9}) for name in ("open", "high", "close")),
+    ("calendar_day", {"ts_event": datetime(2020, 6, 7, 9, tzinfo=UTC)}),
+    ("not_from_the_future", {"available_at": SEEN.replace(year=2031)}),
+    ("not_from_the_future", {"available_at": None}),
+    ("within_the_record", {"ts_event": datetime(2021, 1, 1, tzinfo=UTC)}),
+]
+
+
+@pytest.mark.parametrize(("rule", "changed"), BAR_CASES)
+def test_a_family_refuses_a_bar_by_the_name_of_the_rule_it_breaks(rule, changed):
+    assert broken_by_bar(bar_rules()) == set()
+    assert rule in broken_by_bar(bar_rules(), **changed)
+
+
+def test_no_rule_of_a_bar_is_left_out():
+    assert {rule.name for rule in bar_rules()} == {rule for rule, _ in BAR_CASES}
+
+
+@pytest.mark.parametrize(
+    "rule", row_rules(PARSED_BAR), ids=lambda rule: f"{rule.column}-{rule.name}"
+)
+def test_a_parsed_bar_is_refused_by_the_name_of_the_columns_rule_it_breaks(rule):
+    cell = {"not_null": None, "isin": "none of them", "greater_than_or_equal_to": -1}[rule.name]
+    assert rule.name in broken_by_bar([], **{rule.column: cell})

@@ -5,11 +5,6 @@ a service on loopback. Nothing else of the copy is touched: what a source needs 
 """
 
 import json
-import os
-import shutil
-import subprocess
-import sys
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -19,10 +14,9 @@ import pytest
 
 from cbi_pipeline.defs.alerts import feed_edges
 from cbi_pipeline.ingest import FaultLog
-from cbi_pipeline.settings import PROJECT_ROOT
-from cbi_pipeline.warehouse import Warehouse
 from tests.feed_servers.server import FeedServer, Reply
 from tests.feed_servers.world import world
+from tests.system.package_copy import Copy, copied
 
 pytestmark = pytest.mark.slow
 
@@ -200,66 +194,19 @@ def _is_out(month: date, now: datetime) -> bool:
     return datetime(after.year, after.month, 15, 9, tzinfo=ZoneInfo("Asia/Tokyo")) <= now
 
 
-@dataclass
-class Copy:
-    """A copy of the package with the source in it, and a home that it works on.
-
-    What each command said is kept, and what stood in some tables after the first night.
-    """
-
-    folder: Path
-    variables: dict[str, str]
-    done: dict[str, subprocess.CompletedProcess[str]] = field(default_factory=dict)
-    rows: pl.DataFrame | None = None
-    aside: pl.DataFrame | None = None
-
-    @property
-    def home(self) -> Path:
-        return self.folder / ".cbi"
-
-    def python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        own = {"CBI_HOME": str(self.home), "COLUMNS": "200", "PYTHONPATH": str(self.folder)}
-        return subprocess.run(
-            [sys.executable, *arguments],
-            cwd=self.folder,
-            env={**os.environ, **self.variables, **own},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def cbi(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return self.python("-c", "from cbi_pipeline.cli import main; main()", *arguments)
-
-    def edit(self, name: str, old: str, new: str) -> None:
-        path = self.folder / name
-        text = path.read_text()
-        assert text.count(old) == 1
-        path.write_text(text.replace(old, new))
-
-    def table(self, name: str) -> pl.DataFrame:
-        with Warehouse(self.home / "warehouse").read() as store:
-            return store.table(name)
-
-    def ours(self) -> pl.DataFrame:
-        return self.table("raw.observation").filter(pl.col("series_id").str.starts_with("SETO."))
-
-
 def added(folder: Path, variables: dict[str, str]) -> Copy:
-    for package in ("cbi_pipeline", "data_contracts"):
-        ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(PROJECT_ROOT / package, folder / package, ignore=ignored)
-    shutil.copy(PROJECT_ROOT / "pyproject.toml", folder)
-    copy = Copy(folder, variables)
+    copy = copied(folder, variables)
     (folder / "data_contracts" / "ferry.py").write_text(CONTRACT)
     (folder / "cbi_pipeline" / "feeds" / "ferry_series.py").write_text(TABLE)
     (folder / "cbi_pipeline" / "feeds" / "ferry.py").write_text(MODULE)
     with (folder / "cbi_pipeline" / "catalogue.toml").open("a") as catalogue:
         catalogue.write(ENTRY)
-    families = "data_contracts/families.py"
-    copy.edit(families, "\nFAMILIES: ", "from data_contracts.ferry import FERRY_TOLL\n\nFAMILIES: ")
-    copy.edit(families, "        OWN_HISTORY,\n", "        OWN_HISTORY,\n        FERRY_TOLL,\n")
+    copy.add_family("ferry", "FERRY_TOLL")
     return copy
+
+
+def ours(copy: Copy) -> pl.DataFrame:
+    return copy.table("raw.observation").filter(pl.col("series_id").str.starts_with("SETO."))
 
 
 @pytest.fixture(scope="module")
@@ -271,7 +218,7 @@ def copy(tmp_path_factory) -> Copy:
         urls = json.loads(variables["CBI_FEED_URLS"]) | {"ferry": harbour.base}
         found = added(folder, variables | {"CBI_FEED_URLS": json.dumps(urls)})
         found.done["run"] = found.cbi("run")
-        found.rows = found.ours()
+        found.rows = ours(found)
         found.aside = found.table("quarantine.row").filter(feed="ferry")
         found.done["check"] = found.cbi("feeds", "check", "--offline")
         harbour.traps["error_503"] = 10_000
@@ -328,7 +275,7 @@ def test_a_failure_is_told_once_and_so_is_its_end(copy):
 
 def test_its_refused_row_comes_back_under_a_wider_contract(copy):
     assert "ferry: 1 rows judged again, 1 entered" in copy.done["retry"].stdout
-    rows = copy.ours().filter(series_id="SETO.GRAIN", period=DEAR)
+    rows = ours(copy).filter(series_id="SETO.GRAIN", period=DEAR)
     assert rows["value"].to_list() == [7_777.0]
     assert copy.table("quarantine.row").filter(feed="ferry")["fate"].to_list() == ["accepted"]
 

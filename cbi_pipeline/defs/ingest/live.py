@@ -24,18 +24,19 @@ from cbi_pipeline.ingest import (
     why_not_asked,
 )
 from cbi_pipeline.operations.describe_readers import describe_readers
-from cbi_pipeline.operations.feed_entries import feed_entries
+from cbi_pipeline.operations.feed_entries import feed_entries, filled_tables
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.settings import Settings, SettingsError, load_settings
 from cbi_pipeline.warehouse import NothingPublished
 
 
-def live_records(name: str, says: str) -> dg.AssetsDefinition:
+def live_records(name: str, says: str, fills: str) -> dg.AssetsDefinition:
     """The assets ``landing/<name>`` and ``raw/<name>`` of a live feed.
 
     Args:
         name: the feed.
         says: what it brings, for people.
+        fills: the table that its rows go to.
     """
     landing, raw = dg.AssetKey(["landing", name]), dg.AssetKey(["raw", name])
 
@@ -56,7 +57,7 @@ def live_records(name: str, says: str) -> dg.AssetsDefinition:
                 kinds={"duckdb"},
                 description=f"{says}: what whole and believable answers say that is new, each "
                 "version with the instant the public could know it, withdrawals included.",
-                metadata=metadata.definition("raw.observation"),
+                metadata=metadata.definition(fills),
             ),
         ],
         check_specs=_checks(raw),
@@ -228,9 +229,10 @@ def live_schedule(entry: FeedEntry, job: dg.UnresolvedAssetJobDefinition) -> dg.
 def live() -> dg.Definitions:
     """Assets, job and schedule of every feed of the catalogue."""
     entries = feed_entries(load_settings())
+    fills = filled_tables(load_settings())
     jobs = [live_job(entry) for entry in entries]
     return dg.Definitions(
-        assets=[live_records(entry.name, entry.brings) for entry in entries],
+        assets=[live_records(one.name, one.brings, fills[one.name]) for one in entries],
         jobs=jobs,
         schedules=[live_schedule(entry, job) for entry, job in zip(entries, jobs, strict=True)],
     )
