@@ -167,7 +167,7 @@ print(sorted(key.to_user_string() for key in job.asset_layer.executable_asset_ke
 schedule = definitions.defs().resolve_schedule_def("ingest_quay_schedule")
 print(schedule.cron_schedule, schedule.execution_timezone, "ingest_quay" in watched)
 columns = job.asset_layer.get(AssetKey(["raw", "quay"])).metadata["dagster/column_schema"]
-print([column.name for column in columns.schema.columns][:5])
+print([column.name for column in columns.columns][:5])
 """
 ZONE = ZoneInfo("Asia/Tokyo")
 UNDEFINED = 2**63 - 1
