@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
 from cbi_pipeline.market import DECISION_ZONE
@@ -77,6 +77,11 @@ def instant(value: datetime) -> str:
 def desk_day(value: datetime) -> date:
     """The desk's calendar day of an instant."""
     return value.astimezone(DESK).date()
+
+
+def desk_midnight(value: datetime) -> datetime:
+    """The beginning of the desk's calendar day of an instant, UTC."""
+    return datetime.combine(desk_day(value), time(), DESK).astimezone(UTC)
 
 
 def short(digest: str) -> str:

@@ -9,7 +9,7 @@ from functools import cached_property
 import polars as pl
 
 from cbi_pipeline.catalogue import Catalogue
-from cbi_pipeline.issued import FOUNDING, desk_day
+from cbi_pipeline.issued import FOUNDING
 from cbi_pipeline.registry import current_champion, newest_evidence, sort_decisions
 from cbi_pipeline.report import formats
 from cbi_pipeline.report.morning import ModelCard
@@ -32,8 +32,19 @@ class ReportSource:
 
     @cached_property
     def live(self) -> pl.DataFrame:
-        """Rows of issued.forecast on the live track up to the instant."""
-        return self.store.table("issued.forecast", "track = 'live' AND as_of <= ?", [self.as_of])
+        """Live rows of issued.forecast: the instant's, and each commodity's of the time before.
+
+        The time before is the newest instant on an earlier day of the desk; how long the ledger is
+        makes no difference to what is read.
+        """
+        return self.store.table(
+            "issued.forecast",
+            """
+            track = 'live' AND (as_of = ? OR (commodity, as_of) IN (
+                SELECT (commodity, max(as_of)) FROM issued.forecast
+                WHERE track = 'live' AND as_of < ? GROUP BY commodity))""",
+            [self.as_of, formats.desk_midnight(self.as_of)],
+        )
 
     @cached_property
     def abstentions(self) -> pl.DataFrame:
@@ -65,9 +76,8 @@ class ReportSource:
     @cached_property
     def earlier(self) -> pl.DataFrame:
         """Each commodity's live rows of its newest instant on an earlier day of the desk."""
-        past = self.live.filter(desk_day(pl.col("as_of")) < formats.desk_day(self.as_of))
-        newest = pl.col("as_of") == pl.col("as_of").max().over("commodity")
-        return select_newest_version(past.filter(newest))
+        midnight = formats.desk_midnight(self.as_of)
+        return select_newest_version(self.live.filter(pl.col("as_of") < midnight))
 
     @cached_property
     def issued_at(self) -> datetime | None:

@@ -33,6 +33,9 @@ def test_price_keeps_the_decimals_of_its_market(value, unit, text):
     assert formats.price(value, unit) == text
 
 
+INSTANTS = st.datetimes(datetime(1990, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC))
+
+
 @settings(deadline=None)
 @given(value=PRICES, unit=st.sampled_from(["USD/bbl", "USD/gal", "JPY"]))
 def test_written_price_is_the_price_to_its_last_digit(value, unit):
@@ -64,6 +67,13 @@ def test_dates_and_instants_are_the_desks():
     assert formats.day(date(2019, 1, 3)) == "3\u00a0Jan\u00a02019"
     assert formats.instant(late) == "12\u00a0Feb\u00a02020, 23:00 New York (04:00 UTC)"
     assert formats.desk_day(late) == date(2020, 2, 12)
+
+
+@settings(deadline=None)
+@given(earlier=INSTANTS, later=INSTANTS)
+def test_what_lies_before_the_desks_midnight_is_of_an_earlier_day(earlier, later):
+    is_earlier_day = formats.desk_day(earlier) < formats.desk_day(later)
+    assert (earlier < formats.desk_midnight(later)) == is_earlier_day
 
 
 @pytest.mark.parametrize(

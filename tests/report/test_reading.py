@@ -90,6 +90,19 @@ def test_forecast_before_is_the_last_live_one_of_that_commodity(morning, issued)
         assert list(own.before.medians.values()) == rows.sort("horizon")["price"].to_list()
 
 
+def test_forecast_before_is_each_commoditys_own_newest_of_an_earlier_day(tmp_path):
+    warehouse, later = publish(tmp_path), BEFORE + timedelta(days=1)
+    same_day = AS_OF - timedelta(hours=2)
+    with warehouse.write() as store:
+        ledger = IssuedLedger(store, tmp_path / "issued")
+        for as_of, commodities in ((later, ["gasoline_mn"]), (same_day, list(STEPS))):
+            issue(ledger, store, "live", tonight(as_of, commodities, last=-2), as_of)
+    warehouse.publish()
+    with warehouse.read() as store:
+        oil, gasoline = read_report(store, CATALOGUE, ARCHIVE, sections=()).commodities
+    assert (oil.before.as_of, gasoline.before.as_of) == (BEFORE, later)
+
+
 def test_track_record_holds_every_replayed_forecast_with_its_outcome(morning, issued):
     record = morning.part(track_record.SECTION)
     assert record.recipe == "prior"
