@@ -17,6 +17,7 @@ from cbi_pipeline.settings import Settings, load_settings
 from cbi_pipeline.warehouse import NothingPublished, Store, Warehouse
 from data_contracts import contract
 from data_contracts.decision import DECISION_HOUR, DECISION_ZONE
+from data_contracts.versioned import VERSIONED
 
 if TYPE_CHECKING:
     from cbi_pipeline.registry import Registry
@@ -153,14 +154,17 @@ class Pipeline:
             return until
         try:
             with self.warehouse.read() as store:
-                newest: datetime | None = store.query(
-                    "SELECT max(available_at) AS newest FROM raw.observation "
-                    "WHERE available_at <= ?",
-                    [until],
-                )["newest"][0]
+                newest: list[datetime | None] = [
+                    store.query(
+                        f"SELECT max(available_at) AS newest FROM {table.name} "
+                        "WHERE available_at <= ?",
+                        [until],
+                    )["newest"][0]
+                    for table in VERSIONED
+                ]
         except NothingPublished:
             return until
-        return newest or until
+        return max(filter(None, newest), default=until)
 
     def add(self, tables: dict[str, pl.DataFrame]) -> dict[str, int]:
         """Append the rows whose keys are not stored yet, in one transaction, and publish.

@@ -1,6 +1,6 @@
 """Adding rows: once, whole, and not at all when nothing is new."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
@@ -10,6 +10,7 @@ from cbi_pipeline.settings import Settings
 from cbi_pipeline.warehouse import NothingPublished
 from data_contracts import contract
 from tests.defs.trees import footprint
+from tests.warehouse.frames import rows_for
 
 VERSION = {
     "recipe": "untrained",
@@ -77,3 +78,15 @@ def test_before_the_first_ingestion_there_is_nothing_to_add_to(tmp_path):
 
 def test_the_private_folder_is_its_owners_alone(pipeline):
     assert pipeline.settings.home.stat().st_mode & 0o777 == 0o700
+
+
+def test_closed_records_know_until_the_newest_instant_of_any_table_that_sources_fill(pipeline):
+    later = AS_OF + timedelta(days=3)
+    with pipeline.warehouse.write() as store:
+        for name, known in (("raw.observation", AS_OF), ("raw.bar", later)):
+            rows = rows_for(contract(name), 1)
+            store.append(
+                name, rows.with_columns(available_at=pl.lit(known).dt.cast_time_unit("us"))
+            )
+    pipeline.warehouse.publish()
+    assert pipeline.as_of(pipeline.today().isoformat()) == later
