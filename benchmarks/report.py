@@ -29,7 +29,7 @@ import polars as pl
 from cbi_pipeline.catalogue import Catalogue, load_catalogue
 from cbi_pipeline.market import sessions
 from cbi_pipeline.report import read_report
-from cbi_pipeline.report.page import render
+from cbi_pipeline.report.page import render_report
 from cbi_pipeline.settings import Settings
 from cbi_pipeline.warehouse import Store, Warehouse
 from data_contracts import contract
@@ -99,10 +99,10 @@ def measure(folder: Path, commodities: int) -> Cost:
         report = read_report(listening, catalogue, settings)  # type: ignore[arg-type]
         reading_s = time.process_time() - began
         began = time.process_time()
-        render(report)
+        render_report(report)
         rendering_s = time.process_time() - began
         with counted_calls() as calls:
-            render(read_report(store, catalogue, settings))
+            render_report(read_report(store, catalogue, settings))
     return Cost(
         commodities=commodities,
         questions=len(listening.questions),

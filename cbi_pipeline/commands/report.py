@@ -16,9 +16,9 @@ def report(
 ) -> None:
     """Write the morning report of the newest forecast and say where it is."""
     from cbi_pipeline.commands.morning import newest_morning
-    from cbi_pipeline.report.page import write
+    from cbi_pipeline.report.page import write_pages
 
-    path = write(newest_morning(), load_settings().reports_dir)
+    path = write_pages(newest_morning(), load_settings().reports_dir)
     console.print(str(path), soft_wrap=True)
     if open_it:
         webbrowser.open(path.as_uri())

@@ -23,7 +23,7 @@ from cbi_pipeline.report.formats import (
     signed_percent,
     span,
 )
-from cbi_pipeline.report.page import dated
+from cbi_pipeline.report.page import name_page
 from cbi_pipeline.report.sections import data, model, skill
 from cbi_pipeline.report.sections.model import describe_verdict
 from cbi_pipeline.report.skill import (
@@ -62,7 +62,7 @@ def print_summary(pipeline: Pipeline, since: datetime | None = None) -> None:
     _scores(morning)
     _model(morning)
     print_forecast(morning)
-    report = dated(settings.reports_dir, morning.as_of)
+    report = name_page(settings.reports_dir, morning.as_of)
     console.print(f"report    {report}", soft_wrap=True)
     console.print("pages     cbi ui   (Dagster, MLflow, on this machine only)")
 

@@ -16,7 +16,7 @@ def write_report(pipeline: Pipeline, as_of: datetime) -> Path:
         The file.
     """
     from cbi_pipeline.report import read_report
-    from cbi_pipeline.report.page import write
+    from cbi_pipeline.report.page import write_pages
 
     settings = pipeline.settings
     with pipeline.warehouse.read() as store:
@@ -27,4 +27,4 @@ def write_report(pipeline: Pipeline, as_of: datetime) -> Path:
             as_of=as_of,
             modified=read_record(settings.archive_dir).modified,
         )
-    return write(report, settings.reports_dir, newest=as_of == pipeline.spoken_as_of())
+    return write_pages(report, settings.reports_dir, newest=as_of == pipeline.spoken_as_of())

@@ -57,26 +57,30 @@ def read_commodities(source: ReportSource) -> tuple[CommoditySection, ...]:
         notes=_write_notes(source, prices, histories),
     )
     today = formats.desk_day(source.as_of)
-    return tuple(_read_commodity(one, tables, today) for one in source.catalogue.commodities)
+    return tuple(
+        _read_commodity(commodity, tables, today) for commodity in source.catalogue.commodities
+    )
 
 
-def _read_commodity(one: Commodity, tables: _Tables, today: date) -> CommoditySection:
-    history, rows = tables.histories.get(one.id), tables.current.get(one.id)
-    silent = tables.abstentions.get(one.id) if rows is None else None
+def _read_commodity(commodity: Commodity, tables: _Tables, today: date) -> CommoditySection:
+    history, rows = tables.histories.get(commodity.id), tables.current.get(commodity.id)
+    silent = tables.abstentions.get(commodity.id) if rows is None else None
     return CommoditySection(
-        id=one.id,
-        name=one.name,
-        unit=one.unit,
-        horizons=tuple(one.horizons),
+        id=commodity.id,
+        name=commodity.name,
+        unit=commodity.unit,
+        horizons=tuple(commodity.horizons),
         sessions=tuple(history["session"]) if history is not None else (),
         prices=tuple(history["price"]) if history is not None else (),
-        forecasts=_read_forecasts(one, rows, tables.outcomes, today) if rows is not None else (),
+        forecasts=_read_forecasts(commodity, rows, tables.outcomes, today)
+        if rows is not None
+        else (),
         origin=rows["origin_session"][0] if rows is not None else None,
         price=rows["origin_price"][0] if rows is not None else None,
-        note=tables.notes[one.id] or None,
+        note=tables.notes[commodity.id] or None,
         abstention=silent["reason"][0] if silent is not None else None,
         status=(silent["kind"][0] or ABSTAINS) if silent is not None else FORECAST,
-        before=_read_earlier(one, tables.earlier.get(one.id)),
+        before=_read_earlier(commodity, tables.earlier.get(commodity.id)),
     )
 
 
@@ -97,16 +101,16 @@ def _write_notes(source: ReportSource, prices: pl.DataFrame, histories: Parts) -
     closed = closed_records(prices, source.catalogue, source.as_of)
     founding = source.current.filter(pl.col("model_version") == FOUNDING)["commodity"].to_list()
     commodities = source.catalogue.commodities
-    refused = open_refusals(source.store, *(one.price_series for one in commodities))
+    refused = open_refusals(source.store, *(commodity.price_series for commodity in commodities))
     notes = {}
-    for one in commodities:
-        history = histories.get(one.id, prices.clear())
+    for commodity in commodities:
+        history = histories.get(commodity.id, prices.clear())
         words = (
-            FOUNDING_WORDS if one.id in founding else "",
-            closed.get(one.id, ""),
-            describe_unconfirmed(one, refused, history, source.as_of),
+            FOUNDING_WORDS if commodity.id in founding else "",
+            closed.get(commodity.id, ""),
+            describe_unconfirmed(commodity, refused, history, source.as_of),
         )
-        notes[one.id] = "; ".join(filter(None, words))
+        notes[commodity.id] = "; ".join(filter(None, words))
     return notes
 
 

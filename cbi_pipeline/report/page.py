@@ -28,13 +28,17 @@ _FIGURE = """\
 """
 
 
-def render(report: MorningReport) -> str:
+def render_report(report: MorningReport) -> str:
     """The whole report as one self-contained HTML document.
 
     Styles and charts stand inside it; opening it loads nothing from anywhere.
     """
     sections = find_sections()
-    blocks = [(one, _render_block(one, report)) for one in sections if one.name in report.parts]
+    blocks = [
+        (section, _render_block(section, report))
+        for section in sections
+        if section.name in report.parts
+    ]
     page = _environment().get_template("morning")
     return page.render(report=report, sections=blocks, style=Markup(_read_text("morning.css")))
 
@@ -45,7 +49,7 @@ def _render_block(section: Section[Any], report: MorningReport) -> Markup:
     return Markup(template.render(report=report, part=part, **section.helpers))
 
 
-def write(report: MorningReport, folder: Path, *, newest: bool = True) -> Path:
+def write_pages(report: MorningReport, folder: Path, *, newest: bool = True) -> Path:
     """Render into ``morning-<day>.html`` and ``latest.html``, each whole or not at all.
 
     Args:
@@ -57,14 +61,14 @@ def write(report: MorningReport, folder: Path, *, newest: bool = True) -> Path:
         The dated file.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    page = render(report).encode("utf-8")
-    own = dated(folder, report.as_of)
+    page = render_report(report).encode("utf-8")
+    own = name_page(folder, report.as_of)
     for path in (own, folder / "latest.html") if newest else (own,):
         write_durably(path, page)
     return own
 
 
-def dated(folder: Path, as_of: datetime) -> Path:
+def name_page(folder: Path, as_of: datetime) -> Path:
     """The page of the desk's day that an instant falls into."""
     return folder / f"morning-{formats.desk_day(as_of):%Y-%m-%d}.html"
 
@@ -85,7 +89,7 @@ def _environment() -> Environment:
 
 
 def _templates(sections: Sequence[Section[Any]]) -> dict[str, str]:
-    blocks = {f"sections/{one.name}": one.template for one in sections}
+    blocks = {f"sections/{section.name}": section.template for section in sections}
     return {"morning": _read_text("morning.html.j2"), **blocks}
 
 

@@ -50,7 +50,7 @@ def read_report(
         model=source.model,
         commodities=read_commodities(source),
         parts={
-            one.name: one.read(source)
-            for one in (find_sections() if sections is None else sections)
+            section.name: section.read(source)
+            for section in (find_sections() if sections is None else sections)
         },
     )

@@ -87,9 +87,10 @@ class Evidence:
         """
         asked = dict.fromkeys(filter(None, [self.in_use, *self.challengers]))
         figures: dict[str, set[tuple[object, ...]]] = {name: set() for name in asked}
-        for one in self.scores:
-            if one.recipe in figures and one.opponent:
-                figures[one.recipe].add((one.commodity, one.horizon, one.metric, one.value))
+        for score in self.scores:
+            if score.recipe in figures and score.opponent:
+                figure = (score.commodity, score.horizon, score.metric, score.value)
+                figures[score.recipe].add(figure)
         distinct: dict[frozenset[tuple[object, ...]], str] = {}
         for name, own in figures.items():
             if own:
@@ -121,16 +122,17 @@ def name_recipe(recipe: str) -> str:
 
 def describe_coverage(evidence: Evidence, commodities: Sequence[CommoditySection]) -> list[str]:
     """Sentences on how often the 80 % bands of the recipe in use held, pooled and by market."""
-    places = {EVERYTHING: "All markets", **{one.id: one.name for one in commodities}}
+    markets = {EVERYTHING: "All markets"}
+    markets |= {commodity.id: commodity.name for commodity in commodities}
     figures = {
         (score.commodity, score.metric): score
         for score in evidence.scores
         if score.recipe == evidence.in_use and score.horizon == EVERYTHING
     }
     return [
-        _describe_band(name, share, figures.get((place, "band_80")))
-        for place, name in places.items()
-        if (share := figures.get((place, "coverage_80"))) is not None
+        _describe_band(name, share, figures.get((market, "band_80")))
+        for market, name in markets.items()
+        if (share := figures.get((market, "coverage_80"))) is not None
     ]
 
 
@@ -150,20 +152,20 @@ def describe_untested(evidence: Evidence, commodities: Sequence[CommoditySection
         return []
     judged = {score.commodity for score in evidence.scores if score.recipe == evidence.in_use}
     return [
-        f"{one.name}: untested. No past forecast of it could be judged yet."
-        for one in commodities
-        if one.forecasts and one.id not in judged
+        f"{commodity.name}: untested. No past forecast of it could be judged yet."
+        for commodity in commodities
+        if commodity.forecasts and commodity.id not in judged
     ]
 
 
 def describe_absences(evidence: Evidence, commodities: Sequence[CommoditySection]) -> list[str]:
     """Sentences on the forecasts that sat out origins, and why."""
-    names = {one.id: one.name for one in commodities}
+    names = {commodity.id: commodity.name for commodity in commodities}
     return [
-        f"{_capitalise(NAMES.get(one.recipe, one.recipe))} sat out {one.absent} of {one.planned} "
-        f"past forecasts of {names.get(one.commodity, one.commodity)}, the last from "
-        f"{formats.day(one.last)}: {one.reason}."
-        for one in evidence.absences
+        f"{_capitalise(NAMES.get(absence.recipe, absence.recipe))} sat out {absence.absent} of "
+        f"{absence.planned} past forecasts of {names.get(absence.commodity, absence.commodity)}, "
+        f"the last from {formats.day(absence.last)}: {absence.reason}."
+        for absence in evidence.absences
     ]
 
 

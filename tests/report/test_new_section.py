@@ -61,12 +61,12 @@ import sys
 from pathlib import Path
 from cbi_pipeline.catalogue import load_catalogue
 from cbi_pipeline.report import read_report
-from cbi_pipeline.report.page import render
+from cbi_pipeline.report.page import render_report
 from cbi_pipeline.settings import Settings
 from cbi_pipeline.warehouse import Warehouse
 settings = Settings(_env_file=None, profile="archive")
 with Warehouse(Path(sys.argv[1])).read() as store:
-    print(render(read_report(store, load_catalogue(profile="archive"), settings)))
+    print(render_report(read_report(store, load_catalogue(profile="archive"), settings)))
 """
 
 

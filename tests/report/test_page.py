@@ -10,7 +10,7 @@ import pytest
 
 from cbi_pipeline.report import MorningReport, charts, formats
 from cbi_pipeline.report.charts.strip import strip
-from cbi_pipeline.report.page import render, write
+from cbi_pipeline.report.page import render_report, write_pages
 from cbi_pipeline.report.sections import data, model, outlook, skill, track_record
 from cbi_pipeline.report.sections.data import DataStatus
 from cbi_pipeline.report.sections.method import Proof
@@ -68,7 +68,7 @@ def given() -> MorningReport:
 
 @pytest.fixture(scope="module")
 def page(given) -> str:
-    return render(given)
+    return render_report(given)
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def test_every_chart_is_named_or_hidden_from_screen_readers(page):
 
 @pytest.mark.slow
 def test_same_morning_gives_the_same_bytes(given, page):
-    assert render(given) == page
+    assert render_report(given) == page
 
 
 def test_every_outlook_shows_its_figures_as_given(given, page):
@@ -140,8 +140,8 @@ def test_no_shown_level_is_taken_from_another(slim, level):
     (commodity,) = slim.commodities
     odd = {**commodity.forecasts[0].quantiles, level: 1.2345}
     changed = replace(commodity, forecasts=(replace(commodity.forecasts[0], quantiles=odd),))
-    assert words(render(slim)).count("1.234") == 0
-    assert words(render(replace(slim, commodities=(changed,)))).count("1.234") >= 1
+    assert words(render_report(slim)).count("1.234") == 0
+    assert words(render_report(replace(slim, commodities=(changed,)))).count("1.234") >= 1
 
 
 def test_strips_of_a_commodity_share_one_scale_and_mark_median_and_last_price(slim):
@@ -169,14 +169,14 @@ def test_what_moved_shows_before_now_and_the_difference(given, page):
 def test_carried_forecast_says_that_there_is_no_new_price(slim):
     (commodity,) = slim.commodities
     carried = replace(commodity, before=replace(commodity.before, origin=commodity.origin))
-    shown = words(render(replace(slim, commodities=(carried,))))
+    shown = words(render_report(replace(slim, commodities=(carried,))))
     assert "No new price since the forecast of 5 Feb 2020: its origin is carried on." in shown
 
 
 def test_first_forecast_says_that_nothing_came_before(slim):
     (commodity,) = slim.commodities
     assert "first live forecast" in words(
-        render(replace(slim, commodities=(replace(commodity, before=None),)))
+        render_report(replace(slim, commodities=(replace(commodity, before=None),)))
     )
 
 
@@ -215,25 +215,25 @@ def test_data_and_model_figures_are_shown_as_given(given, page):
 
 
 def test_demonstration_carries_its_banner_in_the_agreed_words(slim):
-    assert "historical demonstration, data as of 12 Feb 2020" in words(render(slim))
-    live = words(render(replace(slim, demonstration=False)))
+    assert "historical demonstration, data as of 12 Feb 2020" in words(render_report(slim))
+    live = words(render_report(replace(slim, demonstration=False)))
     assert "historical demonstration" not in live
 
 
 def test_modified_archive_raises_the_red_banner_and_names_the_files(slim):
-    changed = render(replace(slim, modified=("a.csv", "b.csv")))
+    changed = render_report(replace(slim, modified=("a.csv", "b.csv")))
     assert 'role="alert"' in changed
     assert "The archive was modified. These files differ" in words(changed)
     assert "a.csv" in changed
     assert "b.csv" in changed
-    assert 'role="alert"' not in render(slim)
+    assert 'role="alert"' not in render_report(slim)
 
 
 def test_no_learned_skill_is_said_at_the_top_only_when_the_registry_says_so(slim):
-    shown = words(render(slim))
+    shown = words(render_report(slim))
     assert shown.index("No learned skill.") < shown.index("Target date")
     skilled = replace(slim.model, note="beats the prior")
-    assert "No learned skill." not in words(render(replace(slim, model=skilled)))
+    assert "No learned skill." not in words(render_report(replace(slim, model=skilled)))
 
 
 def test_abstention_is_shown_in_words_and_without_a_forecast(slim):
@@ -247,7 +247,7 @@ def test_abstention_is_shown_in_words_and_without_a_forecast(slim):
         abstention=reason,
         note=None,
     )
-    shown = words(render(replace(slim, commodities=(silent, *slim.commodities))))
+    shown = words(render_report(replace(slim, commodities=(silent, *slim.commodities))))
     assert f"WTI crude oil, Cushing spot: no forecast. N{reason[1:]}." in shown
     assert "target date already passed" not in shown
 
@@ -255,7 +255,8 @@ def test_abstention_is_shown_in_words_and_without_a_forecast(slim):
 @pytest.mark.parametrize("status", ["abstains", "waits", "cannot be forecast"])
 def test_the_page_tells_what_has_to_be_mended_from_what_has_not(slim, status):
     silent = replace(slim.commodities[0], forecasts=(), abstention="because", status=status)
-    assert f"no forecast. Because. {status}" in words(render(replace(slim, commodities=(silent,))))
+    shown = words(render_report(replace(slim, commodities=(silent,))))
+    assert f"no forecast. Because. {status}" in shown
 
 
 def test_a_chart_that_cannot_be_drawn_says_so_and_the_rest_stands(slim, monkeypatch):
@@ -263,9 +264,9 @@ def test_a_chart_that_cannot_be_drawn_says_so_and_the_rest_stands(slim, monkeypa
         raise ValueError("no such colour")
 
     monkeypatch.setattr(charts, "fan", fan)
-    shown = words(render(slim))
+    shown = words(render_report(slim))
     assert "This chart could not be drawn: ValueError: no such colour" in shown
-    assert "Track record" in words(render(morning()))
+    assert "Track record" in words(render_report(morning()))
 
 
 def test_a_morning_on_which_everything_abstained_still_renders(given):
@@ -284,7 +285,7 @@ def test_a_morning_on_which_everything_abstained_still_renders(given):
         model_version=None,
         parts=empty,
     )
-    shown = words(render(bare))
+    shown = words(render_report(bare))
     assert "No decision has been taken yet." in shown
     assert "No walk-forward evaluation has been run yet" in shown
     assert "every row received kept its contract" in shown
@@ -297,7 +298,7 @@ def test_the_page_names_who_decided_by_hand_and_what_the_refresh_came_to(given):
     )  # fmt: skip
     held = replace(promoted, verdict="hold", reason="CRPS +4 %", who="refresh")
     decided = Decisions(by_hand=(promoted,), refresh=held)
-    shown = words(render(with_part(replace(given, commodities=()), model.SECTION, decided)))
+    shown = words(render_report(with_part(replace(given, commodities=()), model.SECTION, decided)))
     assert "the desk knows this network" in shown
     assert "by hand: ada" in shown
     assert "Held back: the version in use stays. CRPS +4 %" in shown
@@ -330,7 +331,7 @@ def poisoned(value):
 def test_hostile_text_anywhere_in_the_data_stays_text(given):
     hostile = poisoned(given)
     counted = replace(hostile.part(data.SECTION), quarantined={"rule" + HOSTILE: 2})
-    page = render(with_part(hostile, data.SECTION, counted))
+    page = render_report(with_part(hostile, data.SECTION, counted))
     reader = read(page)
     assert not {"script"} & {tag for tag, _ in reader.tags}
     assert page.count("</style>") == 1
@@ -341,18 +342,18 @@ def test_hostile_text_anywhere_in_the_data_stays_text(given):
 
 
 def test_report_is_written_dated_and_as_latest_with_the_same_bytes(slim, tmp_path):
-    path = write(slim, tmp_path / "reports")
+    path = write_pages(slim, tmp_path / "reports")
     assert path.name == "morning-2020-02-12.html"
-    assert path.read_text(encoding="utf-8") == render(slim)
+    assert path.read_text(encoding="utf-8") == render_report(slim)
     assert (path.parent / "latest.html").read_bytes() == path.read_bytes()
     assert sorted(p.name for p in path.parent.iterdir()) == ["latest.html", path.name]
 
 
 def test_report_that_cannot_be_rendered_leaves_the_last_one_in_place(slim, tmp_path):
-    write(slim, tmp_path)
+    write_pages(slim, tmp_path)
     before = (tmp_path / "latest.html").read_bytes()
     thin = replace(slim.commodities[0].forecasts[0], quantiles={0.5: 40.0})
     broken = replace(slim, commodities=(replace(slim.commodities[0], forecasts=(thin,)),))
     with pytest.raises(ValueError, match="quantile"):
-        write(broken, tmp_path)
+        write_pages(broken, tmp_path)
     assert (tmp_path / "latest.html").read_bytes() == before

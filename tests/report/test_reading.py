@@ -10,7 +10,7 @@ from cbi_pipeline.commands.morning import outlooks
 from cbi_pipeline.commands.summary import print_forecast
 from cbi_pipeline.issued import FOUNDING_WORDS, IssuedLedger, newest_statuses
 from cbi_pipeline.report import read_report
-from cbi_pipeline.report.page import render
+from cbi_pipeline.report.page import render_report
 from cbi_pipeline.report.sections import data, method, model, skill, track_record
 from cbi_pipeline.report.source import select_newest_version
 from cbi_pipeline.settings import Settings
@@ -206,7 +206,7 @@ def test_a_newest_price_far_from_the_rest_is_marked_wherever_it_is_told(tmp_path
     assert "unconfirmed" not in notes["gasoline_mn"]
     told = {one["commodity"]: one["note"] for one in outlooks(morning)["commodities"]}
     assert told["wti"] == notes["wti"]
-    assert "unconfirmed: the value of 2019-01-03" in render(morning)
+    assert "unconfirmed: the value of 2019-01-03" in render_report(morning)
     print_forecast(morning)
     assert "unconfirmed: the value of 2019-01-03" in capsys.readouterr().out
 
@@ -249,7 +249,7 @@ def test_a_champion_that_came_back_speaks_though_another_spoke_last(issued):
 
 @pytest.mark.slow
 def test_a_report_that_was_read_renders(morning):
-    assert "WTI crude oil, Cushing spot" in render(morning)
+    assert "WTI crude oil, Cushing spot" in render_report(morning)
 
 
 def test_reading_twice_gives_the_same_morning(warehouse, morning):
@@ -268,7 +268,7 @@ def test_a_forecast_of_the_founding_model_says_so_wherever_it_is_shown(tmp_path,
     assert morning.model_version == "1"
     told = {one["commodity"]: one["note"] for one in outlooks(morning)["commodities"]}
     assert told["gasoline_mn"] == notes["gasoline_mn"]
-    assert "founding model" in render(morning)
+    assert "founding model" in render_report(morning)
     print_forecast(morning)
     assert "gasoline_mn: forecast by the founding model" in capsys.readouterr().out
     assert (statuses["gasoline_mn"].reason, statuses["wti"].reason) == (FOUNDING_WORDS, "")

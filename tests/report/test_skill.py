@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from cbi_pipeline.report import formats
-from cbi_pipeline.report.page import render
+from cbi_pipeline.report.page import render_report
 from cbi_pipeline.report.sections.skill import SECTION, draw_skills, list_columns
 from cbi_pipeline.report.skill import (
     Absence,
@@ -134,7 +134,7 @@ def test_a_commodity_that_is_forecast_without_a_scored_past_is_said_to_be_untest
     assert describe_untested(evidence, commodities) == []
     (sentence,) = describe_untested(fewer, commodities)
     assert sentence == f"{name}: untested. No past forecast of it could be judged yet."
-    assert sentence in render(with_part(given, SECTION, fewer))
+    assert sentence in render_report(with_part(given, SECTION, fewer))
 
 
 def test_what_was_sat_out_stands_on_the_page_with_its_reason(evidence):
@@ -153,4 +153,4 @@ def test_what_was_sat_out_stands_on_the_page_with_its_reason(evidence):
         f"GARCH(1,1)-t sat out 40 of 100 past forecasts of {given.commodities[1].name}, the last "
         f"from {formats.day(absence.last)}: {absence.reason}."
     )
-    assert sentence in render(with_part(given, SECTION, sat_out))
+    assert sentence in render_report(with_part(given, SECTION, sat_out))

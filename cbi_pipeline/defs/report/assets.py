@@ -23,13 +23,13 @@ def morning(
     context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipeline]
 ) -> dg.MaterializeResult[None]:
     """The page that buyers read: forecasts, how they did, the gate, the data behind them."""
-    from cbi_pipeline.report.page import dated
+    from cbi_pipeline.report.page import name_page
 
     settings, day = pipeline.settings, context.partition_key
     as_of = said_on(day, pipeline)
     if as_of is None:
         return dg.MaterializeResult(metadata={"written": "no: replayed days have no report"})
-    if not pipeline.is_newest(day) and dated(settings.reports_dir, as_of).exists():
+    if not pipeline.is_newest(day) and name_page(settings.reports_dir, as_of).exists():
         return dg.MaterializeResult(metadata={"written": "no: the page of a past day stands"})
     return dg.MaterializeResult(metadata=described(write_report(pipeline, as_of), as_of, pipeline))
 

@@ -105,14 +105,14 @@ def skill(figures: Sequence[Skill]) -> Figure:
     if not figures:
         raise ValueError("a skill chart needs at least one figure")
     figure, axes = style.panel(height=66 + 25 * len(figures))
-    places = _grouped_places(figures)
+    heights = _group_heights(figures)
     axes.axvline(0, color=style.INK, lw=1.0)
-    for place, one in zip(places, figures, strict=True):
-        colour = _verdict_colour(one)
-        axes.barh(place, one.value, height=0.62, color=colour, alpha=0.85)
-        if one.low is not None and one.high is not None:
-            _whisker(axes, one.low, one.high, place)
-    axes.set_yticks(places, [f"{one.horizon} vs {one.baseline}" for one in figures])
+    for height, bar in zip(heights, figures, strict=True):
+        colour = _verdict_colour(bar)
+        axes.barh(height, bar.value, height=0.62, color=colour, alpha=0.85)
+        if bar.low is not None and bar.high is not None:
+            _draw_whisker(axes, bar.low, bar.high, height)
+    axes.set_yticks(heights, [f"{bar.horizon} vs {bar.baseline}" for bar in figures])
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
     axes.grid(axis="x", visible=True)
@@ -122,25 +122,25 @@ def skill(figures: Sequence[Skill]) -> Figure:
     return figure
 
 
-def _grouped_places(figures: Sequence[Skill]) -> list[float]:
-    places, at = [], 0.0
-    for n, one in enumerate(figures):
-        if n:
-            at += 1.0 if one.horizon == figures[n - 1].horizon else 1.5
-        places.append(at)
-    return places
+def _group_heights(figures: Sequence[Skill]) -> list[float]:
+    heights, height = [], 0.0
+    for number, bar in enumerate(figures):
+        if number:
+            height += 1.0 if bar.horizon == figures[number - 1].horizon else 1.5
+        heights.append(height)
+    return heights
 
 
-def _whisker(axes: Axes, low: float, high: float, place: float) -> None:
-    axes.plot([low, high], [place, place], color=style.INK, lw=1.1)
+def _draw_whisker(axes: Axes, low: float, high: float, height: float) -> None:
+    axes.plot([low, high], [height, height], color=style.INK, lw=1.1)
     for end in (low, high):
-        axes.plot([end, end], [place - 0.16, place + 0.16], color=style.INK, lw=1.1)
+        axes.plot([end, end], [height - 0.16, height + 0.16], color=style.INK, lw=1.1)
 
 
-def _verdict_colour(one: Skill) -> str:
-    if one.low is not None and one.low > 0:
+def _verdict_colour(bar: Skill) -> str:
+    if bar.low is not None and bar.low > 0:
         return style.BETTER
-    return style.OUTCOME if one.high is not None and one.high < 0 else style.NEUTRAL
+    return style.OUTCOME if bar.high is not None and bar.high < 0 else style.NEUTRAL
 
 
 @styled

@@ -180,14 +180,14 @@ def history(sessions: Sequence[date], prices: Sequence[float], unit: str) -> Fig
     for part in _unbroken(sessions):
         axes.plot(days[part], values[part], color=style.FORECAST, lw=1.0)
     axes.set_ylim(values.min() - 0.15 * np.ptp(values), values.max() + 0.15 * np.ptp(values))
-    for place, name, above in _extremes(values):
-        axes.plot(days[[place]], values[[place]], "o", ms=4, color=style.INK)
+    for index, name, above in _extremes(values):
+        axes.plot(days[[index]], values[[index]], "o", ms=4, color=style.INK)
         axes.annotate(
-            f"{name} {formats.price(values[place], unit)}",
-            (days[place], values[place]),
+            f"{name} {formats.price(values[index], unit)}",
+            (days[index], values[index]),
             xytext=(0, 5 if above else -6),
             textcoords="offset points",
-            ha="right" if place > len(values) / 2 else "left",
+            ha="right" if index > len(values) / 2 else "left",
             va="bottom" if above else "top",
         )
     axes.plot(days[-1:], values[-1:], "o", ms=4, color=style.FORECAST)

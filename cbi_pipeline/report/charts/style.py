@@ -200,6 +200,6 @@ def _shorter_coordinates(tag: re.Match[str]) -> str:
 
 def _own_ids(body: str, key: str) -> str:
     used = set(re.findall(r'(?:url\(#|href="#)([^")]+)', body))
-    kept = re.sub(r' id="([^"]+)"', lambda found: found[0] if found[1] in used else "", body)
+    kept = re.sub(r' id="([^"]+)"', lambda match: match[0] if match[1] in used else "", body)
     pattern = r'(id="|url\(#|href="#)(' + "|".join(map(re.escape, sorted(used))) + r')(?=["\)])'
     return re.sub(pattern, rf"\1{key}-\2", kept) if used else kept

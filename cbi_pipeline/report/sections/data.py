@@ -152,14 +152,14 @@ def draw_histories(commodities: Sequence[CommoditySection]) -> list[Panel]:
 
     return [
         draw_panel(
-            f"history-{one.id}",
-            one.name,
-            f"{formats.count(len(one.prices))} prices in {one.unit}, "
-            f"{formats.day(one.sessions[0])} to {formats.day(one.sessions[-1])}",
-            partial(charts.history, one.sessions, one.prices, one.unit),
+            f"history-{commodity.id}",
+            commodity.name,
+            f"{formats.count(len(commodity.prices))} prices in {commodity.unit}, "
+            f"{formats.day(commodity.sessions[0])} to {formats.day(commodity.sessions[-1])}",
+            partial(charts.history, commodity.sessions, commodity.prices, commodity.unit),
         )
-        for one in commodities
-        if one.prices
+        for commodity in commodities
+        if commodity.prices
     ]
 
 

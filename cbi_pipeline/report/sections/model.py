@@ -89,13 +89,13 @@ def describe_verdict(verdict: str) -> str:
 
 
 TEMPLATE = """\
-{% macro facts(one, names) %}
-<p class="lede"><strong>{{ describe_verdict(one.verdict) }}</strong></p>
-<p>{{ one.reason }}</p>
-<dl><dt>{{ names[0] }}</dt><dd>{{ one.recipe }}</dd>
-<dt>{{ names[1] }}</dt><dd>{{ one.champion }}</dd>
-<dt>Decided</dt><dd>{{ f.instant(one.decided_at) }}, by {{ names[2] }}{{ one.who }}</dd>
-{% if one.as_of %}<dt>Data as of</dt><dd>{{ f.instant(one.as_of) }}</dd>{% endif %}</dl>
+{% macro facts(decision, names) %}
+<p class="lede"><strong>{{ describe_verdict(decision.verdict) }}</strong></p>
+<p>{{ decision.reason }}</p>
+<dl><dt>{{ names[0] }}</dt><dd>{{ decision.recipe }}</dd>
+<dt>{{ names[1] }}</dt><dd>{{ decision.champion }}</dd>
+<dt>Decided</dt><dd>{{ f.instant(decision.decided_at) }}, by {{ names[2] }}{{ decision.who }}</dd>
+{% if decision.as_of %}<dt>Data as of</dt><dd>{{ f.instant(decision.as_of) }}</dd>{% endif %}</dl>
 {% endmacro %}
 {% set model = report.model %}
 <section id="model">
@@ -103,13 +103,13 @@ TEMPLATE = """\
 <div class="pair">
 <div>
 <h3>Gate</h3>
-{% for one in part.gate %}
-{{ facts(one, ["Challenger", "Champion faced", ""]) }}
+{% for decision in part.gate %}
+{{ facts(decision, ["Challenger", "Champion faced", ""]) }}
 {% else %}
 <p>No decision has been taken yet.</p>
 {% endfor %}
-{% for one in part.by_hand %}
-{{ facts(one, ["Recipe", "Champion before", "hand: "]) }}
+{% for decision in part.by_hand %}
+{{ facts(decision, ["Recipe", "Champion before", "hand: "]) }}
 {% endfor %}
 </div>
 <div>

@@ -9,27 +9,27 @@ from cbi_pipeline.report.morning import Section, read_nothing
 from cbi_pipeline.report.panels import LEVELS
 
 
-def draw_strips(one: CommoditySection) -> list[Markup]:
+def draw_strips(commodity: CommoditySection) -> list[Markup]:
     """One strip per forecast, all on the scale of the widest band."""
     from cbi_pipeline.report.charts.strip import strip
 
-    if one.price is None:
+    if commodity.price is None:
         return []
-    ends = [end for forecast in one.forecasts for end in forecast.band(90)]
+    ends = [end for forecast in commodity.forecasts for end in forecast.band(90)]
     scale = min(ends, default=0.0), max(ends, default=1.0)
     return [
-        Markup(strip({p: f.band(p) for p in LEVELS}, f.median, one.price, scale))
-        for f in one.forecasts
+        Markup(strip({p: f.band(p) for p in LEVELS}, f.median, commodity.price, scale))
+        for f in commodity.forecasts
     ]
 
 
 TEMPLATE = """\
 <section id="outlook">
 <h2>Outlook</h2>
-{% for one in report.commodities if one.abstention %}
-<p class="abstain"><strong>{{ one.name }}: no forecast.</strong>
-{{ one.abstention[0] | upper }}{{ one.abstention[1:] }}.
-<span class="tag">{{ one.status }}</span></p>
+{% for commodity in report.commodities if commodity.abstention %}
+<p class="abstain"><strong>{{ commodity.name }}: no forecast.</strong>
+{{ commodity.abstention[0] | upper }}{{ commodity.abstention[1:] }}.
+<span class="tag">{{ commodity.status }}</span></p>
 {% endfor %}
 {% set forecast = report.commodities | selectattr("forecasts") | list %}
 {% if forecast %}
@@ -43,24 +43,26 @@ chance of a rise</caption>
 <th scope="col" class="n">50&#8239;% range</th><th scope="col" class="n">80&#8239;% range</th>
 <th scope="col" class="n">90&#8239;% range</th><th scope="col" class="n">Chance of a rise</th></tr>
 </thead>
-{% for one in forecast %}
-{% set strips = draw_strips(one) %}
+{% for commodity in forecast %}
+{% set strips = draw_strips(commodity) %}
 <tbody>
-<tr class="group"><th colspan="8" scope="rowgroup"><span class="name">{{ one.name }}</span>
-<span class="last">last price <b>{{ f.money(one.price, one.unit) }}</b> on {{ f.day(one.origin) }}\
-</span>
-{% if one.note %}<span class="note">{{ one.note[0] | upper }}{{ one.note[1:] }}.</span>{% endif %}
+<tr class="group"><th colspan="8" scope="rowgroup"><span class="name">{{ commodity.name }}</span>
+<span class="last">last price <b>{{ f.money(commodity.price, commodity.unit) }}</b>
+on {{ f.day(commodity.origin) }}</span>
+{% if commodity.note %}
+<span class="note">{{ commodity.note[0] | upper }}{{ commodity.note[1:] }}.</span>
+{% endif %}
 </th></tr>
-{% for row in one.forecasts %}
+{% for row in commodity.forecasts %}
 <tr>
 <th scope="row">{{ f.horizon(row.horizon) | capitalize }}</th>
 <td data-label="Target date">{{ f.day(row.target) }}\
 {% if row.passed %} <span class="passed">target date already passed</span>{% endif %}</td>
-<td data-label="Median" class="n"><b>{{ f.price(row.median, one.unit) }}</b></td>
+<td data-label="Median" class="n"><b>{{ f.price(row.median, commodity.unit) }}</b></td>
 <td class="strips">{{ strips[loop.index0] }}</td>
 {% for percent in LEVELS %}
 <td data-label="{{ percent }}&#8239;% range" class="n">\
-{{ f.span(row.band(percent)[0], row.band(percent)[1], one.unit) }}</td>
+{{ f.span(row.band(percent)[0], row.band(percent)[1], commodity.unit) }}</td>
 {% endfor %}
 <td data-label="Chance of a rise" class="n"><b>{{ f.percent(row.up) }}</b>
 <span class="soft">{{ f.chance(row.up) }}</span></td>

@@ -71,16 +71,19 @@ def draw_skills(report: MorningReport) -> list[Panel]:
     return [
         panel
         for number, recipe in enumerate(evidence.recipes_in_question)
-        for one in report.commodities
-        if (panel := _draw_skill(evidence, one, recipe, f"skill-{number}-{one.id}")) is not None
+        for commodity in report.commodities
+        if (panel := _draw_skill(evidence, commodity, recipe, f"skill-{number}-{commodity.id}"))
+        is not None
     ]
 
 
-def _draw_skill(evidence: Evidence, one: CommoditySection, recipe: str, key: str) -> Panel | None:
+def _draw_skill(
+    evidence: Evidence, commodity: CommoditySection, recipe: str, key: str
+) -> Panel | None:
     from cbi_pipeline.report import charts
 
-    figures = evidence.find_skills(recipe, one.id)
-    shown = [score for label in one.horizons for score in figures if score.horizon == label]
+    figures = evidence.find_skills(recipe, commodity.id)
+    shown = [score for label in commodity.horizons for score in figures if score.horizon == label]
     if not shown:
         return None
     overall = [score for score in figures if score.horizon == EVERYTHING] or shown
@@ -94,7 +97,7 @@ def _draw_skill(evidence: Evidence, one: CommoditySection, recipe: str, key: str
         )
         for score in shown
     ]
-    title = f"{one.name}, {name_recipe(recipe)}: {judge_skill(overall)}"
+    title = f"{commodity.name}, {name_recipe(recipe)}: {judge_skill(overall)}"
     caption = " ".join(describe_skill(score) for score in overall)
     return draw_panel(key, title, caption, partial(charts.skill, bars))
 
@@ -212,11 +215,11 @@ TEMPLATE = """\
 {% for panel in draw_skills(report) %}{{ figure(panel, "h3") }}{% endfor %}
 </div>
 {% set columns = list_columns(part.scores) %}
-{% for one in report.commodities %}
-{% set lines = list_lines(part, one.id, one.horizons, columns) %}
+{% for commodity in report.commodities %}
+{% set lines = list_lines(part, commodity.id, commodity.horizons, columns) %}
 {% if lines %}
-<h3>{{ one.name }}: all figures</h3>
-<div class="scroll" tabindex="0" role="region" aria-label="Scores of {{ one.name }}">\
+<h3>{{ commodity.name }}: all figures</h3>
+<div class="scroll" tabindex="0" role="region" aria-label="Scores of {{ commodity.name }}">\
 <table class="scores">
 <thead><tr><th scope="col">Horizon</th><th scope="col">Forecast</th>
 {% for column in columns %}<th scope="col" class="n">{{ column.title }}</th>{% endfor %}

@@ -70,12 +70,12 @@ def read_track_record(source: ReportSource) -> TrackRecord:
     )
     parts = split_commodities(came)
     replays = {
-        one.id: tuple(
-            _read_replay(label_horizon(one, part["horizon"][0]), part)
-            for part in parts[one.id].partition_by("horizon", maintain_order=True)
+        commodity.id: tuple(
+            _read_replay(label_horizon(commodity, part["horizon"][0]), part)
+            for part in parts[commodity.id].partition_by("horizon", maintain_order=True)
         )
-        for one in source.catalogue.commodities
-        if one.id in parts
+        for commodity in source.catalogue.commodities
+        if commodity.id in parts
     }
     return TrackRecord(recipe=recipe, replays=replays)
 
@@ -103,12 +103,12 @@ def _read_replay(label: str, rows: pl.DataFrame) -> Replay:
     )
 
 
-def draw_outcomes(one: CommoditySection, replays: tuple[Replay, ...]) -> list[Panel]:
+def draw_outcomes(commodity: CommoditySection, replays: tuple[Replay, ...]) -> list[Panel]:
     """Per horizon, past 80 % bands against the prices that came."""
-    return [_draw_outcome(one, replay) for replay in replays]
+    return [_draw_outcome(commodity, replay) for replay in replays]
 
 
-def _draw_outcome(one: CommoditySection, replay: Replay) -> Panel:
+def _draw_outcome(commodity: CommoditySection, replay: Replay) -> Panel:
     from cbi_pipeline.report import charts
 
     low, high = central(replay.quantiles, 80)
@@ -119,16 +119,16 @@ def _draw_outcome(one: CommoditySection, replay: Replay) -> Panel:
     )
     middle = at_level(replay.quantiles, 0.5)
     draw = partial(charts.against_actual, replay.targets, low, middle, high, replay.actual)
-    key = f"actual-{one.id}-{replay.horizon}"
+    key = f"actual-{commodity.id}-{replay.horizon}"
     return draw_panel(key, formats.ahead(replay.horizon), caption, draw)
 
 
-def draw_coverages(one: CommoditySection, replays: tuple[Replay, ...]) -> list[Panel]:
+def draw_coverages(commodity: CommoditySection, replays: tuple[Replay, ...]) -> list[Panel]:
     """Per horizon, the rolling share of outcomes inside each band."""
-    return [_draw_coverage(one, replay) for replay in replays]
+    return [_draw_coverage(commodity, replay) for replay in replays]
 
 
-def _draw_coverage(one: CommoditySection, replay: Replay) -> Panel:
+def _draw_coverage(commodity: CommoditySection, replay: Replay) -> Panel:
     from cbi_pipeline.report import charts
 
     inside = {percent: replay.inside(percent) for percent in LEVELS}
@@ -141,7 +141,7 @@ def _draw_coverage(one: CommoditySection, replay: Replay) -> Panel:
     independent = _independent_share(replay)
     draw = partial(charts.coverage, replay.targets, inside, window=window, independent=independent)
     caption = f"Over all {number} forecasts the {shares}; lines: the last {window}"
-    key = f"cover-{one.id}-{replay.horizon}"
+    key = f"cover-{commodity.id}-{replay.horizon}"
     return draw_panel(key, formats.ahead(replay.horizon), caption, draw)
 
 
@@ -160,22 +160,22 @@ TEMPLATE = """\
 <h2>Track record</h2>
 <p class="lede">Forecasts of the recipe {{ part.recipe }}, replayed walk-forward, each by a model
 that had seen only what was public before it, against the prices that came.</p>
-{% for one in report.commodities if one.id in part.replays %}
-{% set replays = part.replays[one.id] %}
-<h3>{{ one.name }}: forecast against actual</h3>
+{% for commodity in report.commodities if commodity.id in part.replays %}
+{% set replays = part.replays[commodity.id] %}
+<h3>{{ commodity.name }}: forecast against actual</h3>
 <p class="legend"><span><i class="line"></i>price that came</span>\
 <span><i class="swatch b80"></i>80&#8239;% band</span><span><i class="line blue"></i>median</span>\
 <span><i class="dot"></i>outside the band</span>\
-<span class="unit">{{ one.unit }}, by target date</span></p>
+<span class="unit">{{ commodity.unit }}, by target date</span></p>
 <div class="panels">
-{% for panel in draw_outcomes(one, replays) %}{{ figure(panel) }}{% endfor %}
+{% for panel in draw_outcomes(commodity, replays) %}{{ figure(panel) }}{% endfor %}
 </div>
-<h3>{{ one.name }}: coverage over time</h3>
+<h3>{{ commodity.name }}: coverage over time</h3>
 <p class="legend"><span>Share of recent outcomes inside each band. Broken line: where it should
 be. Strip: what chance alone would give the 80&#8239;% band; overlapping forecasts count for
 less.</span></p>
 <div class="panels">
-{% for panel in draw_coverages(one, replays) %}{{ figure(panel) }}{% endfor %}
+{% for panel in draw_coverages(commodity, replays) %}{{ figure(panel) }}{% endfor %}
 </div>
 {% endfor %}
 </section>
