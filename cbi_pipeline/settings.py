@@ -75,6 +75,12 @@ class Settings(BaseSettings):
     feed_urls: dict[str, str] = Field(default_factory=dict)
     feed_keys: dict[str, SecretStr] = Field(default_factory=dict)
 
+    @field_validator("catalogue_file", mode="before")
+    @classmethod
+    def _unset(cls, given: object) -> object:
+        # So that a line of .env is taken back for one command.
+        return None if given == "" else given
+
     @field_validator("catalogue_file")
     @classmethod
     def _by_name(cls, path: Path | None) -> Path | None:
