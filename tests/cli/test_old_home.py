@@ -21,6 +21,7 @@ OWN = "OWN.DESK"
 LOOKS = {
     "forecast": "forecast --commodity wti",
     "report": "report",
+    "catalogue show": "catalogue show",
     "doctor": "doctor",
     "data as-of": f"data as-of 2020-02-12 --series {OWN}",
     "data tables": "data tables latest_forecast",
