@@ -44,7 +44,7 @@ def test_other_horizons_are_judged_trained_and_forecast_beside_the_old_ones(fini
     refused = home.cbi("models", "rollback", "--reason", "as before")
     assert refused.returncode == 2
     assert "change the catalogue back first" in refused.stderr
-    finished.run()
+    changed(finished).run()
     assert json.loads(finished.cbi("forecast", "--json").stdout)["model_version"] == "1"
     with Warehouse(home.settings.warehouse_dir).read() as store:
         newest = sort_decisions(store.table("registry.decision")).filter(pl.col("who") == "gate")
