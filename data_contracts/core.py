@@ -1,18 +1,23 @@
 """What a contract is, and what is derived from it.
 
-A contract ties one table to one Pandera model. The model is the only place where a column's
-name, type, unit, bounds and null meaning stand; DuckDB tables, Dagster column metadata, the
+A contract ties one table to one model. The model is the only place where a column's name, type,
+unit, bounds and null meaning stand; the Pandera schema, DuckDB tables, Dagster column metadata, the
 quarantine rules and the documentation are derived from it here and in the modules beside it.
+
+Reading a table needs its names and types alone. Pandera takes a second to load, so the schema is
+compiled where rows are judged or checks are described.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
 
-import pandera.polars as pa
 import polars as pl
-from pandera.api.polars.components import Column
+
+if TYPE_CHECKING:
+    import pandera.polars as pa
+    from pandera.api.polars.components import Column
 
 UTC_MICROSECONDS = pl.Datetime("us", "UTC")
 
@@ -33,26 +38,44 @@ _DUCKDB_TYPES: dict[Any, str] = {
 }
 
 
+_POLARS_TYPES: dict[Any, pl.DataType] = {
+    str: pl.String(),
+    int: pl.Int64(),
+    float: pl.Float64(),
+    bool: pl.Boolean(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredColumn:
+    """What a table model says of a column beside its type.
+
+    Attributes:
+        description: what it means.
+        unit: of its values; None without one.
+        nullable: whether a row may lack it.
+        checks: bounds of every value, as ``pandera.Field`` takes them.
+    """
+
+    description: str
+    unit: str | None
+    nullable: bool
+    checks: dict[str, Any]
+
+
 def column(
     description: str,
     *,
     unit: str | None = None,
     nullable: bool = False,
     **checks: Any,  # noqa: ANN401  (handed on to pandera.Field, which types them)
-) -> Any:  # noqa: ANN401  (pandera reads the field from the class attribute)
+) -> Any:  # noqa: ANN401  (stands as the default of an attribute of any type)
     """Declare a column: what it means, its unit, and the bounds every row must keep."""
-    metadata = {"unit": unit} if unit else {}
-    return pa.Field(description=description, nullable=nullable, metadata=metadata, **checks)
+    return DeclaredColumn(description, unit, nullable, checks)
 
 
-class Table(pa.DataFrameModel):
+class Table:
     """Base of every table model: the columns named and no others, types as stated."""
-
-    class Config:
-        """Pandera settings shared by all tables."""
-
-        strict = True
-        coerce = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +84,7 @@ class Contract:
 
     Attributes:
         table: schema-qualified DuckDB name, e.g. ``raw.observation``.
-        model: Pandera model with every column.
+        model: declares every column.
         key: columns that identify a row.
         version: changes whenever the model changes; recorded with quarantined rows and models.
         append_only: rows are only ever added; the warehouse offers no update or delete.
@@ -81,19 +104,33 @@ class Contract:
     def schema(self) -> pa.DataFrameSchema:
         """The compiled Pandera schema."""
         if "schema" not in self._cache:
-            self._cache["schema"] = self.model.to_schema()
+            from data_contracts.pandera_schema import compile_schema
+
+            self._cache["schema"] = compile_schema(self.model, self._annotations, self.declared)
         schema: pa.DataFrameSchema = self._cache["schema"]
         return schema
 
     @property
     def columns(self) -> dict[str, Column]:
-        """Columns in declared order."""
+        """Columns of the Pandera schema, in declared order."""
         return dict(self.schema.columns)
+
+    @property
+    def declared(self) -> dict[str, DeclaredColumn]:
+        """Columns as the model declares them, in order."""
+        return {name: getattr(self.model, name) for name in self._annotations}
 
     @property
     def dtypes(self) -> dict[str, pl.DataType]:
         """Polars type of each column, in declared order."""
-        return {name: column.dtype.type for name, column in self.columns.items()}
+        if "dtypes" not in self._cache:
+            types = self._annotations.items()
+            self._cache["dtypes"] = {name: _polars_type(kind) for name, kind in types}
+        return dict(self._cache["dtypes"])
+
+    @property
+    def _annotations(self) -> dict[str, Any]:
+        return get_type_hints(self.model, include_extras=True)
 
     @property
     def description(self) -> str:
@@ -111,7 +148,7 @@ class Contract:
             pandera.errors.SchemaErrors: names every column and rule that failed.
         """
         # Pandera checks a LazyFrame for its schema alone, so only collected frames come here.
-        return self.model.validate(frame, lazy=True)
+        return self.schema.validate(frame, lazy=True)
 
     def ddl(self) -> str:
         """The DuckDB statement that creates the table."""
@@ -124,7 +161,16 @@ class Contract:
         return f"CREATE TABLE IF NOT EXISTS {self.table} (\n" + ",\n".join(lines) + "\n)"
 
     def _constraint(self, name: str) -> str:
-        return "" if self.columns[name].nullable else " NOT NULL"
+        return "" if self.declared[name].nullable else " NOT NULL"
+
+
+def _polars_type(annotation: Any) -> pl.DataType:  # noqa: ANN401  (a type or an annotated one)
+    if get_origin(annotation) is Annotated:
+        kind, *given = get_args(annotation)
+        made: pl.DataType = kind(*given)
+    else:
+        made = _POLARS_TYPES[annotation] if annotation in _POLARS_TYPES else annotation()
+    return made
 
 
 def duckdb_type(dtype: pl.DataType) -> str:

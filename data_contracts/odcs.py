@@ -7,15 +7,17 @@ document is written per schema of the warehouse, plus what the series families p
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import yaml
-from pandera.api.polars.components import Column
 
 from data_contracts.core import UTC_MICROSECONDS, Contract, duckdb_type
 from data_contracts.families import FAMILIES
 from data_contracts.tables import CONTRACTS
+
+if TYPE_CHECKING:
+    from pandera.api.polars.components import Column
 
 API_VERSION = "v3.0.2"
 

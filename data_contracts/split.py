@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
-from pandera.api.checks import Check
-from pandera.api.polars.components import Column
 
 from data_contracts.core import Contract
+
+if TYPE_CHECKING:
+    from pandera.api.checks import Check
+    from pandera.api.polars.components import Column
 
 
 class ContractError(ValueError):

@@ -66,15 +66,17 @@ class Finding:
 def doctor() -> int:
     """Check the environment, the catalogue, the records, the keys, the store and the registry."""
     # What waits for a file is said by the catalogue and by the newest night.
-    findings = list(dict.fromkeys(examine(load_settings())))
-    for one in findings:
-        mark = (f"{one.state:<4}", _COLOURS[one.state])
-        console.print(Text.assemble(mark, f" {one.subject:<12} {one.detail}"), soft_wrap=True)
+    findings: set[Finding] = set()
+    for one in examine(load_settings()):
+        if one not in findings:
+            mark = (f"{one.state:<4}", _COLOURS[one.state])
+            console.print(Text.assemble(mark, f" {one.subject:<12} {one.detail}"), soft_wrap=True)
+        findings.add(one)
     return 1 if any(one.state == "fix" for one in findings) else 0
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Every finding, in the order a run would meet it."""
+    """Every finding, in the order a run would meet it; what takes long to load comes later."""
     version = ".".join(map(str, sys.version_info[:3]))
     fine = (3, 11) <= sys.version_info[:2] < (3, 13)
     detail = version if fine else f"{version}; use Python 3.11 or 3.12"
@@ -82,9 +84,9 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield (package := _package())
     if package.state == "fix":
         return  # nothing below could work, or be looked at
-    yield _torch()
     yield _disk(settings)
     yield _archive(settings)
+    yield _torch()
     yield _dagster(settings)
     yield from _catalogue(settings)
     yield _warehouse(settings)

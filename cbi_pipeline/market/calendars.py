@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
 
-import pandas_market_calendars
-
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
@@ -76,6 +74,9 @@ def next_sessions(name: str, after: date, count: int) -> list[date]:
 
 @cache
 def _exchange_holidays(exchange: str, century: int) -> frozenset[date]:
+    # pandas takes a second to load, and most commands look at no holiday.
+    import pandas_market_calendars
+
     # Asking for a hundred years takes as long as asking for one.
     rules = pandas_market_calendars.get_calendar(exchange).regular_holidays
     days = rules.holidays(f"{century}00-01-01", f"{century}99-12-31")

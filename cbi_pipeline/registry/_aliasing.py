@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import polars as pl
 
@@ -31,6 +31,22 @@ class Deviation:
 
     words: str
     undo: Callable[[], None] | None = None
+
+
+class Readable(Protocol):
+    """A registered model, by MLflow or by its database alone."""
+
+    def current(self) -> dict[str, int]:
+        """Version of each alias that is set."""
+        ...
+
+    def find(self, number: int) -> object | None:
+        """The version of that number, if there is one."""
+        ...
+
+    def is_run_deleted(self, number: int) -> bool:
+        """Whether the tracking run of a version there is was deleted."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +85,7 @@ class Aliases:
         recorded = dict(versions.select("version", "fingerprint").iter_rows())
         wanted = derive(decisions, versions, tonight)
         for alias, number in list(wanted.items()):
-            found = self._find(number)
+            found = self.find(number)
             if found is not None:
                 _require_recorded(found, recorded[number])
             elif alias == CHAMPION:
@@ -83,25 +99,7 @@ class Aliases:
         current = self.current()
         for alias in sorted(DERIVED):
             if current.get(alias) != wanted.get(alias):
-                self._point(alias, wanted.get(alias))
-
-    def deviations(self, decisions: pl.DataFrame, versions: pl.DataFrame) -> Iterator[Deviation]:
-        """Whatever of champion and challenger is not as the record has it."""
-        wanted, current = derive(decisions, versions), self.current()
-        recipes = dict(versions.select("version", "recipe").iter_rows())
-        for alias in (CHAMPION, CHALLENGER):
-            due, now = wanted.get(alias), current.get(alias)
-            if due is not None and self._find(due) is None:
-                yield Deviation(_lost(alias, due))
-                continue
-            # An earlier version of the challenger's recipe may have come back with its catalogue.
-            comes_back = alias == CHALLENGER and due and recipes.get(now or 0) == recipes[due]
-            if now != due and not comes_back:
-                words = _moved(alias, due, now, is_recorded=now in recipes)
-                yield Deviation(words, partial(self._point, alias, due))
-            if due is not None and self.is_run_deleted(due):
-                words = f"the run of version {due}, {alias} by the record, was deleted in MLflow"
-                yield Deviation(f"{words}; it is restored", partial(self.restore_run, due))
+                self.point(alias, wanted.get(alias))
 
     def is_run_deleted(self, number: int) -> bool:
         """Whether the tracking run of a version there is was deleted in MLflow."""
@@ -113,13 +111,15 @@ class Aliases:
         found = self.client.get_model_version(self.name, str(number))
         self.client.restore_run(str(found.run_id))
 
-    def _point(self, alias: str, number: int | None) -> None:
+    def point(self, alias: str, number: int | None) -> None:
+        """Let an alias name a version, or none."""
         if number is None:
             self.client.delete_registered_model_alias(self.name, alias)
         else:
             self.client.set_registered_model_alias(self.name, alias, str(number))
 
-    def _find(self, number: int) -> ModelVersion | None:
+    def find(self, number: int) -> ModelVersion | None:
+        """The version of that number, if there is one."""
         from mlflow.exceptions import MlflowException
 
         try:
@@ -128,6 +128,42 @@ class Aliases:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
             return None
+
+
+def find_deviations(
+    model: Readable, change: Callable[[], Aliases], decisions: pl.DataFrame, versions: pl.DataFrame
+) -> Iterator[Deviation]:
+    """Whatever of champion and challenger is not as the record has it.
+
+    Args:
+        model: what the registry says.
+        change: what can undo it, made when something is undone.
+        decisions: rows of registry.decision.
+        versions: rows of registry.version.
+    """
+    wanted, current = derive(decisions, versions), model.current()
+    recipes = dict(versions.select("version", "recipe").iter_rows())
+    for alias in (CHAMPION, CHALLENGER):
+        due, now = wanted.get(alias), current.get(alias)
+        if due is not None and model.find(due) is None:
+            yield Deviation(_lost(alias, due))
+            continue
+        # An earlier version of the challenger's recipe may have come back with its catalogue.
+        comes_back = alias == CHALLENGER and due and recipes.get(now or 0) == recipes[due]
+        if now != due and not comes_back:
+            words = _moved(alias, due, now, is_recorded=now in recipes)
+            yield Deviation(words, partial(_point, change, alias, due))
+        if due is not None and model.is_run_deleted(due):
+            words = f"the run of version {due}, {alias} by the record, was deleted in MLflow"
+            yield Deviation(f"{words}; it is restored", partial(_restore_run, change, due))
+
+
+def _point(change: Callable[[], Aliases], alias: str, number: int | None) -> None:
+    change().point(alias, number)
+
+
+def _restore_run(change: Callable[[], Aliases], number: int) -> None:
+    change().restore_run(number)
 
 
 def _require_recorded(found: ModelVersion, fingerprint: str) -> None:

@@ -35,13 +35,18 @@ def recorded(client: MlflowClient, name: str) -> str | None:
     return str(found.artifact_location) if found and folder(found.artifact_location) else None
 
 
-def require_here(client: MlflowClient, name: str, artifacts: Path) -> None:
+def require_here(address: str | None, name: str, artifacts: Path) -> None:
     """Refuse a store whose files were put anywhere but below ``artifacts``.
+
+    Args:
+        address: where the store says that the files of model ``name`` were put.
+        name: of the model.
+        artifacts: where this home keeps files.
 
     Raises:
         RegistryMoved: names both places.
     """
-    address, here = recorded(client, name), artifacts.resolve() / name
+    here = artifacts.resolve() / name
     stood = folder(address) if address else None
     if stood is not None and stood.resolve() != here:
         raise RegistryMoved(

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cbi_pipeline.registry import _mlflow, _place, _publish, _record
-from cbi_pipeline.registry._aliasing import Aliases, Deviation
+from cbi_pipeline.registry._aliasing import Aliases, Deviation, find_deviations
 from cbi_pipeline.registry._package import Calendar
 from cbi_pipeline.registry._record import Candidate
+from cbi_pipeline.registry._sqlite import StoredModel, stored_model
 from cbi_pipeline.registry.aliases import derive
 from cbi_pipeline.registry.errors import (
     RegistryDamaged,
@@ -174,12 +175,11 @@ class Registry:
         """Every version, oldest first; empty when nothing is registered."""
         if not _mlflow.exists(self.tracking_uri):
             return []
+        if stored := self._stored_model():
+            return [read(found, stored.current()) for found in stored.versions()]
         client = _mlflow.connect(self.tracking_uri)
-        aliases = Aliases(client, self.name).current()
-        return sorted(
-            (read(found, aliases) for found in self._search(client)),
-            key=lambda version: version.version,
-        )
+        found = (self._version(client, one) for one in self._search(client))
+        return sorted(found, key=lambda version: version.version)
 
     def get(self, version: int | str) -> RegisteredVersion:
         """The version of that number or alias.
@@ -307,7 +307,7 @@ class Registry:
         """
         if not derive(decisions, versions) and not _mlflow.exists(self.tracking_uri):
             return {}
-        aliases = Aliases(self._client(), self.name)
+        aliases = self._aliases()
         wanted = aliases.called_for(decisions, versions, tonight)
         aliases.apply(wanted)
         return wanted
@@ -324,7 +324,9 @@ class Registry:
         """
         if not _mlflow.exists(self.tracking_uri):
             return []
-        return list(Aliases(self._client(), self.name).deviations(decisions, versions))
+        if stored := self._stored_model():
+            _place.require_here(stored.files(), self.name, self.artifacts_dir)
+        return list(find_deviations(stored or self._aliases(), self._aliases, decisions, versions))
 
     def restore_run(self, version: int) -> bool:
         """Take back the deletion of a version's tracking run; False when it was not deleted.
@@ -335,10 +337,15 @@ class Registry:
         client = self._client()
         self._find(client, version)
         aliases = Aliases(client, self.name)
-        if not aliases.is_run_deleted(version):
-            return False
-        aliases.restore_run(version)
-        return True
+        if is_deleted := aliases.is_run_deleted(version):
+            aliases.restore_run(version)
+        return is_deleted
+
+    def _stored_model(self) -> StoredModel | None:
+        return stored_model(_mlflow.database(self.tracking_uri), self.name)
+
+    def _aliases(self) -> Aliases:
+        return Aliases(self._client(), self.name)
 
     def _client(self) -> MlflowClient:
         if not _mlflow.exists(self.tracking_uri):
@@ -346,7 +353,7 @@ class Registry:
                 f"no model registered yet at {self.tracking_uri}; run `cbi run` first"
             )
         client = _mlflow.connect(self.tracking_uri)
-        _place.require_here(client, self.name, self.artifacts_dir)
+        _place.require_here(_place.recorded(client, self.name), self.name, self.artifacts_dir)
         return client
 
     def _find(self, client: MlflowClient, version: int | str) -> ModelVersion:

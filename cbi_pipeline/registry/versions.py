@@ -12,6 +12,8 @@ from cbi_pipeline.registry.errors import RegistryDamaged
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
+    from cbi_pipeline.registry._sqlite import StoredVersion
+
 MODEL_TAG = "model_id"
 SEAL_TAG = "sha256sums"
 DECIDED_TAG = "decided"
@@ -87,7 +89,7 @@ class Trace:
     decision: Mapping[str, object] | None
 
 
-def read(found: ModelVersion, aliases: Mapping[str, int]) -> RegisteredVersion:
+def read(found: ModelVersion | StoredVersion, aliases: Mapping[str, int]) -> RegisteredVersion:
     """A version from MLflow's own record of it.
 
     Raises:
@@ -112,7 +114,7 @@ def read(found: ModelVersion, aliases: Mapping[str, int]) -> RegisteredVersion:
 _PLAIN_TAGS = ("fingerprint", "note", "recipe", "recipe_id", "state")
 
 
-def tag(found: ModelVersion, name: str) -> str:
+def tag(found: ModelVersion | StoredVersion, name: str) -> str:
     """The value of a tag that every registration writes.
 
     Raises:

@@ -38,7 +38,7 @@ def widen(connection: duckdb.DuckDBPyConnection, known: Contract) -> None:
             kind = duckdb_type(dtype)
             connection.execute(f'ALTER TABLE {known.table} ADD COLUMN "{name}" {kind}')
     for name in _nullable(connection, known.table):
-        if name in known.dtypes and not known.columns[name].nullable:
+        if name in known.dtypes and not known.declared[name].nullable:
             connection.execute(f'ALTER TABLE {known.table} ALTER COLUMN "{name}" SET NOT NULL')
 
 
