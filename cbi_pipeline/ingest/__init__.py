@@ -4,7 +4,7 @@ from cbi_pipeline.ingest._anew import RULES
 from cbi_pipeline.ingest._client import Client, Patience
 from cbi_pipeline.ingest._clock import CLOCK, accept_clock, describe_corrections, require_clock
 from cbi_pipeline.ingest._commit import IngestReport, commit, deliver
-from cbi_pipeline.ingest._files import TableRuleBroken, judge_files, require
+from cbi_pipeline.ingest._files import TableRuleBroken, require
 from cbi_pipeline.ingest._health import (
     FamilyAge,
     FeedHealth,
@@ -32,6 +32,7 @@ from cbi_pipeline.ingest._sources import (
     require_live_home,
     secret_of,
 )
+from cbi_pipeline.ingest._validate import judge
 from cbi_pipeline.ingest._verify import verify_ledger, verify_warehouse
 
 __all__ = [
@@ -62,7 +63,7 @@ __all__ = [
     "file_sources",
     "import_csv",
     "import_file",
-    "judge_files",
+    "judge",
     "land_files",
     "land_live",
     "land_night",

@@ -10,13 +10,14 @@ are withdrawn by their publisher, or were lost on the way to us: so they are ask
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 import polars as pl
 
 from cbi_pipeline.feeds import IncompleteResponse, Pull, Source, UnexpectedShape
 from cbi_pipeline.ingest._incidents import Fault
+from cbi_pipeline.ingest._screen import Screened
 from cbi_pipeline.ingest._stage import Cells, Held, LandedPull, Spool
 from data_contracts.families import family
 from data_contracts.restatement import find_restatements, is_confirmable
@@ -33,70 +34,161 @@ _NIGHT = timedelta(hours=12)
 GONE_LIMIT, FEW_GONE = 0.2, 3
 
 
-@dataclass(frozen=True, slots=True)
-class Doubt:
-    """What is not to be believed at first sight.
+@dataclass
+class Examination:
+    """One pull of a service as its series are looked at in turn: what of it is not believed.
 
     Attributes:
-        held: series whose new rows are set aside: the rule and the finding, in words.
-        confirmed: series whose sizes have changed for good, as more than one night said.
-    """
-
-    held: Mapping[str, tuple[str, str]]
-    confirmed: frozenset[str]
-
-    @property
-    def resized(self) -> frozenset[str]:
-        """Series whose sizes differ from those before, held or not."""
-        return self.confirmed | self.held.keys()
-
-    def less(self, odd: Collection[str]) -> Doubt:
-        """The same without series that are not believed for another reason."""
-        held = {name: why for name, why in self.held.items() if name not in odd}
-        return Doubt(held, self.confirmed - set(odd))
-
-
-def doubt(
-    feed: Source, good: pl.DataFrame, held: Cells, earlier: pl.DataFrame, now: datetime
-) -> Doubt:
-    """What of some good rows one sight is not enough for.
-
-    Args:
         feed: feed that was asked.
-        good: rows that keep their contract.
-        held: what is held of their series.
-        earlier: rows that were set aside so before, as ``quarantine.row``.
-        now: when the rows came.
+        landed: what came.
+        held: what was held before.
+        now: when it came.
+        anew: False where the night was judged before: what was believed then is.
+        doubted: series of which too many rows are refused: refused and all rows.
+        odd: series that no longer look like themselves, and how.
+        unsure: series held until they are seen again: the rule and the finding.
+        confirmed: series of which more than one night said that their sizes have changed.
+        lost: series, periods gone and periods held, where too many are gone to believe it.
     """
-    if held.rows.is_empty():
-        return Doubt({}, frozenset())
-    lasting = _lasting(earlier, now)
-    repeated = _repeated(feed.table, held.news(good), earlier, now)
-    confirmed = lasting | repeated
-    families = {one.id: family(one.family) for one in feed.series}
-    found = find_restatements(feed.table.sized(good), feed.table.sized(held.rows), families)
-    return Doubt(
-        held={
+
+    feed: Source
+    landed: LandedPull
+    held: Held
+    now: datetime
+    anew: bool
+    doubted: dict[str, tuple[int, int]] = field(default_factory=dict)
+    odd: dict[str, str] = field(default_factory=dict)
+    unsure: dict[str, tuple[str, str]] = field(default_factory=dict)
+    confirmed: set[str] = field(default_factory=set)
+    lost: list[tuple[str, int, int]] = field(default_factory=list)
+
+    def examine(self, some: Screened) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+        """What is believed of some series: good rows, those that are new, further rejected ones."""
+        table, cells = self.feed.table, self.held.cells(some.series)
+        unsure, confirmed = self._restated(some.good, cells)
+        sized = set(some.series) - confirmed - unsure.keys() if self.landed.sized else ()
+        odd = misshapen(self.feed, self.landed.pull, some.good, some.rejected, cells, sized)
+        unsure = {name: why for name, why in unsure.items() if name not in odd}
+        believed = ~pl.col("series_id").is_in([*odd, *unsure, *held_before(some.rejected)])
+        good = some.good.filter(believed).select(table.row_columns)
+        gone = self._gone(some, cells).filter(believed)
+        news = pl.concat([cells.news(good), self._withdrawals(gone)])
+        self.doubted |= some.doubted
+        self.odd |= odd
+        self.unsure |= unsure
+        self.confirmed |= confirmed - set(odd)
+        return good, news, set_aside(table, cells.news(some.good), unsure, some.rejected)
+
+    def require_believable(self) -> None:
+        """Check that not too many periods are gone at once.
+
+        Raises:
+            IncompleteResponse: they are, so the answer is hardly all there is.
+        """
+        if not self.lost:
+            return
+        name, gone, rows = max(self.lost, key=lambda one: (one[1], one[0]))
+        raise IncompleteResponse(
+            self.feed.name,
+            f"{self.landed.pull.name}: {gone} of {rows} periods we hold of {name} are not in the "
+            "answer",
+            "Nothing of this pull was used, because so many are hardly withdrawn at once; "
+            "look at the service's own page",
+        )
+
+    def faults(self) -> tuple[Fault, ...]:
+        """What is wrong with its series, one fault for each kind."""
+        found = (self._refused(), self._misshapen(), self._unconfirmed())
+        errors = (UnexpectedShape(self.feed.name, *words) for words in found if words)
+        return tuple(map(self.landed.fault, errors))
+
+    def _restated(
+        self, good: pl.DataFrame, held: Cells
+    ) -> tuple[dict[str, tuple[str, str]], frozenset[str]]:
+        """Series that one sight is not enough for, and series whose sizes changed for good."""
+        if held.rows.is_empty():
+            return {}, frozenset()
+        table, earlier = self.feed.table, self.held.doubts
+        confirmed = _lasting(earlier, self.now) | _repeated(
+            table, held.news(good), earlier, self.now
+        )
+        families = {one.id: family(one.family) for one in self.feed.series}
+        found = find_restatements(table.sized(good), table.sized(held.rows), families)
+        unsure = {
             name: (rule, detail)
             for name, rule, detail in found.iter_rows()
-            if (name, rule) not in confirmed
-        },
-        confirmed=frozenset(name for name, _ in confirmed),
-    )
+            if self.anew and (name, rule) not in confirmed
+        }
+        return unsure, frozenset(name for name, _ in confirmed)
+
+    def _gone(self, some: Screened, cells: Cells) -> pl.DataFrame:
+        """Held cells that the answer should have and has not."""
+        # A row set aside is not a row withdrawn: such a series says nothing about absent periods.
+        silent = ~pl.col("series_id").is_in(some.rejected["series_id"].unique().implode())
+        expected = cells.within(self.landed.pull).filter(silent)
+        gone, lost = gone_cells(self.feed.table, expected, some.good)
+        self.lost.extend(lost.iter_rows())
+        return gone
+
+    def _withdrawals(self, gone: pl.DataFrame) -> pl.DataFrame:
+        table = self.feed.table
+        return gone.with_columns(
+            *table.empty_content(),
+            available_at=pl.lit(self.now).dt.cast_time_unit("us"),
+            available_basis=pl.lit("first_seen"),
+            status=pl.lit("withdrawn"),
+            response_id=pl.lit(self.landed.responses[-1].response_id),
+            locator=pl.lit("absent"),
+        ).select(table.row_columns)
+
+    def _refused(self) -> tuple[str, str] | None:
+        if not self.doubted:
+            return None
+        name, (few, rows) = max(self.doubted.items(), key=lambda one: one[1][0])
+        others = f" and of {len(self.doubted) - 1} other series" if len(self.doubted) > 1 else ""
+        return (
+            f"{few} of {rows} rows of {name}{others} break their contract",
+            "None of them was used; `cbi quarantine list` shows the reasons",
+        )
+
+    def _misshapen(self) -> tuple[str, str] | None:
+        if not self.odd:
+            return None
+        name, words = min(self.odd.items())
+        others = f", and {len(self.odd) - 1} other series" if len(self.odd) > 1 else ""
+        return (
+            f"{name}: {words}{others}",
+            "None of its rows was used; compare with the service's own page",
+        )
+
+    def _unconfirmed(self) -> tuple[str, str] | None:
+        if not self.unsure:
+            return None
+        name, (rule, detail) = min(self.unsure.items())
+        number = len(self.unsure) - 1
+        others = f", and {number} other series are held too" if number else ""
+        return (
+            f"{name} is held for confirmation: {detail}{others}",
+            "None of its new rows was used. A second night that says the same confirms them, or "
+            f"`cbi quarantine retry --rule {rule}`",
+        )
 
 
 def set_aside(
-    table: VersionedTable, rows: pl.DataFrame, doubts: Doubt, rejected: pl.DataFrame
+    table: VersionedTable,
+    rows: pl.DataFrame,
+    unsure: Mapping[str, tuple[str, str]],
+    rejected: pl.DataFrame,
 ) -> pl.DataFrame:
     """New rows of held series as rejected rows.
 
     Args:
         table: table that they are of.
         rows: what good rows say that is new.
-        doubts: which series are held, by which rule.
+        unsure: which series are held: the rule and the finding.
         rejected: rows that broke other rules, for its columns.
     """
-    rules = {name: rule for name, (rule, _) in doubts.held.items()}
+    rules = {name: rule for name, (rule, _) in unsure.items()}
     return (
         rows.filter(pl.col("series_id").is_in(list(rules)))
         .with_columns(
@@ -115,23 +207,6 @@ def held_before(rejected: pl.DataFrame) -> frozenset[str]:
     """Series held when a night that is done again was judged first."""
     rules = rejected.select("series_id", "rule").unique()
     return frozenset(name for name, rule in rules.iter_rows() if is_confirmable(rule))
-
-
-def doubt_faults(
-    feed: Source, landed: LandedPull, held: Mapping[str, tuple[str, str]]
-) -> tuple[Fault, ...]:
-    """The fault that held series make, if there are any."""
-    if not held:
-        return ()
-    name, (rule, detail) = min(held.items())
-    others = f", and {len(held) - 1} other series are held too" if len(held) > 1 else ""
-    error = UnexpectedShape(
-        feed.name,
-        f"{name} is held for confirmation: {detail}{others}",
-        "None of its new rows was used. A second night that says the same confirms them, or "
-        f"`cbi quarantine retry --rule {rule}`",
-    )
-    return (landed.fault(error),)
 
 
 def _lasting(earlier: pl.DataFrame, now: datetime) -> frozenset[tuple[str, str]]:
@@ -180,20 +255,6 @@ def misshapen(
     believed = (pl.col("rule") == "scale_change") & ~pl.col("series_id").is_in(list(sized))
     found = pl.concat([order, rest.filter(~believed)]).select("series_id", "detail")
     return dict(found.unique("series_id", keep="first", maintain_order=True).iter_rows())
-
-
-def shape_faults(feed: Source, landed: LandedPull, odd: Mapping[str, str]) -> tuple[Fault, ...]:
-    """The fault that misshapen series make, if there are any."""
-    if not odd:
-        return ()
-    name, words = min(odd.items())
-    others = f", and {len(odd) - 1} other series" if len(odd) > 1 else ""
-    error = UnexpectedShape(
-        feed.name,
-        f"{name}: {words}{others}",
-        "None of its rows was used; compare with the service's own page",
-    )
-    return (landed.fault(error),)
 
 
 def _one_part(rows: pl.DataFrame) -> pl.DataFrame:

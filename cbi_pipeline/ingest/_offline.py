@@ -60,13 +60,13 @@ def _source(name: str) -> Source:
 
 def _screened(parsed: Parsed, source: Source) -> ParsedFile:
     known = {one.id: one for one in source.series}
-    rows = source.table.with_period(parsed.sourced)
+    rows = source.table.with_period(parsed.sourced).with_columns(response_id=pl.lit("recorded"))
     own = rows.join(parsed.strangers, on="locator", how="anti", maintain_order="left")
     screened = screen(own, known, datetime.now(UTC), table=source.table)
-    rejected = screened.rejected.drop("row", "contract_version")
+    rejected = screened.rejected.drop("row", "contract_version", "response_id")
     strangers = rows.join(parsed.strangers, on="locator", maintain_order="left")
     return ParsedFile(
-        accepted=screened.good.drop("row_json"),
+        accepted=screened.good.drop("row_json", "response_id"),
         rejected=pl.concat([strangers.select(rejected.columns), rejected]),
         ignored=dict(parsed.ignored),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
@@ -21,27 +21,6 @@ from data_contracts.table_rules import QUARANTINE_LIMIT
 
 #: A few rows may be refused whatever their share: windows are short.
 FEW_REFUSED = 2
-#: Number of a row's page, in front of where it stands there.
-_PAGE = r"^([0-9]+) "
-
-
-@dataclass(frozen=True, slots=True)
-class ReadSeries:
-    """Rows of some series of a pull, dated and screened.
-
-    Attributes:
-        series: the series.
-        parsed: number of rows.
-        screened: what screening made of them, with their ``response_id``.
-        doubted: series of which too many rows are refused: refused and all rows.
-        good: good rows of the other series.
-    """
-
-    series: tuple[str, ...]
-    parsed: int
-    screened: Screened
-    doubted: Mapping[str, tuple[int, int]]
-    good: pl.DataFrame
 
 
 def read_pull(
@@ -51,7 +30,7 @@ def read_pull(
     newest: Mapping[str, date],
     now: datetime,
     refused: pl.DataFrame,
-) -> Iterator[ReadSeries]:
+) -> Iterator[Screened]:
     """Date and screen the rows of a landed pull, as many series at a time as are not too much.
 
     Args:
@@ -63,7 +42,6 @@ def read_pull(
         refused: rows set aside when it was first judged.
     """
     asked = {one.id: one for one in feed.series}
-    before = _by_page(refused, landed.responses)
     for group, series in landed.rows.blocks.batches(landed.rows.sizes(), held):
         parsed = landed.rows.take(group)
         if feed.closed is None:
@@ -74,12 +52,11 @@ def read_pull(
             # answer that is proven whole.
             parsed = parsed.sort(feed.table.cell, maintain_order=True)
         followed = {name: asked[name] for name in series if name in asked}
-        screened = screen(parsed, followed, feed.closed or now, before, feed.table)
-        screened = _located(screened, landed.responses)
+        screened = screen(parsed, followed, feed.closed or now, refused, feed.table)
         # A file is used whole or not at all: that is for the rules about the delivery to say.
         doubted = _refused_series(parsed, screened) if feed.service is not None else {}
         good = screened.good.filter(~pl.col("series_id").is_in(doubted))
-        yield ReadSeries(series, len(parsed), screened, doubted, _identified(good, feed))
+        yield replace(screened, good=_identified(good, feed), doubted=doubted)
 
 
 def answer_of(response: Response, ledger: Ledger) -> Answer:
@@ -110,19 +87,6 @@ def sourced(
     return found.select(rejected.columns)
 
 
-def _located(screened: Screened, responses: Sequence[Response]) -> Screened:
-    # The page number rode along in the locator; it becomes the response again.
-    ids = pl.Series([response.response_id for response in responses], dtype=pl.String)
-    page = pl.col("locator").str.extract(_PAGE).cast(pl.UInt32)
-    place = pl.col("locator").str.replace(r"^[0-9]+ ", "")
-
-    def locate(frame: pl.DataFrame) -> pl.DataFrame:
-        found = ids.gather(frame.select(page).to_series())
-        return frame.with_columns(place.alias("locator"), found.alias("response_id"))
-
-    return Screened(locate(screened.good), locate(screened.rejected), screened.duplicates)
-
-
 def _identified(good: pl.DataFrame, feed: Source) -> pl.DataFrame:
     """Rows with what their table keys each series by."""
 
@@ -133,35 +97,20 @@ def _identified(good: pl.DataFrame, feed: Source) -> pl.DataFrame:
     return good.with_columns(map(named, feed.table.identity))
 
 
-def _by_page(refused: pl.DataFrame, responses: Sequence[Response]) -> pl.DataFrame:
-    pages = pl.DataFrame(
-        {
-            "response_id": [response.response_id for response in responses],
-            "page": [str(number) for number in range(len(responses))],
-        },
-        schema={"response_id": pl.String, "page": pl.String},
-    )
-    return (
-        refused.join(pages, on="response_id", maintain_order="left")
-        .with_columns(locator=pl.format("{} {}", "page", "locator"))
-        .drop("page")
-    )
-
-
 def _changed(
     parsed: pl.DataFrame, feed: Source, landed: LandedPull, newest: Mapping[str, date]
 ) -> pl.Series:
     """When its publisher last changed the file a row came in, of rows that this may date."""
     if not any(landed.changed) or not newest:
         return pl.Series("changed", [None] * len(parsed), dtype=UTC_MICROSECONDS)
-    pages = pl.Series(landed.changed, dtype=UTC_MICROSECONDS)
-    page = parsed.select(pl.col("locator").str.extract(_PAGE).cast(pl.UInt32)).to_series()
+    ids = [response.response_id for response in landed.responses]
+    changed = dict(zip(ids, landed.changed, strict=True))
     stamped = [one.id for one in feed.series if family(one.family).stamped]
     # What is held may be corrected in the same file, and was public before.
     held = pl.col("series_id").replace_strict(newest, default=None, return_dtype=pl.Date)
     newer = pl.col("series_id").is_in(stamped) & (pl.col("period") > held)
-    found = parsed.with_columns(changed=pages.gather(page))
-    return found.select(pl.when(newer).then("changed").alias("changed")).to_series()
+    stamp = pl.col("response_id").replace_strict(changed, return_dtype=UTC_MICROSECONDS)
+    return parsed.select(pl.when(newer).then(stamp).alias("changed")).to_series()
 
 
 def _dated(

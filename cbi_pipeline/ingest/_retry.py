@@ -12,8 +12,9 @@ from cbi_pipeline.feeds import Source
 from cbi_pipeline.ingest._clock import CLOCK, require_clock
 from cbi_pipeline.ingest._commit import add_releases, releases_of
 from cbi_pipeline.ingest._land import Landed
-from cbi_pipeline.ingest._read import ReadSeries, read_pull
+from cbi_pipeline.ingest._read import read_pull
 from cbi_pipeline.ingest._replay import Bytes, contracts_today, landed_then
+from cbi_pipeline.ingest._screen import Screened
 from cbi_pipeline.ingest._sources import file_sources, live_feeds
 from cbi_pipeline.ingest._stage import END_OF_TIME
 from cbi_pipeline.ledger import Entry, Ledger, bind_warehouse
@@ -222,7 +223,7 @@ def _good(
     loaded = dict(held.select("series_id", "versions").iter_rows())
     newest = dict(held.select("series_id", "newest").iter_rows())
 
-    def read(refused: pl.DataFrame) -> Iterator[ReadSeries]:
+    def read(refused: pl.DataFrame) -> Iterator[Screened]:
         for pull in landed.pulls:
             yield from read_pull(feed, pull, loaded, newest, landed.at, refused)
 

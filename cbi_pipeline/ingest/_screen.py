@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 import polars as pl
@@ -27,19 +27,25 @@ _FOREVER = 2**62
 
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """Outcome of screening one response.
+    """Rows of some series of an answer, screened.
 
     Attributes:
+        series: the series.
+        parsed: number of rows.
         good: parsed rows that may be recorded.
         rejected: rejected rows, one line per broken rule, with the parsed columns beside
             ``rule``, ``column_name``, ``offending`` and ``contract_version``, null unless the row
             was refused before.
         duplicates: exact repeats dropped.
+        doubted: series of which too many rows are refused to use the others: refused and all rows.
     """
 
+    series: tuple[str, ...]
+    parsed: int
     good: pl.DataFrame
     rejected: pl.DataFrame
     duplicates: int
+    doubted: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 def screen(
@@ -52,11 +58,12 @@ def screen(
     """Screen one response's rows.
 
     Args:
-        parsed: frame with the columns of the table's parsed contract, and ``period``.
+        parsed: frame with the columns of the table's parsed contract, ``period`` and
+            ``response_id``.
         series: followed series; rows of any other are set aside.
         known_until: no row may claim to have been public after this instant.
-        refused: rows of this response, by locator, that were set aside when it was first judged
-            and stay so whatever today's rules say (columns of ``REFUSAL``).
+        refused: rows that were set aside when they were first judged and stay so whatever today's
+            rules say (columns of ``REFUSAL``).
         table: table that they are rows of.
     """
     parsed = parsed.with_row_index("row")
@@ -69,7 +76,8 @@ def screen(
         goods.append(good)
         reasons.append(rejected)
     good, conflicts, duplicates = _resolve_repeats(table, pl.concat(goods).sort("row"))
-    before = refused.join(parsed.select("row", "locator"), on="locator")
+    places = ["response_id", "locator"]
+    before = refused.join(parsed.select("row", *places), on=places)
     stays = before.join(good, on="row", how="semi").select(conflicts.columns)
     good = good.join(stays, on="row", how="anti", maintain_order="left")
     good, strays = _in_order(table, good, [name for name, one in series.items() if one.span])
@@ -77,6 +85,8 @@ def screen(
         before.select("row", "rule", "contract_version"), on=["row", "rule"], how="left"
     )
     return Screened(
+        series=tuple(series),
+        parsed=len(parsed),
         good=good.drop("row"),
         rejected=rejected.rename({"value": "offending"})
         .join(parsed, on="row", how="left")
@@ -98,7 +108,8 @@ def _alike(
 def _split(
     table: VersionedTable, part: pl.DataFrame, rules: list[RowRule]
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    extra = [name for name in ("row", "period") if name not in table.parsed.dtypes]
+    # The columns that landing added are none of the contract's; a further one of a parser is.
+    extra = {"row", "period", "response_id"} - table.parsed.dtypes.keys()
     outcome = split(part.drop(extra), table.parsed, rules)
     if outcome.rejected.is_empty():
         return part, outcome.rejected

@@ -147,6 +147,10 @@ class Spool:
             found.extend(self._sorted.get(block, ()))
         return pl.concat(found)
 
+    def all(self) -> pl.DataFrame:
+        """Every row."""
+        return self.take(list(self.blocks.members))
+
     def _sort(self) -> None:
         """Part what was put down by block."""
         if not self._fresh:
@@ -186,9 +190,8 @@ class LandedPull:
     Attributes:
         pull: what was asked.
         responses: its pages, as they lie in the ledger.
-        rows: the rows of all pages in turn, each with its ``period``, the number of the page before
-            each ``locator``, their ``row_json`` left empty: source rows are long, and few are ever
-            looked at.
+        rows: the rows of all pages in turn, each with its ``period`` and ``response_id``, their
+            ``row_json`` left empty: source rows are long, and few are ever looked at.
         ignored: number of source rows that are none of the table's.
         complete: series whose whole history it carries.
         oldest: when the first of its rows became public; None where no row says it.
@@ -229,8 +232,7 @@ class LandedPull:
         for response, parsed in pages:
             rows.put(
                 source.table.with_period(parsed.frame).with_columns(
-                    locator=pl.format("{} {}", pl.lit(len(responses)), "locator"),
-                    row_json=pl.lit(""),
+                    response_id=pl.lit(response.response_id), row_json=pl.lit("")
                 )
             )
             responses.append(response)

@@ -7,6 +7,7 @@ dated on the Monday before a holiday, and the market code is padded as the servi
 import json
 from datetime import UTC, date, datetime, timedelta
 
+import polars as pl
 import pytest
 
 from cbi_pipeline.feeds import Answer, Series, UnexpectedShape, cftc
@@ -64,7 +65,8 @@ def rows():
 def screened(given):
     body = json.dumps(given).encode()
     parsed = cftc.parse(Answer(URL, 200, {}, body), IDS, frozenset({"002602"}))
-    return screen(parsed.frame, FOLLOWED, datetime(2024, 1, 1, tzinfo=UTC))
+    frame = parsed.frame.with_columns(response_id=pl.lit("recorded"))
+    return screen(frame, FOLLOWED, datetime(2024, 1, 1, tzinfo=UTC))
 
 
 def test_real_rows_keep_every_rule_a_monday_report_and_padded_codes_included():

@@ -60,7 +60,7 @@ class Pipe:
     def run(self) -> ingest.IngestReport:
         source = archive.source(self.archive_dir)
         landed = ingest.land_files(source, self.ledger, self.seen_at)
-        judged = ingest.judge_files(source, landed, self.ledger)
+        judged = ingest.judge(source, landed, self.ledger)
         ingest.require(judged)
         return ingest.commit(source, landed, judged, self.ledger, self.warehouse)
 

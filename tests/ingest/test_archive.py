@@ -158,7 +158,7 @@ def test_a_series_without_any_row_blocks_the_whole_delivery(fresh):
     part = replace(whole, pulls=lambda *asked: whole.pulls(*asked)[1:])
     landed = ingest.land_files(part, fresh.ledger, fresh.seen_at)
     with pytest.raises(ingest.TableRuleBroken, match=r"series_present.*EIA\.RWTC"):
-        ingest.require(ingest.judge_files(part, landed, fresh.ledger))
+        ingest.require(ingest.judge(part, landed, fresh.ledger))
 
 
 def test_a_deleted_file_stops_the_ingestion_and_is_named(fresh):

@@ -14,7 +14,7 @@ from cbi_pipeline.ingest import (
     IngestReport,
     Judged,
     commit,
-    judge_files,
+    judge,
     land_files,
     live_feeds,
     require,
@@ -81,7 +81,7 @@ def ingested(pipeline: Pipeline) -> Iterator[Event]:
     require_clock(pipeline.ledger, source.name, seen_at)
     files = land_files(source, pipeline.ledger, seen_at)
     yield landed(files.responses, archive.read_record(folder).modified)
-    verdict = judge_files(source, files, pipeline.ledger)
+    verdict = judge(source, files, pipeline.ledger)
     yield from judged(verdict)
     require(verdict)
     report = commit(source, files, verdict, pipeline.ledger, pipeline.warehouse)
