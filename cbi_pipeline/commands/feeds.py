@@ -185,7 +185,8 @@ def _reader(
     source: str, series: str | None, unit: str | None, measured: str | None
 ) -> Callable[..., IngestReport]:
     """What imports a file of that kind."""
-    from cbi_pipeline.ingest import file_sources, import_csv, import_file
+    from cbi_pipeline.ingest import file_sources, import_file
+    from cbi_pipeline.operations.import_csv import import_csv
 
     kinds = [
         OWN_FILES,
@@ -240,15 +241,14 @@ def _live_feed(settings: Settings, name: str) -> Source:
 
 def _feeds(settings: Settings) -> dict[str, tuple[str, str]]:
     """Source of each feed of the profile, and how many of its series are asked for."""
-    from cbi_pipeline.feeds import archive
-    from cbi_pipeline.ingest import asked_series, live_feeds
+    from cbi_pipeline.ingest import asked_series, profile_sources
 
-    if settings.profile == "live":
-        return {
-            name: (live.title, f"{len(asked_series(settings, live))} of {len(live.series)}")
-            for name, live in live_feeds(settings).items()
-        }
-    return {"archive": (archive.source(settings.archive_dir).title, "all")}
+    def number(one: Source) -> str:
+        if one.service is None:
+            return "all"
+        return f"{len(asked_series(settings, one))} of {len(one.series)}"
+
+    return {name: (one.title, number(one)) for name, one in profile_sources(settings).items()}
 
 
 def _print_health(health: FeedHealth) -> None:

@@ -114,7 +114,8 @@ def source(archive_dir: Path = PACKAGED) -> Source:
 
     Raises:
         ArchiveFileMissing, UnexpectedShape: as :func:`read_record`.
-        ArchiveFileMissing, ArchiveChecksumMismatch: by ``pulls``, as :func:`verify`.
+        ArchiveFileMissing, ArchiveChecksumMismatch: by ``pulls`` and ``examine``, as
+            :func:`verify`.
     """
     record = read_record(archive_dir)
     return replace(
@@ -123,6 +124,9 @@ def source(archive_dir: Path = PACKAGED) -> Source:
         closed=record.clock,
         pulls=lambda asked, held, today: [
             _pull(archive_dir, record, one) for one in verify(archive_dir)
+        ],
+        examine=lambda: [
+            f"{one.name} was edited and sealed" for one in verify(archive_dir) if one.modified
         ],
     )
 

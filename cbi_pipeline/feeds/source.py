@@ -217,6 +217,9 @@ class Source:
             the dates that their source gives them. None where values still come.
         adds: whether a file adds to what is held, and says nothing of the periods it lacks.
         table: the contract table that it fills.
+        examine: reads its files without using them, and says what a person should know of them;
+            raises a ``FeedError`` where one is not what it should be. None where there is nothing
+            to compare them with.
     """
 
     name: str
@@ -229,6 +232,7 @@ class Source:
     closed: datetime | None = None
     adds: bool = False
     table: VersionedTable = OBSERVATIONS
+    examine: Callable[[], Sequence[str]] | None = None
 
     def __post_init__(self) -> None:
         """Refuse a series whose rows would not say what they are rows of.

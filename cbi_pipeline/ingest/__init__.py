@@ -12,7 +12,7 @@ from cbi_pipeline.ingest._health import (
     note_staleness,
     why_not_asked,
 )
-from cbi_pipeline.ingest._import import import_csv, import_file
+from cbi_pipeline.ingest._import import Mode, import_file, import_files
 from cbi_pipeline.ingest._incidents import Fault, FaultEvent, FaultLog
 from cbi_pipeline.ingest._judged import Judged
 from cbi_pipeline.ingest._land import Landed, land_files, land_night
@@ -29,6 +29,7 @@ from cbi_pipeline.ingest._sources import (
     live_feed,
     live_feeds,
     pricing_feeds,
+    profile_sources,
     require_live_home,
     secret_of,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "IngestReport",
     "Judged",
     "Landed",
+    "Mode",
     "Patience",
     "RebuildRefused",
     "Rebuilt",
@@ -61,8 +63,8 @@ __all__ = [
     "describe_corrections",
     "fault_log",
     "file_sources",
-    "import_csv",
     "import_file",
+    "import_files",
     "judge",
     "land_files",
     "land_live",
@@ -72,6 +74,7 @@ __all__ = [
     "note_staleness",
     "parse_file",
     "pricing_feeds",
+    "profile_sources",
     "rebuild",
     "require",
     "require_clock",

@@ -10,12 +10,12 @@ from typing import Literal
 import httpx
 
 from cbi_pipeline.feeds import (
+    FILE_READERS,
     FeedError,
     MissingCredential,
     RejectedCredential,
     Series,
     Source,
-    archive,
 )
 from cbi_pipeline.ingest._client import Client, Patience
 from cbi_pipeline.ingest._incidents import Fault
@@ -23,7 +23,7 @@ from cbi_pipeline.ingest._sources import (
     asked_series,
     fault_log,
     live_feed,
-    live_feeds,
+    profile_sources,
     secret_of,
 )
 from cbi_pipeline.ledger import bind_warehouse
@@ -97,16 +97,20 @@ def check_feeds(
     """How every feed of the profile is; raises nothing that a feed can cause.
 
     Args:
-        settings: the archive feed in the profile archive, the live ones otherwise.
+        settings: the sources of their profile are looked at.
         probe: ask each service one cheap question, to learn whether its key is accepted.
         patience: bounds of time and size of that question.
         transport: seam for tests.
     """
-    if settings.profile != "live":
-        return [_archive_health(settings)]
+    try:
+        sources = profile_sources(settings)
+    except FeedError as error:
+        return [_unreadable(error)]
     return [
-        _live_health(settings, feed, probe, patience, transport)
-        for feed in live_feeds(settings).values()
+        _files_health(settings, one)
+        if one.service is None
+        else _live_health(settings, one, probe, patience, transport)
+        for one in sources.values()
     ]
 
 
@@ -169,19 +173,20 @@ def _stale_fault(feed: Source, age: FamilyAge) -> Fault:
     )
 
 
-def _archive_health(settings: Settings) -> FeedHealth:
-    problems: tuple[str, ...] = ()
-    notices: tuple[str, ...] = ()
-    newest = None
+def _unreadable(error: FeedError) -> FeedHealth:
+    title = FILE_READERS[error.feed].title
+    return FeedHealth(error.feed, title, "not needed", None, (), (str(error),))
+
+
+def _files_health(settings: Settings, source: Source) -> FeedHealth:
+    newest, problems, notices = None, list[str](), list[str]()
     try:
-        record = archive.read_record(settings.archive_dir)
-        archive.verify(settings.archive_dir)
-        newest = max(_newest(settings, record.series).values(), default=None)
-        notices = tuple(f"{name} was edited and sealed" for name in record.modified)
+        notices.extend(source.examine() if source.examine is not None else ())
+        newest = max(_newest(settings, source.series).values(), default=None)
     except FeedError as error:
-        problems = (str(error),)
+        problems.append(str(error))
     return FeedHealth(
-        "archive", "Embedded official records", "not needed", newest, (), problems, notices
+        source.name, source.title, "not needed", newest, (), tuple(problems), tuple(notices)
     )
 
 
@@ -267,9 +272,7 @@ def _age(name: str, newest: date | None, today: date) -> FamilyAge:
     return FamilyAge(name, newest, days, family(name).staleness.days)
 
 
-def _newest(
-    settings: Settings, series: Sequence[Series] | Sequence[archive.SeriesRecord]
-) -> dict[str, date]:
+def _newest(settings: Settings, series: Sequence[Series]) -> dict[str, date]:
     try:
         with bind_warehouse(settings).read() as store:
             rows = store.query(

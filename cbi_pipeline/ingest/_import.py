@@ -1,4 +1,4 @@
-"""Import: files that a person brings, of a source of the catalogue or of their own."""
+"""Import: files that a person brings, of whichever source."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from urllib.parse import quote
 
 import polars as pl
 
-from cbi_pipeline.feeds import IncompleteResponse, Pull, Source, UnexpectedShape, csv_import
+from cbi_pipeline.feeds import IncompleteResponse, Pull, Source, UnexpectedShape
 from cbi_pipeline.ingest._clock import require_clock
 from cbi_pipeline.ingest._commit import IngestReport, commit
 from cbi_pipeline.ingest._files import require
 from cbi_pipeline.ingest._judged import Judged
 from cbi_pipeline.ingest._land import land_files
-from cbi_pipeline.ingest._sources import file_sources, live_feeds
+from cbi_pipeline.ingest._sources import file_sources
 from cbi_pipeline.ingest._stage import Held
 from cbi_pipeline.ingest._validate import judge
 from cbi_pipeline.ledger import Ledger, bind_warehouse
@@ -35,50 +35,6 @@ Mode = Literal["append", "replace"]
 _PRICED = replace(OWN_HISTORY, shape=Shape(scale_limit=20.0))
 
 
-def import_csv(
-    settings: Settings,
-    file: Path,
-    *,
-    series: str,
-    unit: str,
-    source: str,
-    name: str | None = None,
-    mode: Mode | None = None,
-    confirm: bool = False,
-) -> IngestReport:
-    """Import a file with the columns ``period`` and ``value``.
-
-    Every row becomes known at the import (basis ``first_seen``): when the public knew it is not
-    ours to claim. The same file again writes nothing.
-
-    Args:
-        settings: where ledger and warehouse lie.
-        file: the file.
-        series: series id, owner first, e.g. ``DESK.CPO_FOB``; agencies' ids are refused.
-        unit: unit of every value, one of the units of the family ``own_history``.
-        source: who measured or published it.
-        name: title; the id by default.
-        mode: what the periods that the file lacks are: ``append`` keeps them, ``replace`` withdraws
-            them. None is for a file that lacks none.
-        confirm: whether prices that the file restates by a unit's factor or a power of ten are
-            meant so.
-
-    Raises:
-        ValueError: an argument cannot be used; says what to give.
-        FileNotFoundError: no such file.
-        UnexpectedShape: the file is no such CSV, or restates prices by a factor that nobody
-            confirms.
-        IncompleteResponse: periods that are held are not in the file, and no mode says why.
-        TableRuleBroken: too many rows break the contract, or none keeps it; shows them.
-        ClockInDoubt, WarehouseError, LedgerDamaged: nothing can be written; says what to do.
-    """
-    if not file.is_file():
-        raise FileNotFoundError(f"{file} is no file")
-    own = csv_import.source(file.resolve(), series, unit, source, title=name, adds=mode == "append")
-    _require_own(settings, series)
-    return _imported(settings, own, mode, confirm=confirm)
-
-
 def import_file(
     settings: Settings,
     file: Path,
@@ -93,28 +49,48 @@ def import_file(
         settings: where ledger and warehouse lie.
         file: the file.
         kind: name of the source.
-        mode: as of :func:`import_csv`.
-        confirm: as of :func:`import_csv`.
+        mode: as of :func:`import_files`.
+        confirm: as of :func:`import_files`.
 
     Raises:
         ValueError: no such source; lists those there are.
         CatalogueError: its module cannot be used.
-        FileNotFoundError, UnexpectedShape, IncompleteResponse, TableRuleBroken, ClockInDoubt,
-            WarehouseError, LedgerDamaged: as of :func:`import_csv`.
+        FileNotFoundError: no such file.
+        UnexpectedShape, IncompleteResponse, TableRuleBroken, ClockInDoubt, WarehouseError,
+            LedgerDamaged: as of :func:`import_files`.
     """
     readers = {name: one for name, one in file_sources(settings).items() if one.series}
     if kind not in readers:
-        raise ValueError(f"no file source {kind!r}; there are: {', '.join(['csv', *readers])}")
+        raise ValueError(f"no file source {kind!r}; there are: {', '.join(readers)}")
     if not file.is_file():
         raise FileNotFoundError(f"{file} is no file")
     reader, url = readers[kind], f"{kind}://{quote(file.name)}"
     carried = tuple(one.id for one in reader.series)
     whole = Pull(file.name, url, carried, date.min, path=file.resolve())
     own = replace(reader, pulls=lambda asked, held, today: [whole], adds=mode == "append")
-    return _imported(settings, own, mode, confirm=confirm)
+    return import_files(settings, own, mode=mode, confirm=confirm)
 
 
-def _imported(settings: Settings, own: Source, mode: Mode | None, *, confirm: bool) -> IngestReport:
+def import_files(
+    settings: Settings, own: Source, *, mode: Mode | None = None, confirm: bool = False
+) -> IngestReport:
+    """Import the files that a source names. The same files again write nothing.
+
+    Args:
+        settings: where ledger and warehouse lie.
+        own: the source; ``adds`` where the mode is ``append``.
+        mode: what the periods that the files lack are: ``append`` keeps them, ``replace`` withdraws
+            them. None is for files that lack none.
+        confirm: whether prices that they restate by a unit's factor or a power of ten are meant so.
+
+    Raises:
+        ValueError: a series is held in another unit.
+        UnexpectedShape: a file is none of its source, or restates prices by a factor that nobody
+            confirms.
+        IncompleteResponse: periods that are held are not in the files, and no mode says why.
+        TableRuleBroken: too many rows break the contract, or none keeps it; shows them.
+        ClockInDoubt, WarehouseError, LedgerDamaged: nothing can be written; says what to do.
+    """
     settings.make_home()
     warehouse, ledger = bind_warehouse(settings), Ledger(settings.ledger_dir)
     warehouse.check()
@@ -134,13 +110,6 @@ def _imported(settings: Settings, own: Source, mode: Mode | None, *, confirm: bo
     report = commit(own, landed, judged, ledger, warehouse, held=held, withdraws=withdraws)
     jumps = _jumps(warehouse, own) if report.changed else []
     return replace(report, notices=(*report.notices, *confirmed, *jumps))
-
-
-def _require_own(settings: Settings, series: str) -> None:
-    sources = [*live_feeds(settings).values(), *file_sources(settings).values()]
-    followed = [one.id for source in sources for one in source.series]
-    if series.split(".")[0] in {name.split(".")[0] for name in followed}:
-        raise ValueError(f"{series} belongs to an agency's feed; give your own series another id")
 
 
 def _require_units(warehouse: Warehouse, own: Source) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import polars as pl
 
-from cbi_pipeline.feeds import Answer, Parsed, Source, archive
+from cbi_pipeline.feeds import Answer, Parsed, Source
 from cbi_pipeline.ingest._incidents import reading
 from cbi_pipeline.ingest._screen import screen
-from cbi_pipeline.ingest._sources import live_feeds
+from cbi_pipeline.ingest._sources import readable_sources
 from cbi_pipeline.settings import load_settings
 
 
@@ -35,7 +35,7 @@ def parse_file(feed: str, path: Path, url: str | None = None) -> ParsedFile:
     """Parse and screen a recorded answer.
 
     Args:
-        feed: ``archive`` or a live feed of the catalogue.
+        feed: a live feed or a source of files that knows its series.
         path: file with the answer's body.
         url: address it came from; by default one of the feed that fits the file.
 
@@ -52,7 +52,7 @@ def parse_file(feed: str, path: Path, url: str | None = None) -> ParsedFile:
 
 
 def _source(name: str) -> Source:
-    sources = {archive.READER.name: archive.source()} | live_feeds(load_settings())
+    sources = readable_sources(load_settings())
     if name not in sources:
         raise ValueError(f"no feed {name!r}; feeds: {', '.join(sources)}")
     return sources[name]

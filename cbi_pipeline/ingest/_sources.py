@@ -1,4 +1,7 @@
-"""The sources of the settings: which there are, their keys, one night of each service."""
+"""The sources of the settings: which there are, their keys, one night of each service.
+
+What ships is named here and nowhere else in ingestion.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +20,38 @@ from cbi_pipeline.catalogue import (
     load_feeds,
     load_files,
 )
-from cbi_pipeline.feeds import FILE_READERS, Series, Source
+from cbi_pipeline.feeds import FILE_READERS, Series, Source, archive
 from cbi_pipeline.ingest._client import Patience
 from cbi_pipeline.ingest._commit import IngestReport, deliver
 from cbi_pipeline.ingest._incidents import FaultLog
 from cbi_pipeline.ingest._land import Landed, land_night
 from cbi_pipeline.ledger import Ledger, bind_warehouse
 from cbi_pipeline.settings import Settings, SettingsError
+
+
+def profile_sources(settings: Settings) -> dict[str, Source]:
+    """The sources that a night of the profile asks or opens, by name.
+
+    Raises:
+        CatalogueError: as :func:`live_feeds`.
+        FeedError: the embedded record cannot be read.
+    """
+    if settings.profile == "live":
+        return live_feeds(settings)
+    closed = archive.source(settings.archive_dir)
+    return {closed.name: closed}
+
+
+def readable_sources(settings: Settings) -> dict[str, Source]:
+    """Every source whose recorded answers and files can be read by themselves, by name.
+
+    Raises:
+        CatalogueError: as :func:`live_feeds` and :func:`file_sources`.
+        FeedError: the embedded record cannot be read.
+    """
+    closed = archive.source(settings.archive_dir)
+    files = {name: one for name, one in file_sources(settings).items() if one.series}
+    return {closed.name: closed} | live_feeds(settings) | files
 
 
 def live_feeds(settings: Settings) -> dict[str, Source]:

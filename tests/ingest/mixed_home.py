@@ -12,6 +12,7 @@ import polars as pl
 from cbi_pipeline import ingest
 from cbi_pipeline.feeds.source import Source
 from cbi_pipeline.ledger import Ledger
+from cbi_pipeline.operations.import_csv import import_csv
 from cbi_pipeline.settings import Settings
 from cbi_pipeline.warehouse import Warehouse
 from tests.feed_servers.cftc_server import CftcServer, report_row
@@ -130,4 +131,4 @@ def own(root: Path, text: str) -> None:
     file.write_text(text)
     settings = Settings(_env_file=None, home=root, profile="archive")
     given = {"series": "DESK.CPO", "unit": "USD/t", "source": "desk book"}
-    ingest.import_csv(settings, file, **given, mode="replace")
+    import_csv(settings, file, **given, mode="replace")

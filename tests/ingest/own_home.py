@@ -8,6 +8,7 @@ import polars as pl
 
 from cbi_pipeline import ingest
 from cbi_pipeline.ledger import Ledger, bind_warehouse
+from cbi_pipeline.operations.import_csv import import_csv
 from cbi_pipeline.settings import Settings
 
 
@@ -22,9 +23,7 @@ class Home:
     def bring(self, name: str, value: float) -> None:
         file = self.root.parent / f"{name}.csv"
         file.write_text(f"period,value\n2020-01-02,{value}\n2020-01-03,{value + 1}\n")
-        ingest.import_csv(
-            self.settings, file, series=f"DESK.{name}", unit="USD/t", source="desk book"
-        )
+        import_csv(self.settings, file, series=f"DESK.{name}", unit="USD/t", source="desk book")
 
     def rebuild(self) -> ingest.Rebuilt:
         return ingest.rebuild(Ledger(self.settings.ledger_dir), self.warehouse, {})

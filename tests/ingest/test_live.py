@@ -13,6 +13,7 @@ from cbi_pipeline.feeds import FeedUnavailable, IncompleteResponse, UnexpectedSh
 from cbi_pipeline.feeds.cftc_series import SERIES as COT
 from cbi_pipeline.ingest import Fault, FaultLog
 from cbi_pipeline.ledger import Ledger
+from cbi_pipeline.operations.import_csv import import_csv
 from cbi_pipeline.settings import Settings, SettingsError
 from cbi_pipeline.warehouse import Warehouse
 from data_contracts.cftc import measures
@@ -241,7 +242,7 @@ def own(tmp_path):
 def test_an_import_keeps_bytes_source_and_rights_and_is_known_since_the_import(own):
     settings, file, given = own
     before = datetime.now(UTC)
-    report = ingest.import_csv(settings, file, **given)
+    report = import_csv(settings, file, **given)
     assert (report.accepted, report.added) == (3, 3)
     warehouse = Warehouse(settings.warehouse_dir)
     with warehouse.read() as store:
@@ -259,9 +260,9 @@ def test_an_import_keeps_bytes_source_and_rights_and_is_known_since_the_import(o
 
 def test_the_same_file_again_writes_nothing(own):
     settings, file, given = own
-    ingest.import_csv(settings, file, **given)
+    import_csv(settings, file, **given)
     before = footprint(settings.home)
-    assert not ingest.import_csv(settings, file, **given).changed
+    assert not import_csv(settings, file, **given).changed
     assert footprint(settings.home) == before
 
 
@@ -277,7 +278,7 @@ def test_the_same_file_again_writes_nothing(own):
 def test_an_import_without_provenance_is_refused_with_what_to_give(own, change, words):
     settings, file, given = own
     with pytest.raises(ValueError, match=words):
-        ingest.import_csv(settings, file, **given | change)
+        import_csv(settings, file, **given | change)
     assert not (settings.home / "warehouse" / "cbi.duckdb").exists()
 
 
@@ -285,14 +286,14 @@ def test_a_bad_row_of_an_import_is_set_aside_and_a_bad_file_refused(own):
     settings, file, given = own
     good = "".join(f"{date(2019, 1, 1) + timedelta(days=n)},{n}.5\n" for n in range(60))
     file.write_text(f"period,value\n{good}2019-12-24,lots\n")
-    report = ingest.import_csv(settings, file, **given)
+    report = import_csv(settings, file, **given)
     assert report.quarantined == 1
     assert report.refusals == ("1 row breaks the rule value_readable: line 62 (value_text lots)",)
     file.write_text(f"period,value\n{good}2031-12-24,5\n")
-    assert ingest.import_csv(settings, file, **given).quarantined == 1
+    assert import_csv(settings, file, **given).quarantined == 1
     file.write_text("day;price\n2019-12-24;1\n")
     with pytest.raises(UnexpectedShape, match="period and value"):
-        ingest.import_csv(settings, file, **given)
+        import_csv(settings, file, **given)
 
 
 def history(days: int) -> str:
@@ -309,7 +310,7 @@ def observed(settings):
 def test_a_line_that_is_not_as_wide_as_its_header_is_set_aside_with_its_text(own, line):
     settings, file, given = own
     file.write_text(f"{history(60)}{line}\n")
-    report = ingest.import_csv(settings, file, **given)
+    report = import_csv(settings, file, **given)
     assert (report.accepted, report.quarantined) == (60, 1)
     assert date(2019, 12, 24) not in observed(settings)["period"]
     with Warehouse(settings.warehouse_dir).read() as store:
@@ -324,7 +325,7 @@ def test_a_history_of_decimal_commas_is_refused_and_nothing_of_it_used(own):
     settings, file, given = own
     file.write_text("period,value\n2020-01-01,80,25\n2020-01-02,80,5\n")
     with pytest.raises(ingest.TableRuleBroken, match=r"DESK\.CPO"):
-        ingest.import_csv(settings, file, **given)
+        import_csv(settings, file, **given)
     assert not (settings.home / "warehouse" / "cbi.duckdb").exists()
 
 
@@ -332,46 +333,46 @@ def test_a_history_of_decimal_commas_is_refused_and_nothing_of_it_used(own):
 def test_a_file_cut_at_the_end_of_a_line_is_doubted_and_withdraws_nothing(own, kept):
     settings, file, given = own
     file.write_text(history(60))
-    ingest.import_csv(settings, file, **given)
+    import_csv(settings, file, **given)
     before, landed = observed(settings), len(list(Ledger(settings.ledger_dir).responses()))
     file.write_text(history(kept))
     with pytest.raises(IncompleteResponse, match=rf"{60 - kept} of 60 periods .* DESK\.CPO"):
-        ingest.import_csv(settings, file, **given)
+        import_csv(settings, file, **given)
     assert observed(settings).equals(before)
     with Warehouse(settings.warehouse_dir).read() as store:
         assert len(store.table("ledger.txn")) == 1
     assert len(list(Ledger(settings.ledger_dir).responses())) == landed + 1
     file.write_text(history(61))
-    assert ingest.import_csv(settings, file, **given).added == 1
+    assert import_csv(settings, file, **given).added == 1
 
 
 def test_a_file_of_other_periods_alone_is_doubted_however_short_the_history(own):
     settings, file, given = own
-    ingest.import_csv(settings, file, **given)
+    import_csv(settings, file, **given)
     file.write_text("period,value\n2020-02-04,800\n")
     with pytest.raises(IncompleteResponse, match="3 of 3 periods"):
-        ingest.import_csv(settings, file, **given)
+        import_csv(settings, file, **given)
 
 
 def test_a_file_that_lacks_a_single_period_waits_for_a_word_about_it(own):
     settings, file, given = own
     file.write_text(history(60))
-    ingest.import_csv(settings, file, **given)
+    import_csv(settings, file, **given)
     file.write_text(history(59))
     with pytest.raises(IncompleteResponse, match=r"1 of 60 periods.*--append.*--replace"):
-        ingest.import_csv(settings, file, **given)
-    assert ingest.import_csv(settings, file, **given, mode="append").withdrawn == 0
+        import_csv(settings, file, **given)
+    assert import_csv(settings, file, **given, mode="append").withdrawn == 0
     assert observed(settings).filter(status="withdrawn").is_empty()
-    report = ingest.import_csv(settings, file, **given, mode="replace")
+    report = import_csv(settings, file, **given, mode="replace")
     assert (report.changed, report.withdrawn) == (True, 1)
 
 
 def test_a_part_of_a_history_is_appended_and_rebuilt_as_one(own):
     settings, file, given = own
     file.write_text(history(60))
-    ingest.import_csv(settings, file, **given)
+    import_csv(settings, file, **given)
     file.write_text("period,value\n2019-01-01,900\n2019-06-01,901\n")
-    assert ingest.import_csv(settings, file, **given, mode="append").added == 2
+    assert import_csv(settings, file, **given, mode="append").added == 2
     before = observed(settings)
     assert before["period"].n_unique() == 61
     ingest.rebuild(Ledger(settings.ledger_dir), Warehouse(settings.warehouse_dir), {})
@@ -383,7 +384,7 @@ def test_a_file_of_which_nothing_is_kept_shows_rule_rows_and_values(own):
     ahead = "".join(f"2031-12-{day},{day}.25\n" for day in range(10, 24))
     file.write_text(f"{history(50)}{ahead}2019-12-24,lots\n")
     with pytest.raises(ingest.TableRuleBroken) as refused:
-        ingest.import_csv(settings, file, **given)
+        import_csv(settings, file, **given)
     words = str(refused.value)
     assert "14 rows break the rule not_from_the_future: line 52 (period 2031-12-10), " in words
     assert "line 54 (period 2031-12-12) and 11 more" in words
@@ -396,11 +397,11 @@ def test_a_few_periods_gone_are_withdrawn_and_do_not_count_as_held_again(own):
     settings, file, given = own
     for days in (60, 48, 39):
         file.write_text(history(days))
-        ingest.import_csv(settings, file, **given, mode="replace")
+        import_csv(settings, file, **given, mode="replace")
     assert observed(settings).filter(status="withdrawn").height == 21
     file.write_text(history(31))
     with pytest.raises(IncompleteResponse, match="8 of 39 periods"):
-        ingest.import_csv(settings, file, **given)
+        import_csv(settings, file, **given)
 
 
 def fault(problem="down"):

@@ -3,8 +3,9 @@
 import pytest
 
 from cbi_pipeline.catalogue import CatalogueError, load_catalogue
-from cbi_pipeline.ingest import import_csv, import_file
+from cbi_pipeline.ingest import import_file
 from cbi_pipeline.operations import awaited_files, check_catalogue, unbrought_inputs
+from cbi_pipeline.operations.import_csv import import_csv
 from cbi_pipeline.settings import Settings
 from tests.catalogues import ALONE
 from tests.feed_servers.world import COMMODITY
