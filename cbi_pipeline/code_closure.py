@@ -29,6 +29,20 @@ def hash_closure(modules: Sequence[str], packages: Sequence[str]) -> str:
     Raises:
         ModuleNotFoundError: a package has no such module to begin at.
     """
+    trees, libraries = follow_imports(modules, packages)
+    text = [f"{module}\n{ast.dump(trees[module])}" for module in sorted(trees)]
+    text += [f"{name} {_version(name)}" for name in sorted(libraries)]
+    text.append(f"python {sys.version_info.major}.{sys.version_info.minor}")
+    return hashlib.sha256("\n".join(text).encode()).hexdigest()
+
+
+def follow_imports(
+    modules: Sequence[str], packages: Sequence[str]
+) -> tuple[dict[str, ast.Module], set[str]]:
+    """What modules come to with all that they import: syntax trees by module, and libraries.
+
+    The arguments and errors are those of :func:`hash_closure`.
+    """
     trees: dict[str, ast.Module] = {}
     libraries: set[str] = set()
     waiting = [module for module in modules if _is_inside(module, packages)]
@@ -42,10 +56,7 @@ def hash_closure(modules: Sequence[str], packages: Sequence[str]) -> str:
                 waiting.append(name)
             elif name.split(".")[0] not in sys.stdlib_module_names:
                 libraries.add(name.split(".")[0])
-    text = [f"{module}\n{ast.dump(trees[module])}" for module in sorted(trees)]
-    text += [f"{name} {_version(name)}" for name in sorted(libraries)]
-    text.append(f"python {sys.version_info.major}.{sys.version_info.minor}")
-    return hashlib.sha256("\n".join(text).encode()).hexdigest()
+    return trees, libraries
 
 
 @cache
@@ -75,8 +86,11 @@ def _imported(tree: ast.Module) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module is not None:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from names
+            # A package that only holds the modules that are imported says nothing itself.
+            if not all(map(_path, names)):
+                yield node.module
 
 
 def _is_inside(name: str, packages: Sequence[str]) -> bool:

@@ -2,13 +2,14 @@
 
 from cbi_pipeline.catalogue._catalogue import Catalogue, Commodity, FeedEntry
 from cbi_pipeline.catalogue._document import CatalogueError, nearest
-from cbi_pipeline.catalogue._evaluation import EvaluationPlan
+from cbi_pipeline.catalogue._evaluation import NAIVE, EvaluationPlan
 from cbi_pipeline.catalogue._files import FileEntry
 from cbi_pipeline.catalogue._layers import PACKAGED, Layers, Origin, read_layers
 from cbi_pipeline.catalogue._load import load_catalogue, load_feeds, load_files
 from cbi_pipeline.catalogue._recipes import RecipeFile, find_recipes, read_recipe
 
 __all__ = [
+    "NAIVE",
     "PACKAGED",
     "Catalogue",
     "CatalogueError",

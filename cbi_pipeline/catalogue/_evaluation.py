@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 MOST_YEARS = 1000
 """Longer than any record, and short enough to be counted back from a date."""
+
+NAIVE = ("climatology", "ewma", "prior")
+"""The naive forecasts that every champion must beat."""
 
 
 class EvaluationPlan(BaseModel):
@@ -16,11 +21,10 @@ class EvaluationPlan(BaseModel):
             record holds is all of it.
         origins: forecasts per commodity, one a week at most.
         refits: how often models are trained again.
-        challengers: recipes that face the gate, each the name of a file in ``recipes``.
-        garch: whether GARCH(1,1)-t and GJR-t are forecast beside the naive forecasts.
-        lightgbm: whether boosted quantiles are forecast too; needs the extra ``boost``.
-        rolling_years: train the challenger on that many newest years as well, beside all that is
-            known, to show whether older data help; None leaves that out.
+        baselines: recipes that skill is stated against, the naive ones among them.
+        challengers: recipes that face the gate.
+        rolling_years: train each challenger that learns on that many newest years as well, beside
+            all that is known, to show whether older data help; None leaves that out.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -28,14 +32,32 @@ class EvaluationPlan(BaseModel):
     years: int = Field(gt=0, le=MOST_YEARS)
     origins: int = Field(gt=0)
     refits: str = Field(pattern="^(quarterly|yearly)$")
+    baselines: tuple[str, ...] = Field(default=(*NAIVE, "garch_t", "gjr_t"), strict=False)
     challengers: tuple[str, ...] = Field(default=("anchored_gru",), min_length=1, strict=False)
-    garch: bool = True
-    lightgbm: bool = False
     rolling_years: int | None = Field(default=None, gt=0, le=MOST_YEARS)
 
-    @field_validator("challengers")
+    @field_validator("baselines", "challengers")
     @classmethod
     def _distinct(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(names)) < len(names):
             raise ValueError(f"name each once: {', '.join(names)}")
         return names
+
+    @field_validator("baselines")
+    @classmethod
+    def _naive(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        missing = [name for name in NAIVE if name not in names]
+        if missing:
+            raise ValueError(f"every champion must beat {', '.join(missing)}; name them too")
+        return names
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_switches(cls, given: Any) -> Any:  # noqa: ANN401
+        switches = [name for name in ("garch", "lightgbm") if name in given]
+        if switches:
+            raise ValueError(
+                f"{' and '.join(switches)}: write which recipes are wanted instead, as in "
+                'baselines = ["climatology", "ewma", "prior", "garch_t", "gjr_t", "lightgbm"]'
+            )
+        return given

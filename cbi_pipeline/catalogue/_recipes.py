@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from cbi_pipeline.catalogue._document import CatalogueError, make, nearest, read_document
+from cbi_pipeline.model_kinds import MODEL_KINDS
 
 PACKAGED_RECIPES = Path(__file__).parent / "recipes"
 #: The file names the recipe, and its groups name the feature set.
@@ -20,7 +21,7 @@ class RecipeFile(BaseModel):
     Attributes:
         name: of the recipe, and of its file.
         source: the file.
-        kind: what it is a recipe of.
+        kind: of the model that it is a recipe of.
         groups: feature groups that it reads; None for every group that the catalogue reads.
         fields: the fields of that kind, as tables.
     """
@@ -29,9 +30,25 @@ class RecipeFile(BaseModel):
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     source: Path
-    kind: Literal["network"]
+    kind: str
     groups: tuple[str, ...] | None = Field(default=None, min_length=1)
     fields: dict[str, Any]
+
+    @field_validator("kind")
+    @classmethod
+    def _is_kind(cls, kind: str) -> str:
+        if kind not in MODEL_KINDS:
+            raise ValueError(
+                f"no kind of model {kind!r}{nearest(kind, MODEL_KINDS)}; "
+                f"there are: {', '.join(MODEL_KINDS)}"
+            )
+        return kind
+
+    @model_validator(mode="after")
+    def _reads_groups(self) -> RecipeFile:
+        if self.groups is not None and not MODEL_KINDS[self.kind].reads_features:
+            raise ValueError(f"groups: a {self.kind} model reads prices alone; leave groups out")
+        return self
 
 
 def find_recipes(*folders: Path) -> dict[str, Path]:

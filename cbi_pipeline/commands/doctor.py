@@ -27,6 +27,12 @@ _FREE_BYTES = 2 * 1024**3
 PACKAGE_DATA = (
     "cbi_pipeline/catalogue.toml",
     "cbi_pipeline/catalogue/recipes/anchored_gru.toml",
+    "cbi_pipeline/catalogue/recipes/climatology.toml",
+    "cbi_pipeline/catalogue/recipes/ewma.toml",
+    "cbi_pipeline/catalogue/recipes/garch_t.toml",
+    "cbi_pipeline/catalogue/recipes/gjr_t.toml",
+    "cbi_pipeline/catalogue/recipes/lightgbm.toml",
+    "cbi_pipeline/catalogue/recipes/prior.toml",
     "cbi_pipeline/catalogue/recipes/recipe_network.toml",
     "cbi_pipeline/catalogue/recipes/tiny.toml",
     "cbi_pipeline/catalogue/shipped/small.toml",

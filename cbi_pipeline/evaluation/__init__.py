@@ -1,14 +1,5 @@
 """Evidence: walk-forward forecasts, their scores, and the gate that promotes by proof alone."""
 
-from cbi_pipeline.evaluation.baselines import (
-    BASELINES,
-    Climatology,
-    Ewma,
-    Learned,
-    baselines,
-    prior,
-)
-from cbi_pipeline.evaluation.boosted import Boosted
 from cbi_pipeline.evaluation.calibration import (
     POOLED_80,
     Uncertifiable,
@@ -17,8 +8,7 @@ from cbi_pipeline.evaluation.calibration import (
     coverage_bands,
     margin,
 )
-from cbi_pipeline.evaluation.contenders import Absence, Contender
-from cbi_pipeline.evaluation.garch import Garch, garch_baselines
+from cbi_pipeline.evaluation.estimators import as_estimator, estimator_of, load_estimator
 from cbi_pipeline.evaluation.gate import (
     Decision,
     by_person,
@@ -30,6 +20,7 @@ from cbi_pipeline.evaluation.gate import (
 )
 from cbi_pipeline.evaluation.losses import NEEDED_LEVELS, losses
 from cbi_pipeline.evaluation.model_code import hash_model_code, hash_scoring_code, is_reproduced
+from cbi_pipeline.evaluation.models.rolling import Rolling
 from cbi_pipeline.evaluation.plan import (
     EMBARGO_DAYS,
     VALIDATION_SHARE,
@@ -43,33 +34,24 @@ from cbi_pipeline.evaluation.selection import confidence_set, superior_ability
 from cbi_pipeline.evaluation.walk_forward import (
     FoldDone,
     absences,
-    as_contender,
     failures,
     walk_forward,
 )
 
 __all__ = [
-    "BASELINES",
     "EMBARGO_DAYS",
     "METRICS",
     "NEEDED_LEVELS",
     "POOLED_80",
     "VALIDATION_SHARE",
-    "Absence",
-    "Boosted",
-    "Climatology",
-    "Contender",
     "Decision",
-    "Ewma",
     "FoldDone",
-    "Garch",
-    "Learned",
     "Plan",
     "Refresh",
+    "Rolling",
     "Uncertifiable",
     "absences",
-    "as_contender",
-    "baselines",
+    "as_estimator",
     "by_person",
     "calibrate",
     "calibrate_newest",
@@ -77,18 +59,18 @@ __all__ = [
     "coverage_bands",
     "decide",
     "decision",
+    "estimator_of",
     "evaluation_id",
     "failures",
     "first",
-    "garch_baselines",
     "hash_model_code",
     "hash_scoring_code",
     "is_reproduced",
     "judge_refresh",
+    "load_estimator",
     "losses",
     "margin",
     "plan",
-    "prior",
     "refreshed",
     "reliability",
     "score",

@@ -11,8 +11,7 @@ from typing import Literal
 
 import polars as pl
 
-from cbi_pipeline.catalogue import Catalogue
-from cbi_pipeline.evaluation.baselines import BASELINES
+from cbi_pipeline.catalogue import NAIVE, Catalogue
 from cbi_pipeline.evaluation.evidence import Cell, Contest, cells, contests, too_good
 from cbi_pipeline.evaluation.field import FEWEST_SHARED, compare_all, words_of
 from cbi_pipeline.evaluation.groups import common, group
@@ -80,7 +79,7 @@ def decide(
     decided_at: datetime,
     tried: int = 0,
     level: float = LEVEL,
-    naive: Sequence[str] = BASELINES,
+    naive: Sequence[str] = NAIVE,
 ) -> Decision:
     """Judge a challenger on paired walk-forward forecasts.
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import polars as pl
 
 from cbi_pipeline.code_closure import hash_closure
-from cbi_pipeline.evaluation.contenders import Contender
 from cbi_pipeline.evaluation.plan import Plan
 from cbi_pipeline.evaluation.walk_forward import forecast_fold, read_finished, walk_folds
+from cbi_pipeline.forecasting.models.estimator import Estimator
 from cbi_pipeline.forecasting.panel import Panel
 
 _PACKAGES = ("cbi_pipeline.evaluation", "cbi_pipeline.forecasting")
@@ -24,26 +24,26 @@ def hash_scoring_code() -> str:
     return hash_closure(_SCORING, _SCORING)
 
 
-def hash_model_code(contender: Contender) -> str:
-    """The sha256 of a contender's module, of the walk-forward, and of all that they import."""
-    modules = ("cbi_pipeline.evaluation.walk_forward", type(contender).__module__)
+def hash_model_code(estimator: Estimator) -> str:
+    """The sha256 of an estimator's modules, of the walk-forward, and of all that they import."""
+    modules = ("cbi_pipeline.evaluation.walk_forward", *estimator.modules)
     return hash_closure(modules, _PACKAGES)
 
 
 def is_reproduced(
     panel: Panel,
-    contender: Contender,
+    estimator: Estimator,
     plan: Plan,
     code: str,
     *,
     targets: pl.DataFrame,
     cache_dir: Path,
 ) -> bool | None:
-    """Whether today's code gives the forecasts of a contender's newest finished fold to the bit.
+    """Whether today's code gives the forecasts of a recipe's newest finished fold to the bit.
 
     Args:
         panel: rows of all commodities.
-        contender: what forecasts.
+        estimator: what forecasts.
         plan: origins and refits.
         code: name of the code that finished the fold.
         targets: as for `walk_forward`.
@@ -56,7 +56,7 @@ def is_reproduced(
         ValueError: as for `walk_forward`.
     """
     for told, fold in reversed(list(walk_folds(panel, plan, targets))):
-        finished = read_finished(cache_dir, told, contender, fold, code)
+        finished = read_finished(cache_dir, told, estimator, fold, code)
         if finished is not None:
-            return forecast_fold(told, contender, fold, plan).equals(finished)
+            return forecast_fold(told, estimator, fold, plan).equals(finished)
     return None

@@ -12,8 +12,8 @@ import numpy as np
 import polars as pl
 
 from cbi_pipeline.catalogue import Catalogue, EvaluationPlan
-from cbi_pipeline.evaluation.contenders import Contender
 from cbi_pipeline.forecasting import folds
+from cbi_pipeline.forecasting.models.estimator import Estimator
 from cbi_pipeline.forecasting.panel import Panel, PanelSpec
 from data_contracts.core import UTC_MICROSECONDS
 
@@ -94,7 +94,7 @@ def refit_instants(first: datetime, last: datetime, rhythm: str) -> tuple[dateti
 def evaluation_id(
     state: str,
     as_of: datetime,
-    contenders: Iterable[Contender],
+    estimators: Iterable[Estimator],
     plan: Plan,
     axes: PanelSpec,
     code: Mapping[str, str] | None = None,
@@ -104,13 +104,13 @@ def evaluation_id(
     Args:
         state: hash of the observations.
         as_of: what was known.
-        contenders: who is compared.
+        estimators: who is compared.
         plan: origins and refits.
         axes: of the panel.
-        code: name of the code that gives each contender's forecasts, and under ``""`` of that
+        code: name of the code that gives each one's forecasts, and under ``""`` of that
             which calibrates and scores them.
     """
-    identities = sorted((c.name, c.identity()) for c in contenders)
+    identities = sorted((c.name, c.identity()) for c in estimators)
     instant = as_of.astimezone(UTC).isoformat()
     named = sorted((code or {}).items())
     return _hash([state, instant, identities, plan.identity(), axes.identity(), named])

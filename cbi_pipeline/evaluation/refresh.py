@@ -13,9 +13,9 @@ from scipy import stats
 from cbi_pipeline.evaluation.comparison import compare
 from cbi_pipeline.evaluation.groups import Group, group
 from cbi_pipeline.evaluation.losses import DECILES, INTERVALS, column_of, pinball
-from cbi_pipeline.forecasting.forecaster import Forecasts
+from cbi_pipeline.forecasting.models.model import Forecasts
+from cbi_pipeline.forecasting.models.recipe import ModelRecipe
 from cbi_pipeline.forecasting.panel import Panel
-from cbi_pipeline.forecasting.recipe import Recipe
 from data_contracts.core import UTC_MICROSECONDS
 
 Rows = npt.NDArray[np.int64]
@@ -51,7 +51,7 @@ class Version(Protocol):
     """What is compared: a recipe's forecasts of rows."""
 
     @property
-    def recipe(self) -> Recipe:
+    def recipe(self) -> ModelRecipe:
         """Its recipe."""
         ...
 

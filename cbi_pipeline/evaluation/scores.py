@@ -11,7 +11,6 @@ import numpy.typing as npt
 import polars as pl
 
 from cbi_pipeline.catalogue import Catalogue
-from cbi_pipeline.evaluation.baselines import REFERENCES
 from cbi_pipeline.evaluation.calibration import coverage_band
 from cbi_pipeline.evaluation.comparison import compare
 from cbi_pipeline.evaluation.groups import Group, common, group, places
@@ -112,7 +111,7 @@ def score(
         forecasts: rows of ``evaluation.forecast`` of one evaluation.
         targets: rows of ``features.target``.
         catalogue: commodities and horizon labels.
-        against: recipes to compare with; by default the baselines among the forecasts.
+        against: recipes to compare with; by default the baselines of the catalogue.
         seed: of the bootstrap.
 
     Raises:
@@ -122,7 +121,8 @@ def score(
         return SCORE.empty()
     evaluation = one_evaluation(forecasts)
     recipes = forecasts["recipe"].unique(maintain_order=True).to_list()
-    opponents = [name for name in (REFERENCES if against is None else against) if name in recipes]
+    baselines = catalogue.evaluation.baselines if against is None else against
+    opponents = [name for name in baselines if name in recipes]
     table = losses(forecasts, targets, catalogue)
     sides = {recipe: _Sides.of(table, recipe, opponents) for recipe in recipes}
     rows = [

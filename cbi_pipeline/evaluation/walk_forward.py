@@ -1,4 +1,4 @@
-"""Forecast every origin of a plan with every contender, one refit at a time, resumable."""
+"""Forecast every origin of a plan with every recipe, one refit at a time, resumable."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from cbi_pipeline.evaluation.baselines import Learned
-from cbi_pipeline.evaluation.contenders import Absence, Contender, Rows
+from cbi_pipeline.evaluation.estimators import as_estimator
 from cbi_pipeline.evaluation.plan import Plan
 from cbi_pipeline.features import panel_as_told
 from cbi_pipeline.forecasting import devices, folds, storage
 from cbi_pipeline.forecasting.folds import Fold, NothingToTrainOn
-from cbi_pipeline.forecasting.forecaster import Forecasts
+from cbi_pipeline.forecasting.models.estimator import Estimator
+from cbi_pipeline.forecasting.models.model import Absence, Forecasts, Rows
+from cbi_pipeline.forecasting.models.recipe import ModelRecipe
 from cbi_pipeline.forecasting.panel import NEVER, Panel
-from cbi_pipeline.forecasting.recipe import Recipe
 from cbi_pipeline.forecasting.version import writer
 from data_contracts.evaluation import ABSENCE, FORECAST
 
@@ -58,7 +58,7 @@ class FoldDone:
 
 def walk_forward(
     panel: Panel,
-    recipes: Sequence[Recipe | Contender],
+    recipes: Sequence[ModelRecipe | Estimator],
     plan: Plan,
     *,
     targets: pl.DataFrame,
@@ -70,7 +70,7 @@ def walk_forward(
 ) -> pl.DataFrame:
     """Rows of ``evaluation.forecast`` of every recipe and baseline at the origins of the plan.
 
-    At each refit the targets are those last told then. A contender with too little history sits
+    At each refit the targets are those last told then. A recipe with too little history sits
     out, which `absences` tells; the others go on.
 
     With ``cache_dir``, each finished fold is kept in a folder named by everything that decided it
@@ -84,64 +84,64 @@ def walk_forward(
         targets: ``features.target`` rows of the panel's feature set, all versions.
         evaluation_id: name of the evaluation.
         cache_dir: where finished folds are kept.
-        code: name of the code that gives the forecasts, by contender; goes with ``cache_dir``.
+        code: name of the code that gives the forecasts, by recipe; goes with ``cache_dir``.
         on_fold: told after each fold.
         on_failure: told who failed and why; it has no rows then. By default its error is raised.
 
     Raises:
-        ValueError: two contenders share a name, a forecast is not finite or has crossing
+        ValueError: two recipes share a name, a forecast is not finite or has crossing
             quantiles, or a file of a finished fold is damaged.
     """
-    contenders = [as_contender(recipe) for recipe in recipes]
-    _require_own_names(contenders)
+    estimators = [as_estimator(recipe) for recipe in recipes]
+    _require_own_names(estimators)
     chosen = list(walk_folds(panel, plan, targets))
     keys = [_fold_identity(*fold) for fold in chosen] if cache_dir else [""] * len(chosen)
-    total, named = len(contenders) * len(chosen), code or {}
+    total, named = len(estimators) * len(chosen), code or {}
     frames: list[pl.DataFrame] = []
-    for number, contender in enumerate(contenders):
+    for number, estimator in enumerate(estimators):
         own: list[pl.DataFrame] = []
         try:
             for (told, fold), key in zip(chosen, keys, strict=True):
                 began = time.monotonic()
-                folder = _folder(cache_dir, contender, fold, key, named.get(contender.name, ""))
-                frame, cached = _one_fold(told, contender, fold, plan, folder)
+                folder = _folder(cache_dir, estimator, fold, key, named.get(estimator.name, ""))
+                frame, cached = _one_fold(told, estimator, fold, plan, folder)
                 own.append(frame)
                 if on_fold is not None:
                     done, spent = number * len(chosen) + len(own), time.monotonic() - began
-                    on_fold(FoldDone(contender.name, fold.name, done, total, cached, spent))
+                    on_fold(FoldDone(estimator.name, fold.name, done, total, cached, spent))
         except Exception as error:
             if on_failure is None:
                 raise
-            on_failure(contender.name, error)
+            on_failure(estimator.name, error)
         else:
             frames += own
     return _finish(frames, evaluation_id)
 
 
-def _require_own_names(contenders: Sequence[Contender]) -> None:
-    names = [contender.name for contender in contenders]
+def _require_own_names(estimators: Sequence[Estimator]) -> None:
+    names = [estimator.name for estimator in estimators]
     if len(set(names)) != len(names):
         raise ValueError(f"every recipe of an evaluation needs its own name, got {names}")
 
 
 def absences(
     panel: Panel,
-    recipes: Sequence[Recipe | Contender],
+    recipes: Sequence[ModelRecipe | Estimator],
     plan: Plan,
     *,
     targets: pl.DataFrame,
     evaluation_id: str,
 ) -> pl.DataFrame:
-    """Rows of ``evaluation.absence``: which origins each contender sits out, and why.
+    """Rows of ``evaluation.absence``: which origins each recipe sits out, and why.
 
     The arguments are those of `walk_forward`. Nothing is trained.
     """
     chosen = list(walk_folds(panel, plan, targets))
     planned = dict(plan.origins.group_by("commodity").len().iter_rows())
     rows = [
-        (evaluation_id, contender.name, commodity, *parts, planned[commodity])
-        for contender in map(as_contender, recipes)
-        for commodity, parts in _absent(contender, chosen).items()
+        (evaluation_id, estimator.name, commodity, *parts, planned[commodity])
+        for estimator in map(as_estimator, recipes)
+        for commodity, parts in _absent(estimator, chosen).items()
     ]
     columns = ("evaluation_id", "recipe", "commodity", "reason", "absent", "last", "planned")
     frame = pl.DataFrame(rows, schema=columns, orient="row")
@@ -149,7 +149,7 @@ def absences(
 
 
 def failures(plan: Plan, reasons: Mapping[str, str], evaluation_id: str) -> pl.DataFrame:
-    """Rows of ``evaluation.absence`` of contenders that failed: they sit out every origin.
+    """Rows of ``evaluation.absence`` of recipes that failed: they sit out every origin.
 
     Args:
         plan: origins and refits.
@@ -164,31 +164,26 @@ def failures(plan: Plan, reasons: Mapping[str, str], evaluation_id: str) -> pl.D
     return ABSENCE.validate(frame.select(list(ABSENCE.dtypes)).cast(pl.Schema(ABSENCE.dtypes)))
 
 
-def as_contender(recipe: Recipe | Contender) -> Contender:
-    """A recipe as a contender; contenders pass through."""
-    return Learned(recipe) if isinstance(recipe, Recipe) else recipe
-
-
 def read_finished(
-    cache_dir: Path, panel: Panel, contender: Contender, fold: Fold, code: str
+    cache_dir: Path, panel: Panel, estimator: Estimator, fold: Fold, code: str
 ) -> pl.DataFrame | None:
     """The forecasts of a fold that some code has finished; None where it has not.
 
     Raises:
         ValueError: a file is damaged; names it and says what to do.
     """
-    folder = _folder(cache_dir, contender, fold, _fold_identity(panel, fold), code)
+    folder = _folder(cache_dir, estimator, fold, _fold_identity(panel, fold), code)
     assert folder is not None
     return _finished(folder)
 
 
-def forecast_fold(panel: Panel, contender: Contender, fold: Fold, plan: Plan) -> pl.DataFrame:
+def forecast_fold(panel: Panel, estimator: Estimator, fold: Fold, plan: Plan) -> pl.DataFrame:
     """The forecasts of a fold, made anew and kept nowhere.
 
     Raises:
         ValueError: a forecast is not finite or has crossing quantiles.
     """
-    frame, _ = _one_fold(panel, contender, fold, plan, None)
+    frame, _ = _one_fold(panel, estimator, fold, plan, None)
     return frame
 
 
@@ -221,12 +216,12 @@ def _fold(panel: Panel, test_rows: Rows, refit_at_us: int, plan: Plan) -> Fold:
 
 
 def _absent(
-    contender: Contender, chosen: Sequence[tuple[Panel, Fold]]
+    estimator: Estimator, chosen: Sequence[tuple[Panel, Fold]]
 ) -> dict[str, tuple[str, int, date]]:
     """Per commodity, the newest reason, how many origins, and the last of them."""
     found: dict[str, tuple[str, int, date]] = {}
     for panel, fold in chosen:
-        for one in contender.absences(panel, fold):
+        for one in estimator.absences(panel, fold):
             last = _EPOCH + timedelta(days=int(panel.session_R[one.rows].max()))
             earlier = found[one.commodity][1] if one.commodity in found else 0
             found[one.commodity] = (one.reason, earlier + len(one.rows), last)
@@ -234,17 +229,17 @@ def _absent(
 
 
 def _one_fold(
-    panel: Panel, contender: Contender, fold: Fold, plan: Plan, folder: Path | None
+    panel: Panel, estimator: Estimator, fold: Fold, plan: Plan, folder: Path | None
 ) -> tuple[pl.DataFrame, bool]:
     finished = _finished(folder) if folder else None
     if finished is not None:
         return finished, True
-    present = _present(fold, contender.absences(panel, fold))
+    present = _present(fold, estimator.absences(panel, fold))
     if not present.test_rows.size:
         return FORECAST.empty().drop("evaluation_id"), False
-    forecasts = contender.forecast(panel, present, folder)
-    _sound(forecasts, contender, fold)
-    frame = _long(panel, contender, present, plan, forecasts)
+    forecasts = estimator.forecast(panel, present, folder)
+    _sound(forecasts, estimator, fold)
+    frame = _long(panel, estimator, present, plan, forecasts)
     if folder is not None:
         _keep(frame, folder)
     return frame, False
@@ -257,17 +252,17 @@ def _present(fold: Fold, absent: Sequence[Absence]) -> Fold:
     return replace(fold, test_rows=fold.test_rows[~np.isin(fold.test_rows, missing)])
 
 
-def _sound(forecasts: Forecasts, contender: Contender, fold: Fold) -> None:
+def _sound(forecasts: Forecasts, estimator: Estimator, fold: Fold) -> None:
     finite = all(np.isfinite(part).all() for part in forecasts)
     if not finite or (np.diff(forecasts.q_NHQ, axis=2) < 0.0).any():
         raise ValueError(
-            f"{contender.name} forecast numbers that are not finite or quantiles that cross in "
+            f"{estimator.name} forecast numbers that are not finite or quantiles that cross in "
             f"the fold of {fold.name}; the evaluation stops rather than score them"
         )
 
 
 def _long(
-    panel: Panel, contender: Contender, fold: Fold, plan: Plan, forecasts: Forecasts
+    panel: Panel, estimator: Estimator, fold: Fold, plan: Plan, forecasts: Forecasts
 ) -> pl.DataFrame:
     count, horizons, levels = forecasts.q_NHQ.shape
     rows = pl.DataFrame({"row": fold.test_rows})
@@ -281,10 +276,10 @@ def _long(
         index=pl.int_range(pl.len()).repeat_by(horizons * levels),
     ).explode("index")
     return repeated.drop("index").with_columns(
-        recipe=pl.lit(contender.name),
+        recipe=pl.lit(estimator.name),
         fold=pl.lit(fold.name),
         horizon=pl.Series(np.repeat(steps.ravel(), levels).astype(np.int64)),
-        quantile=pl.Series(np.tile(np.array(contender.levels), count * horizons)),
+        quantile=pl.Series(np.tile(np.array(estimator.levels), count * horizons)),
         value=pl.Series(forecasts.q_NHQ.ravel()),
         up=pl.Series(np.repeat(forecasts.up_NH.ravel(), levels)),
         volatility=pl.Series(np.repeat(forecasts.vol_NH.ravel(), levels)),
@@ -300,14 +295,14 @@ def _finish(frames: list[pl.DataFrame], evaluation_id: str) -> pl.DataFrame:
 
 
 def _folder(
-    cache_dir: Path | None, contender: Contender, fold: Fold, key: str, code: str
+    cache_dir: Path | None, estimator: Estimator, fold: Fold, key: str, code: str
 ) -> Path | None:
     if cache_dir is None:
         return None
     # Bits repeat on one device alone.
     place = devices.describe_device(devices.choose_device())
-    decided = (contender.identity(), str(contender.levels), code, place, key)
-    return cache_dir / contender.name / f"{fold.name}-{_hash(contender.name, *decided)[:24]}"
+    decided = (estimator.identity(), str(estimator.levels), code, place, key)
+    return cache_dir / estimator.name / f"{fold.name}-{_hash(estimator.name, *decided)[:24]}"
 
 
 def _fold_identity(panel: Panel, fold: Fold) -> str:

@@ -9,15 +9,20 @@ Needs torch, numpy and safetensors, nothing else.
 """
 
 from cbi_pipeline.forecasting.checkpoint import Keep, load_checkpoint
+from cbi_pipeline.forecasting.config import compose
 from cbi_pipeline.forecasting.devices import describe_device
 from cbi_pipeline.forecasting.ensemble import Ensemble, EnsembleForecasts
 from cbi_pipeline.forecasting.folds import Fold, latest, newest_origins, walk_forward
-from cbi_pipeline.forecasting.forecaster import Forecaster, Forecasts
+from cbi_pipeline.forecasting.forecaster import Forecaster
 from cbi_pipeline.forecasting.founding import anchored_untrained, forecast_prior
+from cbi_pipeline.forecasting.models.estimator import Estimator, Fitted
+from cbi_pipeline.forecasting.models.model import Absence, Forecasts, Model
+from cbi_pipeline.forecasting.models.recipe import DEFAULT_LEVELS, NO_FEATURES, ModelRecipe
+from cbi_pipeline.forecasting.models.saved import load_model
 from cbi_pipeline.forecasting.networks.network import Network
 from cbi_pipeline.forecasting.networks.output import Output
 from cbi_pipeline.forecasting.panel import NEVER, Panel, PanelSpec
-from cbi_pipeline.forecasting.recipe import DEFAULT_LEVELS, Recipe, TrainingConfig
+from cbi_pipeline.forecasting.recipe import Recipe, TrainingConfig
 from cbi_pipeline.forecasting.records import EpochRecord, FitResult
 from cbi_pipeline.forecasting.stacked import fit_ensemble
 from cbi_pipeline.forecasting.stopping import TrainingFailed
@@ -27,14 +32,20 @@ from cbi_pipeline.forecasting.version import product
 __all__ = [
     "DEFAULT_LEVELS",
     "NEVER",
+    "NO_FEATURES",
+    "Absence",
     "Ensemble",
     "EnsembleForecasts",
     "EpochRecord",
+    "Estimator",
     "FitResult",
+    "Fitted",
     "Fold",
     "Forecaster",
     "Forecasts",
     "Keep",
+    "Model",
+    "ModelRecipe",
     "Network",
     "Output",
     "Panel",
@@ -43,12 +54,14 @@ __all__ = [
     "TrainingConfig",
     "TrainingFailed",
     "anchored_untrained",
+    "compose",
     "describe_device",
     "fit",
     "fit_ensemble",
     "forecast_prior",
     "latest",
     "load_checkpoint",
+    "load_model",
     "newest_origins",
     "product",
     "untrained",

@@ -63,6 +63,11 @@ class Config:
                 ) from None
         self.check()
 
+    @classmethod
+    def members(cls) -> "tuple[type[Config], ...]":
+        """Classes that a field of this one takes in its place; by default none but itself."""
+        return ()
+
     def check(self) -> None:
         """Refuses fields that contradict each other; by default none do.
 
@@ -174,6 +179,8 @@ def _decode(hint: object, tree: object, where: str) -> object:
             raise ValueError(f"{where}: {len(items)} values are needed, found {len(tree)}")
         pairs = enumerate(zip(items, tree, strict=True))
         return tuple(_decode(h, item, f"{where}[{i}]") for i, (h, item) in pairs)
+    if isinstance(hint, type) and issubclass(hint, Config) and (kinds := hint.members()):
+        return _decode(_member(kinds, tree, where), tree, where)
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         return _decode_dataclass(hint, tree, where)
     return float(tree) if hint is float and type(tree) is int else tree

@@ -120,6 +120,8 @@ def accept(hint: object, value: object) -> object:
         return _accept_any(get_args(bare), value)
     if origin is tuple:
         return _accept_items(rule, bare, value)
+    if kinds := _kinds(bare):
+        return _accept_any(kinds, value)
     if bare in (int, float):
         return _accept_number(rule, bare, value)
     if _is_choice(bare):
@@ -151,6 +153,8 @@ def describe(hint: object) -> str:
         return "one of " + ", ".join(repr(choice) for choice in get_args(bare))
     if isinstance(rule, Text):
         return str(rule)
+    if kinds := _kinds(bare):
+        return " or ".join(kind.__name__ for kind in kinds)
     assert isinstance(bare, type)
     return _NAMES.get(bare, bare.__name__)
 
@@ -166,6 +170,11 @@ def _split(hint: object) -> tuple[object, object]:
         bare, rule = get_args(hint)
         return rule, bare
     return None, hint
+
+
+def _kinds(hint: object) -> tuple[type, ...]:
+    """Classes that stand for one whose kinds are not all of this package; none for other hints."""
+    return getattr(hint, "members", tuple)()
 
 
 def _is_choice(hint: object) -> bool:

@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from cbi_pipeline.forecasting import storage
-from cbi_pipeline.forecasting.forecaster import FloatArray, Forecaster, Forecasts
+from cbi_pipeline.forecasting.forecaster import Forecaster
+from cbi_pipeline.forecasting.models.model import Floats, Forecasts
 from cbi_pipeline.forecasting.panel import Panel
 from cbi_pipeline.forecasting.version import describe_writer, writer
 
@@ -30,10 +31,10 @@ class EnsembleForecasts(NamedTuple):
         members: each member's own forecasts.
     """
 
-    q_NHQ: FloatArray
-    up_NH: FloatArray
-    vol_NH: FloatArray
-    disagreement_NH: FloatArray
+    q_NHQ: Floats
+    up_NH: Floats
+    vol_NH: Floats
+    disagreement_NH: Floats
     members: tuple[Forecasts, ...]
 
 
@@ -105,8 +106,8 @@ class Ensemble:
             raise ValueError(f"{folder}: a member is not the one that was saved; save it again")
         return cls(members, tuple(tree["weights"]))
 
-    def _mean(self, stacked: FloatArray) -> FloatArray:
-        mean: FloatArray = np.tensordot(np.array(self.weights), stacked, axes=1)
+    def _mean(self, stacked: Floats) -> Floats:
+        mean: Floats = np.tensordot(np.array(self.weights), stacked, axes=1)
         return mean
 
 

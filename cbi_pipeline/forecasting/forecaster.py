@@ -4,16 +4,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
-import numpy as np
 import safetensors.torch
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from cbi_pipeline.forecasting import devices, storage, windows
 from cbi_pipeline.forecasting.config import Json, canonical, decode, differences, encode
+from cbi_pipeline.forecasting.models.model import Forecasts, Model, Rows
 from cbi_pipeline.forecasting.networks.network import Network
 from cbi_pipeline.forecasting.networks.output import Output
 from cbi_pipeline.forecasting.panel import Panel, PanelSpec
@@ -24,25 +23,9 @@ FORMAT = 2
 _WEIGHTS, _DESCRIPTION = "weights.safetensors", "forecaster.json"
 _CHUNK = 512
 
-FloatArray = NDArray[np.float64]
-
-
-class Forecasts(NamedTuple):
-    """Forecasts in log returns from origin to target, one line per row asked for.
-
-    Attributes:
-        q_NHQ: quantiles, non-decreasing along Q, at the recipe's levels.
-        up_NH: probability that the return is positive.
-        vol_NH: standard deviation of the return.
-    """
-
-    q_NHQ: FloatArray
-    up_NH: FloatArray
-    vol_NH: FloatArray
-
 
 @dataclass(frozen=True, eq=False)
-class Forecaster:
+class Forecaster(Model):
     """A recipe, the axes it was made for, and a network with its scaler.
 
     Attributes:
@@ -63,14 +46,29 @@ class Forecaster:
             named = {"recipe": differences(self.recipe), "spec": differences(self.spec)}
             object.__setattr__(self, "named", named)
 
-    def predict(self, panel: Panel, rows_N: NDArray[np.int64] | Tensor) -> Forecasts:
+    @property
+    def history(self) -> Mapping[str, int]:
+        """The recipe's window."""
+        return dict.fromkeys(self.spec.commodities, self.recipe.window)
+
+    @property
+    def is_joint(self) -> bool:
+        """Whether the window holds all commodities side by side."""
+        return self.recipe.mode == "joint"
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return next(self.network.buffers()).device
+
+    def predict(self, panel: Panel, rows_N: Rows | Tensor) -> Forecasts:
         """Forecasts from the given origin rows, on the network's device.
 
         Raises:
             ValueError: the panel's axes differ from the model's, or a row cannot be an origin.
         """
-        self._check(panel.spec)
-        device = next(self.network.buffers()).device
+        self.check_axes(panel.spec)
+        device = self.device
         panel = panel.to(device)
         rows = torch.as_tensor(rows_N, dtype=torch.int64, device=device)
         if self.recipe.mode == "pooled":
@@ -145,15 +143,6 @@ class Forecaster:
     def _weights(self) -> bytes:
         state = {k: v.detach().cpu().contiguous() for k, v in self.network.state_dict().items()}
         return safetensors.torch.save(state)
-
-    def _check(self, spec: PanelSpec) -> None:
-        for name, mine in vars(self.spec).items():
-            theirs = getattr(spec, name)
-            if theirs != mine:
-                raise ValueError(
-                    f"panel.spec.{name} is {theirs}, the model was made for {mine}; "
-                    "build the panel with the model's feature set, or retrain"
-                )
 
     def _forward(self, feed: windows.Feed) -> Output:
         self.network.eval()

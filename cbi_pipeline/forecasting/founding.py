@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cbi_pipeline.forecasting import student
-from cbi_pipeline.forecasting.forecaster import Forecasts
+from cbi_pipeline.forecasting.models.model import Forecasts
 from cbi_pipeline.forecasting.networks.recurrent import RecurrentConfig
 from cbi_pipeline.forecasting.optimisers import OptimiserConfig
 from cbi_pipeline.forecasting.panel import Panel

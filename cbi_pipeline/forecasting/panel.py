@@ -45,7 +45,7 @@ class PanelSpec(Config):
 
     Attributes:
         feature_set: version of the feature code that made the values.
-        features: F feature names, in column order.
+        features: F feature names, in column order; none where prices alone are read.
         groups: G release groups whose ages are known.
         commodities: C commodity ids; `commodity_R` indexes them.
         horizons: H labels, shared by all commodities.
@@ -55,7 +55,7 @@ class PanelSpec(Config):
     """
 
     feature_set: Label
-    features: Names
+    features: Annotated[tuple[Label, ...], Items(order="distinct")]
     groups: Annotated[tuple[Label, ...], Items(order="distinct")]
     commodities: Names
     horizons: Names

@@ -11,7 +11,6 @@ from cbi_pipeline.forecasting.clipping import ClipConfig
 from cbi_pipeline.forecasting.declarations import (
     Count,
     FileName,
-    InsideUnit,
     Items,
     Label,
     Natural,
@@ -20,15 +19,14 @@ from cbi_pipeline.forecasting.declarations import (
     Share,
 )
 from cbi_pipeline.forecasting.losses.objective import POINT_LOSSES, ObjectiveConfig
-from cbi_pipeline.forecasting.networks.cross import CrossConfig
+from cbi_pipeline.forecasting.models.recipe import DEFAULT_LEVELS, Levels, ModelRecipe
+from cbi_pipeline.forecasting.networks.encoder import EncoderConfig
 from cbi_pipeline.forecasting.networks.heads import HeadConfig
-from cbi_pipeline.forecasting.networks.network import EncoderConfig, Network
+from cbi_pipeline.forecasting.networks.network import Network
 from cbi_pipeline.forecasting.networks.recurrent import RecurrentConfig
 from cbi_pipeline.forecasting.optimisers import OptimiserConfig
 from cbi_pipeline.forecasting.panel import PanelSpec
 from cbi_pipeline.forecasting.schedules import ScheduleConfig
-
-DEFAULT_LEVELS = (0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.95)
 
 
 @dataclass(frozen=True)
@@ -84,8 +82,8 @@ class TrainingConfig(config.Config):
 
 
 @dataclass(frozen=True)
-class Recipe(config.Config):
-    """Configuration of one model family member.
+class Recipe(ModelRecipe):
+    """Configuration of one network and of its training.
 
     Attributes:
         name: for people, tables and folders; part of the identity.
@@ -101,9 +99,7 @@ class Recipe(config.Config):
     name: FileName
     feature_set: Label
     window: Count = 64
-    levels: Annotated[tuple[InsideUnit, ...], Items(at_least=1, order="strictly increasing")] = (
-        DEFAULT_LEVELS
-    )
+    levels: Levels = DEFAULT_LEVELS
     mode: Literal["pooled", "joint"] = "pooled"
     network: EncoderConfig = field(default_factory=RecurrentConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
@@ -113,8 +109,8 @@ class Recipe(config.Config):
         """The parts suit each other."""
         if not self.head.anchored and self.training.trust != (1.0,):
             raise ValueError("Recipe: a free-form network has no prior to share trust with")
-        if isinstance(self.network, CrossConfig) and self.mode != "joint":
-            raise ValueError("Recipe.mode: attention across commodities needs mode='joint'")
+        if self.network.needs_joint and self.mode != "joint":
+            raise ValueError(f"Recipe.mode: a {self.network.kind} network needs mode='joint'")
         points = [t.loss for t in self.training.objective.terms if t.loss in POINT_LOSSES]
         if points and 0.5 not in self.levels:
             raise ValueError(f"Recipe.levels: the loss {points[0]!r} is one of the median; add 0.5")
@@ -124,14 +120,6 @@ class Recipe(config.Config):
                 f"Recipe: augment.time_mask hides up to {augment.time_mask} rows of a window of "
                 f"{self.window}; make it shorter"
             )
-
-    def identity(self) -> str:
-        """The sha256 of name, feature set and whatever differs from the defaults."""
-        return config.identity(self)
-
-    def to_json(self) -> config.Json:
-        """A plain tree; `from_json` gives the recipe back."""
-        return config.encode(self)
 
     @classmethod
     def from_json(cls, tree: object, written_by: object = None) -> Self:

@@ -13,14 +13,12 @@ from cbi_pipeline.forecasting.clipping import ClipConfig
 from cbi_pipeline.forecasting.config import Config, declarations
 from cbi_pipeline.forecasting.declarations import describe
 from cbi_pipeline.forecasting.losses.objective import ObjectiveConfig, Term
-from cbi_pipeline.forecasting.networks.cross import CrossConfig
+from cbi_pipeline.forecasting.models.climatology import ClimatologyRecipe
+from cbi_pipeline.forecasting.models.ewma import EwmaRecipe
+from cbi_pipeline.forecasting.models.garch import GarchRecipe
+from cbi_pipeline.forecasting.models.prior import PriorRecipe
+from cbi_pipeline.forecasting.networks.encoder import EncoderConfig
 from cbi_pipeline.forecasting.networks.heads import HeadConfig
-from cbi_pipeline.forecasting.networks.mlp import MlpConfig
-from cbi_pipeline.forecasting.networks.nhits import NhitsConfig
-from cbi_pipeline.forecasting.networks.patch_transformer import PatchTransformerConfig
-from cbi_pipeline.forecasting.networks.recipe import RecipeConfig
-from cbi_pipeline.forecasting.networks.recurrent import RecurrentConfig
-from cbi_pipeline.forecasting.networks.tcn import TcnConfig
 from cbi_pipeline.forecasting.optimisers import OptimiserConfig
 from cbi_pipeline.forecasting.panel import PanelSpec
 from cbi_pipeline.forecasting.recipe import Recipe, TrainingConfig
@@ -28,13 +26,11 @@ from cbi_pipeline.forecasting.schedules import ScheduleConfig
 
 CONFIGURATIONS: tuple[type[Config], ...] = (
     Recipe,
-    RecurrentConfig,
-    RecipeConfig,
-    MlpConfig,
-    TcnConfig,
-    PatchTransformerConfig,
-    NhitsConfig,
-    CrossConfig,
+    ClimatologyRecipe,
+    EwmaRecipe,
+    PriorRecipe,
+    GarchRecipe,
+    *EncoderConfig.members(),
     HeadConfig,
     TrainingConfig,
     ObjectiveConfig,

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from cbi_pipeline.operations.aliases import find_champion
 from cbi_pipeline.operations.faults import failure, note_fault
@@ -16,7 +18,7 @@ from cbi_pipeline.registry import RegistryError, newest_evidence
 from cbi_pipeline.warehouse import Store
 
 if TYPE_CHECKING:
-    from cbi_pipeline.forecasting import Forecaster, PanelSpec
+    from cbi_pipeline.forecasting import Model, Panel, PanelSpec
     from cbi_pipeline.issued import Status
     from cbi_pipeline.registry import RegisteredVersion
 
@@ -40,15 +42,15 @@ def forecast_newest(
 ) -> ChampionForecast:
     """The champion's calibrated forecast of each commodity from its newest origin.
 
-    A version reads its own commodities out of today's rows. One that it cannot read is forecast by
-    the founding model. Where one cannot be forecast the others are, and a version that is missing
-    or damaged silences all of them in words.
+    A version reads its own commodities out of today's rows. One that it cannot read, or that has
+    too little history for it, is forecast by the founding model. Where one cannot be forecast the
+    others are, and a version that is missing or damaged silences all of them in words.
     """
     from cbi_pipeline.issued import CANNOT, FORECAST, Status
 
     try:
         version = find_champion(pipeline)
-        forecaster = pipeline.registry.load(version.version)
+        model = pipeline.registry.load(version.version)
     except RegistryError as error:
         words = f"no model can be asked: {failure(error)}"
         # Where none was ever trained, the failed training is the fault that is told.
@@ -56,11 +58,10 @@ def forecast_newest(
         silent = {name: Status(name, CANNOT, words, told=True) for name in names}
         return ChampionForecast(no_rows(), silent)
     note_fault(pipeline, SUBJECT, None)
-    strange = find_unreadable(version, forecaster.spec, data, names, pipeline)
+    strange = find_unreadable(version, model.spec, data, names, pipeline)
+    strange |= find_young(version, model, data, [one for one in names if one not in strange])
     asked = [name for name in names if name not in strange]
-    rows, failed = try_each(
-        asked, lambda some: forecast_with(some, version, forecaster, data, pipeline)
-    )
+    rows, failed = try_each(asked, lambda some: forecast_with(some, version, model, data, pipeline))
     further, lost = try_each(list(strange), lambda some: forecast_founding(some, data, pipeline))
     reasons = {name: f"version {version.version} failed on it: {failed[name]}" for name in failed}
     for name, words in lost.items():
@@ -97,6 +98,17 @@ def find_unreadable(
     return {name: f"{who} {why}" for name, why in reasons.items() if why is not None}
 
 
+def find_young(
+    version: RegisteredVersion, model: Model, data: TrainingData, names: Sequence[str]
+) -> dict[str, str]:
+    """The commodities that have too little history for a version, each with the reason."""
+    if not names:
+        return {}
+    _, panel, origins = read_newest(model, data, names)
+    who = f"version {version.version}, which speaks until the next refresh, cannot forecast it"
+    return {one.commodity: f"{who}: {one.reason}" for one in model.absences(panel, origins)}
+
+
 def why_not_read(spec: PanelSpec, name: str, data: TrainingData, pipeline: Pipeline) -> str | None:
     """Why a model of these axes cannot read a commodity's rows of today; None where it can."""
     from cbi_pipeline.features import why_unread
@@ -131,29 +143,38 @@ def try_each(
 def forecast_with(
     names: Sequence[str],
     version: RegisteredVersion,
-    forecaster: Forecaster,
+    model: Model,
     data: TrainingData,
     pipeline: Pipeline,
 ) -> pl.DataFrame:
     """Rows of issued.forecast of these commodities, without their links."""
-    from cbi_pipeline.features import panel_frame, panel_from_frame
-    from cbi_pipeline.forecasting import newest_origins
     from cbi_pipeline.issued import from_model
 
-    frame = panel_frame(data.rows, data.prices, forecaster.spec, data.as_of)
-    newest = newest_origins(panel_from_frame(frame, forecaster.spec), data.as_of_us)
-    chosen = newest[frame["commodity"].gather(newest).is_in(list(names)).to_numpy()]
-    model = from_model(
-        *forecaster.predict(panel_from_frame(frame, forecaster.spec), chosen),
+    spec, (frame, panel, chosen) = model.spec, read_newest(model, data, names)
+    rows = from_model(
+        *model.predict(panel, chosen),
         origins=frame.select("commodity", "session", "price")[chosen.tolist()],
-        levels=forecaster.recipe.levels,
-        steps=dict(zip(forecaster.spec.commodities, forecaster.spec.steps, strict=True)),
+        levels=model.recipe.levels,
+        steps=dict(zip(spec.commodities, spec.steps, strict=True)),
         model_version=str(version.version),
         as_of=data.as_of,
     )
     # The data behind it are those that it reads, whatever further groups there are.
-    state = read_state(pipeline, data.as_of, forecaster.spec.feature_set)
-    return prepare_rows(model, version.recipe, state, data, pipeline)
+    state = read_state(pipeline, data.as_of, spec.feature_set)
+    return prepare_rows(rows, version.recipe, state, data, pipeline)
+
+
+def read_newest(
+    model: Model, data: TrainingData, names: Sequence[str]
+) -> tuple[pl.DataFrame, Panel, NDArray[np.int64]]:
+    """Today's rows as a model reads them, flat and as a panel, and these commodities' origins."""
+    from cbi_pipeline.features import panel_frame, panel_from_frame
+    from cbi_pipeline.forecasting import newest_origins
+
+    frame = panel_frame(data.rows, data.prices, model.spec, data.as_of)
+    panel = panel_from_frame(frame, model.spec)
+    newest = newest_origins(panel, data.as_of_us)
+    return frame, panel, newest[frame["commodity"].gather(newest).is_in(list(names)).to_numpy()]
 
 
 def forecast_founding(names: Sequence[str], data: TrainingData, pipeline: Pipeline) -> pl.DataFrame:

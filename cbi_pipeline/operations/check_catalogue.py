@@ -26,6 +26,7 @@ from cbi_pipeline.feeds import Source, archive, csv_import
 from cbi_pipeline.ingest import file_sources, live_feeds, why_not_asked
 from cbi_pipeline.ledger import bind_warehouse
 from cbi_pipeline.market import calendar_names
+from cbi_pipeline.model_kinds import MODEL_KINDS
 from cbi_pipeline.settings import Profile, Settings
 from cbi_pipeline.warehouse import NothingPublished
 from data_contracts.families import FAMILIES
@@ -54,11 +55,6 @@ def check_catalogue(catalogue: Catalogue, settings: Settings) -> None:
     faults += _group_faults(catalogue, settings, layers)
     faults += _feed_faults(settings, layers)
     faults += _recipe_faults(catalogue, settings, layers)
-    if catalogue.evaluation.lightgbm and find_spec("lightgbm") is None:
-        faults.append(
-            f"{layers.origin('evaluation', 'lightgbm')}: lightgbm = true needs the extra; "
-            "`pip install 'cbi-pipeline[boost]'`"
-        )
     if faults:
         raise CatalogueError("; ".join(faults))
 
@@ -243,12 +239,22 @@ def _group_faults(catalogue: Catalogue, settings: Settings, layers: Layers) -> I
 
 
 def _recipe_faults(catalogue: Catalogue, settings: Settings, layers: Layers) -> Iterator[str]:
-    for name in catalogue.evaluation.challengers:
+    asked = catalogue.evaluation
+    for field, name in (
+        *(("challengers", name) for name in asked.challengers),
+        *(("baselines", name) for name in asked.baselines),
+    ):
+        where = f"{layers.origin('evaluation', field)} {field}"
         try:
             recipe = read_recipe(name, *settings.recipe_folders)
         except CatalogueError as error:
-            yield f"{layers.origin('evaluation', 'challengers')} challengers: {error}"
+            yield f"{where}: {error}"
             continue
+        kind = MODEL_KINDS[recipe.kind]
+        if kind.library and find_spec(kind.library) is None:
+            yield (
+                f"{where}: {name} needs {kind.library}; `pip install 'cbi-pipeline[{kind.extra}]'`"
+            )
         for group in recipe.groups or ():
             if group not in catalogue.group_names:
                 yield (

@@ -16,7 +16,7 @@ from cbi_pipeline.operations.training_data import TrainingData, narrow
 
 if TYPE_CHECKING:
     from cbi_pipeline.evaluation import Refresh
-    from cbi_pipeline.forecasting import Forecaster, Forecasts, Panel, Recipe
+    from cbi_pipeline.forecasting import Forecasts, Model, ModelRecipe, Panel
 
 
 @dataclass(frozen=True)
@@ -24,27 +24,27 @@ class EarlierVersion:
     """A version that reads its own commodities and columns out of today's panel.
 
     Attributes:
-        forecaster: the version.
+        model: the version.
         panel: today's rows as it reads them.
         place_R: int64, row of today's panel to its own; -1 where it has none.
     """
 
-    forecaster: Forecaster
+    model: Model
     panel: Panel
     place_R: NDArray[np.int64]
 
     @property
-    def recipe(self) -> Recipe:
+    def recipe(self) -> ModelRecipe:
         """Its recipe."""
-        return self.forecaster.recipe
+        return self.model.recipe
 
     def predict(self, panel: Panel, rows: NDArray[np.int64]) -> Forecasts:
         """Its forecasts of rows of today's panel."""
-        return self.forecaster.predict(self.panel, self.place_R[rows])
+        return self.model.predict(self.panel, self.place_R[rows])
 
 
 def judge_on_common_rows(
-    tonight: Forecaster, before: Forecaster, data: TrainingData, pipeline: Pipeline
+    tonight: Model, before: Model, data: TrainingData, pipeline: Pipeline
 ) -> Refresh | str:
     """Both on held-out rows of the commodities that both read; or why they cannot be compared."""
     from cbi_pipeline.evaluation import judge_refresh
@@ -68,9 +68,7 @@ def judge_on_common_rows(
     return judge_refresh(tonight, earlier, own.panel, common)
 
 
-def _earlier_version(
-    before: Forecaster, tonight: TrainingData, data: TrainingData
-) -> EarlierVersion:
+def _earlier_version(before: Model, tonight: TrainingData, data: TrainingData) -> EarlierVersion:
     from cbi_pipeline.features import panel_frame, panel_from_frame
 
     frame = panel_frame(data.rows, data.prices, before.spec, data.as_of)

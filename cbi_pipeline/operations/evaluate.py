@@ -13,21 +13,21 @@ import polars as pl
 from cbi_pipeline.operations.lineup import Lineup, choose_lineup
 from cbi_pipeline.operations.model_code import name_code
 from cbi_pipeline.operations.pipeline import ZONE, Pipeline
-from cbi_pipeline.operations.recipes import load_challengers
+from cbi_pipeline.operations.recipes import load_baselines, load_challengers
 from cbi_pipeline.operations.training_data import TrainingData, feature_set, narrow
 from cbi_pipeline.registry import current_champion, newest_evidence
 from data_contracts.evaluation import FORECAST, LOOKS
 
 if TYPE_CHECKING:
-    from cbi_pipeline.evaluation import Contender, Plan
-    from cbi_pipeline.forecasting import Recipe
+    from cbi_pipeline.evaluation import Plan
+    from cbi_pipeline.forecasting import Estimator, ModelRecipe
     from cbi_pipeline.warehouse import Store
 
 #: Begins the reason of a contender that sits out because it failed.
 FAILED = "it failed"
 
 
-def founder(pipeline: Pipeline) -> Recipe:
+def founder(pipeline: Pipeline) -> ModelRecipe:
     """The recipe that is champion before anything was proven."""
     from cbi_pipeline.forecasting import anchored_untrained
 
@@ -47,40 +47,23 @@ class EvaluationRun:
         return current_lineup(self.pipeline)
 
     @cached_property
-    def contenders(self) -> Sequence[Contender]:
-        """The naive forecasts, every recipe, and what else the catalogue asks for."""
-        from cbi_pipeline.evaluation import (
-            Boosted,
-            Learned,
-            as_contender,
-            baselines,
-            garch_baselines,
-        )
+    def contenders(self) -> Sequence[Estimator]:
+        """The baselines, every recipe of the lineup, and challengers on their newest years."""
+        from cbi_pipeline.evaluation import Rolling, estimator_of
 
-        asked = self.data.catalogue.evaluation
-        learned = (as_contender(recipe) for recipe in self.lineup.recipes.values())
-        rolling = [
-            Learned(recent, f"{recent.name}_rolling", asked.rolling_years)
-            for recent in self.lineup.challengers
-        ]
+        years = self.data.catalogue.evaluation.rolling_years
+        judged = [estimator_of(recipe) for recipe in self.lineup.recipes.values()]
+        entered = [estimator_of(recipe) for recipe in self.lineup.challengers if years]
         return (
-            *baselines(self.data.feature_set.name),
-            *(garch_baselines() if asked.garch else ()),
-            *([Boosted()] if asked.lightgbm else []),
-            *learned,
-            *(rolling if asked.rolling_years else ()),
+            *map(estimator_of, self.lineup.beside(load_baselines(self.pipeline))),
+            *judged,
+            *(Rolling(one.recipe, one, years or 0) for one in entered if one.learns),
         )
 
     @cached_property
-    def panels(self) -> tuple[tuple[TrainingData, tuple[Contender, ...]], ...]:
+    def panels(self) -> tuple[tuple[TrainingData, tuple[Estimator, ...]], ...]:
         """The contenders that read the same groups, beside what is known of these groups alone."""
-        from cbi_pipeline.evaluation import Learned
-
-        own = self.data.feature_set.name
-        read = [
-            (one.recipe.feature_set if isinstance(one, Learned) else own, one)
-            for one in self.contenders
-        ]
+        read = [(one.recipe.feature_set, one) for one in self.contenders]
         return tuple(
             (narrow(self.data, name, self.pipeline), tuple(one for n, one in read if n == name))
             for name in dict.fromkeys(name for name, _ in read)

@@ -110,13 +110,14 @@ def _walk_forward(evaluation: EvaluationRun, pipeline: Pipeline) -> dict[str, pl
     A contender that fails sits out and is a fault of its own; the champion and the naive forecasts
     that every champion must beat may not fail.
     """
-    from cbi_pipeline.evaluation import BASELINES, absences, calibrate, failures, score
+    from cbi_pipeline.catalogue import NAIVE
+    from cbi_pipeline.evaluation import absences, calibrate, failures, score
     from cbi_pipeline.evaluation import walk_forward as walked
 
     failed: dict[str, str] = {}
 
     def note_failure(name: str, error: Exception) -> None:
-        if name in (*BASELINES, evaluation.lineup.champion.name):
+        if name in (*NAIVE, evaluation.lineup.champion.name):
             raise error
         failed[name] = f"{FAILED}: {failure(error)}"
 

@@ -13,7 +13,7 @@ from cbi_pipeline.registry import Champion, RegistryMismatch, RegistryUnreadable
 if TYPE_CHECKING:
     import polars as pl
 
-    from cbi_pipeline.forecasting import Recipe
+    from cbi_pipeline.forecasting import ModelRecipe
 
 
 @dataclass(frozen=True)
@@ -26,17 +26,25 @@ class Lineup:
         founder: the recipe that was champion before anything was proven.
     """
 
-    champion: Recipe
-    challengers: tuple[Recipe, ...]
-    founder: Recipe
+    champion: ModelRecipe
+    challengers: tuple[ModelRecipe, ...]
+    founder: ModelRecipe
 
     @property
-    def recipes(self) -> dict[str, Recipe]:
+    def recipes(self) -> dict[str, ModelRecipe]:
         """Each of them once, by name."""
         return {one.name: one for one in (self.founder, self.champion, *self.challengers)}
 
+    def beside(self, further: Sequence[ModelRecipe]) -> list[ModelRecipe]:
+        """Those of further recipes that are not in the lineup, each under a name of its own."""
+        taken = self.recipes
+        others = [one for one in further if taken.get(one.name) != one]
+        return [_renamed(one) if one.name in taken else one for one in others]
 
-def choose_lineup(pipeline: Pipeline, founder: Recipe, challengers: Sequence[Recipe]) -> Lineup:
+
+def choose_lineup(
+    pipeline: Pipeline, founder: ModelRecipe, challengers: Sequence[ModelRecipe]
+) -> Lineup:
     """The champion on the record, with today's founder and the challengers of the catalogue.
 
     What recipes are called today decides nothing about the champion: a challenger that bears the
@@ -57,7 +65,7 @@ def choose_lineup(pipeline: Pipeline, founder: Recipe, challengers: Sequence[Rec
     return Lineup(champion, tuple(_entrant(one, champion, first) for one in challengers), first)
 
 
-def _entrant(challenger: Recipe, champion: Recipe, founder: Recipe) -> Recipe:
+def _entrant(challenger: ModelRecipe, champion: ModelRecipe, founder: ModelRecipe) -> ModelRecipe:
     """A challenger under a name that no other recipe of the night has."""
     if _alike(challenger, champion):
         return champion
@@ -67,8 +75,8 @@ def _entrant(challenger: Recipe, champion: Recipe, founder: Recipe) -> Recipe:
 
 
 def _registered(
-    pipeline: Pipeline, current: Champion, versions: pl.DataFrame, today: tuple[Recipe, ...]
-) -> Recipe:
+    pipeline: Pipeline, current: Champion, versions: pl.DataFrame, today: tuple[ModelRecipe, ...]
+) -> ModelRecipe:
     """The recipe of the version in use, on those of its groups that are still read."""
     offered = {one.name: one for one in (*map(_renamed, today), *today)}
     same = offered.get(current.recipe)
@@ -94,9 +102,9 @@ def _registered(
     return replace(recipe, feature_set=feature_set(read).name)
 
 
-def _alike(one: Recipe, other: Recipe) -> bool:
+def _alike(one: ModelRecipe, other: ModelRecipe) -> bool:
     return replace(one, name=other.name) == other
 
 
-def _renamed(recipe: Recipe) -> Recipe:
+def _renamed(recipe: ModelRecipe) -> ModelRecipe:
     return replace(recipe, name=f"{recipe.name}_{recipe.identity()[:8]}")

@@ -13,8 +13,7 @@ from cbi_pipeline.operations.pipeline import Pipeline
 from data_contracts.evaluation import MODEL_CODE
 
 if TYPE_CHECKING:
-    from cbi_pipeline.evaluation import Contender
-    from cbi_pipeline.forecasting import Recipe
+    from cbi_pipeline.forecasting import Estimator, ModelRecipe
     from cbi_pipeline.operations.evaluate import EvaluationRun
     from cbi_pipeline.operations.training_data import TrainingData
     from cbi_pipeline.warehouse import Store
@@ -26,32 +25,32 @@ _FAILED = "the newest finished fold could not be compared"
 _UNKNOWN = "no finished fold was there to compare with"
 
 
-def name_code(store: Store, contenders: Sequence[Contender]) -> dict[str, str]:
-    """Name of today's code of each contender: that of earlier code with the same forecasts."""
+def name_code(store: Store, estimators: Sequence[Estimator]) -> dict[str, str]:
+    """Name of today's code of each recipe: that of earlier code with the same forecasts."""
     from cbi_pipeline.evaluation import hash_model_code
 
     rows = store.table(MODEL_CODE.table).select("recipe", "identity", "code", "same_as").rows()
     noted = {(recipe, identity, code): same_as for recipe, identity, code, same_as in rows}
     named = {}
-    for one in contenders:
+    for one in estimators:
         code = hash_model_code(one)
         named[one.name] = noted.get((one.name, one.identity(), code), code)
     return named
 
 
-def name_recipe_code(pipeline: Pipeline, recipe: Recipe) -> str:
+def name_recipe_code(pipeline: Pipeline, recipe: ModelRecipe) -> str:
     """Name of today's code of a recipe."""
-    from cbi_pipeline.evaluation import as_contender
+    from cbi_pipeline.evaluation import estimator_of
 
     with pipeline.warehouse.read() as store:
-        return name_code(store, [as_contender(recipe)])[recipe.name]
+        return name_code(store, [estimator_of(recipe)])[recipe.name]
 
 
 def examine_code(evaluation: EvaluationRun) -> None:
-    """Look into contenders whose code nobody has seen yet, and note what is found.
+    """Look into recipes whose code nobody has seen yet, and note what is found.
 
     The newest fold that earlier code has finished is computed anew. Where it is equal to the bit,
-    what that code has made stays in use; where that fails the note says why, and the contender is
+    what that code has made stays in use; where that fails the note says why, and the recipe is
     judged anew.
     """
     pipeline = evaluation.pipeline
@@ -68,7 +67,7 @@ def examine_code(evaluation: EvaluationRun) -> None:
 
 
 def _look(
-    contender: Contender,
+    estimator: Estimator,
     noted: pl.DataFrame,
     data: TrainingData,
     pipeline: Pipeline,
@@ -76,16 +75,16 @@ def _look(
 ) -> dict[str, object] | None:
     from cbi_pipeline.evaluation import hash_model_code
 
-    code, identity = hash_model_code(contender), contender.identity()
-    own = noted.filter(pl.col("recipe") == contender.name, pl.col("identity") == identity)
+    code, identity = hash_model_code(estimator), estimator.identity()
+    own = noted.filter(pl.col("recipe") == estimator.name, pl.col("identity") == identity)
     if code in own["code"]:
         return None
     same_as, why = code, _FIRST
     if len(own):
         before = str(own.sort("noted_at")["same_as"][-1])
-        same_as, why = _compare(contender, before, code, data, pipeline)
+        same_as, why = _compare(estimator, before, code, data, pipeline)
     return {
-        "recipe": contender.name,
+        "recipe": estimator.name,
         "identity": identity,
         "code": code,
         "same_as": same_as,
@@ -95,13 +94,13 @@ def _look(
 
 
 def _compare(
-    contender: Contender, before: str, code: str, data: TrainingData, pipeline: Pipeline
+    estimator: Estimator, before: str, code: str, data: TrainingData, pipeline: Pipeline
 ) -> tuple[str, str]:
-    """Name of a contender's new code, and what was seen of it."""
+    """Name of a recipe's new code, and what was seen of it."""
     try:
-        is_equal = _is_reproduced(contender, before, data, pipeline)
+        is_equal = _is_reproduced(estimator, before, data, pipeline)
     except Exception as error:
-        # One contender that fails must not cost the others their evidence.
+        # One that fails must not cost the others their evidence.
         return code, f"{_FAILED}: {failure(error)}"
     if is_equal is None:
         return code, _UNKNOWN
@@ -109,13 +108,13 @@ def _compare(
 
 
 def _is_reproduced(
-    contender: Contender, before: str, data: TrainingData, pipeline: Pipeline
+    estimator: Estimator, before: str, data: TrainingData, pipeline: Pipeline
 ) -> bool | None:
     from cbi_pipeline.evaluation import is_reproduced, plan
 
     return is_reproduced(
         data.panel,
-        contender,
+        estimator,
         plan(data.panel, data.catalogue, data.rows),
         before,
         targets=data.targets,

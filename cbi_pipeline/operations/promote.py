@@ -20,7 +20,7 @@ from data_contracts.evaluation import DECISION, VERSION
 
 if TYPE_CHECKING:
     from cbi_pipeline.evaluation import Refresh
-    from cbi_pipeline.forecasting import Recipe
+    from cbi_pipeline.forecasting import ModelRecipe
     from cbi_pipeline.registry import RegisteredVersion
 
 
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 TRAINING, ALIASES = "training", "model aliases"
 
 
-def training_of(recipe: Recipe) -> str:
+def training_of(recipe: ModelRecipe) -> str:
     """Under which subject a recipe's failed training stands in the fault log."""
     return f"{recipe.name} {TRAINING}"
 
 
 def try_register(
-    recipe: Recipe,
+    recipe: ModelRecipe,
     data: TrainingData,
     decisions: pl.DataFrame,
     pipeline: Pipeline,

@@ -2,52 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from cbi_pipeline.catalogue import Catalogue, CatalogueError, read_recipe
+from cbi_pipeline.model_kinds import MODEL_KINDS
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.operations.training_data import feature_set
 
 if TYPE_CHECKING:
     from cbi_pipeline.catalogue import RecipeFile
-    from cbi_pipeline.forecasting import Recipe
+    from cbi_pipeline.forecasting import ModelRecipe
 
 
-def load_recipe(name: str, pipeline: Pipeline) -> Recipe:
+def load_recipe(name: str, pipeline: Pipeline) -> ModelRecipe:
     """The recipe of that name.
 
     Raises:
         CatalogueError: there is none, or its file holds what no recipe takes; names file and field.
     """
-    from cbi_pipeline.forecasting import Recipe
+    from cbi_pipeline.evaluation import load_estimator
+    from cbi_pipeline.forecasting import compose
 
     file = read_recipe(name, *pipeline.settings.recipe_folders)
-    features = feature_set(read_catalogue(file, pipeline.catalogue)).name
+    given = {**file.fields, "name": name}
+    if MODEL_KINDS[file.kind].reads_features:
+        given["feature_set"] = feature_set(read_catalogue(file, pipeline.catalogue)).name
     try:
-        return Recipe.compose({**file.fields, "name": name, "feature_set": features})
+        return compose(load_estimator(file.kind).recipe_type, given)
     except ValueError as error:
         raise CatalogueError(f"{file.source}: {error}") from error
 
 
 def read_recipes(pipeline: Pipeline) -> tuple[RecipeFile, ...]:
-    """The files of the recipes that face the gate, in the order of the catalogue.
+    """The files of the recipes that are evaluated, in the order of the catalogue.
 
     Raises:
         CatalogueError: one is missing, no TOML, or has a wrong kind or groups.
     """
-    names = pipeline.catalogue.evaluation.challengers
+    asked = pipeline.catalogue.evaluation
+    names = dict.fromkeys((*asked.challengers, *asked.baselines))
     return tuple(read_recipe(name, *pipeline.settings.recipe_folders) for name in names)
 
 
-def load_challengers(pipeline: Pipeline) -> tuple[Recipe, ...]:
+def load_challengers(pipeline: Pipeline) -> tuple[ModelRecipe, ...]:
     """The recipes that face the gate, in the order of the catalogue.
 
     Raises:
         CatalogueError: as for :func:`load_recipe`.
     """
-    return tuple(load_recipe(name, pipeline) for name in pipeline.catalogue.evaluation.challengers)
+    return _load(pipeline.catalogue.evaluation.challengers, pipeline)
+
+
+def load_baselines(pipeline: Pipeline) -> tuple[ModelRecipe, ...]:
+    """The recipes that skill is stated against, in the order of the catalogue.
+
+    Raises:
+        CatalogueError: as for :func:`load_recipe`.
+    """
+    return _load(pipeline.catalogue.evaluation.baselines, pipeline)
 
 
 def read_catalogue(file: RecipeFile, catalogue: Catalogue) -> Catalogue:
     """The catalogue with the groups alone that a recipe reads."""
+    if not MODEL_KINDS[file.kind].reads_features:
+        return catalogue.reading(())
     return catalogue if file.groups is None else catalogue.reading(file.groups)
+
+
+def _load(names: Iterable[str], pipeline: Pipeline) -> tuple[ModelRecipe, ...]:
+    return tuple(load_recipe(name, pipeline) for name in names)

@@ -16,7 +16,7 @@ from cbi_pipeline.registry import newest_evidence, sort_decisions
 from cbi_pipeline.settings import IS_CHECKOUT, PROJECT_ROOT
 
 if TYPE_CHECKING:
-    from cbi_pipeline.forecasting import FitResult, Recipe
+    from cbi_pipeline.forecasting import Fitted, ModelRecipe
     from cbi_pipeline.forecasting.folds import Fold
     from cbi_pipeline.registry import RegisteredVersion
 
@@ -36,20 +36,18 @@ def newest_fold(data: TrainingData) -> Fold:
     )
 
 
-def train(recipe: Recipe, data: TrainingData, pipeline: Pipeline) -> FitResult:
+def train(recipe: ModelRecipe, data: TrainingData, pipeline: Pipeline) -> Fitted:
     """Fit the recipe on the newest fold, continuing a checkpoint where there is one."""
-    from cbi_pipeline.forecasting import fit
+    from cbi_pipeline.evaluation import estimator_of
 
     # A checkpoint of other code is no part of this training.
     folder = f"{recipe.name}-{name_recipe_code(pipeline, recipe)[:16]}"
-    fold = newest_fold(data)
-    with progress.track(f"training {recipe.name}", count_epochs(recipe)) as done:
-        return fit(
-            recipe,
+    estimator = estimator_of(recipe)
+    with progress.track(f"training {recipe.name}", estimator.epochs) as done:
+        return estimator.fit(
             data.panel,
-            fold.train_rows,
-            fold.validation_rows,
-            checkpoint_dir=pipeline.settings.checkpoints_dir / "refresh" / folder,
+            newest_fold(data),
+            checkpoints=pipeline.settings.checkpoints_dir / "refresh" / folder,
             on_epoch=lambda epoch: done(f"epoch {epoch.epoch}"),
         )
 
@@ -68,13 +66,13 @@ def name_sessions(data: TrainingData) -> dict[str, list[date]]:
     return dated
 
 
-def champion_first(champion: str | None, recipes: dict[str, Recipe]) -> list[Recipe]:
+def champion_first(champion: str | None, recipes: dict[str, ModelRecipe]) -> list[ModelRecipe]:
     """The recipes, the champion's first, so that it bears the lower version number."""
     return sorted(recipes.values(), key=lambda recipe: recipe.name != champion)
 
 
 def ensure_version(
-    recipe: Recipe,
+    recipe: ModelRecipe,
     data: TrainingData,
     decisions: pl.DataFrame,
     pipeline: Pipeline,
@@ -92,16 +90,16 @@ def ensure_version(
     )
     if there is not None:
         return there
-    result = train(recipe, data, pipeline)
-    curve = draw_curve(result, recipe.name)
+    fitted = train(recipe, data, pipeline)
+    curve = draw_curve(fitted, recipe.name)
     if curve:
         curves[recipe.name] = curve
-    return register_model(recipe, result, data, decisions, pipeline, curve)
+    return register_model(recipe, fitted, data, decisions, pipeline, curve)
 
 
 def register_model(
-    recipe: Recipe,
-    result: FitResult,
+    recipe: ModelRecipe,
+    fitted: Fitted,
     data: TrainingData,
     decisions: pl.DataFrame,
     pipeline: Pipeline,
@@ -119,7 +117,7 @@ def register_model(
         scores = store.table("evaluation.score", "evaluation_id = ?", evaluation[:1])
         said = store.table("evaluation.forecast", "evaluation_id = ? AND recipe = ?", evaluation)
     return pipeline.registry.register(
-        result.forecaster,
+        fitted.model,
         note=note(recipe, judged),
         state=data.state,
         as_of=data.as_of,
@@ -132,13 +130,13 @@ def register_model(
         ),
         decision=judged.row(0, named=True) if judged.height else None,
         scores=scores,
-        curve=result.curve,
+        curve=fitted.curve,
         figures=draw_figures(recipe, said, scores, data, curve),
     )
 
 
 def draw_figures(
-    recipe: Recipe,
+    recipe: ModelRecipe,
     forecasts: pl.DataFrame,
     scores: pl.DataFrame,
     data: TrainingData,
@@ -155,14 +153,9 @@ def draw_figures(
     }
 
 
-def count_epochs(recipe: Recipe) -> int:
-    """Epochs a full training reports: the untrained state counts as one."""
-    return recipe.training.max_epochs + 1 if recipe.training.max_epochs else 0
-
-
-def note(recipe: Recipe, judged: pl.DataFrame) -> str:
+def note(recipe: ModelRecipe, judged: pl.DataFrame) -> str:
     """What a reader of the version must know."""
-    if recipe.training.max_epochs == 0:
+    if is_untrained(recipe):
         return NO_SKILL
     if judged.is_empty():
         return "not judged yet: the gate has seen no evidence on it"
@@ -171,11 +164,18 @@ def note(recipe: Recipe, judged: pl.DataFrame) -> str:
     return f"gate: {judged['verdict'][0]}. {opening.rstrip('.')}."
 
 
-def draw_curve(result: FitResult, recipe: str) -> bytes | None:
+def is_untrained(recipe: ModelRecipe) -> bool:
+    """Whether a recipe is one of a network that learns nothing."""
+    from cbi_pipeline.forecasting import Recipe
+
+    return isinstance(recipe, Recipe) and recipe.training.max_epochs == 0
+
+
+def draw_curve(fitted: Fitted, recipe: str) -> bytes | None:
     """The learning curve as a picture; None when nothing was learned."""
     from cbi_pipeline.report import charts
 
-    trained = [record for record in result.curve if record.train_loss is not None]
+    trained = [record for record in fitted.curve if record.train_loss is not None]
     if not trained:
         return None
     figure = charts.loss_curve(

@@ -168,8 +168,9 @@ def catalogue_of(features: str, catalogue: Catalogue) -> Catalogue:
     """
     from cbi_pipeline.features import named_groups
 
-    read = catalogue.reading(named_groups(features) or ())
-    return read if read.group_names else catalogue
+    named = named_groups(features)
+    read = catalogue.reading(named or ())
+    return read if read.group_names or named == () else catalogue
 
 
 def with_enough_history(catalogue: Catalogue, rows: pl.DataFrame) -> Catalogue:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import date
 from importlib.metadata import version
@@ -16,9 +17,9 @@ from cbi_pipeline.registry import frame
 
 if TYPE_CHECKING:
     import pandas as pd
-    from mlflow.models import Model
+    from mlflow.models import Model as MlflowModel
 
-    from cbi_pipeline.forecasting import Forecaster, PanelSpec
+    from cbi_pipeline.forecasting import Model, PanelSpec
 
 Calendar = Mapping[str, Sequence[date]]
 
@@ -48,17 +49,17 @@ def check_calendar(calendar: Calendar, newest: pl.DataFrame, spec: PanelSpec) ->
 
 def build(
     folder: Path,
-    forecaster: Forecaster,
+    model: Model,
     example: pd.DataFrame,
     calendar: Calendar,
-    identity: Model,
+    identity: MlflowModel,
     revision: str | None,
 ) -> None:
     """Write the model folder as MLflow loads it.
 
     Args:
         folder: target, must not exist; its parts are gathered beside it.
-        forecaster: model to carry.
+        model: what to carry.
         example: input example, as :func:`frame.model_input` gives it.
         calendar: sessions of each commodity, past the longest horizon.
         identity: MLflow's own record of the run and model the folder belongs to.
@@ -71,36 +72,49 @@ def build(
         path=folder,
         python_model=str(_MODEL_CODE),
         artifacts={
-            name: str(path) for name, path in _parts(parts, forecaster, calendar, revision).items()
+            name: str(path) for name, path in _parts(parts, model, calendar, revision).items()
         },
-        signature=frame.signature(forecaster.spec),
+        signature=frame.signature(model.spec),
         input_example=example,
-        pip_requirements=[_pin(name) for name in _REQUIREMENTS],
+        pip_requirements=[_pin(name) for name in sorted({*_REQUIREMENTS, *model.libraries})],
         mlflow_model=identity,
     )
 
 
-def _parts(
-    folder: Path, forecaster: Forecaster, calendar: Calendar, revision: str | None
-) -> dict[str, Path]:
-    forecaster.save(folder / "forecaster", commit=revision)
+def _parts(folder: Path, model: Model, calendar: Calendar, revision: str | None) -> dict[str, Path]:
+    model.save(folder / "forecaster", commit=revision)
     sessions = {name: [day.isoformat() for day in calendar[name]] for name in calendar}
-    code = folder / "code" / "cbi_pipeline" / "forecasting"
-    shutil.copytree(_FORECASTING, code, ignore=shutil.ignore_patterns("__pycache__"))
+    _copy_code(folder / "code", model)
     return {
         "forecaster": folder / "forecaster",
         "calendar": _write(folder / "calendar.json", sessions),
-        "panel": _write(folder / "panel.json", _description(forecaster)),
+        "panel": _write(folder / "panel.json", _description(model)),
         "code": folder / "code",
     }
 
 
-def _description(forecaster: Forecaster) -> dict[str, object]:
-    spec = forecaster.spec
+def _copy_code(folder: Path, model: Model) -> None:
+    """What predicts, for where the project is not installed."""
+    package = "cbi_pipeline"
+    shutil.copytree(
+        _FORECASTING,
+        folder / package / _FORECASTING.name,
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
+    module = type(model).__module__
+    if not module.startswith(f"{package}.{_FORECASTING.name}."):
+        # A kind that predicts with a library of its own lives beside what fits it.
+        own = folder.joinpath(*module.split(".")).with_suffix(".py")
+        own.parent.mkdir(parents=True)
+        shutil.copyfile(str(sys.modules[module].__file__), own)
+
+
+def _description(model: Model) -> dict[str, object]:
+    spec = model.spec
     return {
-        "fingerprint": forecaster.fingerprint(),
+        "fingerprint": model.fingerprint(),
         "feature_set": spec.feature_set,
-        "window": forecaster.recipe.window,
+        "history": dict(model.history),
         "horizons": dict(
             zip(
                 spec.commodities,
@@ -108,7 +122,7 @@ def _description(forecaster: Forecaster) -> dict[str, object]:
                 strict=True,
             )
         ),
-        "levels": list(forecaster.recipe.levels),
+        "levels": list(model.recipe.levels),
         "input": [dict(zip(_FACTS, column, strict=True)) for column in frame.columns(spec)],
         "output": [dict(zip(_FACTS, column, strict=True)) for column in frame.OUTPUT],
     }

@@ -53,9 +53,8 @@ class Shelf:
             ValueError: the example or calendar cannot serve the model.
             RegistryDamaged: what was stored is not what was built.
         """
-        spec, recipe = candidate.forecaster.spec, candidate.forecaster.recipe
-        newest = frame.example(candidate.panel_frame, spec, recipe)
-        _package.check_calendar(candidate.calendar, newest, spec)
+        newest = frame.example(candidate.panel_frame, candidate.model)
+        _package.check_calendar(candidate.calendar, newest, candidate.model.spec)
         self._ensure_name()
         run = self._start(candidate)
         model = self._model(candidate, run)
@@ -107,7 +106,7 @@ class Shelf:
 
         model = self.client.create_logged_model(
             run.info.experiment_id,
-            name=candidate.forecaster.recipe.name,
+            name=candidate.model.recipe.name,
             source_run_id=run.info.run_id,
             tags=candidate.key,
             model_type="forecaster",
@@ -129,13 +128,13 @@ class Shelf:
         identity = Model(
             artifact_path=model.artifact_location, run_id=run.info.run_id, model_id=model.model_id
         )
-        example = frame.model_input(newest, candidate.forecaster.spec)
+        example = frame.model_input(newest, candidate.model.spec)
         folder, files = scratch / "model", scratch / "run"
         files.mkdir()
         _record.log(self.client, run.info.run_id, model.model_id, candidate, files)
         _package.build(
             folder,
-            candidate.forecaster,
+            candidate.model,
             example,
             candidate.calendar,
             identity,
@@ -221,17 +220,17 @@ def _rehearse(folder: Path, newest: pl.DataFrame) -> None:
     import numpy as np
 
     from cbi_pipeline.features import panel_from_frame
-    from cbi_pipeline.forecasting import Forecaster
+    from cbi_pipeline.forecasting import load_model
 
     model = mlflow.pyfunc.load_model(str(folder))
     said = model.predict(model.input_example)
-    forecaster = Forecaster.load(folder / "artifacts" / "forecaster")
-    panel = panel_from_frame(newest, forecaster.spec)
-    counts = panel.commodity_R.bincount(minlength=len(forecaster.spec.commodities))
-    expected = forecaster.predict(panel, counts.cumsum(0) - 1)
-    for place, commodity in enumerate(forecaster.spec.commodities):
+    kept = load_model(folder / "artifacts" / "forecaster")
+    panel = panel_from_frame(newest, kept.spec)
+    counts = panel.commodity_R.bincount(minlength=len(kept.spec.commodities))
+    expected = kept.predict(panel, (counts.cumsum(0) - 1).numpy())
+    for place, commodity in enumerate(kept.spec.commodities):
         returns = said.loc[said["commodity"] == commodity, "return"].to_numpy()
-        shortest_first = np.argsort(forecaster.spec.steps[place])
+        shortest_first = np.argsort(kept.spec.steps[place])
         if not np.array_equal(returns, expected.q_NHQ[place][shortest_first].reshape(-1)):
             raise RegistryDamaged(
                 f"the stored model forecasts {commodity} otherwise than the panel"

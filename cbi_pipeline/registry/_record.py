@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Metric
 
-    from cbi_pipeline.forecasting import EpochRecord, Forecaster
+    from cbi_pipeline.forecasting import EpochRecord, Model
     from cbi_pipeline.forecasting.panel import PanelSpec
 
 # MLflow takes at most 1000 metrics and 100 parameters in one call.
@@ -32,7 +32,7 @@ _METRICS, _PARAMETERS = 1000, 100
 class Candidate:
     """Everything handed in with one model to register."""
 
-    forecaster: Forecaster
+    model: Model
     note: str
     state: str
     as_of: datetime
@@ -48,7 +48,7 @@ class Candidate:
     def key(self) -> dict[str, str]:
         """What makes a version the same: the model's bytes, the state of its data, and the code."""
         return {
-            "fingerprint": self.forecaster.fingerprint(),
+            "fingerprint": self.model.fingerprint(),
             "state": self.state,
             "code": self.provenance.code,
         }
@@ -56,25 +56,25 @@ class Candidate:
     @property
     def recipe_document(self) -> dict[str, Any]:
         """The recipe as a plain tree."""
-        return cast("dict[str, Any]", self.forecaster.recipe.to_json())
+        return cast("dict[str, Any]", self.model.recipe.to_json())
 
     @property
     def run_name(self) -> str:
         """For people, in the MLflow pages."""
-        return f"{self.forecaster.recipe.name} {self.as_of.astimezone(UTC):%Y-%m-%d}"
+        return f"{self.model.recipe.name} {self.as_of.astimezone(UTC):%Y-%m-%d}"
 
     def tags(self) -> dict[str, str]:
         """Tags of the run and of the version."""
         from cbi_pipeline.forecasting import describe_device, product
 
-        recipe, network = self.forecaster.recipe, self.forecaster.network
+        recipe = self.model.recipe
         return {
             **self.key,
             **self.provenance.tags(),
             **self._decision_tags(),
-            "axes": axes(self.forecaster.spec),
+            "axes": axes(self.model.spec),
             "as_of": self.as_of.astimezone(UTC).isoformat(),
-            "device": describe_device(network.steps_CH.device),
+            "device": describe_device(self.model.device),
             "product": product(),
             "feature_set": recipe.feature_set,
             "note": self.note,
@@ -146,7 +146,7 @@ def _curve(candidate: Candidate) -> Iterator[tuple[str, float, int]]:
 def _scores(candidate: Candidate) -> Iterator[tuple[str, float, int]]:
     if candidate.scores is None:
         return
-    name = candidate.forecaster.recipe.name
+    name = candidate.model.recipe.name
     folders = {name: "score", f"{name}{CALIBRATED}": "calibrated"}
     for row in candidate.scores.iter_rows(named=True):
         if row["recipe"] in folders:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from mlflow.models import ModelSignature
 
-    from cbi_pipeline.forecasting import PanelSpec, Recipe
+    from cbi_pipeline.forecasting import Model, PanelSpec
 
 # Column, MLflow type, meaning.
 _FIXED = (
@@ -94,18 +94,19 @@ def cast_frame(panel_frame: pl.DataFrame, types: Mapping[str, str]) -> pl.DataFr
     )
 
 
-def example(panel_frame: pl.DataFrame, spec: PanelSpec, recipe: Recipe) -> pl.DataFrame:
+def example(panel_frame: pl.DataFrame, model: Model) -> pl.DataFrame:
     """The rows that a forecast from the newest origin of each commodity reads, in panel order.
 
-    That is the newest ``window`` rows of each commodity up to its newest row that can be an
-    origin, with known variances and a positive price; for a joint model, which looks at all
-    commodities side by side at each decision, the window before the earliest of these sessions
-    as well.
+    That is as many of the newest rows of each commodity as the model's ``history`` counts, up to
+    its newest row that can be an origin, with known variances and a positive price; for a joint
+    model, which looks at all commodities side by side at each decision, those before the earliest
+    of these sessions as well.
 
     Raises:
         ValueError: the columns are not those of the model, or a commodity of the model has fewer
-            rows than the window.
+            rows than that.
     """
+    spec = model.spec
     _check_columns(panel_frame, spec)
     usable = pl.all_horizontal(pl.col("variance_ewma", "variance_long", "price") > 0)
     newest = pl.col("session").filter(usable.fill_null(value=False)).max().over("commodity")
@@ -113,12 +114,13 @@ def example(panel_frame: pl.DataFrame, spec: PanelSpec, recipe: Recipe) -> pl.Da
         pl.col("commodity").replace_strict(spec.commodities, range(len(spec.commodities))),
         "session",
     )
-    read = pl.lit(recipe.window)
-    if recipe.mode == "joint":
+    history = dict(model.history)
+    read = pl.col("commodity").replace_strict(history, return_dtype=pl.Int64)
+    if model.is_joint:
         read = read + _later_than_earliest_origin(ordered).over("commodity")
     age = pl.int_range(pl.len(), 0, -1).over("commodity")
     taken = ordered.filter(age <= read)
-    _check_history(taken, spec, recipe.window)
+    _check_history(taken, history)
     return taken
 
 
@@ -141,12 +143,12 @@ def _check_columns(panel_frame: pl.DataFrame, spec: PanelSpec) -> None:
         )
 
 
-def _check_history(taken: pl.DataFrame, spec: PanelSpec, window: int) -> None:
+def _check_history(taken: pl.DataFrame, history: Mapping[str, int]) -> None:
     rows = dict(taken.group_by("commodity").len().iter_rows())
-    for commodity in spec.commodities:
-        if rows.get(commodity, 0) < window:
+    for commodity, needed in history.items():
+        if rows.get(commodity, 0) < needed:
             raise ValueError(
-                f"{commodity} has {rows.get(commodity, 0)} rows, the model reads {window}; "
+                f"{commodity} has {rows.get(commodity, 0)} rows, the model reads {needed}; "
                 f"register it on a longer panel"
             )
 

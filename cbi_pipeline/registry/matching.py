@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from cbi_pipeline.registry.errors import RegistryUnreadable
 
 if TYPE_CHECKING:
-    from cbi_pipeline.forecasting import Recipe
+    from cbi_pipeline.forecasting import ModelRecipe
     from cbi_pipeline.registry.registry import Registry
     from cbi_pipeline.registry.versions import RegisteredVersion
 
 
 def find_version(
-    registry: Registry, recipe: Recipe, *, state: str, axes: str, code: str
+    registry: Registry, recipe: ModelRecipe, *, state: str, axes: str, code: str
 ) -> RegisteredVersion | None:
     """The version of a recipe on this state, these axes and this code; None if there is none.
 
@@ -31,7 +31,7 @@ def find_version(
     return None
 
 
-def _holds(registry: Registry, version: RegisteredVersion, recipe: Recipe) -> bool:
+def _holds(registry: Registry, version: RegisteredVersion, recipe: ModelRecipe) -> bool:
     if version.recipe != recipe.name:
         return False
     try:

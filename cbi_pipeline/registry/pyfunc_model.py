@@ -12,6 +12,7 @@ import importlib.util
 import json
 import sys
 from bisect import bisect_right
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,7 @@ class CommodityForecaster(PythonModel):
     """Forecasts from the newest row of each commodity in the frame."""
 
     def load_context(self, context: Any) -> None:  # noqa: ANN401  (MLflow names no public type)
-        """Load the forecaster and its calendar.
+        """Load the model and its calendar.
 
         Raises:
             ValueError: a file is not the one that was registered.
@@ -41,17 +42,17 @@ class CommodityForecaster(PythonModel):
         _check_files(Path(context.artifacts["panel"]).parents[1])
         if not _has_own_code():
             sys.path.append(context.artifacts["code"])
-        from cbi_pipeline.forecasting import Forecaster
+        from cbi_pipeline.forecasting import load_model
 
         meta = json.loads(Path(context.artifacts["panel"]).read_text())
         calendar = json.loads(Path(context.artifacts["calendar"]).read_text())
-        self._forecaster = Forecaster.load(Path(context.artifacts["forecaster"]))
+        self._model = load_model(Path(context.artifacts["forecaster"]))
         self._calendar = {
             commodity: [date.fromisoformat(session) for session in sessions]
             for commodity, sessions in calendar.items()
         }
-        if self._forecaster.fingerprint() != meta["fingerprint"]:
-            raise ValueError("the weights differ from those registered; register the model again")
+        if self._model.fingerprint() != meta["fingerprint"]:
+            raise ValueError("the model differs from the one registered; register it again")
 
     def predict(
         self,
@@ -63,8 +64,8 @@ class CommodityForecaster(PythonModel):
 
         Args:
             context: unused; artifacts are read once on load.
-            model_input: at least ``window`` newest rows of each commodity, in any order, as
-                ``cbi panel export`` writes them.
+            model_input: the newest rows of each commodity, as many as the model's history
+                counts, in any order, as ``cbi panel export`` writes them.
             params: the model has none.
 
         Returns:
@@ -75,13 +76,13 @@ class CommodityForecaster(PythonModel):
         Raises:
             ValueError: the frame cannot be forecast from; names the commodity and the remedy.
         """
-        spec = self._forecaster.spec
+        spec = self._model.spec
         frame = read_frame(model_input, spec)
-        _check(frame, self._forecaster.recipe.window)
+        _check(frame, self._model.history)
         panel = panel_of(frame, spec)
         origins = np.flatnonzero(~frame["commodity"].duplicated(keep="last").to_numpy())
         _check_origins(frame, panel, origins)
-        forecasts = self._forecaster.predict(panel, origins)
+        forecasts = self._model.predict(panel, origins)
         lines = [
             self._lines(frame.iloc[row], forecasts, n) for n, row in enumerate(origins.tolist())
         ]
@@ -89,7 +90,7 @@ class CommodityForecaster(PythonModel):
         return pd.concat(lines).sort_values(keys, ignore_index=True)
 
     def _lines(self, origin: pd.Series[Any], forecasts: Forecasts, n: int) -> pd.DataFrame:
-        spec, levels = self._forecaster.spec, self._forecaster.recipe.levels
+        spec, levels = self._model.spec, self._model.recipe.levels
         commodity, session = origin["commodity"], origin["session"]
         steps = spec.steps[spec.commodities.index(commodity)]
         targets = [self._target(commodity, session.date(), step) for step in steps]
@@ -245,17 +246,19 @@ def _refuse(frame: pd.DataFrame, wrong: Any, name: str, wanted: str) -> None:  #
         )
 
 
-def _check(frame: pd.DataFrame, window: int) -> None:
+def _check(frame: pd.DataFrame, history: Mapping[str, int]) -> None:
     if frame.empty:
         raise ValueError("the frame has no row; give the newest rows of each commodity")
     twice = frame[frame.duplicated(["commodity", "session"])]
     if len(twice):
         first = twice.iloc[0]
         raise ValueError(f"{first['commodity']} has {first['session'].date()} twice; keep one row")
-    counts = frame["commodity"].value_counts()
-    short = counts[counts < window]
-    if len(short):
-        raise ValueError(f"{short.index[0]} has {short.iloc[0]} rows, the model reads {window}")
+    for commodity, count in frame["commodity"].value_counts().items():
+        if count < history[str(commodity)]:
+            raise ValueError(
+                f"{commodity} has {count} rows, the model reads {history[str(commodity)]}; "
+                "give its newest rows, as `cbi panel export` writes them"
+            )
 
 
 def _check_origins(frame: pd.DataFrame, panel: Panel, origins: np.ndarray) -> None:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-    from cbi_pipeline.forecasting import EpochRecord, Forecaster
+    from cbi_pipeline.forecasting import EpochRecord, Model
 
 NAME = "cbi-forecaster"
 
@@ -62,7 +62,7 @@ class Registry:
 
     def register(
         self,
-        forecaster: Forecaster,
+        model: Model,
         *,
         note: str,
         state: str,
@@ -78,7 +78,7 @@ class Registry:
         """Register a model, or return the version that holds the same model for the same state.
 
         Args:
-            forecaster: model to register.
+            model: what to register.
             note: what a reader must know, e.g. ``no learned skill``.
             state: state of the data it was trained on.
             as_of: knowledge instant of its training rows, aware.
@@ -98,7 +98,7 @@ class Registry:
         if as_of.tzinfo is None:
             raise ValueError("as_of has no time zone; give an aware instant")
         candidate = Candidate(
-            forecaster=forecaster,
+            model=model,
             note=note,
             state=state,
             as_of=as_of,
@@ -198,8 +198,8 @@ class Registry:
         """
         return self.get("champion")
 
-    def load(self, version: int | str) -> Forecaster:
-        """The forecaster of a version or alias, verified against what was registered.
+    def load(self, version: int | str) -> Model:
+        """The model of a version or alias, verified against what was registered.
 
         Raises:
             RegistryEmpty: no such version or alias.
@@ -207,26 +207,24 @@ class Registry:
             RegistryUnreadable: it has options that this version of the code lacks; names them and
                 the version that wrote it.
         """
-        from cbi_pipeline.forecasting import Forecaster
+        from cbi_pipeline.forecasting import load_model
 
         client = self._client()
         found = self._find(client, version)
         written_by = {name: found.tags.get(t) for name, t in _WRITER_TAGS.items()}
         with self._stored(client, found) as folder:
             try:
-                forecaster = Forecaster.load(
-                    folder / "artifacts" / "forecaster", written_by=written_by
-                )
+                model = load_model(folder / "artifacts" / "forecaster", written_by=written_by)
             except ValueError as error:  # whole as registered, so it is the code that differs
                 raise RegistryUnreadable(
                     f"version {found.version} of {self.name} cannot be read: {error}"
                 ) from error
-        if forecaster.fingerprint() != tag(found, "fingerprint"):
+        if model.fingerprint() != tag(found, "fingerprint"):
             raise RegistryDamaged(
                 f"version {found.version} does not load to the model that was registered; "
                 f"register it again"
             )
-        return forecaster
+        return model
 
     def input_types(self, version: int | str) -> dict[str, str]:
         """MLflow type of each column that a version or alias takes, in order.

@@ -12,8 +12,7 @@ from cbi_pipeline.defs.forecasting.assets import refresh
 from cbi_pipeline.defs.issued.assets import forecast
 from cbi_pipeline.defs.market.assets import session
 from cbi_pipeline.defs.registry.assets import decision
-from cbi_pipeline.evaluation import Learned
-from cbi_pipeline.forecasting import TrainingFailed
+from cbi_pipeline.forecasting import Estimator, TrainingFailed
 from cbi_pipeline.ingest import fault_log
 from cbi_pipeline.issued import newest_statuses, note_faults, standing_faults
 from cbi_pipeline.operations import train as training
@@ -200,15 +199,15 @@ def test_targets_that_cannot_be_made_are_told_and_silence_no_one(pipeline, monke
 
 
 def judging_breaks(monkeypatch, *names: str) -> None:
-    """A contender whose training fails, or whose numbers are none."""
-    forecast = Learned.forecast
+    """A recipe whose training fails."""
+    forecast = Estimator.forecast
 
     def failing(self, panel, fold, folder):
         if self.name in names:
             raise TrainingFailed("the loss is not finite at epoch 1")
         return forecast(self, panel, fold, folder)
 
-    monkeypatch.setattr(Learned, "forecast", failing)
+    monkeypatch.setattr(Estimator, "forecast", failing)
 
 
 def code_changes(monkeypatch, identity: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 from cbi_pipeline.defs.evaluation.assets import walk_forward
 from cbi_pipeline.defs.forecasting.assets import refresh
 from cbi_pipeline.defs.registry.assets import decision
-from cbi_pipeline.evaluation import Ewma
+from cbi_pipeline.evaluation.models.ewma import Ewma
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.settings import Settings
 from tests.catalogues import SMALL

@@ -1,13 +1,15 @@
-"""Models of known quality on the generated panel."""
+"""Models of known quality on the generated panel, and estimators of a test's own."""
 
 import dataclasses
 
 import numpy as np
 from scipy.stats import norm
 
-from cbi_pipeline.forecasting import anchored_untrained
-from cbi_pipeline.forecasting.forecaster import Forecasts
-from cbi_pipeline.forecasting.recipe import DEFAULT_LEVELS
+from cbi_pipeline.evaluation.models.ewma import Ewma
+from cbi_pipeline.forecasting import Estimator, Forecasts, anchored_untrained
+from cbi_pipeline.forecasting.models.climatology import Climatology
+from cbi_pipeline.forecasting.models.prior import Prior
+from cbi_pipeline.forecasting.models.recipe import DEFAULT_LEVELS, StatisticalRecipe
 
 
 @dataclasses.dataclass
@@ -25,3 +27,23 @@ class Model:
         scale = 0.01 * np.sqrt(steps) * factor
         q = scale[..., None] * norm.ppf(DEFAULT_LEVELS)
         return Forecasts(q, np.full(steps.shape, 0.5), scale)
+
+
+def baselines():
+    """The naive forecasts."""
+    return Climatology(), Ewma(), Prior()
+
+
+def recipe(name, levels=DEFAULT_LEVELS):
+    """A recipe of nothing but its name."""
+    return StatisticalRecipe(name=name, levels=levels)
+
+
+@dataclasses.dataclass(frozen=True)
+class Scripted(Estimator):
+    """One whose forecasts are written down; nothing is fitted."""
+
+    recipe_type = StatisticalRecipe
+
+    def fit(self, panel, fold, *, checkpoints=None, on_epoch=None):
+        raise NotImplementedError

@@ -2,11 +2,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cbi_pipeline.evaluation import BASELINES, Climatology, Ewma, Learned, baselines
-from cbi_pipeline.evaluation.baselines import unit_t
+from cbi_pipeline.catalogue import NAIVE
+from cbi_pipeline.evaluation import Rolling, estimator_of
+from cbi_pipeline.evaluation.models.ewma import Ewma, unit_t
 from cbi_pipeline.forecasting import anchored_untrained, fit
 from cbi_pipeline.forecasting.folds import Fold
+from cbi_pipeline.forecasting.models.climatology import Climatology
+from cbi_pipeline.forecasting.models.prior import Prior
 from tests.evaluation import panels
+from tests.evaluation.models import baselines
 from tests.recipes import tiny
 
 
@@ -82,7 +86,7 @@ def test_the_unit_t_has_unit_variance():
 
 
 def test_the_prior_is_the_untrained_anchored_network_itself(panel):
-    prior = baselines("f-1")[2]
+    prior = Prior()
     train = np.arange(320, 600)
     given = Fold("f", 0, train, np.arange(600, 700), np.array([750, 799]))
     one = prior.forecast(panel, given, None)
@@ -92,7 +96,7 @@ def test_the_prior_is_the_untrained_anchored_network_itself(panel):
 
 
 def test_the_prior_uses_half_of_each_variance(panel):
-    prior = baselines("f-1")[2]
+    prior = Prior()
     given = Fold("f", 0, np.arange(320, 600), np.arange(600, 700), np.array([750]))
     forecasts = prior.forecast(panel, given, None)
     assert forecasts.vol_NH[0] == pytest.approx(np.sqrt(np.array([5, 20]) * 1e-4), rel=1e-5)
@@ -105,8 +109,8 @@ def test_a_rolling_recipe_is_trained_on_its_newest_years_alone(panel):
     given = Fold(
         "f", int(panel.decision_at_R[700]), np.arange(300, 600), np.arange(600, 700), [750]
     )
-    rolling = Learned(tiny("f-1"), alias="tiny, one year", rolling_years=1)
-    expanding = Learned(tiny("f-1"))
+    rolling = Rolling(tiny("f-1"), estimator_of(tiny("f-1")), 1)
+    expanding = estimator_of(tiny("f-1"))
     decision = panel.decision_at_R.numpy()
     newest = np.arange(300, 600)[decision[300:600] > given.refit_at_us - 365.25 * panels.DAY_US]
     assert 0 < len(newest) < 300
@@ -118,4 +122,4 @@ def test_a_rolling_recipe_is_trained_on_its_newest_years_alone(panel):
 
 
 def test_the_baselines_carry_the_names_the_gate_asks_for():
-    assert tuple(one.name for one in baselines("f-1")) == BASELINES
+    assert tuple(one.name for one in baselines()) == NAIVE

@@ -3,16 +3,13 @@
 import numpy as np
 import pytest
 
-from cbi_pipeline.evaluation import Boosted, boosted, plan, walk_forward
+from cbi_pipeline.evaluation import plan, walk_forward
+from cbi_pipeline.evaluation.models.boosted import Boosted, BoostedRecipe
 from cbi_pipeline.forecasting.folds import Fold
 from data_contracts.evaluation import FORECAST
 from tests.evaluation import panels
 
-
-def test_without_the_library_the_extra_is_named(monkeypatch):
-    monkeypatch.setattr(boosted, "find_spec", lambda name: None)
-    with pytest.raises(ValueError, match=r"cbi-pipeline\[boost\]"):
-        Boosted().identity()
+BOOSTED = Boosted(BoostedRecipe(name="lightgbm", feature_set="f-1"))
 
 
 @pytest.fixture(scope="module")
@@ -27,14 +24,14 @@ def fold(panel):
 
 
 def test_forecasts_rise_with_the_level_and_scale_with_volatility(panel):
-    said = Boosted().forecast(panel, fold(panel), None)
+    said = BOOSTED.forecast(panel, fold(panel), None)
     assert (np.diff(said.q_NHQ, axis=2) >= 0.0).all()
     assert (said.vol_NH[:, 1] > said.vol_NH[:, 0]).all()
     assert ((said.up_NH > 0.0) & (said.up_NH < 1.0)).all()
 
 
 def test_the_same_fold_gives_the_same_bits(panel):
-    one, two = (Boosted().forecast(panel, fold(panel), None).q_NHQ for _ in range(2))
+    one, two = (BOOSTED.forecast(panel, fold(panel), None).q_NHQ for _ in range(2))
     assert (one == two).all()
 
 
@@ -43,7 +40,7 @@ def test_it_stands_in_the_same_table(panel):
         panel, panels.catalogue(years=1, origins=10, refits="yearly"), panels.rows(panel)
     )
     frame = walk_forward(
-        panel, [Boosted()], planned, targets=panels.targets(panel), evaluation_id="e"
+        panel, [BOOSTED], planned, targets=panels.targets(panel), evaluation_id="e"
     )
     FORECAST.validate(frame)
     assert set(frame["recipe"]) == {"lightgbm"}

@@ -5,9 +5,15 @@ import pytest
 import torch
 from arch import arch_model
 
-from cbi_pipeline.evaluation import Garch, garch_baselines
-from cbi_pipeline.evaluation.garch import Parameters, Returns, _filtered, _simulate
+from cbi_pipeline.evaluation.models.garch import Garch
 from cbi_pipeline.forecasting.folds import Fold
+from cbi_pipeline.forecasting.models.garch import (
+    GarchRecipe,
+    Parameters,
+    Returns,
+    _filtered,
+    _simulate,
+)
 from tests.evaluation import panels
 
 EMPTY = np.array([], dtype=np.int64)
@@ -101,7 +107,7 @@ def test_the_fit_knows_only_returns_of_rows_decided_by_the_refit(panel):
     later = panel.decision_at_R.numpy() > fold([]).refit_at_us
     shaken = np.where(later, 3.0, 1.0) * panel.return_R.numpy()
     fits = [
-        Garch()._fit(Returns.of(given, "daily").until(fold([]).refit_at_us))
+        Garch()._fit_returns(Returns.of(given, "daily").until(fold([]).refit_at_us))
         for given in (panel, with_returns(panel, shaken))
     ]
     assert fits[0] == fits[1]
@@ -113,7 +119,7 @@ def test_an_absent_return_is_stepped_over_and_stops_nothing(panel):
     holed[[700, 701]] = np.nan
     given = with_returns(panel, holed)
     kept = np.delete(panel.return_R.numpy()[1:1511], [699, 700]) * 100.0
-    fitted = Garch()._fit(Returns.of(given, "daily").until(fold([]).refit_at_us))
+    fitted = Garch()._fit_returns(Returns.of(given, "daily").until(fold([]).refit_at_us))
     variance = fitted.start
     for shock in kept:
         variance = fitted.next(variance, shock)
@@ -130,6 +136,6 @@ def test_a_commodity_of_too_few_returns_at_the_refit_is_sat_out_and_the_other_is
 
 
 def test_both_kinds_carry_their_own_name_and_identity():
-    one, other = garch_baselines()
+    one, other = Garch(), Garch(GarchRecipe(name="gjr_t", asymmetric=True))
     assert (one.name, other.name) == ("garch_t", "gjr_t")
     assert one.identity() != other.identity()

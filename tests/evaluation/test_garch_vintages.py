@@ -8,10 +8,12 @@ import polars as pl
 import pytest
 import torch
 
-from cbi_pipeline.evaluation import Climatology, Garch, Plan, walk_forward
+from cbi_pipeline.evaluation import Plan, walk_forward
+from cbi_pipeline.evaluation.models.garch import Garch
 from cbi_pipeline.features import CORE_1, panel
 from cbi_pipeline.forecasting import Panel
 from cbi_pipeline.forecasting.folds import Fold
+from cbi_pipeline.forecasting.models.climatology import Climatology
 from cbi_pipeline.market import decision_at
 from data_contracts.features import TARGET
 from data_contracts.market import SESSION

@@ -6,26 +6,23 @@ import shutil
 import numpy as np
 import pytest
 
-from cbi_pipeline.evaluation import Contender, plan, walk_forward
+from cbi_pipeline.evaluation import plan, walk_forward
 from cbi_pipeline.forecasting import Forecaster, Forecasts
 from tests.evaluation import panels
+from tests.evaluation.models import Scripted, recipe
 
 LEVELS = (0.1, 0.5, 0.9)
 
 
-@dataclasses.dataclass
-class Counted(Contender):
-    """Forecasts nothing worth knowing, and counts how often it is asked."""
+@dataclasses.dataclass(frozen=True)
+class Counted(Scripted):
+    """Forecasts nothing worth knowing, and keeps the folds that it is asked for."""
 
-    asked: int = 0
-    name: str = "counted"
-    levels: tuple[float, ...] = LEVELS
-
-    def identity(self):
-        return "counted"
+    recipe: object = recipe("counted", LEVELS)
+    asked: list = dataclasses.field(default_factory=list)
 
     def forecast(self, panel, fold, folder):
-        self.asked += 1
+        self.asked.append(fold)
         shape = (len(fold.test_rows), len(panel.spec.horizons))
         q = np.broadcast_to(np.array([-0.1, 0.0, 0.1]), (*shape, 3)).copy()
         return Forecasts(q, np.full(shape, 0.5), np.full(shape, 0.1))
@@ -47,7 +44,7 @@ def walk(panel, planned, folder):
     frame = walk_forward(
         panel, [counted], planned, targets=known, evaluation_id="e", cache_dir=folder
     )
-    return frame, counted.asked
+    return frame, len(counted.asked)
 
 
 @pytest.mark.parametrize("file", ["forecasts.parquet", "finished.json"])

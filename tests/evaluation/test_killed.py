@@ -5,14 +5,16 @@ import sys
 
 import pytest
 
-from cbi_pipeline.evaluation import Ewma, plan, walk_forward
+from cbi_pipeline.evaluation import plan, walk_forward
+from cbi_pipeline.evaluation.models.ewma import Ewma
 from cbi_pipeline.settings import PROJECT_ROOT
 from tests.evaluation import panels
 
 PROGRAM = """
 import sys, time
 from pathlib import Path
-from cbi_pipeline.evaluation import Ewma, plan, walk_forward
+from cbi_pipeline.evaluation import plan, walk_forward
+from cbi_pipeline.evaluation.models.ewma import Ewma
 from tests.evaluation import panels
 
 def slowly(done):

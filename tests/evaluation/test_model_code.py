@@ -2,10 +2,16 @@
 
 import pytest
 
-from cbi_pipeline.evaluation import Climatology, Ewma, Garch, hash_model_code, is_reproduced, plan
+from cbi_pipeline.code_closure import follow_imports
+from cbi_pipeline.evaluation import estimator_of, hash_model_code, is_reproduced, plan
+from cbi_pipeline.evaluation.models.ewma import Ewma
+from cbi_pipeline.evaluation.models.garch import Garch
 from cbi_pipeline.evaluation.walk_forward import walk_forward
+from cbi_pipeline.forecasting.models.climatology import Climatology
+from cbi_pipeline.forecasting.models.garch import GarchRecipe
 from tests.evaluation import panels
 from tests.evaluation.test_walk_forward import Recorder
+from tests.recipes import tiny
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +73,15 @@ def test_nothing_is_said_of_code_that_finished_no_fold(panel, planned, tmp_path)
     assert look(panel, planned, Climatology(), tmp_path) is None
 
 
-def test_contenders_of_other_modules_rest_on_code_of_their_own():
-    garch, ewma = (hash_model_code(one) for one in (Garch(), Ewma()))
-    assert garch != ewma
-    assert hash_model_code(Climatology()) == ewma
+def test_each_kind_of_model_rests_on_code_of_its_own():
+    kinds = (Garch(), Ewma(), Climatology(), estimator_of(tiny("f-1")))
+    assert len({hash_model_code(one) for one in kinds}) == len(kinds)
+    gjr = Garch(GarchRecipe(name="gjr_t", asymmetric=True))
+    assert hash_model_code(gjr) == hash_model_code(Garch())
+
+
+@pytest.mark.parametrize("kind", [Climatology, Ewma, Garch])
+def test_a_statistical_model_does_not_rest_on_the_code_of_networks(kind):
+    modules, _ = follow_imports(kind().modules, ["cbi_pipeline"])
+    assert "cbi_pipeline.forecasting.models.model" in modules
+    assert not [one for one in modules if ".networks" in one or ".train" in one]

@@ -5,8 +5,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from cbi_pipeline.evaluation import Climatology, Ewma, evaluation_id, plan
+from cbi_pipeline.evaluation import evaluation_id, plan
+from cbi_pipeline.evaluation.models.ewma import Ewma
 from cbi_pipeline.evaluation.plan import refit_instants
+from cbi_pipeline.forecasting.models.climatology import Climatology, ClimatologyRecipe
 from tests.evaluation import panels
 
 
@@ -91,6 +93,7 @@ def test_refits_start_at_the_calendar_quarter_of_the_first_origin():
 def test_the_name_of_an_evaluation_changes_with_all_that_decides_it(panel):
     as_of, spec = datetime(2020, 1, 1, tzinfo=UTC), panel.spec
     both = [Climatology(), Ewma()]
+    median = Climatology(ClimatologyRecipe(levels=(0.5,)))
     base = evaluation_id("s", as_of, both, made(panel), spec)
     assert base == evaluation_id("s", as_of, both[::-1], made(panel), spec)
     longer = replace(spec, steps=tuple((one[0] + 1, *one[1:]) for one in spec.steps))
@@ -98,7 +101,7 @@ def test_the_name_of_an_evaluation_changes_with_all_that_decides_it(panel):
         evaluation_id("t", as_of, both, made(panel), spec),
         evaluation_id("s", as_of + timedelta(days=1), both, made(panel), spec),
         evaluation_id("s", as_of, [Climatology()], made(panel), spec),
-        evaluation_id("s", as_of, [Climatology((0.5,)), Ewma()], made(panel), spec),
+        evaluation_id("s", as_of, [median, Ewma()], made(panel), spec),
         evaluation_id("s", as_of, both, made(panel, origins=99), spec),
         evaluation_id("s", as_of, both, made(panel, refits="yearly"), spec),
         evaluation_id("s", as_of, both, made(panel), longer),

@@ -1,4 +1,4 @@
-"""A contender or a commodity with too little history sits out, in words; the others go on."""
+"""A recipe or a commodity with too little history sits out, in words; the others go on."""
 
 import dataclasses
 import json
@@ -11,18 +11,20 @@ import pytest
 import torch
 
 from cbi_pipeline.evaluation import (
-    Ewma,
-    Garch,
-    Learned,
+    Rolling,
     absences,
-    baselines,
     decide,
+    estimator_of,
     plan,
     score,
     walk_forward,
 )
-from cbi_pipeline.evaluation.contenders import Absence, by_commodity
-from cbi_pipeline.forecasting import anchored_untrained
+from cbi_pipeline.evaluation.models.ewma import Ewma
+from cbi_pipeline.evaluation.models.garch import Garch
+from cbi_pipeline.forecasting import Absence, anchored_untrained
+from cbi_pipeline.forecasting.models.climatology import Climatology
+from cbi_pipeline.forecasting.models.ewma import EwmaRecipe
+from cbi_pipeline.forecasting.models.model import by_commodity
 from data_contracts.evaluation import ABSENCE, SCORE
 from tests.evaluation import panels, worlds
 from tests.recipes import tiny
@@ -32,7 +34,7 @@ from tests.recipes import tiny
 class LateStarter(Ewma):
     """Forecasts the weekly commodity from its 1700th row of the panel on."""
 
-    name: str = "late_starter"
+    recipe: EwmaRecipe = EwmaRecipe(name="late_starter")  # noqa: RUF009
 
     def absences(self, panel, fold):
         weekly = by_commodity(panel, fold.test_rows).get("weekly", np.array([], dtype=np.int64))
@@ -95,7 +97,7 @@ def test_the_evaluation_goes_on_with_a_commodity_too_short_for_garch():
     panel = panels.panel(weeks=300)
     catalogue = panels.catalogue(years=25, origins=80, refits="yearly")
     planned = plan(panel, catalogue, panels.rows(panel))
-    contenders = [*baselines("f-1")[:2], Garch()]
+    contenders = [Climatology(), Ewma(), Garch()]
     given = arguments(panel, contenders, planned)
     frame = walk_forward(**given)
     assert set(frame.filter(recipe="ewma")["commodity"]) == {"daily", "weekly"}
@@ -110,7 +112,7 @@ def test_years_beyond_the_record_start_where_there_is_something_to_train_on():
     planned = plan(panel, panels.catalogue(years=100, origins=5000), panels.rows(panel))
     assert planned.refits[0] == datetime(2011, 7, 1, tzinfo=UTC)
     assert planned.origins["decision_at"].min() >= planned.refits[0]
-    whole = walk_forward(**arguments(panel, [Learned(anchored_untrained("f-1"))], planned))
+    whole = walk_forward(**arguments(panel, [anchored_untrained("f-1")], planned))
     assert set(whole["fold"]) == {str(refit.date()) for refit in planned.refits}
 
 
@@ -119,7 +121,7 @@ def test_a_rolling_window_without_a_row_to_train_on_sits_out():
     planned = plan(
         panel, panels.catalogue(years=1, origins=10, refits="yearly"), panels.rows(panel)
     )
-    rolling = Learned(tiny("f-1"), alias="tiny_rolling", rolling_years=1)
+    rolling = Rolling(tiny("f-1"), estimator_of(tiny("f-1")), 1)
     given = arguments(panel, [Ewma(), rolling], planned)
     assert set(walk_forward(**given)["recipe"]) == {"ewma"}
     table = absences(**given)
@@ -137,7 +139,7 @@ def test_networks_sit_out_where_all_history_was_seen_at_once(panel):
         target_available_RH=torch.where(panel.target_mask_RH, day, panel.target_available_RH),
     )
     planned = plan(at_once, panels.catalogue(), panels.rows(at_once))
-    given = arguments(at_once, [Ewma(), Learned(anchored_untrained("f-1"))], planned)
+    given = arguments(at_once, [Ewma(), anchored_untrained("f-1")], planned)
     assert set(walk_forward(**given)["recipe"]) == {"ewma"}
     assert set(absences(**given)["recipe"]) == {"anchored_untrained"}
 
@@ -250,7 +252,7 @@ def test_a_network_sits_out_where_a_column_has_never_varied(panel, planned):
     values_RF, mask_RF = panel.values_RF.clone(), panel.mask_RF.clone()
     values_RF[still, 1], mask_RF[:, 1] = 7.0, True
     young = dataclasses.replace(panel, values_RF=values_RF, mask_RF=mask_RF)
-    given = arguments(young, [Ewma(), Learned(tiny("f-1"))], planned)
+    given = arguments(young, [Ewma(), tiny("f-1")], planned)
     said, table = walk_forward(**given), absences(**given)
     assert table["recipe"].unique().to_list() == ["tiny"]
     assert all("b never varied in the rows known at the refit of" in x for x in table["reason"])

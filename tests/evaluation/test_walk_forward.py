@@ -7,31 +7,29 @@ import pytest
 import torch
 
 from cbi_pipeline.evaluation import (
-    Climatology,
-    Contender,
-    Ewma,
-    as_contender,
-    baselines,
+    as_estimator,
     decide,
     evaluation_id,
     plan,
     score,
     walk_forward,
 )
-from cbi_pipeline.forecasting.forecaster import Forecasts
+from cbi_pipeline.evaluation.models.ewma import Ewma
+from cbi_pipeline.forecasting import Forecasts
+from cbi_pipeline.forecasting.models.climatology import Climatology
 from data_contracts.evaluation import FORECAST
 from tests.evaluation import panels, worlds
+from tests.evaluation.models import Scripted, baselines, recipe
 from tests.recipes import tiny
 
 LEVELS = Ewma().levels
 
 
-@dataclasses.dataclass
-class Recorder(Contender):
+@dataclasses.dataclass(frozen=True)
+class Recorder(Scripted):
     """Forecasts what was last known at the refit, and remembers every fold it was asked for."""
 
-    name: str = "recorder"
-    levels: tuple = LEVELS
+    recipe: object = recipe("recorder", LEVELS)
     folds: list = dataclasses.field(default_factory=list)
     fail_at: int | None = None
 
@@ -222,9 +220,9 @@ def trained(tmp_path_factory):
     planned = plan(panel, catalogue, panels.rows(panel))
     folder = tmp_path_factory.mktemp("walk")
     known = panels.targets(panel)
-    contenders = [*baselines("f-1"), tiny("f-1")]
+    contenders = [*baselines(), tiny("f-1")]
     name = evaluation_id(
-        "s", worlds.NOW, [as_contender(one) for one in contenders], planned, panel.spec
+        "s", worlds.NOW, [as_estimator(one) for one in contenders], planned, panel.spec
     )
     frame = walk_forward(
         panel, contenders, planned, targets=known, evaluation_id=name, cache_dir=folder

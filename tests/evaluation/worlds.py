@@ -8,7 +8,7 @@ import polars as pl
 from scipy import stats
 
 from cbi_pipeline.catalogue import Catalogue, Commodity, EvaluationPlan
-from cbi_pipeline.forecasting.recipe import DEFAULT_LEVELS
+from cbi_pipeline.forecasting import DEFAULT_LEVELS
 from data_contracts.evaluation import FORECAST
 from data_contracts.features import TARGET
 

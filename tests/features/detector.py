@@ -12,16 +12,16 @@ import polars as pl
 import torch
 
 from cbi_pipeline.evaluation import (
-    Boosted,
-    Contender,
-    Learned,
     Plan,
+    Rolling,
     absences,
-    baselines,
     calibrate,
-    garch_baselines,
+    estimator_of,
     walk_forward,
 )
+from cbi_pipeline.evaluation.models.boosted import Boosted, BoostedRecipe
+from cbi_pipeline.evaluation.models.ewma import Ewma
+from cbi_pipeline.evaluation.models.garch import Garch
 from cbi_pipeline.features import (
     CORE_1,
     build_targets,
@@ -29,7 +29,10 @@ from cbi_pipeline.features import (
     panel,
     panel_as_told,
 )
-from cbi_pipeline.forecasting import Panel, latest
+from cbi_pipeline.forecasting import Estimator, Panel, latest
+from cbi_pipeline.forecasting.models.climatology import Climatology
+from cbi_pipeline.forecasting.models.garch import GarchRecipe
+from cbi_pipeline.forecasting.models.prior import Prior
 from cbi_pipeline.forecasting.scaler import fit_moments
 from cbi_pipeline.market import latest_prices
 from data_contracts.evaluation import FORECAST
@@ -71,11 +74,17 @@ class Record:
         return self.panel(self.end)
 
     @property
-    def contenders(self) -> list[Contender]:
+    def contenders(self) -> list[Estimator]:
         """Everything that a walk-forward can compare."""
-        trees = [Boosted()] if find_spec("lightgbm") else []
-        networks = [Learned(tiny(CORE_1.name)), Learned(tiny(CORE_1.name), "tiny_rolling", 2)]
-        return [*baselines(CORE_1.name), *garch_baselines(), *trees, *networks]
+        recipe = tiny(CORE_1.name)
+        trees = (
+            [Boosted(BoostedRecipe(name="lightgbm", feature_set=CORE_1.name))]
+            if find_spec("lightgbm")
+            else []
+        )
+        networks = [estimator_of(recipe), Rolling(recipe, estimator_of(recipe), 2)]
+        garch = [Garch(), Garch(GarchRecipe(name="gjr_t", asymmetric=True))]
+        return [Climatology(), Ewma(), Prior(), *garch, *trees, *networks]
 
     def panel(self, as_of: datetime = END) -> Panel:
         return panel(self.rows, self.targets, self.prices, CATALOGUE, CORE_1, as_of)
@@ -134,14 +143,14 @@ def contenders_study(record: Record, instant: datetime) -> str:
     return walked_by(record.contenders, record, instant)
 
 
-def walked_by(contenders: Sequence[Contender], record: Record, instant: datetime) -> str:
-    """What contenders that hold all there will ever be known of a record make of its past."""
+def walked_by(estimators: Sequence[Estimator], record: Record, instant: datetime) -> str:
+    """What models that hold all there will ever be known of a record make of its past."""
     given = {"targets": record.targets, "evaluation_id": "e"}
     planned = past_plan(record, instant)
     if planned is None:
         return "no origin yet"
-    said = walk_forward(record.whole, contenders, planned, **given)
-    silent = absences(record.whole, contenders, planned, **given)
+    said = walk_forward(record.whole, estimators, planned, **given)
+    silent = absences(record.whole, estimators, planned, **given)
     return " ".join(fingerprint(frame.sort(frame.columns)) for frame in (said, silent))
 
 

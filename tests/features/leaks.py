@@ -9,10 +9,12 @@ import numpy as np
 import polars as pl
 import torch
 
-from cbi_pipeline.evaluation import Ewma, calibrate
+from cbi_pipeline.evaluation import calibrate
+from cbi_pipeline.evaluation.models.ewma import Ewma
 from cbi_pipeline.features import FeatureSet
 from cbi_pipeline.features.expressions import Expression, Operation
 from cbi_pipeline.features.group import Column, Group, Series
+from cbi_pipeline.forecasting.models.ewma import EwmaRecipe
 from cbi_pipeline.forecasting.scaler import fit_moments
 from cbi_pipeline.market import latest_prices
 from tests.features.detector import (
@@ -216,8 +218,8 @@ def targets_public_from_their_target_date(record: Record, instant: datetime) -> 
 class Counting(Ewma):
     """Widens with the sessions there were, as finally known, up to each origin."""
 
+    recipe: EwmaRecipe = EwmaRecipe(name="counting")  # noqa: RUF009
     prices: pl.DataFrame | None = None
-    name: str = "counting"
 
     def forecast(self, panel, fold, folder):
         honest = super().forecast(panel, fold, folder)

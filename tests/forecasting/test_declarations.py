@@ -19,7 +19,9 @@ from cbi_pipeline.forecasting.clipping import ClipConfig
 from cbi_pipeline.forecasting.config import Config, declarations
 from cbi_pipeline.forecasting.declarations import Items, Range, Text
 from cbi_pipeline.forecasting.losses.objective import ObjectiveConfig, Term
+from cbi_pipeline.forecasting.models.recipe import ModelRecipe, StatisticalRecipe
 from cbi_pipeline.forecasting.networks.cross import CrossConfig
+from cbi_pipeline.forecasting.networks.encoder import EncoderConfig
 from cbi_pipeline.forecasting.networks.mlp import MlpConfig
 from cbi_pipeline.forecasting.networks.nhits import NhitsConfig
 from cbi_pipeline.forecasting.networks.recurrent import RecurrentConfig
@@ -46,13 +48,17 @@ def modules():
         yield importlib.import_module(module.name)
 
 
+#: What configurations of several kinds have in common.
+BASES = {Config, EncoderConfig, ModelRecipe, StatisticalRecipe}
+
+
 def configurations() -> list[type[Config]]:
     """Every configuration that the package defines, by looking."""
     found = {
         value
         for module in modules()
         for value in vars(module).values()
-        if isinstance(value, type) and issubclass(value, Config) and value is not Config
+        if isinstance(value, type) and issubclass(value, Config) and value not in BASES
     }
     return sorted(found, key=lambda cls: cls.__name__)
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from cbi_pipeline.catalogue import CatalogueError, find_recipes
+from cbi_pipeline.catalogue import CatalogueError, find_recipes, read_recipe
 from cbi_pipeline.commands.doctor import examine
+from cbi_pipeline.model_kinds import MODEL_KINDS
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.operations.recipes import load_challengers, load_recipe
 from cbi_pipeline.settings import Settings
@@ -37,9 +38,10 @@ def beside(tmp_path):
 
 
 @pytest.mark.parametrize("name", find_recipes())
-def test_every_recipe_that_ships_is_one_on_all_groups_of_the_catalogue(name, tmp_path):
+def test_every_recipe_that_ships_is_one_on_all_groups_of_the_catalogue_or_none(name, tmp_path):
+    reads = MODEL_KINDS[read_recipe(name).kind].reads_features
     recipe = load_recipe(name, Pipeline(Settings(_env_file=None, home=tmp_path)))
-    assert (recipe.name, recipe.feature_set) == (name, "core-1")
+    assert (recipe.name, recipe.feature_set) == (name, "core-1" if reads else "none")
 
 
 def test_a_recipe_beside_the_catalogue_reads_the_groups_that_it_names(beside):
@@ -79,7 +81,8 @@ def test_a_field_that_no_recipe_takes_is_named_with_its_file(beside, recipe, wor
         (OWN, '["shrot"]', "challengers: no recipe 'shrot'; nearest: short"),
         (OWN, "[]", "[evaluation]: challengers: "),
         (OWN, '["short", "short"]', "challengers: name each once: short, short"),
-        (OWN.replace("network", "forest"), '["short"]', "short.toml: kind: "),
+        (OWN.replace("network", "netwok"), '["short"]', "no kind of model 'netwok'; nearest: netw"),
+        (OWN.replace("network", "ewma"), '["short"]', "groups: a ewma model reads prices alone"),
         (OWN.replace("own_price", "own_prise"), '["short"]', "nearest: own_price"),
         (OWN.replace("groups = [", "groups = [["), '["short"]', "short.toml is not valid TOML"),
         (f'name = "long"\n{OWN}', '["short"]', "short.toml: leave name out"),

@@ -222,10 +222,7 @@ def test_the_model_s_panel_is_the_panel_of_the_features(rows: int, seed: int) ->
 def test_the_example_rows_hold_all_that_a_forecast_reads(recipe: object) -> None:
     whole = stale_wti(world.panel_frame(60))
     made = world.forecaster(recipe=recipe)
-    full, part = (
-        panel_from_frame(rows, world.SPEC)
-        for rows in (whole, example(whole, world.SPEC, made.recipe))
-    )
+    full, part = (panel_from_frame(rows, world.SPEC) for rows in (whole, example(whole, made)))
     assert part.rows < full.rows
     expected = made.predict(full, world.origins(full))
     found = made.predict(part, world.origins(part))

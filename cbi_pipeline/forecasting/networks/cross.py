@@ -1,19 +1,20 @@
 """Cross-commodity attention: every commodity's state asks those of all that have a row."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from cbi_pipeline.forecasting.config import Config
 from cbi_pipeline.forecasting.declarations import Count, ShareBelowOne
 from cbi_pipeline.forecasting.networks import initialise
+from cbi_pipeline.forecasting.networks.encoder import EncoderConfig
 from cbi_pipeline.forecasting.networks.recurrent import RecurrentConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class CrossConfig(Config, kind="cross"):
+class CrossConfig(EncoderConfig, kind="cross"):
     """A shared recurrent encoder per commodity, then attention among commodities (joint mode).
 
     Attributes:
@@ -22,6 +23,7 @@ class CrossConfig(Config, kind="cross"):
         dropout: on attention weights.
     """
 
+    needs_joint: ClassVar[bool] = True
     encoder: RecurrentConfig = field(default_factory=RecurrentConfig)
     heads: Count = 4
     dropout: ShareBelowOne = 0.1

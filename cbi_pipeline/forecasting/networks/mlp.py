@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from cbi_pipeline.forecasting.config import Config
 from cbi_pipeline.forecasting.declarations import Count, ShareBelowOne
 from cbi_pipeline.forecasting.networks import initialise
+from cbi_pipeline.forecasting.networks.encoder import EncoderConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class MlpConfig(Config, kind="mlp"):
+class MlpConfig(EncoderConfig, kind="mlp"):
     """A plain perceptron.
 
     Attributes:

@@ -6,28 +6,14 @@ import torch
 from torch import Tensor, nn
 
 from cbi_pipeline.forecasting import prior
-from cbi_pipeline.forecasting.networks.cross import CrossConfig, CrossEncoder
+from cbi_pipeline.forecasting.networks.cross import CrossEncoder
+from cbi_pipeline.forecasting.networks.encoder import EncoderConfig
 from cbi_pipeline.forecasting.networks.heads import HeadConfig, Heads
-from cbi_pipeline.forecasting.networks.mlp import MlpConfig
-from cbi_pipeline.forecasting.networks.nhits import NhitsConfig
 from cbi_pipeline.forecasting.networks.output import Anchored, Free, Output, Raw
-from cbi_pipeline.forecasting.networks.patch_transformer import PatchTransformerConfig
 from cbi_pipeline.forecasting.networks.recipe import RecipeConfig, RecipeHeads
-from cbi_pipeline.forecasting.networks.recurrent import RecurrentConfig
-from cbi_pipeline.forecasting.networks.tcn import TcnConfig
 from cbi_pipeline.forecasting.panel import Panel, PanelSpec
 from cbi_pipeline.forecasting.scaler import Scaler, fit_moments
 from cbi_pipeline.forecasting.windows import Inputs
-
-EncoderConfig = (
-    RecurrentConfig
-    | RecipeConfig
-    | MlpConfig
-    | TcnConfig
-    | PatchTransformerConfig
-    | NhitsConfig
-    | CrossConfig
-)
 
 
 class Network(nn.Module):

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import max_pool1d, pad
 
-from cbi_pipeline.forecasting.config import Config
 from cbi_pipeline.forecasting.declarations import Count, Items, ShareBelowOne
 from cbi_pipeline.forecasting.networks import initialise
+from cbi_pipeline.forecasting.networks.encoder import EncoderConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class NhitsConfig(Config, kind="nhits"):
+class NhitsConfig(EncoderConfig, kind="nhits"):
     """One block per pooling width, coarse to fine.
 
     Attributes:

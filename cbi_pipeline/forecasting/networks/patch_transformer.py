@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn.functional import gelu, pad, scaled_dot_product_attention
 
-from cbi_pipeline.forecasting.config import Config
 from cbi_pipeline.forecasting.declarations import Count, ShareBelowOne
 from cbi_pipeline.forecasting.networks import initialise
+from cbi_pipeline.forecasting.networks.encoder import EncoderConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class PatchTransformerConfig(Config, kind="patch_transformer"):
+class PatchTransformerConfig(EncoderConfig, kind="patch_transformer"):
     """A pre-norm Transformer encoder whose tokens are patches of all channels together.
 
     Attributes:

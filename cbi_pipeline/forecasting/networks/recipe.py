@@ -6,14 +6,14 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from cbi_pipeline.forecasting.config import Config
 from cbi_pipeline.forecasting.declarations import Count, Range, ShareBelowOne
 from cbi_pipeline.forecasting.networks import initialise
+from cbi_pipeline.forecasting.networks.encoder import EncoderConfig
 from cbi_pipeline.forecasting.networks.output import Raw
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecipeConfig(Config, kind="recipe"):
+class RecipeConfig(EncoderConfig, kind="recipe"):
     """The recipe's network; the defaults are the recipe's values.
 
     Attributes:

@@ -6,13 +6,13 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from cbi_pipeline.forecasting.config import Config
 from cbi_pipeline.forecasting.declarations import Count, ShareBelowOne
 from cbi_pipeline.forecasting.networks import initialise
+from cbi_pipeline.forecasting.networks.encoder import EncoderConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecurrentConfig(Config, kind="recurrent"):
+class RecurrentConfig(EncoderConfig, kind="recurrent"):
     """A recurrent encoder.
 
     Attributes:

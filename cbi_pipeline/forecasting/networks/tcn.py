@@ -7,13 +7,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from cbi_pipeline.forecasting.config import Config
 from cbi_pipeline.forecasting.declarations import Count, Range, ShareBelowOne
 from cbi_pipeline.forecasting.networks import initialise
+from cbi_pipeline.forecasting.networks.encoder import EncoderConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class TcnConfig(Config, kind="tcn"):
+class TcnConfig(EncoderConfig, kind="tcn"):
     """A stack of causal blocks with dilations 1, 2, 4, ...
 
     Attributes:

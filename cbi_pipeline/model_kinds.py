@@ -1,0 +1,36 @@
+"""Kinds of models that a recipe can be of, and where each lives: plain names, nothing is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ModelKind:
+    """Where a kind of model lives.
+
+    Attributes:
+        estimator: what fits it, as ``module:Class``.
+        reads_features: whether its recipes name feature groups.
+        library: what must be installed for it besides the project's own requirements.
+        extra: extra of the project that brings the library.
+    """
+
+    estimator: str
+    reads_features: bool = False
+    library: str = ""
+    extra: str = ""
+
+
+_FORECASTING, _EVALUATION = "cbi_pipeline.forecasting.models", "cbi_pipeline.evaluation.models"
+
+#: By the ``kind`` of a recipe file. What fits a model with numpy alone stands beside the model.
+MODEL_KINDS: Mapping[str, ModelKind] = {
+    "network": ModelKind(f"{_EVALUATION}.network:NetworkEstimator", reads_features=True),
+    "climatology": ModelKind(f"{_FORECASTING}.climatology:Climatology"),
+    "ewma": ModelKind(f"{_EVALUATION}.ewma:Ewma"),
+    "prior": ModelKind(f"{_FORECASTING}.prior:Prior"),
+    "garch": ModelKind(f"{_EVALUATION}.garch:Garch"),
+    "boosted": ModelKind(f"{_EVALUATION}.boosted:Boosted", True, "lightgbm", "boost"),
+}
