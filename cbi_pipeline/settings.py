@@ -60,6 +60,7 @@ class Settings(BaseSettings):
         archive_dir: folder of the embedded records.
         catalogue_file: a catalogue that is laid over the one that ships and over the home's own; a
             name without a folder may be that of another one that ships.
+        mlflow_page: where people open MLflow's pages, for links to a run; none where unset.
         feed_urls: another address of a feed's service, by feed: a mirror, or a test server.
         feed_keys: keys of feeds that are not variables of the environment, by their names.
     """
@@ -72,6 +73,7 @@ class Settings(BaseSettings):
     profile: Profile = "archive"
     archive_dir: Path = PACKAGED_ARCHIVE
     catalogue_file: Path | None = None
+    mlflow_page: str | None = Field(default=None, pattern="^https?://")
     feed_urls: dict[str, str] = Field(default_factory=dict)
     feed_keys: dict[str, SecretStr] = Field(default_factory=dict)
 

@@ -69,6 +69,21 @@ class ModelCode(Table):
     noted_at: Instant = column("When it was first used")
 
 
+class RoundEntry(Table):
+    """Where one recipe of a walk-forward round stands; each enters by itself."""
+
+    round_id: str = column("Hash of state, as-of, origins and axes: what all of its recipes share")
+    recipe: str = column("Recipe or baseline")
+    identity: str = column("Hash of its settings")
+    as_of: Instant = column("Instant the round rests on")
+    outcome: str = column(
+        "Whether it is still awaited, was forecast, or failed",
+        isin=["awaited", "forecast", "failed"],
+    )
+    reason: str = column("Why it failed, in words; empty otherwise")
+    noted_at: Instant = column("When that was noted, on the wall clock")
+
+
 class Decision(Table):
     """What was decided on a recipe or on tonight's version of it, on which figures, and why."""
 
@@ -113,6 +128,12 @@ SCORE = Contract(
 )
 MODEL_CODE = Contract(
     table="evaluation.model_code", model=ModelCode, key=("recipe", "identity", "code")
+)
+ROUND = Contract(
+    table="evaluation.round",
+    model=RoundEntry,
+    key=("round_id", "recipe"),
+    append_only=False,
 )
 DECISION = Contract(
     table="registry.decision", model=Decision, key=("decision_id",), version="1.2.0"

@@ -38,9 +38,9 @@ class Abstention(Table):
     as_of: Instant = column("What was known")
     commodity: str = column("Commodity")
     kind: str = column(
-        "abstains (in order), waits (for a key or a file), or cannot be forecast (a fault); null "
-        "where it was issued before kinds were told apart",
-        isin=["abstains", "waits", "cannot be forecast"],
+        "abstains (in order), waits (for a key or a file), cannot be forecast (a fault), or missed "
+        "(no night spoke that day); null where it was issued before kinds were told apart",
+        isin=["abstains", "waits", "cannot be forecast", "missed"],
         nullable=True,
     )
     reason: str = column("Why nothing was issued")
@@ -76,7 +76,7 @@ ABSTENTION = Contract(
     table="issued.abstention",
     model=Abstention,
     key=("track", "as_of", "commodity"),
-    version="1.1.0",
+    version="1.2.0",
 )
 SCORE = Contract(
     table="issued.score",

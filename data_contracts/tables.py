@@ -33,6 +33,7 @@ CONTRACTS: dict[str, Contract] = {
         evaluation.ABSENCE,
         evaluation.SCORE,
         evaluation.MODEL_CODE,
+        evaluation.ROUND,
         evaluation.DECISION,
         evaluation.VERSION,
         issued.FORECAST,

@@ -1,4 +1,4 @@
-"""``cbi run``: ingestion and the night through Dagster, then what came of it."""
+"""``cbi run``: ingestion, a round that is due and the night through Dagster; what came of it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -30,10 +30,11 @@ if TYPE_CHECKING:
     from cbi_pipeline.operations.pipeline import Pipeline
 
 ARCHIVE = "ingest_archive"
-NIGHT = "nightly"
+ROUND, LOOK, NIGHT = "evaluate", "decide", "nightly"
 
 # Dagster keeps every event for its pages; the console shows stages, bars and what failed.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+IF_DUE = {"ops": {"evaluation__walk_forward": {"config": {"opening": "due"}}}}
 REPOSITORY_TAGS = {".dagster/repository": "__repository__@cbi_pipeline"}
 
 
@@ -119,20 +120,36 @@ def _run_jobs(pipeline: Pipeline) -> bool:
     from cbi_pipeline.definitions import defs
 
     definitions = defs()
-    sources = _sources(pipeline)
+    launches = plan_launches(pipeline, instance)
     with _own_output() as screen, _progress(screen) as bars, _listening() as interrupted:
         results = []
-        for name in (*sources, NIGHT):
+        for name, options in launches.items():
             screen.print(name, style="bold")
-            results.append(_execute(name, definitions, pipeline, instance, screen, bars))
+            results.append(_execute(name, options, definitions, instance, screen, bars))
             if _interrupted(results[-1]) or (name != NIGHT and interrupted()):
                 raise KeyboardInterrupt
             # A live feed that fails leaves the others and the night alone.
             if not results[-1].success and name == ARCHIVE:
                 break
-    for result in results:
-        _report_failures(result)
+    # What stops the round's prices stops the night's as well.
+    for words in dict.fromkeys(line for result in results for line in _failures(result)):
+        errors.print(f"cbi: {words}")
     return all(result.success for result in results)
+
+
+def plan_launches(pipeline: Pipeline, instance: DagsterInstance) -> dict[str, dict[str, Any]]:
+    """The jobs in their order, each with what it is launched with; the day is that of the start."""
+    from cbi_pipeline.operations.rounds import list_recipes
+    from cbi_pipeline.runs.recipes import RECIPE, range_tags, renew_recipes
+
+    renew_recipes(instance, list_recipes(pipeline))
+    recipes = range_tags(instance.get_dynamic_partitions(RECIPE))
+    return {
+        **{name: {} for name in _sources(pipeline)},
+        ROUND: {"run_config": QUIET | IF_DUE, "tags": recipes},
+        LOOK: {},
+        NIGHT: {"partition_key": pipeline.today().isoformat()},
+    }
 
 
 def _sources(pipeline: Pipeline) -> tuple[str, ...]:
@@ -167,8 +184,8 @@ def _listening() -> Iterator[Callable[[], bool]]:
 
 def _execute(
     name: str,
+    options: dict[str, Any],
     definitions: Definitions,
-    pipeline: Pipeline,
     instance: DagsterInstance,
     screen: Console,
     bars: Progress,
@@ -183,12 +200,12 @@ def _execute(
     instance.add_event_listener(run_id, _stages(screen))
     with watched_by(_bars(bars)):
         return job.execute_in_process(
-            run_config=QUIET,
             instance=instance,
-            partition_key=pipeline.today().isoformat() if job.partitions_def else None,
             raise_on_error=False,
             run_id=run_id,
-            tags={**REPOSITORY_TAGS, **process_tags(run_id)},
+            run_config=options.get("run_config", QUIET),
+            partition_key=options.get("partition_key"),
+            tags={**REPOSITORY_TAGS, **process_tags(run_id), **options.get("tags", {})},
         )
 
 
@@ -201,12 +218,12 @@ def _stages(screen: Console) -> Callable[[EventLogEntry], None]:
     return tell
 
 
-def _report_failures(result: ExecuteInProcessResult) -> None:
+def _failures(result: ExecuteInProcessResult) -> Iterator[str]:
     from cbi_pipeline.runs.failures import cause_of
 
     for event in result.all_events:
         if event.is_step_failure:
-            errors.print(f"cbi: {event.step_key}: {cause_of(event.step_failure_data.error)}")
+            yield f"{event.step_key}: {cause_of(event.step_failure_data.error)}"
 
 
 def _interrupted(result: ExecuteInProcessResult) -> bool:

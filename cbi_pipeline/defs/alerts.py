@@ -8,6 +8,7 @@ still one alert, and whatever a team has attached to failed runs is told once.
 """
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -26,6 +27,8 @@ from cbi_pipeline.settings import load_settings
 
 Kind = Literal["opened", "closed"]
 
+#: Partitions that are no days are recipes.
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 # Runs of past days that may stand before the newest one.
 LOOK_BACK = 25
 
@@ -219,7 +222,7 @@ def judged(
 def watched_jobs(pipeline: Pipeline) -> tuple[str, ...]:
     """Jobs whose newest run is told."""
     feeds = (f"ingest_{feed.name}" for feed in feed_entries(pipeline.settings))
-    return ("ingest_archive", *feeds, "nightly", "weekly")
+    return ("ingest_archive", *feeds, "evaluate", "decide", "nightly")
 
 
 def newest(instance: dg.DagsterInstance, job: str, pipeline: Pipeline) -> dg.DagsterRun | None:
@@ -234,7 +237,7 @@ def newest(instance: dg.DagsterInstance, job: str, pipeline: Pipeline) -> dg.Dag
 def is_past(record: dg.RunRecord, pipeline: Pipeline) -> bool:
     """Whether a run is about a past day: those replay, and disturb no one."""
     key = record.dagster_run.tags.get("dagster/partition")
-    if key is None:
+    if key is None or not _DAY.fullmatch(key):
         return False
     if pipeline.settings.profile != "live":
         return key != pipeline.today().isoformat()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dagster as dg
 
-from cbi_pipeline.defs.partitions import DAYS
-from cbi_pipeline.operations.pipeline import ZONE
+from cbi_pipeline.defs.partitions import DAYS, RECIPES
+from cbi_pipeline.operations.pipeline import ZONE, Pipeline
+from cbi_pipeline.operations.rounds import list_recipes
+from cbi_pipeline.runs.recipes import RECIPE, range_tags, renew_recipes
 from cbi_pipeline.settings import load_settings
 
 # A process per step costs more than the steps themselves.
@@ -18,23 +20,28 @@ ingest_archive = dg.define_asset_job(
     description="Embedded official records: bytes into the ledger, rows into the warehouse.",
 )
 
+evaluate = dg.define_asset_job(
+    "evaluate",
+    selection=dg.AssetSelection.groups("market", "features", "evaluation"),
+    partitions_def=RECIPES,
+    executor_def=IN_PROCESS,
+    description="A round: new walk-forward evidence on everything known, of every recipe.",
+)
+
+decide = dg.define_asset_job(
+    "decide",
+    selection=dg.AssetSelection.groups("registry"),
+    executor_def=IN_PROCESS,
+    description="The gate's look at a round that is complete.",
+)
+
 nightly = dg.define_asset_job(
     "nightly",
-    selection=dg.AssetSelection.groups(
-        "market", "features", "evaluation", "registry", "forecasting", "issued", "report"
-    ),
+    selection=dg.AssetSelection.groups("market", "features", "forecasting", "issued", "report"),
     partitions_def=DAYS,
     executor_def=IN_PROCESS,
     description="From prices to the morning report. A dead feed leaves it running: a commodity "
     "whose price is too old abstains, in words.",
-)
-
-weekly = dg.define_asset_job(
-    "weekly",
-    selection=dg.AssetSelection.groups("evaluation", "registry"),
-    executor_def=IN_PROCESS,
-    config={"ops": {"evaluation__walk_forward": {"config": {"anew": True}}}},
-    description="New walk-forward evidence on everything known, and the gate's decision on it.",
 )
 
 ingest_archive_schedule = dg.ScheduleDefinition(
@@ -51,11 +58,11 @@ ingest_archive_schedule = dg.ScheduleDefinition(
 def jobs() -> dg.Definitions:
     """Jobs beside those of the live feeds, and their hours."""
     return dg.Definitions(
-        jobs=[ingest_archive, nightly, weekly],
+        jobs=[ingest_archive, evaluate, decide, nightly],
         schedules=[
             ingest_archive_schedule,
             nightly_schedule(schedule_status()),
-            weekly_schedule(schedule_status()),
+            evaluate_schedule(schedule_status()),
         ],
     )
 
@@ -81,13 +88,21 @@ def nightly_schedule(status: dg.DefaultScheduleStatus) -> dg.ScheduleDefinition:
     return schedule
 
 
-def weekly_schedule(status: dg.DefaultScheduleStatus) -> dg.ScheduleDefinition:
-    """Every week, new evidence."""
+def evaluate_schedule(status: dg.DefaultScheduleStatus) -> dg.ScheduleDefinition:
+    """Every week, a round."""
     return dg.ScheduleDefinition(
-        name="weekly_schedule",
-        job=weekly,
+        name="evaluate_schedule",
+        job=evaluate,
         cron_schedule="0 6 * * 6",
         execution_timezone=ZONE.key,
         default_status=status,
-        description="Saturdays at 06:00 in New York.",
+        execution_fn=ask_for_round,
+        description="Saturdays at 06:00 in New York, one run over all recipes.",
     )
+
+
+def ask_for_round(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """One run over the recipes that the catalogue names now."""
+    renew_recipes(context.instance, list_recipes(Pipeline.from_environment()))
+    held = context.instance.get_dynamic_partitions(RECIPE)
+    return dg.RunRequest(tags=range_tags(held))

@@ -11,6 +11,7 @@ import dagster as dg
 import polars as pl
 
 from cbi_pipeline.printable import printable
+from cbi_pipeline.settings import Settings
 from data_contracts import contract
 
 #: What a materialisation says, by name: numbers, text, and values of Dagster's own.
@@ -74,6 +75,13 @@ def table(frame: pl.DataFrame) -> dg.MarkdownMetadataValue:
 
 def _literal(text: str) -> str:
     return _MARKDOWN.sub(r"\\\1", printable(" ".join(text.split())))
+
+
+def mlflow_run(run_id: str, settings: Settings) -> dg.MetadataValue[str | None]:
+    """The page of an MLflow run where the settings say that people open it; else its id."""
+    if settings.mlflow_page is None:
+        return dg.MetadataValue.text(run_id)
+    return dg.MetadataValue.url(f"{settings.mlflow_page.rstrip('/')}/#/runs/{run_id}")
 
 
 def picture(png: bytes, title: str) -> dg.MarkdownMetadataValue:

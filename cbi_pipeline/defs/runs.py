@@ -1,4 +1,4 @@
-"""When a run began, which run it retries, and whether it says for which day it is.
+"""When a run began, which run it retries, and whether it says for which days it is.
 
 What a run knows ends where the first run of its line began: a retry, hours or a night later,
 completes what that run set out to say. The instant is kept in a tag, which Dagster hands on to
@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 
 import dagster as dg
 from dagster._core.storage.tags import (
-    ASSET_PARTITION_RANGE_END_TAG,
     ASSET_PARTITION_RANGE_START_TAG,
     PARTITION_NAME_TAG,
 )
@@ -23,8 +22,8 @@ FIRST_START_TAG = "cbi/first_start"
 DAILY_STEPS = frozenset({"forecasting__refresh", "issued__forecast", "report__morning"})
 
 
-class NoSingleDay(ValueError):
-    """A run that forecasts names no day, or several; the message says what to choose."""
+class NoDay(ValueError):
+    """A run that forecasts names no day; the message says what to choose."""
 
 
 def own_start(run: dg.DagsterRun, instance: dg.DagsterInstance) -> datetime:
@@ -61,26 +60,19 @@ def _start(run_id: str, instance: dg.DagsterInstance) -> datetime | None:
 
 
 def require_day(run: dg.DagsterRun, instance: dg.DagsterInstance) -> None:
-    """Refuse a run that forecasts, and names no day or several.
+    """Refuse a run that forecasts and names no day.
 
     Raises:
-        NoSingleDay: says what to choose.
+        NoDay: says what to choose.
     """
     daily = sorted(DAILY_STEPS & set(_steps(run, instance)))
-    if not daily or PARTITION_NAME_TAG in run.tags:
+    if not daily or run.tags.keys() & {PARTITION_NAME_TAG, ASSET_PARTITION_RANGE_START_TAG}:
         return
     names = ", ".join(step.replace("__", "/") for step in daily)
-    first = run.tags.get(ASSET_PARTITION_RANGE_START_TAG)
-    if first is None:
-        raise NoSingleDay(
-            f"{names} belong to a day and this launch names none: choose a partition, the newest "
-            "for today's forecast or an earlier one for a replay"
-        )
-    if first != run.tags.get(ASSET_PARTITION_RANGE_END_TAG):
-        raise NoSingleDay(
-            f"{names} are made for one day at a time and this launch names several: launch them "
-            "as one run per partition"
-        )
+    raise NoDay(
+        f"{names} belong to a day and this launch names none: choose a partition, the newest "
+        "for today's forecast or an earlier one for a replay"
+    )
 
 
 def _steps(run: dg.DagsterRun, instance: dg.DagsterInstance) -> Collection[str]:

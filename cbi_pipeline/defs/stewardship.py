@@ -36,7 +36,9 @@ def steward() -> Callable[[dg.AssetSpec], dg.AssetSpec]:
 
     def describe(spec: dg.AssetSpec) -> dg.AssetSpec:
         group = str(spec.group_name)
-        owned = spec.merge_attributes(owners=[OWNERS[group]], tags={"cbi/stage": group})
+        # A stage of one's own names its owners itself.
+        owners = [OWNERS[group]] if group in OWNERS else []
+        owned = spec.merge_attributes(owners=owners, tags={"cbi/stage": group})
         limit = limits.get(spec.key.to_user_string(), limits.get(group))
         if limit is None:
             return owned

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -75,7 +76,7 @@ def walk_forward(
 
     With ``cache_dir``, each finished fold is kept in a folder named by everything that decided it
     (recipe, code, device, rows and targets), written whole or not at all and proved by its checksum
-    when read. A later call reads it, and training cut off in a fold continues at its checkpoint.
+    when read. Training cut off in a fold continues at its checkpoint, which goes when it is done.
 
     Args:
         panel: rows of all commodities.
@@ -232,7 +233,8 @@ def _one_fold(
     panel: Panel, estimator: Estimator, fold: Fold, plan: Plan, folder: Path | None
 ) -> tuple[pl.DataFrame, bool]:
     finished = _finished(folder) if folder else None
-    if finished is not None:
+    if finished is not None and folder is not None:
+        _prune(folder)
         return finished, True
     present = _present(fold, estimator.absences(panel, fold))
     if not present.test_rows.size:
@@ -329,6 +331,14 @@ def _keep(frame: pl.DataFrame, folder: Path) -> None:
     note = {"forecasts_sha256": storage.sha256(data), "device": place, "written_by": writer()}
     storage.write_atomic(folder / _FORECASTS, data)
     storage.write_atomic(folder / _NOTE, storage.seal(note))
+    _prune(folder)
+
+
+def _prune(folder: Path) -> None:
+    """Remove the training checkpoints of a finished fold: its forecasts and their note are all."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
 
 
 def _finished(folder: Path) -> pl.DataFrame | None:

@@ -1,17 +1,25 @@
-"""The gate: whether a challenger replaces the champion, on the evidence that there is."""
+"""The gate: whether a challenger replaces the champion, one look per round and recipe."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from cbi_pipeline.ingest import fault_log
-from cbi_pipeline.operations.evaluate import EvaluationRun, is_seen
+from cbi_pipeline.operations.evaluate import EvaluationRun, founder
 from cbi_pipeline.operations.gather_evidence import SUBJECT as EVIDENCE
 from cbi_pipeline.operations.pipeline import Pipeline
+from cbi_pipeline.operations.rounds import round_as_of
 from cbi_pipeline.operations.training_data import evidence_as_of, load_training_data
 from cbi_pipeline.registry import Champion, current_champion, following, sort_decisions
+from data_contracts.evaluation import FORECAST, LOOKS
+
+if TYPE_CHECKING:
+    from cbi_pipeline.forecasting import ModelRecipe
+    from cbi_pipeline.warehouse import Store
 
 
 @dataclass(frozen=True)
@@ -33,48 +41,79 @@ class Ruled:
 
 
 def decide_challengers(pipeline: Pipeline) -> Ruled:
-    """Let the gate rule on each challenger; with no evidence name the founder, once."""
+    """Let the gate rule on each challenger of the newest round that it has not seen there yet."""
+    evaluation = EvaluationRun(load_training_data(pipeline, round_as_of(pipeline)), pipeline)
+    with pipeline.warehouse.read() as store:
+        decisions = store.table("registry.decision")
+        unseen = find_unseen(evaluation, store, decisions)
+        forecasts = store.table("evaluation.forecast", "evaluation_id = ?", [evaluation.name])
+    if unseen:
+        rows = rulings(evaluation, unseen, decisions, forecasts)
+        pipeline.add({"registry.decision": rows})
+    else:
+        found_champion(pipeline)
+    with pipeline.warehouse.read() as store:
+        return Ruled(bool(unseen), sort_decisions(store.table("registry.decision")))
+
+
+def found_champion(pipeline: Pipeline) -> None:
+    """Name the founder champion where there is none: it is one by construction."""
     from cbi_pipeline.evaluation import first
 
-    evaluation = EvaluationRun(load_training_data(pipeline, evidence_as_of(pipeline)), pipeline)
-    judged = is_judged(evaluation, pipeline)
     with pipeline.warehouse.read() as store:
-        decisions = store.table("registry.decision")
-    if judged:
-        with pipeline.warehouse.read() as store:
-            forecasts = store.table("evaluation.forecast", "evaluation_id = ?", [evaluation.name])
-        pipeline.add({"registry.decision": rulings(evaluation, decisions, forecasts, pipeline)})
-    elif current_champion(decisions) is None:
-        # The first champion is one by construction: it needs no evidence.
-        founder = evaluation.lineup.founder.name
-        founding = first(founder, evaluation_id="", decided_at=pipeline.now())
-        pipeline.add({"registry.decision": founding.frame(evaluation.data.as_of)})
-    with pipeline.warehouse.read() as store:
-        return Ruled(judged, sort_decisions(store.table("registry.decision")))
+        if current_champion(store.table("registry.decision")) is not None:
+            return
+    founding = first(founder(pipeline).name, evaluation_id="", decided_at=pipeline.now())
+    as_of = evidence_as_of(pipeline)
+    pipeline.add({"registry.decision": founding.frame(as_of)})
 
 
-def is_judged(evaluation: EvaluationRun, pipeline: Pipeline) -> bool:
-    """Whether there is evidence that the gate has not ruled on: equal forecasts are none."""
-    if not evaluation.data.has_origins or fault_log(pipeline.settings).open(EVIDENCE):
-        return False
-    with pipeline.warehouse.read() as store:
-        decisions = store.table("registry.decision")
-        return evaluation.is_done(store) and not is_seen(store, evaluation, decisions)
+def find_unseen(
+    evaluation: EvaluationRun, store: Store, decisions: pl.DataFrame
+) -> tuple[ModelRecipe, ...]:
+    """Challengers that the gate has not looked at on these very forecasts, where there are any."""
+    if not evaluation.data.has_origins or fault_log(evaluation.pipeline.settings).open(EVIDENCE):
+        return ()
+    if not evaluation.is_done(store):
+        return ()
+    is_look = (pl.col("who") == "gate") & pl.col("verdict").is_in(LOOKS)
+    looks = sort_decisions(decisions).filter(is_look)
+    last = dict(looks.select("recipe", "evaluation_id").iter_rows())
+    challengers = evaluation.lineup.challengers
+    seen = {name: is_same(store, name, evaluation.name) for name in set(last.values())}
+    return tuple(one for one in challengers if not seen.get(last.get(one.name, ""), False))
+
+
+def is_same(store: Store, before: str, now: str) -> bool:
+    """Whether all forecasts of an evaluation stand in another one too, beside those of more."""
+    if before == now:
+        return True
+    key = list(FORECAST.key[1:])
+    earlier, later = (
+        store.table("evaluation.forecast", "evaluation_id = ?", [name]).drop("evaluation_id")
+        for name in (before, now)
+    )
+    own = later.filter(pl.col("recipe").is_in(earlier["recipe"].unique().to_list()))
+    return not earlier.is_empty() and earlier.sort(key).equals(own.sort(key))
 
 
 def rulings(
-    evaluation: EvaluationRun, decisions: pl.DataFrame, forecasts: pl.DataFrame, pipeline: Pipeline
+    evaluation: EvaluationRun,
+    challengers: Sequence[ModelRecipe],
+    decisions: pl.DataFrame,
+    forecasts: pl.DataFrame,
 ) -> pl.DataFrame:
-    """The founding decision where there is none, and the gate's on each challenger."""
+    """The founding decision where there is none, and the gate's on some challengers."""
     from cbi_pipeline.evaluation import decide, first, tried_before
 
-    now, standing = pipeline.now(), decisions
+    pipeline, standing = evaluation.pipeline, decisions
+    now = pipeline.now()
     if current_champion(decisions) is None:
-        founder = evaluation.lineup.founder.name
-        standing = first(founder, evaluation_id=evaluation.name, decided_at=now).frame(
+        name = evaluation.lineup.founder.name
+        standing = first(name, evaluation_id=evaluation.name, decided_at=now).frame(
             evaluation.data.as_of
         )
-    for challenger in evaluation.lineup.challengers:
+    for challenger in challengers:
         champion = current_champion(standing)
         assert champion is not None
         ruling = decide(

@@ -16,7 +16,7 @@ from cbi_pipeline.operations.pipeline import ZONE, Pipeline
 from cbi_pipeline.operations.recipes import load_baselines, load_challengers
 from cbi_pipeline.operations.training_data import TrainingData, feature_set, narrow
 from cbi_pipeline.registry import current_champion, newest_evidence
-from data_contracts.evaluation import FORECAST, LOOKS
+from data_contracts.evaluation import LOOKS
 
 if TYPE_CHECKING:
     from cbi_pipeline.evaluation import Plan
@@ -124,19 +124,6 @@ def plan_of(data: TrainingData) -> Plan:
     from cbi_pipeline.evaluation import plan
 
     return plan(data.panel, data.catalogue, data.rows)
-
-
-def is_seen(store: Store, evaluation: EvaluationRun, decisions: pl.DataFrame) -> bool:
-    """True when the gate saw these very forecasts last, under another name."""
-    last = newest_evidence(decisions)
-    if last in ("", evaluation.name):
-        return False
-    key = list(FORECAST.key[1:])
-    before, now = (
-        store.table("evaluation.forecast", "evaluation_id = ?", [name]).drop("evaluation_id")
-        for name in (last, evaluation.name)
-    )
-    return before.sort(key).equals(now.sort(key))
 
 
 def judges_champion(store: Store, decisions: pl.DataFrame) -> bool:

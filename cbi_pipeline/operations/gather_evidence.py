@@ -1,11 +1,14 @@
-"""Gathering walk-forward evidence, where this week's does not answer already."""
+"""Gathering walk-forward evidence: recipes enter a round, and a complete one is scored."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import polars as pl
 
+from cbi_pipeline.catalogue import CatalogueError
 from cbi_pipeline.operations import progress
 from cbi_pipeline.operations.evaluate import (
     FAILED,
@@ -17,13 +20,24 @@ from cbi_pipeline.operations.evaluate import (
 from cbi_pipeline.operations.faults import close_others, failure, note_fault
 from cbi_pipeline.operations.model_code import examine_code
 from cbi_pipeline.operations.pipeline import Pipeline
+from cbi_pipeline.operations.rounds import (
+    NoRound,
+    choose_contenders,
+    enter_round,
+    forget_withdrawn,
+    require_joinable,
+    round_as_of,
+)
 from cbi_pipeline.operations.training_data import evidence_as_of, load_training_data
-from data_contracts.evaluation import ABSENCE, CALIBRATED, SCORE
+from data_contracts.evaluation import ABSENCE, CALIBRATED, ROUND, SCORE
 
 #: In the fault log: evidence that could not be gathered.
 SUBJECT = "walk-forward evidence"
 #: Last word of the subject of one contender's fault there.
 CONTENDER = "evaluation"
+#: Into which round recipes enter: the newest, a new one where the week's is not judged yet, or a
+#: new one wherever the data have changed.
+Opening = Literal["join", "due", "open"]
 
 
 @dataclass(frozen=True)
@@ -50,18 +64,30 @@ class EvidenceFound:
         return cls(words, None, SCORE.empty(), ABSENCE.empty(), "nothing")
 
 
-def gather_evidence(pipeline: Pipeline, *, anew: bool) -> EvidenceFound:
-    """Walk the contenders forward if that is due, and store how they did.
+def gather_evidence(
+    pipeline: Pipeline, recipes: Collection[str], opening: Opening
+) -> EvidenceFound:
+    """Walk recipes of the catalogue forward, each with whom it is judged against.
 
-    Evidence that cannot be gathered is a fault, and costs no forecast.
+    What a round lacks no longer is scored and stored as evidence. Evidence that cannot be gathered
+    is a fault, and costs no forecast.
 
     Args:
         pipeline: the home.
-        anew: although this week's stands already.
+        recipes: names of the catalogue's challengers.
+        opening: into which round they enter.
+
+    Raises:
+        NoRound: they join a round, and there is none that they could join.
+        CatalogueError: a recipe is none of the challengers.
     """
-    evaluation = EvaluationRun(load_training_data(pipeline, evidence_as_of(pipeline)), pipeline)
+    joins = opening == "join"
+    as_of = round_as_of(pipeline) if joins else evidence_as_of(pipeline)
+    evaluation = EvaluationRun(load_training_data(pipeline, as_of), pipeline)
     try:
-        words = _renew(evaluation, anew, pipeline)
+        words = _renew(evaluation, recipes, opening)
+    except (NoRound, CatalogueError):
+        raise
     except Exception as error:
         words = f"no evidence was gathered tonight: {failure(error)}"
         note_fault(pipeline, SUBJECT, words)
@@ -76,27 +102,33 @@ def gather_evidence(pipeline: Pipeline, *, anew: bool) -> EvidenceFound:
     return EvidenceFound(words, evaluation, scores, absent, champion + CALIBRATED)
 
 
-def _renew(evaluation: EvaluationRun, anew: bool, pipeline: Pipeline) -> str:
+def _renew(evaluation: EvaluationRun, recipes: Collection[str], opening: Opening) -> str:
     """Gather what evidence is due; in words, what there is now."""
     if not evaluation.data.has_origins:
         return "none: nothing can be forecast from yet"
+    entering = choose_contenders(evaluation, recipes)
+    if opening == "join":
+        require_joinable(evaluation)
     examine_code(evaluation)
-    standing = _why_it_stands(evaluation, anew, pipeline)
-    if standing is None:
-        pipeline.add(_walk_forward(evaluation, pipeline))
+    words = _why_it_stands(evaluation, opening) or _enter(evaluation, entering)
     _note_contenders(evaluation)
-    return standing or "gathered anew"
+    return words
 
 
-def _why_it_stands(evaluation: EvaluationRun, anew: bool, pipeline: Pipeline) -> str | None:
+def _why_it_stands(evaluation: EvaluationRun, opening: Opening) -> str | None:
     """Why no new evidence is needed, or None."""
+    pipeline = evaluation.pipeline
     with pipeline.warehouse.read() as store:
-        if evaluation.is_done(store):
-            return "stands: same data, recipes, plan and code"
+        is_done, failed = evaluation.is_done(store), evaluation.failures(store)
         decisions = store.table("registry.decision")
         fits = evaluation.is_answered(store, decisions) and judges_champion(store, decisions)
+    if is_done:
+        # Also where an earlier version gathered it, which noted no round.
+        outcomes = {one.name: failed.get(one.name, "") for one in evaluation.contenders}
+        pipeline.add({ROUND.table: enter_round(evaluation, outcomes)})
+        return "stands: same data, recipes, plan and code"
     names = [one.name for one in evaluation.lineup.challengers]
-    weekly = pipeline.settings.profile == "live" and not anew
+    weekly = pipeline.settings.profile == "live" and opening == "due"
     now = pipeline.now()
     if weekly and fits and all(is_judged_in_week(decisions, name, now) for name in names):
         listed = " and ".join(names)
@@ -104,14 +136,35 @@ def _why_it_stands(evaluation: EvaluationRun, anew: bool, pipeline: Pipeline) ->
     return None
 
 
-def _walk_forward(evaluation: EvaluationRun, pipeline: Pipeline) -> dict[str, pl.DataFrame]:
-    """Forecasts, those of the recipes calibrated as well, scores, and who sat out.
+def _enter(evaluation: EvaluationRun, entering: Collection[str]) -> str:
+    """Walk some contenders forward; with the last of a round, score it. In words, what it lacks."""
+    forget_withdrawn(evaluation)
+    pipeline = evaluation.pipeline
+    pipeline.add({ROUND.table: enter_round(evaluation, {})})
+    forecasts, failed = _walk_forward(evaluation, entering)
+    entries = enter_round(evaluation, {name: failed.get(name, "") for name in entering})
+    awaited = entries.filter(outcome="awaited")["recipe"].to_list()
+    if awaited:
+        pipeline.add({ROUND.table: entries})
+        return f"the round awaits {', '.join(awaited)}"
+    failed = dict(entries.filter(outcome="failed").select("recipe", "reason").iter_rows())
+    if len(entering) < len(evaluation.contenders):
+        whole = [one.name for one in evaluation.contenders if one.name not in failed]
+        forecasts, further = _walk_forward(evaluation, whole)
+        failed |= further
+    pipeline.add({**_evidence(evaluation, forecasts, failed), ROUND.table: entries})
+    return "gathered anew"
+
+
+def _walk_forward(
+    evaluation: EvaluationRun, entering: Collection[str]
+) -> tuple[pl.DataFrame, dict[str, str]]:
+    """Forecasts of some contenders, and why others of them have none.
 
     A contender that fails sits out and is a fault of its own; the champion and the naive forecasts
     that every champion must beat may not fail.
     """
     from cbi_pipeline.catalogue import NAIVE
-    from cbi_pipeline.evaluation import absences, calibrate, failures, score
     from cbi_pipeline.evaluation import walk_forward as walked
 
     failed: dict[str, str] = {}
@@ -121,28 +174,38 @@ def _walk_forward(evaluation: EvaluationRun, pipeline: Pipeline) -> dict[str, pl
             raise error
         failed[name] = f"{FAILED}: {failure(error)}"
 
-    steps = len(evaluation.contenders) * len(evaluation.plan.refits)
+    steps = len(entering) * len(evaluation.plan.refits)
     with progress.track("walk-forward", steps) as done:
         forecasts = pl.concat(
             walked(
                 data.panel,
-                contenders,
+                [one for one in contenders if one.name in entering],
                 plan_of(data),
                 targets=data.targets,
                 evaluation_id=evaluation.name,
-                cache_dir=pipeline.settings.checkpoints_dir / "walk_forward",
+                cache_dir=evaluation.pipeline.settings.checkpoints_dir / "walk_forward",
                 code=evaluation.code,
                 on_fold=lambda fold: done(f"{fold.recipe} {fold.fold}"),
                 on_failure=note_failure,
             )
             for data, contenders in evaluation.panels
         )
+    return forecasts, failed
+
+
+def _evidence(
+    evaluation: EvaluationRun, forecasts: pl.DataFrame, failed: Mapping[str, str]
+) -> dict[str, pl.DataFrame]:
+    """Forecasts, those of the recipes calibrated as well, scores, and who sat out."""
+    from cbi_pipeline.evaluation import absences, calibrate, failures, score
+
     learned = pl.col("recipe").is_in(list(evaluation.lineup.recipes))
     calibrated = calibrate(forecasts.filter(learned), evaluation.data.targets)
     everything = pl.concat([forecasts, calibrated])
+    targets, catalogue = evaluation.data.targets, evaluation.pipeline.catalogue
     return {
         "evaluation.forecast": everything,
-        "evaluation.score": score(everything, evaluation.data.targets, pipeline.catalogue),
+        "evaluation.score": score(everything, targets, catalogue),
         "evaluation.absence": pl.concat(
             [
                 *(

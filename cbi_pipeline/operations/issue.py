@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from cbi_pipeline.operations.champion_forecast import forecast_newest, load_evidence
+from cbi_pipeline.operations.missed_days import missed_days
 from cbi_pipeline.operations.pipeline import ZONE, Pipeline
 from cbi_pipeline.operations.training_data import followed_series, load_training_data
 from cbi_pipeline.registry import current_champion
@@ -49,29 +51,44 @@ class Issued:
     row_hash: str
 
 
-def issue_day(pipeline: Pipeline, day: str) -> Issued:
-    """Say what day ``day`` (ISO) says, append it to the ledger of forecasts, and publish.
+def issue_days(pipeline: Pipeline, days: Sequence[str]) -> list[Issued]:
+    """Say what some days (ISO, oldest first) say; never empty where they are not.
 
-    The newest day speaks by the champion; a past one is replayed by the models of its time.
+    The newest day speaks by the champion; past ones are replayed by the models of their time, all
+    of them at once.
     """
-    from cbi_pipeline.issued import IssuedLedger, note_faults
+    past = [day for day in days if not pipeline.is_newest(day)]
+    replays = [append_issue(pipeline, issue_replay(pipeline, past))] if past else []
+    return replays + [issue_newest(pipeline, day) for day in days if day not in past]
 
-    newest = pipeline.is_newest(day)
-    issue = issue_live(pipeline, day) if newest else issue_replay(pipeline, day)
+
+def issue_newest(pipeline: Pipeline, day: str) -> Issued:
+    """Say what a day (ISO) that speaks says, and note what cannot be forecast."""
+    from cbi_pipeline.issued import note_faults
+
+    issue = issue_live(pipeline, day)
+    issued = append_issue(pipeline, issue)
+    note_faults(issue.statuses, pipeline.settings, pipeline.now())
+    return issued
+
+
+def append_issue(pipeline: Pipeline, issue: DailyIssue) -> Issued:
+    """Append what is said to the ledger of forecasts, and publish."""
+    from cbi_pipeline.issued import IssuedLedger
+
     with pipeline.warehouse.write() as store:
         ledger = IssuedLedger(store, pipeline.settings.issued_dir)
         added = ledger.append(issue.rows, issue.abstentions)
         head = ledger.head()
     pipeline.warehouse.publish()
-    if newest:
-        note_faults(issue.statuses, pipeline.settings, pipeline.now())
     return Issued(issue, added, head.sequence, head.row_hash)
 
 
 def issue_live(pipeline: Pipeline, day: str) -> DailyIssue:
     """The live forecast of the newest day, after every replay that is not issued yet.
 
-    Every commodity is forecast or told why it is not; none of them stops another.
+    Every commodity is forecast or told why it is not; none of them stops another. Days on which no
+    night spoke since the last one are told to be missed.
     """
     from cbi_pipeline.issued import FORECAST, abstentions, find_statuses
     from cbi_pipeline.operations import awaited_files, awaited_keys
@@ -86,17 +103,22 @@ def issue_live(pipeline: Pipeline, day: str) -> DailyIssue:
     statuses |= champion.statuses
     return DailyIssue(
         pl.concat([pending_replays(pipeline), champion.rows]),
-        abstentions(statuses.values(), track="live", as_of=data.as_of),
+        pl.concat(
+            [
+                missed_days(pipeline, day),
+                abstentions(statuses.values(), track="live", as_of=data.as_of),
+            ]
+        ),
         tuple(statuses.values()),
     )
 
 
-def issue_replay(pipeline: Pipeline, day: str) -> DailyIssue:
-    """What a past day would have said, by the walk-forward's model of that time."""
+def issue_replay(pipeline: Pipeline, days: Sequence[str]) -> DailyIssue:
+    """What past days would have said, by the walk-forward's models of their time."""
     from data_contracts.issued import ABSTENTION
 
     said = pl.col("as_of").dt.convert_time_zone(ZONE.key).dt.date().cast(pl.String)
-    return DailyIssue(pending_replays(pipeline, said == day), ABSTENTION.empty())
+    return DailyIssue(pending_replays(pipeline, said.is_in(list(days))), ABSTENTION.empty())
 
 
 def pending_replays(pipeline: Pipeline, chosen: pl.Expr | None = None) -> pl.DataFrame:

@@ -130,12 +130,16 @@ class Pipeline:
         return newest is None or newest <= self.closes(day)
 
     def spoken_as_of(self, until: datetime | None = None) -> datetime | None:
-        """Newest as-of instant, ``until`` an instant, of a live forecast or abstention."""
+        """Newest as-of instant, ``until`` an instant, of a live forecast or abstention.
+
+        A day that was missed did not speak, although it has rows that say so.
+        """
         with self.warehouse.read() as store:
             newest: datetime | None = store.query(
                 "SELECT max(as_of) AS newest FROM ("
                 "SELECT track, as_of FROM issued.forecast "
-                "UNION ALL SELECT track, as_of FROM issued.abstention) "
+                "UNION ALL SELECT track, as_of FROM issued.abstention "
+                "WHERE kind IS DISTINCT FROM 'missed') "
                 "WHERE track = 'live' AND as_of <= coalesce(?, as_of)",
                 [until],
             )["newest"][0]
@@ -169,6 +173,8 @@ class Pipeline:
     def add(self, tables: dict[str, pl.DataFrame]) -> dict[str, int]:
         """Append the rows whose keys are not stored yet, in one transaction, and publish.
 
+        Where a table allows it, rows take the place of those with their keys.
+
         Returns:
             Rows added per table; when none is new, nothing is opened for writing.
         """
@@ -178,7 +184,7 @@ class Pipeline:
         with self.warehouse.write() as store, store.transaction():
             # A run killed between commit and publication left rows that no snapshot shows yet.
             fresh = {name: _unknown(store, name, rows) for name, rows in tables.items()}
-            added = {name: store.append(name, rows) for name, rows in fresh.items()}
+            added = {name: _put(store, name, rows) for name, rows in fresh.items()}
         self.warehouse.publish()
         return added
 
@@ -188,8 +194,14 @@ def desk_day(instant: datetime) -> date:
     return instant.astimezone(ZONE).date()
 
 
+def _put(store: Store, name: str, rows: pl.DataFrame) -> int:
+    put = store.append if contract(name).append_only else store.replace
+    return put(name, rows)
+
+
 def _unknown(store: Store, name: str, rows: pl.DataFrame) -> pl.DataFrame:
-    key = list(contract(name).key)
+    kept = contract(name)
+    key = list(kept.key if kept.append_only else kept.dtypes)
     columns = ", ".join(f'"{column}"' for column in key)
     known = store.query(f"SELECT {columns} FROM {name}").cast(
         {column: contract(name).dtypes[column] for column in key}

@@ -6,12 +6,10 @@ import pytest
 from cbi_pipeline import features, market
 from cbi_pipeline.catalogue import Catalogue, Commodity
 from cbi_pipeline.defs.alerts import feed_edges
-from cbi_pipeline.defs.evaluation.assets import walk_forward
 from cbi_pipeline.defs.features.assets import row, target
 from cbi_pipeline.defs.forecasting.assets import refresh
 from cbi_pipeline.defs.issued.assets import forecast
 from cbi_pipeline.defs.market.assets import session
-from cbi_pipeline.defs.registry.assets import decision
 from cbi_pipeline.forecasting import Estimator, TrainingFailed
 from cbi_pipeline.ingest import fault_log
 from cbi_pipeline.issued import newest_statuses, note_faults, standing_faults
@@ -24,11 +22,11 @@ from cbi_pipeline.operations.training_data import evidence_as_of, load_training_
 from cbi_pipeline.registry import _publish, sort_decisions
 from cbi_pipeline.settings import Settings
 from tests.catalogues import SMALL
+from tests.defs.rounds import QUIET, judge
 from tests.system.homes import copied
 
 pytestmark = pytest.mark.slow
 
-QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 CHAMPION, CHALLENGER = "anchored_untrained", "tiny"
 
 
@@ -216,13 +214,7 @@ def code_changes(monkeypatch, identity: str) -> None:
 
 
 def judged(pipeline: Pipeline) -> set[str]:
-    result = dg.materialize(
-        [walk_forward, decision],
-        resources={"pipeline": pipeline},
-        run_config=QUIET | {"ops": {"evaluation__walk_forward": {"config": {"anew": True}}}},
-        instance=dg.DagsterInstance.ephemeral(),
-    )
-    assert result.success
+    judge(pipeline)
     evaluation = EvaluationRun(load_training_data(pipeline, evidence_as_of(pipeline)), pipeline)
     with pipeline.warehouse.read() as store:
         found = store.table("evaluation.forecast", "evaluation_id = ?", [evaluation.name])

@@ -10,10 +10,13 @@ import dagster as dg
 import pytest
 
 from cbi_pipeline import definitions
+from cbi_pipeline.defs.evaluation.assets import Evidence
+from cbi_pipeline.operations.pipeline import Pipeline
+from cbi_pipeline.operations.rounds import list_recipes
 from cbi_pipeline.settings import PROJECT_ROOT
 
 defs = definitions.defs()
-JOBS = ("ingest_archive", "ingest_eia", "ingest_cftc", "nightly", "weekly")
+JOBS = ("ingest_archive", "ingest_eia", "ingest_cftc", "evaluate", "nightly")
 NEW_YORK = ZoneInfo("America/New_York")
 
 
@@ -66,7 +69,7 @@ import dagster as dg
 with dg.DagsterInstance.ephemeral() as instance:
     tick = datetime(2026, 3, 2, 23, 15, tzinfo=NEW_YORK)
     (request,) = requests("nightly_schedule", tick, instance)
-print(request.partition_key, defs.resolve_schedule_def("weekly_schedule").default_status.value)
+print(request.partition_key, defs.resolve_schedule_def("evaluate_schedule").default_status.value)
 """
     out = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", program],
@@ -79,22 +82,36 @@ print(request.partition_key, defs.resolve_schedule_def("weekly_schedule").defaul
     assert out.stdout.split() == ["2026-03-02", "RUNNING"]
 
 
-def test_the_weekly_job_asks_for_new_evidence(instance):
-    (request,) = requests("weekly_schedule", datetime(2020, 2, 15, 6, tzinfo=NEW_YORK), instance)
-    job = defs.resolve_job_def("weekly")
-    config = request.run_config or job.run_config
-    assert config["ops"]["evaluation__walk_forward"]["config"] == {"anew": True}
+def test_every_week_one_run_opens_a_round_of_the_recipes_that_the_catalogue_names(tmp_path):
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        instance.add_dynamic_partitions("recipe", ["gone"])
+        at = datetime(2020, 2, 15, 6, tzinfo=NEW_YORK)
+        (request,) = requests("evaluate_schedule", at, instance)
+        held = instance.get_dynamic_partitions("recipe")
+    named = list(list_recipes(Pipeline.from_environment()))
+    assert held == named
+    first, last = (request.tags[f"dagster/asset_partition_range_{end}"] for end in ("start", "end"))
+    assert (first, last) == (named[0], named[-1])
 
 
-def test_nightly_holds_everything_from_prices_to_the_report_and_no_feed():
+@pytest.mark.parametrize(("job", "enters"), [("evaluate", "open"), ("__ASSET_JOB", "join")])
+def test_the_job_opens_a_round_and_a_launch_of_the_asset_joins_one(job, enters):
+    assert Evidence().of_run(job) == enters
+
+
+def test_the_gate_looks_by_itself_or_when_asked_and_has_no_hour_and_no_day():
+    assert defs.resolve_job_def("decide").partitions_def is None
+    assert "decide" not in {one.job_name for one in defs.get_repository_def().schedule_defs}
+    assert defs.resolve_sensor_def("complete_round").job_name == "decide"
+
+
+def test_nightly_holds_everything_from_prices_to_the_report_but_no_feed_and_no_evidence():
     keys = defs.resolve_job_def("nightly").asset_layer.executable_asset_keys
     names = {key.to_user_string() for key in keys}
     assert names == {
         "market/session",
         "features/row",
         "features/target",
-        "evaluation/walk_forward",
-        "registry/decision",
         "forecasting/refresh",
         "issued/forecast",
         "issued/score",

@@ -3,18 +3,15 @@
 import dagster as dg
 import pytest
 
-from cbi_pipeline.defs.evaluation.assets import walk_forward
 from cbi_pipeline.defs.forecasting.assets import refresh
-from cbi_pipeline.defs.registry.assets import decision
 from cbi_pipeline.evaluation.models.ewma import Ewma
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.settings import Settings
 from tests.catalogues import SMALL
+from tests.defs.rounds import QUIET, judge
 from tests.system.homes import copied
 
 pytestmark = pytest.mark.slow
-
-QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 @pytest.fixture
@@ -24,11 +21,12 @@ def pipeline(one_night, tmp_path) -> Pipeline:
 
 def night(pipeline: Pipeline) -> dict[str, int]:
     """Judge and refresh; how many evaluations, decisions and versions there are then."""
+    judge(pipeline)
     result = dg.materialize(
-        [walk_forward, decision, refresh],
+        [refresh],
         partition_key=pipeline.today().isoformat(),
         resources={"pipeline": pipeline},
-        run_config=QUIET | {"ops": {"evaluation__walk_forward": {"config": {"anew": True}}}},
+        run_config=QUIET,
         instance=dg.DagsterInstance.ephemeral(),
     )
     assert result.success

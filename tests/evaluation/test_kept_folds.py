@@ -77,6 +77,32 @@ def test_a_fold_that_was_not_concluded_is_computed_again(panel, planned, tmp_pat
     assert walk(panel, planned, tmp_path)[1] == 1
 
 
+def test_a_finished_fold_keeps_its_forecasts_and_their_note_alone(panel, planned, tmp_path):
+    whole, _ = walk(panel, planned, tmp_path)
+    for folder in tmp_path.glob("counted/*"):
+        (folder / "checkpoint").mkdir()
+        (folder / "checkpoint" / "last.safetensors").write_bytes(b"of an earlier version")
+    assert walk(panel, planned, tmp_path)[0].equals(whole)
+    held = {path.name for path in tmp_path.glob("counted/*/*")}
+    assert held == {"forecasts.parquet", "finished.json"}
+
+
+def test_training_leaves_no_checkpoint_in_a_fold_that_it_finished(panel, planned, tmp_path):
+    from tests.recipes import tiny
+
+    known = panels.targets(panel)
+    walk_forward(
+        panel,
+        [tiny("f-1")],
+        planned,
+        targets=known,
+        evaluation_id="e",
+        cache_dir=tmp_path,
+    )
+    held = {path.name for path in tmp_path.glob("tiny/*/*")}
+    assert held == {"forecasts.parquet", "finished.json"}
+
+
 def test_another_device_computes_its_own_folds(panel, planned, tmp_path, monkeypatch):
     from cbi_pipeline.forecasting import devices
 

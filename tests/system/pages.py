@@ -73,9 +73,9 @@ class Pages:
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)["data"]
 
-    def runs(self) -> dict[str, str]:
+    def runs(self, job: str = "nightly") -> dict[str, str]:
         results = self.ask(RUNS)["runsOrError"]["results"]
-        return {run["runId"]: run["status"] for run in results if run["jobName"] == "nightly"}
+        return {run["runId"]: run["status"] for run in results if run["jobName"] == job}
 
     def close(self, number: signal.Signals = signal.SIGINT) -> int:
         self.process.send_signal(number)

@@ -33,7 +33,7 @@ tags = {"dagster/partition": day} if day else {}
 tags |= {"cbi/first_start": began} if began else {}
 assets = None
 if job == "__ASSET_JOB":
-    names = "market/session features/row features/target evaluation/walk_forward registry/decision "
+    names = "market/session features/row features/target "
     names += "forecasting/refresh issued/forecast issued/score report/morning"
     assets = [dg.AssetKey(name.split("/")) for name in names.split()]
 options = None

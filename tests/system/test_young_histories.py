@@ -28,14 +28,19 @@ import dagster as dg
 from dagster._core.test_utils import freeze_time
 from cbi_pipeline import definitions
 from cbi_pipeline.operations.pipeline import Pipeline
+from cbi_pipeline.operations.rounds import list_recipes
+from cbi_pipeline.runs.recipes import range_tags, renew_recipes
 instant = datetime.fromisoformat(sys.argv[1])
-for name in ("ingest_eia", "nightly", "weekly", "nightly"):
+pipeline = Pipeline(Pipeline.from_environment().settings, instant)
+instance = dg.DagsterInstance.ephemeral()
+renew_recipes(instance, list_recipes(pipeline))
+day = {"partition_key": instant.date().isoformat()}
+launched = {"nightly": day, "evaluate": {"tags": range_tags(list_recipes(pipeline))}}
+for name in ("ingest_eia", "nightly", "evaluate", "decide", "nightly"):
     job = definitions.defs().resolve_job_def(name)
     with freeze_time(instant):
         job.execute_in_process(
-            partition_key=instant.date().isoformat() if job.partitions_def else None,
-            resources={"pipeline": Pipeline(Pipeline.from_environment().settings, instant)},
-            instance=dg.DagsterInstance.ephemeral(),
+            resources={"pipeline": pipeline}, instance=instance, **launched.get(name, {})
         )
 """
 UNTRAINED = ["climatology", "ewma", "garch_t", "gjr_t"]

@@ -1,14 +1,17 @@
 """Walk-forward evidence: how recipes and naive forecasts would have done."""
 
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import dagster as dg
 import polars as pl
 
 from cbi_pipeline.defs import metadata
+from cbi_pipeline.defs.checks import not_asked
 from cbi_pipeline.defs.evaluation import bands
+from cbi_pipeline.defs.partitions import RECIPES
 from cbi_pipeline.operations.figures import skill_of
-from cbi_pipeline.operations.gather_evidence import EvidenceFound, gather_evidence
+from cbi_pipeline.operations.gather_evidence import EvidenceFound, Opening, gather_evidence
 from cbi_pipeline.operations.pipeline import Pipeline
 
 KEY = dg.AssetKey(["evaluation", "walk_forward"])
@@ -16,18 +19,28 @@ HEADLINES = ["crps", "mae", "hit_rate", "coverage_80", "skill_vs_climatology", "
 
 
 class Evidence(dg.Config):
-    """When to gather new evidence.
+    """Into which round recipes enter.
 
     Attributes:
-        anew: gather it although this week's stands already; what the weekly job asks for.
+        opening: ``join`` the newest; ``open`` one on the newest data; ``due``: one where the gate
+            has not looked this week already. By default the job ``evaluate`` opens one, however it
+            is launched, and a launch of the asset joins.
     """
 
-    anew: bool = False
+    opening: Literal["by_job", "join", "due", "open"] = "by_job"
+
+    def of_run(self, job: str) -> Opening:
+        """Into which round the recipes of a job's run enter."""
+        if self.opening == "by_job":
+            return "open" if job == "evaluate" else "join"
+        return self.opening
 
 
 @dg.asset(
     key=KEY,
     deps=[dg.AssetKey(["features", "row"]), dg.AssetKey(["features", "target"])],
+    partitions_def=RECIPES,
+    backfill_policy=dg.BackfillPolicy.single_run(),
     group_name="evaluation",
     kinds={"duckdb", "pytorch"},
     pool="warehouse",
@@ -42,15 +55,25 @@ class Evidence(dg.Config):
     ],
 )
 def walk_forward(
-    config: Evidence, pipeline: dg.ResourceParam[Pipeline]
+    context: dg.AssetExecutionContext, config: Evidence, pipeline: dg.ResourceParam[Pipeline]
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-    """Past origins forecast by recipes and naive forecasts, each knowing what was public then.
+    """A recipe at past origins, each knowing what was public then, beside champion and naive ones.
 
     Evidence that cannot be gathered is told and costs no forecast: what is in use goes on.
     """
-    found = gather_evidence(pipeline, anew=config.anew)
-    yield bands.calibration(found.scores, found.issued_as)
+    recipes = context.partition_keys
+    found = gather_evidence(pipeline, recipes, config.of_run(context.run.job_name))
+    yield calibrated(found)
+    for recipe in recipes:
+        context.add_asset_metadata(own_numbers(found, recipe), KEY, partition_key=recipe)
     yield dg.MaterializeResult(metadata=described(found))
+
+
+def calibrated(found: EvidenceFound) -> dg.AssetCheckResult:
+    """Whether the bands of the recipe in use held; a round that is not complete says nothing."""
+    if found.scores.is_empty():
+        return not_asked(bands.REPLAYED, KEY, found.words)
+    return bands.calibration(found.scores, found.issued_as)
 
 
 def described(found: EvidenceFound) -> metadata.Entries:
@@ -62,17 +85,23 @@ def described(found: EvidenceFound) -> metadata.Entries:
     return {
         "evidence": found.words,
         "evaluation": evaluation.name,
+        "known as of": evaluation.data.as_of.isoformat(),
         "origins": len(evaluation.plan.origins),
         "refits": len(evaluation.plan.refits),
         "sat out": metadata.table(found.absent.drop("evaluation_id")),
         "scores": metadata.table(headlines(found.scores)),
-        **numbers(found.scores, found.issued_as),
         **pictures(found.scores, names),
     }
 
 
+def own_numbers(found: EvidenceFound, recipe: str) -> dict[str, float]:
+    """Figures of one partition's recipe, and of what is issued; Dagster draws them."""
+    issued = numbers(found.scores, found.issued_as)
+    return numbers(found.scores, recipe) | {f"issued {name}": x for name, x in issued.items()}
+
+
 def numbers(scores: pl.DataFrame, recipe: str) -> dict[str, float]:
-    """The issued recipe's figures over all commodities and horizons; Dagster draws them by run."""
+    """A recipe's figures over all commodities and horizons."""
     own = scores.filter(
         pl.col("recipe") == recipe, pl.col("commodity") == "*", pl.col("horizon") == "*"
     )

@@ -6,8 +6,10 @@ import polars as pl
 from cbi_pipeline.defs import metadata
 from cbi_pipeline.defs.partitions import DAYS
 from cbi_pipeline.defs.registry.deviations import log_deviations
+from cbi_pipeline.operations.decide import found_champion
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.operations.refresh_models import Refreshed, refresh_models
+from cbi_pipeline.settings import Settings
 from data_contracts.evaluation import VERSION
 
 KEY = dg.AssetKey(["forecasting", "refresh"])
@@ -15,8 +17,13 @@ KEY = dg.AssetKey(["forecasting", "refresh"])
 
 @dg.asset(
     key=KEY,
-    deps=[dg.AssetKey(["registry", "decision"])],
+    deps=[
+        dg.AssetKey(["features", "row"]),
+        dg.AssetKey(["features", "target"]),
+        dg.AssetKey(["registry", "decision"]),
+    ],
     partitions_def=DAYS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
     group_name="forecasting",
     kinds={"pytorch", "mlflow"},
     pool="warehouse",
@@ -29,16 +36,18 @@ def refresh(
 
     A recipe that fails is told and leaves the others alone; the version in use goes on speaking.
     """
-    if not pipeline.is_newest(context.partition_key):
+    newest = [day for day in context.partition_keys if pipeline.is_newest(day)]
+    if not newest:
         return dg.MaterializeResult(metadata={"trained": "no: only the newest day trains a model"})
+    found_champion(pipeline)
     undone = log_deviations(context, pipeline)
-    made = refresh_models(pipeline, pipeline.as_of(context.partition_key))
+    made = refresh_models(pipeline, pipeline.as_of(newest[-1]))
     if isinstance(made, str):
         return dg.MaterializeResult(metadata={"trained": made})
-    return dg.MaterializeResult(metadata={**described(made), **undone})
+    return dg.MaterializeResult(metadata={**described(made, pipeline.settings), **undone})
 
 
-def described(made: Refreshed) -> metadata.Entries:
+def described(made: Refreshed, settings: Settings) -> metadata.Entries:
     """Tonight's versions, what was decided on them, and how they learned."""
     rows = [version.row() for version in made.versions]
     listing = pl.DataFrame(rows, schema=VERSION.dtypes).drop("run_id", "as_of")
@@ -49,7 +58,10 @@ def described(made: Refreshed) -> metadata.Entries:
     return {
         **metadata.rows(len(listing)),
         "versions": metadata.table(listing.with_columns(pl.col(pl.String).str.head(40))),
-        "MLflow runs": ", ".join(str(row["run_id"]) for row in rows),
+        **{
+            f"MLflow run of {row['recipe']}": metadata.mlflow_run(str(row["run_id"]), settings)
+            for row in rows
+        },
         "refresh": " ".join(made.ruling["reason"]) or "the version in use goes on",
         "aliases": ", ".join(f"{alias}: {number}" for alias, number in made.aliases.items()),
         **curves,

@@ -21,6 +21,7 @@ from cbi_pipeline.ingest import (
     require_clock,
 )
 from cbi_pipeline.ledger import Response
+from cbi_pipeline.operations.count_raw_rows import count_raw_rows
 from cbi_pipeline.operations.pipeline import Pipeline
 from data_contracts.table_rules import DELIVERY_RULES
 
@@ -85,7 +86,7 @@ def ingested(pipeline: Pipeline) -> Iterator[Event]:
     yield from judged(verdict)
     require(verdict)
     report = commit(source, files, verdict, pipeline.ledger, pipeline.warehouse)
-    yield committed(RAW, report)
+    yield committed(RAW, report, count_raw_rows(pipeline, source.name))
 
 
 def _refuse_a_live_home(pipeline: Pipeline) -> None:
@@ -158,8 +159,8 @@ def set_aside(reasons: pl.DataFrame) -> str:
     return f"set aside: {words}. See `cbi quarantine list`" if words else ""
 
 
-def committed(raw: dg.AssetKey, report: IngestReport) -> dg.MaterializeResult[None]:
-    """What became of the rows."""
+def committed(raw: dg.AssetKey, report: IngestReport, rows: int) -> dg.MaterializeResult[None]:
+    """What became of the rows, and how many the feed has brought by now."""
     newest = pl.DataFrame(
         {"family": list(report.newest), "newest": list(report.newest.values())},
         schema={"family": pl.String, "newest": pl.Date},
@@ -167,6 +168,7 @@ def committed(raw: dg.AssetKey, report: IngestReport) -> dg.MaterializeResult[No
     return dg.MaterializeResult(
         asset_key=raw,
         metadata={
+            **metadata.rows(rows),
             "written": report.changed,
             "transaction": report.txn_id,
             "rows in": report.parsed,

@@ -23,6 +23,7 @@ from cbi_pipeline.ingest import (
     note_staleness,
     why_not_asked,
 )
+from cbi_pipeline.operations.count_raw_rows import count_raw_rows
 from cbi_pipeline.operations.describe_readers import describe_readers
 from cbi_pipeline.operations.feed_entries import feed_entries, filled_tables
 from cbi_pipeline.operations.pipeline import Pipeline
@@ -73,7 +74,7 @@ def live_records(name: str, says: str, fills: str) -> dg.AssetsDefinition:
         yield arrived(landing, landed, readers(pipeline.settings, name))
         report = deliver_live(pipeline.settings, landed)
         yield from found(raw, name, pipeline, landed.requests)
-        yield committed(raw, report)
+        yield committed(raw, report, count_raw_rows(pipeline, name))
 
     return records
 

@@ -9,7 +9,8 @@ from cbi_pipeline.defs import metadata
 from cbi_pipeline.defs.evaluation import bands
 from cbi_pipeline.defs.partitions import DAYS
 from cbi_pipeline.defs.registry.deviations import log_deviations
-from cbi_pipeline.operations.issue import DailyIssue, Issued, issue_day
+from cbi_pipeline.operations.issue import DailyIssue, Issued, issue_days
+from cbi_pipeline.operations.missed_days import MISSED, explain_days
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.operations.score_issued import score_issued
 
@@ -21,6 +22,7 @@ SCORE = dg.AssetKey(["issued", "score"])
     key=FORECAST,
     deps=[dg.AssetKey(["forecasting", "refresh"])],
     partitions_def=DAYS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
     group_name="issued",
     kinds={"duckdb"},
     pool="warehouse",
@@ -30,22 +32,27 @@ def forecast(
     context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipeline]
 ) -> dg.MaterializeResult[None]:
     """The day's forecast by the champion; past days are replayed by the models of their time."""
-    day = context.partition_key
-    undone = log_deviations(context, pipeline) if pipeline.is_newest(day) else {}
-    issued = issue_day(pipeline, day)
-    founding = warn_of_founding(context, issued.issue)
+    days = context.partition_keys
+    newest = [day for day in days if pipeline.is_newest(day)]
+    undone = log_deviations(context, pipeline) if newest else {}
+    for issued in issue_days(pipeline, days):
+        founding = warn_of_founding(context, issued.issue)
+    for day, words in explain_days(pipeline, days).items():
+        context.add_asset_metadata({"this day": words}, FORECAST, partition_key=day)
     return dg.MaterializeResult(metadata={**described(issued), **undone, **founding})
 
 
 def described(issued: Issued) -> metadata.Entries:
     """What was issued, on whom nothing was said, and where the chain stands."""
-    silent = issued.issue.abstentions.select("commodity", "kind", "reason")
+    silent = issued.issue.abstentions.filter(pl.col("kind") != MISSED)
+    missed = issued.issue.abstentions.filter(pl.col("kind") == MISSED)
     live = issued.issue.rows.filter(pl.col("track") == "live")
     return {
         **metadata.rows(issued.sequence),
         "rows issued": issued.added,
         "commodities without forecast": len(silent),
-        "no forecast": metadata.table(silent),
+        "no forecast": metadata.table(silent.select("commodity", "kind", "reason")),
+        "days missed before": missed["as_of"].n_unique(),
         "chain": f"{issued.sequence} rows, newest {issued.row_hash[:16]}",
         **({} if live.is_empty() else {"forecast": metadata.table(fan(live))}),
     }
@@ -98,6 +105,7 @@ def score(
             **metadata.rows(len(scored.outcomes)),
             "new or changed": scored.changed,
             "how it went": metadata.table(summary(scored.outcomes)),
+            **figures(scored.outcomes),
         },
     )
 
@@ -119,6 +127,19 @@ def held(live: pl.DataFrame, targets: pl.DataFrame, pipeline: Pipeline) -> dg.As
     whole = once.filter(pl.len().over(*origin) == len(NEEDED_LEVELS))
     told = losses(whole.with_columns(recipe=pl.lit("live")), targets, pipeline.catalogue)
     return bands.live_coverage(live, coverage_bands(told, "live"))
+
+
+def figures(outcomes: pl.DataFrame) -> dict[str, float]:
+    """How often 80 % bands held and how far medians missed, per track; Dagster draws them."""
+    latest = outcomes.filter(pl.col("vintage") == "latest")
+    means = latest.group_by("track").agg(
+        covered_80=pl.col("covered").mean(), error=pl.col("error").mean()
+    )
+    return {
+        f"{name} {track}": value
+        for track, *values in means.sort("track").iter_rows()
+        for name, value in zip(means.columns[1:], values, strict=True)
+    }
 
 
 def summary(outcomes: pl.DataFrame) -> pl.DataFrame:

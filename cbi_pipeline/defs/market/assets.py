@@ -55,7 +55,8 @@ def session(
     counts = {**metadata.rows(len(built.prices)), "new rows": stored.added}
     pictured = pictures(built.prices, pipeline)
     renewed = {"built anew": dict(stored.renewed)}
-    yield dg.MaterializeResult(metadata={**counts, **renewed, **pictured})
+    numbers = newest_prices(built.prices, pipeline)
+    yield dg.MaterializeResult(metadata={**counts, **renewed, **numbers, **pictured})
 
 
 def built_or_failed(pipeline: Pipeline) -> SessionsBuilt:
@@ -99,6 +100,15 @@ def fresh(prices: pl.DataFrame, names: Collection[str], pipeline: Pipeline) -> d
         severity=dg.AssetCheckSeverity.WARN,
         description="; ".join([*stale, *closed.values()]) or "every price is recent",
     )
+
+
+def newest_prices(prices: pl.DataFrame, pipeline: Pipeline) -> dict[str, float]:
+    """The last price of each commodity; Dagster draws them."""
+    from cbi_pipeline.market import latest_prices
+
+    known = latest_prices(prices, pipeline.newest_as_of()).sort("commodity", "session")
+    last = known.group_by("commodity", maintain_order=True).agg(pl.col("price").last())
+    return {f"newest price of {name}": price for name, price in last.iter_rows()}
 
 
 def pictures(prices: pl.DataFrame, pipeline: Pipeline) -> dict[str, dg.MarkdownMetadataValue]:

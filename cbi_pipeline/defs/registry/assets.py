@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import dagster as dg
+import polars as pl
 
 from cbi_pipeline.defs import metadata
-from cbi_pipeline.operations.decide import decide_challengers
+from cbi_pipeline.operations.decide import Ruled, decide_challengers
 from cbi_pipeline.operations.pipeline import Pipeline
 
 KEY = dg.AssetKey(["registry", "decision"])
@@ -21,13 +24,31 @@ KEY = dg.AssetKey(["registry", "decision"])
 )
 def decision(pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeResult[None]:
     """Whether a challenger replaces the champion, on paired forecasts, and why."""
-    ruled = decide_challengers(pipeline)
+    return dg.MaterializeResult(metadata=described(decide_challengers(pipeline)))
+
+
+def described(ruled: Ruled) -> metadata.Entries:
+    """Who is champion, every decision, and what the newest looks found."""
     shown = ruled.decisions.select("recipe", "champion", "verdict", "reason", "who")
-    return dg.MaterializeResult(
-        metadata={
-            **metadata.rows(len(shown)),
-            "champion": ruled.champion.recipe if ruled.champion else "none yet",
-            "decisions": metadata.table(shown),
-            "new evidence": ruled.judged,
-        }
-    )
+    return {
+        **metadata.rows(len(shown)),
+        "champion": ruled.champion.recipe if ruled.champion else "none yet",
+        "decisions": metadata.table(shown),
+        "new evidence": ruled.judged,
+        **figures(ruled.decisions),
+    }
+
+
+def figures(decisions: pl.DataFrame) -> dict[str, float]:
+    """Of each recipe's newest look its skill against every opponent and the chance of it by luck.
+
+    Args:
+        decisions: rows of ``registry.decision``, oldest first.
+    """
+    newest = decisions.filter(pl.col("who") == "gate").unique("recipe", keep="last")
+    return {
+        f"{recipe} against {contest['opponent']}: {name}": float(contest[key])
+        for recipe, statistics in newest.sort("recipe").select("recipe", "statistics").iter_rows()
+        for contest in json.loads(statistics).get("contests", ())
+        for name, key in (("skill", "skill"), ("p", "p_value"))
+    }

@@ -8,14 +8,18 @@ import dagster as dg
 from cbi_pipeline.defs import metadata
 from cbi_pipeline.defs.partitions import DAYS
 from cbi_pipeline.operations.change_detection import note_night
+from cbi_pipeline.operations.missed_days import explain_days
 from cbi_pipeline.operations.pipeline import Pipeline, desk_day
 from cbi_pipeline.operations.write_report import write_report
 
+KEY = dg.AssetKey(["report", "morning"])
+
 
 @dg.asset(
-    key=dg.AssetKey(["report", "morning"]),
+    key=KEY,
     deps=[dg.AssetKey(["issued", "forecast"]), dg.AssetKey(["issued", "score"])],
     partitions_def=DAYS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
     group_name="report",
     kinds={"html"},
 )
@@ -23,15 +27,23 @@ def morning(
     context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipeline]
 ) -> dg.MaterializeResult[None]:
     """The page that buyers read: forecasts, how they did, the gate, the data behind them."""
+    for day in context.partition_keys:
+        context.add_asset_metadata(write_page(day, pipeline), KEY, partition_key=day)
+    return dg.MaterializeResult()
+
+
+def write_page(day: str, pipeline: Pipeline) -> metadata.Entries:
+    """Write the page of a day that spoke, and tell of it; or why there is none."""
     from cbi_pipeline.report.page import name_page
 
-    settings, day = pipeline.settings, context.partition_key
     as_of = said_on(day, pipeline)
     if as_of is None:
-        return dg.MaterializeResult(metadata={"written": "no: replayed days have no report"})
-    if not pipeline.is_newest(day) and name_page(settings.reports_dir, as_of).exists():
-        return dg.MaterializeResult(metadata={"written": "no: the page of a past day stands"})
-    return dg.MaterializeResult(metadata=described(write_report(pipeline, as_of), as_of, pipeline))
+        return {
+            "written": f"no: replayed days have no report; {explain_days(pipeline, [day])[day]}"
+        }
+    if not pipeline.is_newest(day) and name_page(pipeline.settings.reports_dir, as_of).exists():
+        return {"written": "no: the page of a past day stands"}
+    return described(write_report(pipeline, as_of), as_of, pipeline)
 
 
 def described(path: Path, as_of: datetime, pipeline: Pipeline) -> metadata.Entries:
