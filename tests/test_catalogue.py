@@ -49,6 +49,18 @@ def edited(tmp_path):
         ("years = 2", "years = -3", "[evaluation]: years: Input should be greater than 0"),
         ("years = 2", "years = true", "[evaluation]: years: Input should be a valid integer"),
         ("years = 2", "years = 300000", "years: Input should be less than or equal to 1000"),
+        (
+            "rolling_years = 8",
+            "garch = true",
+            "garch: write which recipes are wanted instead, as in",
+        ),
+        ("rolling_years = 8", "lightgbm = false", "lightgbm: write which recipes are wanted"),
+        ('"prior", "garch_t"', '"garch_t"', "baselines: every champion must beat prior; name them"),
+        (
+            '"garch_t", "gjr_t"]',
+            '"ewma"]',
+            "baselines: name each once: climatology, ewma, prior, ew",
+        ),
         ("rolling_years", "roling_years", "roling_years is no field of it; nearest: rolling_years"),
         ("[evaluation]", "[evalution]", "evaluation"),
         (

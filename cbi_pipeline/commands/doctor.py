@@ -164,13 +164,13 @@ def _catalogue(settings: Settings) -> Iterator[Finding]:
     from cbi_pipeline.feeds import FeedError
     from cbi_pipeline.operations import awaited_files, check_catalogue, unbrought_inputs
     from cbi_pipeline.operations.pipeline import Pipeline
-    from cbi_pipeline.operations.recipes import load_challengers
+    from cbi_pipeline.operations.recipes import require_recipes
     from cbi_pipeline.warehouse import WarehouseError
 
     try:
         catalogue = load_catalogue(*settings.catalogue_files, profile=settings.profile)
         check_catalogue(catalogue, settings)
-        load_challengers(Pipeline(settings))
+        require_recipes(Pipeline(settings))
         files = awaited_files(catalogue, settings)
         unbrought = unbrought_inputs(catalogue, settings)
     except CatalogueError as error:

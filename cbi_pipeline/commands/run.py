@@ -46,7 +46,7 @@ def run() -> int:
     from cbi_pipeline.ingest import require_live_home
     from cbi_pipeline.operations.change_detection import is_unchanged
     from cbi_pipeline.operations.pipeline import Pipeline
-    from cbi_pipeline.operations.recipes import load_challengers
+    from cbi_pipeline.operations.recipes import require_recipes
 
     pipeline = Pipeline.from_environment()
     pipeline.require_catalogue()
@@ -68,7 +68,7 @@ def run() -> int:
         print_summary(pipeline)
         return 1 if _tell_faults(pipeline) else 0
     # A field that no recipe takes is said in one line too; who builds recipes takes long to load.
-    load_challengers(pipeline)
+    require_recipes(pipeline)
     began = pipeline.now()
     done = _run_jobs(pipeline)
     faults = _tell_faults(pipeline)

@@ -8,7 +8,7 @@ from typing import Literal
 
 import polars as pl
 
-from cbi_pipeline.catalogue import CatalogueError
+from cbi_pipeline.catalogue import NAIVE, CatalogueError
 from cbi_pipeline.operations import progress
 from cbi_pipeline.operations.evaluate import (
     FAILED,
@@ -164,7 +164,6 @@ def _walk_forward(
     A contender that fails sits out and is a fault of its own; the champion and the naive forecasts
     that every champion must beat may not fail.
     """
-    from cbi_pipeline.catalogue import NAIVE
     from cbi_pipeline.evaluation import walk_forward as walked
 
     failed: dict[str, str] = {}

@@ -63,6 +63,16 @@ def load_baselines(pipeline: Pipeline) -> tuple[ModelRecipe, ...]:
     return _load(pipeline.catalogue.evaluation.baselines, pipeline)
 
 
+def require_recipes(pipeline: Pipeline) -> None:
+    """Build every recipe that is evaluated, and keep none.
+
+    Raises:
+        CatalogueError: as for :func:`load_recipe`.
+    """
+    load_challengers(pipeline)
+    load_baselines(pipeline)
+
+
 def read_catalogue(file: RecipeFile, catalogue: Catalogue) -> Catalogue:
     """The catalogue with the groups alone that a recipe reads."""
     if not MODEL_KINDS[file.kind].reads_features:

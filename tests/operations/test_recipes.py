@@ -1,12 +1,14 @@
 """Recipes of the catalogue: those that ship, and files beside a catalogue of one's own."""
 
+from importlib.util import find_spec
+
 import pytest
 
 from cbi_pipeline.catalogue import CatalogueError, find_recipes, read_recipe
 from cbi_pipeline.commands.doctor import examine
 from cbi_pipeline.model_kinds import MODEL_KINDS
 from cbi_pipeline.operations.pipeline import Pipeline
-from cbi_pipeline.operations.recipes import load_challengers, load_recipe
+from cbi_pipeline.operations.recipes import load_challengers, load_recipe, require_recipes
 from cbi_pipeline.settings import Settings
 from tests.catalogues import ALONE
 
@@ -42,6 +44,22 @@ def test_every_recipe_that_ships_is_one_on_all_groups_of_the_catalogue_or_none(n
     reads = MODEL_KINDS[read_recipe(name).kind].reads_features
     recipe = load_recipe(name, Pipeline(Settings(_env_file=None, home=tmp_path)))
     assert (recipe.name, recipe.feature_set) == (name, "core-1" if reads else "none")
+
+
+def test_a_wrong_field_of_a_baseline_is_told_before_anything_runs(beside):
+    pipeline = beside({"gjr_t": 'kind = "garch"\nasymetric = true\n'})
+    with pytest.raises(CatalogueError) as caught:
+        require_recipes(pipeline)
+    assert "gjr_t.toml: GarchRecipe.asymetric: this version has no such field" in str(caught.value)
+    told = [one for one in examine(pipeline.settings) if one.subject == "catalogue"]
+    assert [(one.state, "GarchRecipe.asymetric" in one.detail) for one in told] == [("fix", True)]
+
+
+@pytest.mark.skipif(find_spec("lightgbm") is not None, reason="the extra is installed")
+def test_a_recipe_whose_library_is_not_installed_names_the_extra(beside):
+    pipeline = beside({}, '["lightgbm"]')
+    with pytest.raises(CatalogueError, match=r"lightgbm needs lightgbm; `pip install 'cbi-pipeli"):
+        pipeline.require_catalogue()
 
 
 def test_a_recipe_beside_the_catalogue_reads_the_groups_that_it_names(beside):
