@@ -89,6 +89,8 @@ def invoke(arguments: list[str]) -> int:
         return 2
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "cbi"
+        if isinstance(error, click.NoSuchOption) and error.option_name == "--catalogue":
+            return explain("write --catalogue FILE right after cbi, before the command", code=2)
         return explain(f"{error.format_message().rstrip('.')}. See `{path} --help`.", code=2)
     except (KeyboardInterrupt, click.Abort):
         outcome = INTERRUPTED

@@ -178,10 +178,8 @@ def read_layers(*files: Path) -> Layers:
         CatalogueError: a file is missing or no TOML, or holds a table that no catalogue has; its
             entries are not looked into.
     """
-    documents = {file: read_document(file) for file in files}
-    for file, document in documents.items():
-        _require_head(document, file)
-    if not any("base" in document for document in documents.values()):
+    documents = _read(files)
+    if not _is_without_base(documents):
         documents = {PACKAGED: read_document(PACKAGED), **documents}
     layers = Layers()
     for file, document in documents.items():
@@ -190,6 +188,26 @@ def read_layers(*files: Path) -> Layers:
         _remove(layers, document.get("remove", []), file)
         _lay(layers, document, file)
     return layers
+
+
+def is_without_base(*files: Path) -> bool:
+    """Whether one of the files leaves the shipped catalogue out.
+
+    Raises:
+        CatalogueError: as for :func:`read_layers`.
+    """
+    return _is_without_base(_read(files))
+
+
+def _read(files: Iterable[Path]) -> dict[Path, dict[str, Any]]:
+    documents = {file: read_document(file) for file in files}
+    for file, document in documents.items():
+        _require_head(document, file)
+    return documents
+
+
+def _is_without_base(documents: Mapping[Path, Mapping[str, Any]]) -> bool:
+    return any("base" in document for document in documents.values())
 
 
 def _require_head(document: Mapping[str, Any], file: Path) -> None:

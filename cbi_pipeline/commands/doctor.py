@@ -160,16 +160,15 @@ def _dagster(settings: Settings) -> Finding:
 
 def _catalogue(settings: Settings) -> Iterator[Finding]:
     """What is wrong with the catalogue, what in it waits for a file, and the keys of its feeds."""
-    from cbi_pipeline.catalogue import CatalogueError, load_catalogue
+    from cbi_pipeline.catalogue import CatalogueError
     from cbi_pipeline.feeds import FeedError
-    from cbi_pipeline.operations import awaited_files, check_catalogue, unbrought_inputs
+    from cbi_pipeline.operations import awaited_files, unbrought_inputs
     from cbi_pipeline.operations.pipeline import Pipeline
     from cbi_pipeline.operations.recipes import require_recipes
     from cbi_pipeline.warehouse import WarehouseError
 
     try:
-        catalogue = load_catalogue(*settings.catalogue_files, profile=settings.profile)
-        check_catalogue(catalogue, settings)
+        catalogue = Pipeline(settings).require_catalogue()
         require_recipes(Pipeline(settings))
         files = awaited_files(catalogue, settings)
         unbrought = unbrought_inputs(catalogue, settings)

@@ -6,6 +6,7 @@ import dagster as dg
 
 from cbi_pipeline.defs.jobs import IN_PROCESS
 from cbi_pipeline.defs.runs import first_start, own_start, require_day
+from cbi_pipeline.operations.home_catalogue import note_catalogue
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.runs.processes import process_tags
 
@@ -28,6 +29,7 @@ class HomeResource(dg.ConfigurableResource[Pipeline]):
         instance.add_run_tags(run.run_id, process_tags(run.run_id))
         require_day(run, instance)
         pipeline.require_catalogue()
+        note_catalogue(pipeline.settings)
         return replace(
             pipeline, started=own_start(run, instance), first_started=first_start(run, instance)
         )

@@ -2,6 +2,7 @@
 
 pipeline            where settings, catalogue and the parts of a home meet
 check_catalogue     every name of the catalogue looked up
+home_catalogue      the catalogue that a home was made with
 recipes             its recipes, built on the groups that they read
 describe_readers    what each series of a feed is asked for
 feed_entries        the feeds that assets, jobs and alerts are made for

@@ -13,6 +13,7 @@ import polars as pl
 from cbi_pipeline.catalogue import Catalogue, load_catalogue
 from cbi_pipeline.ledger import Ledger, bind_warehouse
 from cbi_pipeline.operations import check_catalogue
+from cbi_pipeline.operations.home_catalogue import require_own_home
 from cbi_pipeline.settings import Settings, load_settings
 from cbi_pipeline.warehouse import NothingPublished, Store, Warehouse
 from data_contracts import contract
@@ -59,8 +60,9 @@ class Pipeline:
         """The catalogue as written, once every name in it was looked up.
 
         Raises:
-            CatalogueError: as for :attr:`catalogue`.
+            CatalogueError: as for :attr:`catalogue`, or the home was made with another one.
         """
+        require_own_home(self.settings)
         chosen = load_catalogue(*self.settings.catalogue_files, profile=self.settings.profile)
         check_catalogue(chosen, self.settings)
         return chosen

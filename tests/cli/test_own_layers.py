@@ -95,6 +95,12 @@ def test_a_catalogue_is_named_before_the_command(own, tmp_path, monkeypatch):
     assert ["origins", "7", str(named)] in [line.split() for line in told.splitlines()]
 
 
+def test_a_catalogue_named_after_the_command_is_told_where_to_stand(own):
+    done = own("", "catalogue", "show", "--catalogue", "small.toml")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "write --catalogue FILE right after cbi" in done.stderr
+
+
 def test_a_named_catalogue_that_is_not_there_is_refused(own):
     done = own("", "--catalogue", "dsek.toml", "catalogue", "show")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)

@@ -10,12 +10,13 @@ from cbi_pipeline.operations.issue import issue_live
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.operations.training_data import load_training_data
 from cbi_pipeline.settings import Settings
-from tests.catalogues import ALONE, SMALL, write_layer
+from tests.catalogues import SMALL, write_layer
 from tests.system.homes import copied
 
 BOTH = ["wti", "gasoline_mn"]
+WTI = '[[commodity]]\nid = "wti"\n'
 THIRD = """
-[[commodity]]
+[[profile.archive.commodity]]
 id = "crude_output"
 name = "Crude output"
 unit = "kb/d"
@@ -29,12 +30,8 @@ stale_after_days = 21
 """
 
 
-def opened(one_night, folder, *edits: tuple[str, str]) -> Pipeline:
-    """A home whose champion was registered before the lines of the catalogue were edited."""
-    text = ALONE
-    for before, after in edits:
-        assert before in text
-        text = text.replace(before, after)
+def opened(one_night, folder, text: str) -> Pipeline:
+    """A home whose champion was registered before it got a catalogue file of its own."""
     home = copied(one_night, folder / ".cbi")
     write_layer(home, text)
     return Pipeline(Settings(home=home, catalogue_file=SMALL))
@@ -43,7 +40,8 @@ def opened(one_night, folder, *edits: tuple[str, str]) -> Pipeline:
 @pytest.fixture(scope="module")
 def changed(one_night, tmp_path_factory) -> Pipeline:
     """WTI has another horizon now."""
-    return opened(one_night, tmp_path_factory.mktemp("changed"), ('{ "1w" = 5,', '{ "1w" = 10,'))
+    horizons = 'horizons = { "1w" = 10, "1m" = 21, "1q" = 63 }\n'
+    return opened(one_night, tmp_path_factory.mktemp("changed"), WTI + horizons)
 
 
 @pytest.fixture(scope="module")
@@ -69,9 +67,7 @@ def test_a_commodity_of_other_horizons_is_forecast_by_it_and_the_other_by_the_ve
 
 
 def test_a_version_reads_its_own_commodities_out_of_a_wider_catalogue(one_night, tmp_path):
-    pipeline = opened(
-        one_night, tmp_path, ("# Feature groups that", f"{THIRD}# Feature groups that")
-    )
+    pipeline = opened(one_night, tmp_path, THIRD)
     assert len(pipeline.catalogue.commodities) == 3
     said = forecast_newest(load_training_data(pipeline, pipeline.newest_as_of()), BOTH, pipeline)
     assert said.statuses == {}
@@ -123,13 +119,13 @@ def test_where_it_fails_as_well_both_reasons_are_told_and_the_other_is_forecast(
     assert "no sound number" in said.statuses["wti"].reason
 
 
-STOCKS = 'related = "gasoline_mn"\ngroups.petroleum_weekly = { stocks = "EIA.WCRFPUS2" }'
+STOCKS = 'groups.petroleum_weekly = { stocks = "EIA.WCRFPUS2" }\n'
 
 
 def test_a_commodity_whose_group_reads_another_series_is_forecast_by_it_and_the_group_is_named(
     one_night, tmp_path
 ):
-    pipeline = opened(one_night, tmp_path, ('related = "gasoline_mn"', STOCKS))
+    pipeline = opened(one_night, tmp_path, WTI + STOCKS)
     said = forecast_newest(load_training_data(pipeline, pipeline.newest_as_of()), BOTH, pipeline)
     assert set(said.rows.select("commodity", "model_version").rows()) == {
         ("wti", FOUNDING),

@@ -7,7 +7,7 @@ import pytest
 
 from cbi_pipeline.registry import sort_decisions
 from cbi_pipeline.warehouse import Warehouse
-from tests.catalogues import ALONE, write_layer
+from tests.catalogues import write_layer
 from tests.system.homes import Home, copied
 
 pytestmark = pytest.mark.slow
@@ -18,18 +18,17 @@ def finished(one_night, tmp_path) -> Home:
     return Home(copied(one_night, tmp_path / ".cbi"))
 
 
-def changed(home: Home, *edits: tuple[str, str]) -> Home:
-    """A copy of the home with a catalogue in which lines were edited."""
-    text = ALONE
-    for before, after in edits:
-        assert before in text
-        text = text.replace(before, after)
+WTI = '[[commodity]]\nid = "wti"\n'
+
+
+def changed(home: Home, text: str) -> Home:
+    """The home with a catalogue file of its own."""
     write_layer(home.path, text)
     return home
 
 
 def test_other_horizons_are_judged_trained_and_forecast_beside_the_old_ones(finished):
-    home = changed(finished, ('{ "1w" = 5,', '{ "1w" = 10,'))
+    home = changed(finished, f'{WTI}horizons = {{ "1w" = 10, "1m" = 21, "1q" = 63 }}\n')
     home.run()
     with Warehouse(home.settings.warehouse_dir).read() as store:
         ruled = sort_decisions(store.table("registry.decision"))
@@ -44,7 +43,7 @@ def test_other_horizons_are_judged_trained_and_forecast_beside_the_old_ones(fini
     refused = home.cbi("models", "rollback", "--reason", "as before")
     assert refused.returncode == 2
     assert "change the catalogue back first" in refused.stderr
-    changed(finished).run()
+    changed(finished, "").run()
     assert json.loads(finished.cbi("forecast", "--json").stdout)["model_version"] == "1"
     with Warehouse(home.settings.warehouse_dir).read() as store:
         newest = sort_decisions(store.table("registry.decision")).filter(pl.col("who") == "gate")
@@ -52,7 +51,7 @@ def test_other_horizons_are_judged_trained_and_forecast_beside_the_old_ones(fini
 
 
 def test_a_run_says_which_features_it_built_anew_and_why(finished):
-    home = changed(finished, ('related = "wti"\n', ""))
+    home = changed(finished, 'remove = ["commodity.gasoline_mn.related"]\n')
     lines = [line for line in home.run().stdout.splitlines() if line.startswith("features  ")]
     assert len(lines) == 1
     assert lines[0].startswith("features  related_price of gasoline_mn built anew: ")
@@ -61,7 +60,7 @@ def test_a_run_says_which_features_it_built_anew_and_why(finished):
 
 
 def test_a_commodity_never_changes_its_series_unseen(finished):
-    home = changed(finished, ('"EIA.RWTC"', '"EIA.WCRFPUS2"'), ('"USD/bbl"', '"kb/d"'))
+    home = changed(finished, f'{WTI}price_series = "EIA.WCRFPUS2"\nunit = "kb/d"\n')
     done = home.cbi("run")
     assert done.returncode == 1
     words = "Cushing spot cannot be made: it has been forecast from EIA.RWTC here"

@@ -7,6 +7,7 @@ import pytest
 
 from cbi_pipeline.catalogue import PACKAGED
 from cbi_pipeline.warehouse import Warehouse
+from tests.catalogues import write_layer
 from tests.system.homes import PATIENCE_S, Home, copied
 from tests.system.pages import Pages
 from tests.system.test_browser import browser, picture, press, pytestmark, seen
@@ -14,6 +15,8 @@ from tests.system.test_browser import browser, picture, press, pytestmark, seen
 __all__ = ["browser", "pytestmark"]
 
 OTHER = "other"
+#: No catalogue is named beside the home's own files.
+ALONE = {"CBI_CATALOGUE_FILE": ""}
 KEYS = (
     '{assetNodeOrError(assetKey:{path:["evaluation", "walk_forward"]})'
     "{...on AssetNode{partitionKeys}}}"
@@ -29,17 +32,17 @@ def until(holds: Callable[[], bool], what: str) -> None:
 
 @pytest.fixture(scope="module")
 def home(one_night, tmp_path_factory) -> Home:
-    """A home whose round is complete, under a catalogue that names one recipe more."""
-    folder = tmp_path_factory.mktemp("round")
-    catalogue, recipes = folder / "two.toml", folder / "recipes"
-    recipes.mkdir()
+    """A home whose round is complete, and whose own catalogue names one recipe more."""
+    made = Home(copied(one_night, tmp_path_factory.mktemp("round") / ".cbi"), ALONE)
     shipped = PACKAGED.parent / "catalogue"
-    small = (shipped / "shipped" / "small.toml").read_text()
-    catalogue.write_text(small.replace('["tiny"]', f'["tiny", "{OTHER}"]'))
+    layer = write_layer(made.path, f'[evaluation]\nchallengers = ["tiny", "{OTHER}"]\n')
+    # What the home was made with, as a file of its own, so that a later one adds to it.
+    layer.with_name("a.toml").write_bytes((shipped / "shipped" / "small.toml").read_bytes())
     tiny = (shipped / "recipes" / "tiny.toml").read_text()
+    recipes = layer.parent / "recipes"
+    recipes.mkdir()
     (recipes / f"{OTHER}.toml").write_text(tiny.replace("window = 16", "window = 12"))
-    variables = {"CBI_CATALOGUE_FILE": str(catalogue)}
-    return Home(copied(one_night, folder / ".cbi"), variables)
+    return made
 
 
 @pytest.fixture(scope="module")
