@@ -142,7 +142,7 @@ def test_the_reason_is_the_same_wherever_it_is_told(morning, name):
     told = json.loads(home.cbi("forecast", "--json").stdout)["commodities"]
     (mine,) = (one for one in told if one["commodity"] == name)
     assert (mine["status"], mine["abstention"]) == (row["kind"], row["reason"])
-    page = html.unescape((home.path / "reports" / "latest.html").read_text())
+    page = " ".join(html.unescape((home.path / "reports" / "latest.html").read_text()).split())
     assert f'{row["reason"][1:]}. <span class="tag">{row["kind"]}</span>' in page
     doctor = [line for line in home.cbi("doctor").stdout.splitlines() if f" {name} " in line]
     mark = "fix" if name in CANNOT else "wait" if name in WAIT else "ok"
