@@ -35,7 +35,7 @@ GROUP = Group(
 )
 """
 LINE = 'groups.gas_output = { output = "EIA.MER.NGPRBUS" }'
-#: What Dagster's page shows of the newest run of features/row.
+#: What Dagster's page shows of the newest run of features/row that built any.
 LOOK = """
 import json
 import dagster as dg
@@ -43,8 +43,9 @@ from cbi_pipeline.commands.instance import prepare_instance
 from cbi_pipeline.settings import load_settings
 prepare_instance(load_settings())
 with dg.DagsterInstance.get() as instance:
-    event = instance.get_latest_materialization_event(dg.AssetKey(["features", "row"]))
-    shown = event.asset_materialization.metadata
+    found = instance.fetch_materializations(dg.AssetKey(["features", "row"]), limit=10).records
+    events = [one.asset_materialization.metadata for one in found]
+    shown = next(one for one in events if any(one["new rows by group"].value.values()))
     print(json.dumps({name: entry.value for name, entry in shown.items()}))
 """
 
