@@ -37,13 +37,15 @@ class MadeWith:
 
 
 def require_own_home(settings: Settings) -> None:
-    """Refuse a catalogue that the home was not made with; a home in which nothing ran takes any.
+    """Refuse a catalogue that the home was not made with; one without rows takes any.
 
     Raises:
         CatalogueError: names both, and what to do.
     """
     noted, asked = _noted(settings), _asked(settings)
-    if noted is None or (noted.base == asked.base and _is_same(noted, asked, settings)):
+    if noted is None or not settings.warehouse_dir.is_dir():
+        return
+    if noted.base == asked.base and _is_same(noted, asked, settings):
         return
     raise CatalogueError(
         f"{settings.home} was made with {noted}, not with {asked}, and the evidence of both would "

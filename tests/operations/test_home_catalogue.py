@@ -27,6 +27,12 @@ def named(tmp_path):
     return settings
 
 
+def make(settings: Settings) -> None:
+    """What a run leaves in its home."""
+    note_catalogue(settings)
+    settings.warehouse_dir.mkdir(exist_ok=True)
+
+
 def refused(settings: Settings) -> str:
     with pytest.raises(CatalogueError) as caught:
         Pipeline(settings).require_catalogue()
@@ -43,65 +49,70 @@ def test_a_home_in_which_nothing_ran_takes_any_catalogue_and_stays_unmade(named)
     assert not settings.home.exists()
 
 
+def test_a_home_whose_first_run_brought_nothing_takes_another_catalogue(named):
+    note_catalogue(named(FEWER))
+    require_own_home(named())
+
+
 def test_files_of_the_homes_own_come_and_go(named):
     settings = named()
-    note_catalogue(settings)
+    make(settings)
     for text in (GAS, FEWER, 'remove = ["commodity.wti", "commodity.gasoline_mn.related"]\n', ""):
         write_layer(settings.home, text)
         require_own_home(settings)
 
 
 def test_a_named_file_may_be_edited(named):
-    note_catalogue(named(FEWER))
+    make(named(FEWER))
     require_own_home(named(GAS))
 
 
 def test_another_named_file_is_refused_with_the_one_that_the_home_was_made_with(named):
-    note_catalogue(named(FEWER))
+    make(named(FEWER))
     said = refused(named(GAS, "other.toml"))
     assert "other.toml, and the evidence" in said
     assert "desk.toml again" in said
 
 
 def test_a_named_file_that_is_left_out_is_missed(named):
-    note_catalogue(named(FEWER))
+    make(named(FEWER))
     assert "desk.toml again" in refused(named())
 
 
 def test_a_named_file_in_a_home_of_the_shipped_catalogue_is_refused(named):
-    note_catalogue(named())
+    make(named())
     assert "made with the catalogue that ships, not with" in refused(named(GAS))
 
 
 def test_a_home_is_told_that_the_base_was_left_out(named):
-    note_catalogue(named())
+    make(named())
     write_layer(named().home, ALONE)
     assert 'take back base = "none"' in refused(named())
-    note_catalogue(named())
+    make(named())
     write_layer(named().home, GAS)
     assert 'write base = "none"' in refused(named())
 
 
 def test_a_file_that_was_moved_is_the_same(named):
-    note_catalogue(named(FEWER))
+    make(named(FEWER))
     require_own_home(named(FEWER, "moved.toml"))
 
 
 def test_a_named_file_may_become_one_of_the_homes_own(named):
-    note_catalogue(named(FEWER))
+    make(named(FEWER))
     write_layer(named().home, FEWER)
     require_own_home(named())
 
 
 def test_a_catalogue_that_ships_is_known_by_its_name_wherever_the_package_lies(named, tmp_path):
     settings = Settings(_env_file=None, home=tmp_path / "home", catalogue_file=SMALL)
-    note_catalogue(settings)
+    make(settings)
     assert '"named": "small.toml"' in (settings.home / "made_with.json").read_text()
     require_own_home(settings)
 
 
 def test_a_note_that_cannot_be_read_is_named(named):
-    note_catalogue(named())
+    make(named())
     (named().home / "made_with.json").write_text("{")
     with pytest.raises(CatalogueError, match=r"made_with\.json cannot be read: .*; delete it"):
         require_own_home(named())

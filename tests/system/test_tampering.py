@@ -28,7 +28,7 @@ def home(tmp_path, folder) -> Home:
 
 def nothing_was_invented(home: Home) -> bool:
     kept = {name.split("/")[0] for name in footprint(home.path)}
-    return kept <= {"dagster"} and not (home.path / "warehouse").exists()
+    return kept <= {"dagster", "made_with.json"} and not (home.path / "warehouse").exists()
 
 
 def test_a_deleted_file_stops_the_run_and_is_named(home, folder):
