@@ -15,10 +15,12 @@ FIXTURES = Path(__file__).parent / "fixtures"
 def unpack_home(folder: Path) -> Home:
     """The old home, where it now lies, with the records and the catalogue it was made from."""
     _unpack("old-home.tar.xz", folder)
-    # It was written when a file of one's own stood alone, and closed records had a table.
+    # It was written when a file of one's own stood alone, closed records had a table, and GARCH was
+    # a switch.
     catalogue = folder / "catalogue.toml"
     text = catalogue.read_text().partition("[profile.")[0]
     closed = text.replace("liquid = true", "liquid = true\nrecord_ends = 2019-01-03")
+    closed = closed.replace("garch = false", 'baselines = ["climatology", "ewma", "prior"]')
     catalogue.write_text(f'remove = ["commodity", "evaluation"]\n{closed}')
     home = folder / ".cbi"
     settings = Settings(_env_file=None, home=home)

@@ -9,7 +9,6 @@ from cbi_pipeline.catalogue import Catalogue
 from cbi_pipeline.features.declarations import meanings
 from cbi_pipeline.features.group import Column, Group
 from cbi_pipeline.features.groups import find_groups
-from cbi_pipeline.forecasting.models.recipe import NO_FEATURES
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ def series_read(catalogue: Catalogue) -> list[str]:
 
 def named_groups(name: str) -> tuple[str, ...] | None:
     """The groups that the name of a feature set lists; None where it is no list of groups."""
-    if name == NO_FEATURES:
+    if name == _NO_GROUPS:
         return ()
     first, *further = name.split("+")
     names = (*(_CORE if first == _CORE_NAME else (first,)), *further)
@@ -79,12 +78,13 @@ def named_groups(name: str) -> tuple[str, ...] | None:
 def _name(groups: Iterable[str]) -> str:
     names = list(groups)
     if not names:
-        return NO_FEATURES
+        return _NO_GROUPS
     if not set(_CORE) <= set(names):
         return "+".join(names)
     return "+".join([_CORE_NAME, *(name for name in names if name not in _CORE)])
 
 
+_NO_GROUPS = "none"
 _CORE_NAME = "core-1"
 _CORE = ("own_price", "related_price", "petroleum_weekly", "petroleum_monthly")
 

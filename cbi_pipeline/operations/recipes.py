@@ -25,9 +25,8 @@ def load_recipe(name: str, pipeline: Pipeline) -> ModelRecipe:
     from cbi_pipeline.forecasting import compose
 
     file = read_recipe(name, *pipeline.settings.recipe_folders)
-    given = {**file.fields, "name": name}
-    if MODEL_KINDS[file.kind].reads_features:
-        given["feature_set"] = feature_set(read_catalogue(file, pipeline.catalogue)).name
+    features = feature_set(read_catalogue(file, pipeline.catalogue)).name
+    given = {**file.fields, "name": name, "feature_set": features}
     try:
         return compose(load_estimator(file.kind).recipe_type, given)
     except ValueError as error:
