@@ -124,6 +124,8 @@ def _run_jobs(pipeline: Pipeline) -> bool:
     with _own_output() as screen, _progress(screen) as bars, _listening() as interrupted:
         results = []
         for name, options in launches.items():
+            if name == LOOK and not results[-1].success:
+                continue  # there is no round to look at
             screen.print(name, style="bold")
             results.append(_execute(name, options, definitions, instance, screen, bars))
             if _interrupted(results[-1]) or (name != NIGHT and interrupted()):

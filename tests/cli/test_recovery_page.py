@@ -119,6 +119,6 @@ def test_a_lost_ledger(home, filled, run):
 def test_a_moved_home(finished, tmp_path, run):
     moved = shutil.copytree(finished, tmp_path / "moved", symlinks=True)
     (block,) = blocks("The home was moved, or the whole of it put back from a copy")
-    run(block, CBI_HOME=str(moved))
+    run(block, CBI_HOME=str(moved), CBI_CATALOGUE_FILE="small.toml")
     (look,) = blocks("Look")
-    run(look, CBI_HOME=str(moved))
+    run(look, CBI_HOME=str(moved), CBI_CATALOGUE_FILE="small.toml")

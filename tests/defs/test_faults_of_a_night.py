@@ -71,7 +71,7 @@ def full_disk(monkeypatch, *recipes: str) -> None:
     publish = _publish.Shelf.publish
 
     def failing(self, candidate):
-        if candidate.forecaster.recipe.name in recipes:
+        if candidate.model.recipe.name in recipes:
             raise OSError(28, "No space left on device")
         return publish(self, candidate)
 

@@ -85,7 +85,7 @@ def shown(result, stage: str, name: str) -> dict[str, object]:
 
 def test_a_night_of_the_eia_lands_its_answers_and_commits_their_rows(tmp_path, eia):
     one = with_key(tmp_path, eia)
-    result = ingest(live_records("eia", "Prices"), one)
+    result = ingest(live_records("eia", "Prices", "raw.observation"), one)
     assert result.success
     assert shown(result, "landing", "eia")["faults"] == 0
     assert "price of wti" in shown(result, "landing", "eia")["series"]
@@ -98,14 +98,18 @@ def test_a_night_of_the_eia_lands_its_answers_and_commits_their_rows(tmp_path, e
 @pytest.mark.slow
 def test_the_cftc_is_asked_without_any_token(tmp_path, cftc):
     result = ingest(
-        live_records("cftc", "Reports"), pipeline(tmp_path, feed_urls={"cftc": cftc.base})
+        live_records("cftc", "Reports", "raw.observation"),
+        pipeline(tmp_path, feed_urls={"cftc": cftc.base}),
     )
     assert result.success
     assert shown(result, "raw", "cftc")["accepted"] > 0
 
 
 def test_a_feed_without_its_key_is_no_error_and_says_so(tmp_path, eia):
-    result = ingest(live_records("eia", "Prices"), pipeline(tmp_path, feed_urls={"eia": eia.url}))
+    result = ingest(
+        live_records("eia", "Prices", "raw.observation"),
+        pipeline(tmp_path, feed_urls={"eia": eia.url}),
+    )
     assert result.success
     assert "EIA_API_KEY is not set" in shown(result, "raw", "eia")["asked"]
     for check in checks(result).values():
@@ -118,8 +122,11 @@ def test_a_feed_without_its_key_is_no_error_and_says_so(tmp_path, eia):
 
 @pytest.mark.slow
 def test_a_key_that_is_gone_after_it_worked_is_a_fault(tmp_path, eia):
-    ingest(live_records("eia", "Prices"), with_key(tmp_path, eia))
-    result = ingest(live_records("eia", "Prices"), pipeline(tmp_path, feed_urls={"eia": eia.url}))
+    ingest(live_records("eia", "Prices", "raw.observation"), with_key(tmp_path, eia))
+    result = ingest(
+        live_records("eia", "Prices", "raw.observation"),
+        pipeline(tmp_path, feed_urls={"eia": eia.url}),
+    )
     assert result.success
     assert not checks(result)["answered"].passed
     assert "EIA_API_KEY is not set" in checks(result)["answered"].description
@@ -134,7 +141,7 @@ def test_no_service_is_asked_on_embedded_records(tmp_path, eia):
             feed_keys={"EIA_API_KEY": SecretStr("k" * 40)},
         )
     )
-    result = ingest(live_records("eia", "Prices"), one)
+    result = ingest(live_records("eia", "Prices", "raw.observation"), one)
     assert result.success
     assert "CBI_PROFILE=live" in shown(result, "raw", "eia")["asked"]
     assert eia.requests == []
@@ -143,7 +150,7 @@ def test_no_service_is_asked_on_embedded_records(tmp_path, eia):
 @pytest.mark.slow
 def test_embedded_records_are_not_mixed_into_a_live_warehouse(tmp_path, eia):
     one = with_key(tmp_path, eia)
-    ingest(live_records("eia", "Prices"), one)
+    ingest(live_records("eia", "Prices", "raw.observation"), one)
     before = footprint(one.settings.home)
     result = ingest(archive_records, one)
     assert result.success
@@ -160,7 +167,7 @@ def test_a_home_that_took_the_archive_never_asks_a_service(tmp_path, eia):
     }
     one.ledger.log(Entry(1, "archive", seen_at, asked, {}))
     before = footprint(one.settings.home)
-    result = ingest(live_records("eia", "Prices"), one)
+    result = ingest(live_records("eia", "Prices", "raw.observation"), one)
     assert not result.success
     (failed,) = (event for event in result.all_events if event.is_step_failure)
     said = failed.step_failure_data.error.message
@@ -171,7 +178,9 @@ def test_a_home_that_took_the_archive_never_asks_a_service(tmp_path, eia):
 
 
 def test_a_refused_key_fails_a_check_in_words_and_not_the_run(tmp_path, eia):
-    result = ingest(live_records("eia", "Prices"), with_key(tmp_path, eia, key="wrong" * 8))
+    result = ingest(
+        live_records("eia", "Prices", "raw.observation"), with_key(tmp_path, eia, key="wrong" * 8)
+    )
     assert result.success
     answered = checks(result)["answered"]
     assert not answered.passed
@@ -184,7 +193,7 @@ def test_a_refused_key_fails_a_check_in_words_and_not_the_run(tmp_path, eia):
 def test_a_row_that_breaks_a_rule_warns_with_its_reason_and_the_rest_goes_through(tmp_path, eia):
     day = max(period for _, _, period, _ in eia.publisher.events)
     eia.publisher.publish(datetime.now(UTC), "RWTC", day, "99999")
-    result = ingest(live_records("eia", "Prices"), with_key(tmp_path, eia))
+    result = ingest(live_records("eia", "Prices", "raw.observation"), with_key(tmp_path, eia))
     assert result.success
     assert shown(result, "raw", "eia")["quarantined"] == 1
     rules = checks(result)["row_rules"]
@@ -197,7 +206,7 @@ def test_a_service_that_answers_well_with_old_news_is_stale_and_that_is_one_faul
     eia.publisher.events = [event for event in eia.publisher.events if event[2] < old()]
     one = with_key(tmp_path, eia)
     for _ in range(2):
-        result = ingest(live_records("eia", "Prices"), one)
+        result = ingest(live_records("eia", "Prices", "raw.observation"), one)
         assert not checks(result)["fresh"].passed
         assert checks(result)["answered"].passed
     events = fault_log(one.settings).events()
@@ -210,7 +219,9 @@ def test_a_series_of_which_nothing_ever_came_is_one_fault_with_its_name(tmp_path
     monkeypatch.setattr(feeds.eia, "source", partial(feeds.eia.source, series=asked))
     one = with_key(tmp_path, eia)
     for _ in range(2):
-        assert not checks(ingest(live_records("eia", "Prices"), one))["fresh"].passed
+        assert not checks(ingest(live_records("eia", "Prices", "raw.observation"), one))[
+            "fresh"
+        ].passed
     (event,) = fault_log(one.settings).events()
     assert (event.feed, event.kind) == ("eia", "opened")
     assert STORAGE in str(event.faults[0])
