@@ -122,7 +122,7 @@ def _run_jobs(pipeline: Pipeline) -> bool:
     definitions = defs()
     launches = plan_launches(pipeline, instance)
     with _own_output() as screen, _progress(screen) as bars, _listening() as interrupted:
-        results = []
+        results: list[ExecuteInProcessResult] = []
         for name, options in launches.items():
             if name == LOOK and not results[-1].success:
                 continue  # there is no round to look at
