@@ -98,8 +98,8 @@ def _is_inside(name: str, packages: Sequence[str]) -> bool:
 
 
 def _path(module: str) -> Path | None:
-    place = _ROOT.joinpath(*module.split("."))
-    for path in (place.with_suffix(".py"), place / "__init__.py"):
+    stem = _ROOT.joinpath(*module.split("."))
+    for path in (stem.with_suffix(".py"), stem / "__init__.py"):
         if path.is_file():
             return path
     return None

@@ -17,5 +17,5 @@ def defs() -> dg.Definitions:
 
     loaded = dg.load_from_defs_folder(path_within_project=Path(__file__).parent / "defs")
     describe = steward()
-    assets = (one for one in loaded.assets or () if isinstance(one, dg.AssetsDefinition))
-    return replace(loaded, assets=[one.map_asset_specs(describe) for one in assets])
+    assets = (asset for asset in loaded.assets or () if isinstance(asset, dg.AssetsDefinition))
+    return replace(loaded, assets=[asset.map_asset_specs(describe) for asset in assets])

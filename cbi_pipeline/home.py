@@ -10,7 +10,7 @@ from pathlib import Path
 ENTRIES = frozenset(
     {
         *("ledger", "warehouse", "issued", "reports", "checkpoints", "dagster", "mlflow", "logs"),
-        *("catalogue", "recipes", "tmp", "standing.json"),
+        *("catalogue", "recipes", "tmp", "last_night.json", "standing.json"),
     }
 )
 # What file systems and desktops put into any folder.
@@ -54,10 +54,10 @@ def make_folders(folder: Path) -> None:
 
 def _require_ours(home: Path, names: set[str]) -> None:
     elsewhere = "set CBI_HOME to a new folder of your own"
-    found = home.stat()
-    if found.st_uid != os.geteuid() and os.geteuid() != 0:
+    status = home.stat()
+    if status.st_uid != os.geteuid() and os.geteuid() != 0:
         raise HomeRefused(f"{home} belongs to another user, who could read all of it; {elsewhere}")
-    if found.st_mode & stat.S_ISVTX:
+    if status.st_mode & stat.S_ISVTX:
         raise HomeRefused(f"{home} is shared by all users of this machine; {elsewhere}")
     others = sorted(names - ENTRIES)
     if others and not {"ledger", "warehouse"} <= names:

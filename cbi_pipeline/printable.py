@@ -19,12 +19,12 @@ def printable(text: str) -> str:
     Control characters are those of C0, DEL and C1, line and paragraph separators, halves of
     surrogate pairs (names of files that are no text), and marks of direction.
     """
-    return _BEYOND_PLAIN.sub(lambda found: _shown(found.group()), text)
+    return _BEYOND_PLAIN.sub(lambda match: _shown(match.group()), text)
 
 
 def ascii_json(document: str) -> str:
     r"""The same JSON with whatever is beyond ASCII as ``\u`` escapes, DEL as well."""
-    return _BEYOND_ASCII.sub(lambda found: _escaped(found.group()), document)
+    return _BEYOND_ASCII.sub(lambda match: _escaped(match.group()), document)
 
 
 def _shown(character: str) -> str:

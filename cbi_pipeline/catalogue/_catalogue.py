@@ -67,7 +67,7 @@ class Commodity(BaseModel):
     @classmethod
     def _rising(cls, horizons: dict[str, int]) -> dict[str, int]:
         steps = list(horizons.values())
-        if not steps or any(one >= other for one, other in pairwise(steps)):
+        if not steps or any(earlier >= other for earlier, other in pairwise(steps)):
             raise ValueError(f"give at least one, each further ahead than the one before: {steps}")
         return horizons
 
@@ -168,8 +168,8 @@ class Catalogue(BaseModel):
     def reading(self, names: Collection[str]) -> Catalogue:
         """The same with those feature groups alone."""
         commodities = tuple(
-            one.model_copy(update={"groups": _picked(one.groups, names)})
-            for one in self.commodities
+            commodity.model_copy(update={"groups": _picked(commodity.groups, names)})
+            for commodity in self.commodities
         )
         groups = _picked(self.groups, names)
         return self.model_copy(update={"commodities": commodities, "groups": groups})
@@ -181,16 +181,18 @@ class Catalogue(BaseModel):
     @property
     def readers(self) -> dict[str, tuple[str, ...]]:
         """Every series or report that is read, and by what: a price, inputs of feature groups."""
-        found: dict[str, dict[str, list[str]]] = {}
-        for one in self.commodities:
-            found.setdefault(one.price_series, {}).setdefault("price", []).append(one.id)
+        by_series: dict[str, dict[str, list[str]]] = {}
+        for commodity in self.commodities:
+            by_series.setdefault(commodity.price_series, {}).setdefault("price", []).append(
+                commodity.id
+            )
             for group in self.group_names:
-                for name, series in self.series_of(one, group).items():
-                    readers = found.setdefault(series, {})
-                    readers.setdefault(f"{group}.{name}", []).append(one.id)
+                for name, series in self.series_of(commodity, group).items():
+                    readers = by_series.setdefault(series, {})
+                    readers.setdefault(f"{group}.{name}", []).append(commodity.id)
         return {
             series: tuple(self._read_by(what, ids) for what, ids in readers.items())
-            for series, readers in found.items()
+            for series, readers in by_series.items()
         }
 
     def _read_by(self, what: str, ids: list[str]) -> str:
@@ -198,7 +200,7 @@ class Catalogue(BaseModel):
 
     def related(self, commodity: Commodity) -> Commodity | None:
         """The commodity that one is set against; None where there is none."""
-        return next((one for one in self.commodities if one.id == commodity.related), None)
+        return next((other for other in self.commodities if other.id == commodity.related), None)
 
     @property
     def identity(self) -> str:
@@ -214,27 +216,33 @@ class Catalogue(BaseModel):
         for commodity in self.commodities:
             if commodity.id == name:
                 return commodity
-        known = ", ".join(commodity.id for commodity in self.commodities)
-        raise CatalogueError(f"no commodity {name!r} in the catalogue; there are: {known}")
+        names = ", ".join(commodity.id for commodity in self.commodities)
+        raise CatalogueError(f"no commodity {name!r} in the catalogue; there are: {names}")
 
 
 def contradictions(commodities: Sequence[Commodity]) -> Iterator[tuple[str, str, str]]:
     """What cannot be said of several commodities together: the one, its field, the words."""
-    ids = [one.id for one in commodities]
-    series = [one.price_series for one in commodities]
-    for one in commodities:
-        if series.count(one.price_series) > 1:
-            words = f"price_series {one.price_series} prices more than one commodity"
-            yield one.id, "price_series", f"{words}; give each its own"
-        if tuple(one.horizons) != tuple(commodities[0].horizons):
-            words = f"it has the horizons {_listed(one.horizons)}, {ids[0]} has"
+    ids = [commodity.id for commodity in commodities]
+    series = [commodity.price_series for commodity in commodities]
+    for commodity in commodities:
+        if series.count(commodity.price_series) > 1:
+            words = f"price_series {commodity.price_series} prices more than one commodity"
+            yield commodity.id, "price_series", f"{words}; give each its own"
+        if tuple(commodity.horizons) != tuple(commodities[0].horizons):
+            words = f"it has the horizons {_listed(commodity.horizons)}, {ids[0]} has"
             words += f" {_listed(commodities[0].horizons)}"
-            yield one.id, "horizons", f"{words}; every commodity needs the same labels in one order"
-        if one.related is not None and one.related not in ids:
-            words = f"related {one.related} is no commodity here{nearest(one.related, ids)}"
-            yield one.id, "related", words
-        if one.related == one.id:
-            yield one.id, "related", "related names itself"
+            yield (
+                commodity.id,
+                "horizons",
+                f"{words}; every commodity needs the same labels in one order",
+            )
+        if commodity.related is not None and commodity.related not in ids:
+            words = (
+                f"related {commodity.related} is no commodity here{nearest(commodity.related, ids)}"
+            )
+            yield commodity.id, "related", words
+        if commodity.related == commodity.id:
+            yield commodity.id, "related", "related names itself"
 
 
 def _picked(

@@ -26,7 +26,7 @@ def require_cron(line: str) -> None:
     if len(parts) != len(_FIELDS):
         raise ValueError(f"{line!r} has {len(parts)} fields, not the five of a cron line")
     for part, (name, bounds) in zip(parts, _FIELDS.items(), strict=True):
-        if not all(_is_cron_range(one, name, bounds) for one in part.lower().split(",")):
+        if not all(_is_cron_range(piece, name, bounds) for piece in part.lower().split(",")):
             raise ValueError(f"{line!r}: {part!r} is no {name} ({bounds[0]} to {bounds[1]})")
 
 

@@ -59,10 +59,10 @@ def table_of(within: Mapping[str, Any], name: str, source: Path) -> dict[str, An
     Raises:
         CatalogueError: it is something else.
     """
-    found = within.get(name, {})
-    if not isinstance(found, dict):
-        raise CatalogueError(f"{source}: {name} must be a table, found {found!r}")
-    return found
+    table = within.get(name, {})
+    if not isinstance(table, dict):
+        raise CatalogueError(f"{source}: {name} must be a table, found {table!r}")
+    return table
 
 
 def tables_of(listed: object, name: str, source: Path) -> list[dict[str, Any]]:
@@ -86,7 +86,8 @@ def make(kind: type[Model], given: object, where: str) -> Model:
         return kind.model_validate(given)
     except ValidationError as error:
         faults = (
-            explain_fault(kind, one["type"], one["loc"], one["msg"]) for one in error.errors()
+            explain_fault(kind, fault["type"], fault["loc"], fault["msg"])
+            for fault in error.errors()
         )
         raise CatalogueError(f"{where}: {'; '.join(faults)}") from error
 

@@ -70,10 +70,10 @@ class Layers:
 
     def table(self, *path: str) -> dict[str, Any]:
         """The table at a path; empty where there is none."""
-        found: Any = self.tables
+        table: Any = self.tables
         for name in path:
-            found = found.get(name, {})
-        return dict(found)
+            table = table.get(name, {})
+        return dict(table)
 
     def origin(self, *path: str) -> Origin:
         """Where the value at a path was written, or else what holds it."""
@@ -84,16 +84,16 @@ class Layers:
 
     def values(self, *path: str) -> Iterator[tuple[Address, object, Origin]]:
         """Every value at a path and below it: its own path, the value, where it was written."""
-        found: Any = self.tables
+        table: Any = self.tables
         for name in path:
-            if not isinstance(found, dict) or name not in found:
+            if not isinstance(table, dict) or name not in table:
                 return
-            found = found[name]
-        if isinstance(found, dict) and _merges(path):
-            for name in found:
+            table = table[name]
+        if isinstance(table, dict) and _merges(path):
+            for name in table:
                 yield from self.values(*path, name)
         else:
-            yield path, found, self.origin(*path)
+            yield path, table, self.origin(*path)
 
     def make(self, kind: type[Model], *path: str, **given: object) -> Model:
         """The model that the entry at a path describes.
@@ -117,9 +117,9 @@ class Layers:
     def _faults(self, kind: type[BaseModel], error: ValidationError, path: Address) -> str:
         """What is wrong with the entry at a path, each fault after the place where it was made."""
         faults: dict[str, list[str]] = {}
-        for one in error.errors():
-            origin = self.origin(*path, *map(str, one["loc"]))
-            words = explain_fault(kind, one["type"], one["loc"], one["msg"])
+        for fault in error.errors():
+            origin = self.origin(*path, *map(str, fault["loc"]))
+            words = explain_fault(kind, fault["type"], fault["loc"], fault["msg"])
             faults.setdefault(str(origin), []).append(words)
         return "; ".join(f"{where}: {'; '.join(words)}" for where, words in faults.items())
 
@@ -153,9 +153,9 @@ class Layers:
 
     def _forget(self, path: Address) -> list[Address]:
         """Drop where what is at a path was written; the paths of all of it."""
-        gone = [one for one in self.origins if one[: len(path)] == path]
-        for one in gone:
-            del self.origins[one]
+        gone = [key for key in self.origins if key[: len(path)] == path]
+        for key in gone:
+            del self.origins[key]
         return gone
 
 

@@ -21,7 +21,7 @@ def restore_aliases(pipeline: Pipeline) -> bool:
     """
     from cbi_pipeline.operations.aliases import undo_deviations
 
-    found = undo_deviations(pipeline)
-    for one in found:
-        errors.print(f"cbi: {one.words}.")
-    return all(one.undo is not None for one in found)
+    deviations = undo_deviations(pipeline)
+    for deviation in deviations:
+        errors.print(f"cbi: {deviation.words}.")
+    return all(deviation.undo is not None for deviation in deviations)

@@ -41,8 +41,8 @@ def show(
     if name is not None and name not in entries:
         names = ", ".join(entries)
         raise Refusal(f"no {name!r} in the catalogue{nearest(name, entries)}; there are: {names}")
-    for one in entries if name is None else [name]:
-        for path in entries[one]:
+    for entry in entries if name is None else [name]:
+        for path in entries[entry]:
             _print_entry(layers, path)
     # What is wrong with it is said after what it says.
     check_catalogue(load_catalogue(*settings.catalogue_files, profile=settings.profile), settings)

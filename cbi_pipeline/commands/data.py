@@ -58,11 +58,11 @@ def as_of(
     instant = read_instant(when)
     with bind_warehouse(load_settings()).read() as store:
         _require_series(store.table("ref.series")["series_id"].to_list(), series)
-        known = lineage(store, instant, series, last)
+        values = lineage(store, instant, series, last)
     if as_json:
-        print(_document(known, series, instant))  # noqa: T201
+        print(_document(values, series, instant))  # noqa: T201
         return
-    _print(known, series, instant)
+    _print(values, series, instant)
 
 
 @app.command("series")
@@ -76,15 +76,15 @@ def list_series(
     from cbi_pipeline.ledger import bind_warehouse
 
     with bind_warehouse(load_settings()).read() as store:
-        held = store.query(_SERIES)
+        listing = store.query(_SERIES)
     if as_json:
-        rows = [{name: _plain(value) for name, value in row.items()} for row in held.to_dicts()]
+        rows = [{name: _plain(value) for name, value in row.items()} for row in listing.to_dicts()]
         print(json.dumps(rows, indent=2))  # noqa: T201
         return
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for heading in ("series", "name", "unit", "frequency", "newest", "source"):
         table.add_column(heading, overflow="fold", no_wrap=heading == "series")
-    for row in held.iter_rows():
+    for row in listing.iter_rows():
         table.add_row(*("never" if cell is None else str(cell) for cell in row))
     console.print(table)
 
@@ -124,21 +124,21 @@ def _print_columns(contract: Contract) -> None:
     console.print(shown)
 
 
-def _require_series(known: list[str], series: str) -> None:
-    if series in known:
+def _require_series(names: list[str], series: str) -> None:
+    if series in names:
         return
     from difflib import get_close_matches
 
-    close = get_close_matches(series.upper(), known, n=3, cutoff=0.4) or known[:3]
+    close = get_close_matches(series.upper(), names, n=3, cutoff=0.4) or names[:3]
     raise Refusal(
         f"no series {series!r} in the warehouse; try {', '.join(close)}. `cbi data series` lists "
         "all of them"
     )
 
 
-def _document(known: pl.DataFrame, series: str, instant: datetime) -> str:
+def _document(values: pl.DataFrame, series: str, instant: datetime) -> str:
     rows = [
-        {name: _plain(value) for name, value in row.items()} for row in known.iter_rows(named=True)
+        {name: _plain(value) for name, value in row.items()} for row in values.iter_rows(named=True)
     ]
     return json.dumps({"series": series, "as_of": _utc(instant), "rows": rows}, indent=2)
 
@@ -153,22 +153,22 @@ def _utc(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat()
 
 
-def _print(known: pl.DataFrame, series: str, instant: datetime) -> None:
+def _print(values: pl.DataFrame, series: str, instant: datetime) -> None:
     console.print(f"{series} as the public knew it at {_both(instant)}\n")
-    if known.is_empty():
+    if values.is_empty():
         console.print("nothing of it was known then")
         return
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for heading in ("period", "value", "unit", "known since, New York", "UTC", "basis", "bytes"):
         table.add_column(heading, no_wrap=True)
-    for row in known.iter_rows(named=True):
+    for row in values.iter_rows(named=True):
         table.add_row(
             str(row["period"]), repr(row["value"]), row["unit"], _desk(row["available_at"]),
             f"{row['available_at']:%Y-%m-%d %H:%M}", row["available_basis"],
             (row["sha256"] or "unknown")[:12],
         )  # fmt: skip
     console.print(table)
-    for basis in known["available_basis"].unique().sort():
+    for basis in values["available_basis"].unique().sort():
         console.print(f"{basis}: {_BASES[basis]}", style="dim")
 
 

@@ -73,12 +73,14 @@ def doctor() -> int:
     """Check the environment, the catalogue, the records, the keys, the store and the registry."""
     # What waits for a file is said by the catalogue and by the newest night.
     findings: set[Finding] = set()
-    for one in examine(load_settings()):
-        if one not in findings:
-            mark = (f"{one.state:<4}", _COLOURS[one.state])
-            console.print(Text.assemble(mark, f" {one.subject:<12} {one.detail}"), soft_wrap=True)
-        findings.add(one)
-    return 1 if any(one.state == "fix" for one in findings) else 0
+    for finding in examine(load_settings()):
+        if finding not in findings:
+            mark = (f"{finding.state:<4}", _COLOURS[finding.state])
+            console.print(
+                Text.assemble(mark, f" {finding.subject:<12} {finding.detail}"), soft_wrap=True
+            )
+        findings.add(finding)
+    return 1 if any(finding.state == "fix" for finding in findings) else 0
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
@@ -120,9 +122,9 @@ def _torch() -> Finding:
 def _disk(settings: Settings) -> Finding:
     folder = next(path for path in (settings.home, *settings.home.parents) if path.exists())
     free = shutil.disk_usage(folder).free
-    found = f"{free / 1024**3:.1f} GiB free for {settings.home}"
+    words = f"{free / 1024**3:.1f} GiB free for {settings.home}"
     fine = free >= _FREE_BYTES
-    detail = found if fine else f"{found}; 2 GiB are needed, free some"
+    detail = words if fine else f"{words}; 2 GiB are needed, free some"
     return Finding.of("disk", fine=fine, detail=detail)
 
 
@@ -194,7 +196,7 @@ def _keys(settings: Settings, catalogue: Catalogue, files: Mapping[str, str]) ->
     feeds = live_feeds(settings)
     idle = {name: why_not_asked(settings, name) for name in feeds}
     waiting = files.keys() | awaited_keys(catalogue, settings).keys()
-    works = [one.id for one in catalogue.commodities if one.id not in waiting]
+    works = [commodity.id for commodity in catalogue.commodities if commodity.id not in waiting]
     works += [f"the feed {name}" for name, why in idle.items() if why is None]
     for feed in feeds.values():
         if feed.asked.credential is None:
@@ -211,8 +213,8 @@ def _keys(settings: Settings, catalogue: Catalogue, files: Mapping[str, str]) ->
 
 
 def _priced_by(feed: Source, catalogue: Catalogue) -> list[str]:
-    series = {one.id for one in feed.series}
-    return [one.id for one in catalogue.commodities if one.price_series in series]
+    series = {series.id for series in feed.series}
+    return [commodity.id for commodity in catalogue.commodities if commodity.price_series in series]
 
 
 def _key(settings: Settings, feed: Source, idle: str | None) -> tuple[State, str]:
@@ -250,7 +252,7 @@ def _warehouse(settings: Settings) -> Finding:
 
 def _commodities(settings: Settings) -> Iterator[Finding]:
     """Those that the newest night did not forecast, as it said; and what else it could not do."""
-    from cbi_pipeline.issued import FORECAST, SUBJECT, WAITS, newest_statuses, standing_faults
+    from cbi_pipeline.issued import FORECAST, SUBJECT, WAITS, newest_statuses, open_faults
     from cbi_pipeline.warehouse import Warehouse, WarehouseError
 
     try:
@@ -258,11 +260,11 @@ def _commodities(settings: Settings) -> Iterator[Finding]:
             statuses = newest_statuses(store)
     except WarehouseError:
         return  # told above
-    for one in statuses:
-        if one.kind != FORECAST:
-            state: State = "fix" if one.is_fault else "wait" if one.kind == WAITS else "ok"
-            yield Finding(one.commodity, state, f"{one.kind}: {one.reason}")
-    for fault in standing_faults(settings):
+    for status in statuses:
+        if status.kind != FORECAST:
+            state: State = "fix" if status.is_fault else "wait" if status.kind == WAITS else "ok"
+            yield Finding(status.commodity, state, f"{status.kind}: {status.reason}")
+    for fault in open_faults(settings):
         if not fault.feed.endswith(f" {SUBJECT}"):
             yield Finding(fault.feed, "fix", f"{fault.problem}. {fault.remedy}")
 
@@ -276,7 +278,7 @@ def _registry(settings: Settings) -> Finding:
     pipeline = Pipeline(settings)
     try:
         try:
-            changed = "; ".join(one.words for one in find_deviations(pipeline))
+            changed = "; ".join(deviation.words for deviation in find_deviations(pipeline))
             champion = find_champion(pipeline)
         except WarehouseError:  # told above; the registry can be looked at without it
             changed, champion = "", pipeline.registry.champion()

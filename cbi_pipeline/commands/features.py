@@ -36,7 +36,7 @@ def features(
     pipeline, instant = Pipeline.from_environment(), read_instant(when)
     catalogue, chosen = pipeline.catalogue, feature_set(pipeline.catalogue)
     try:
-        one = catalogue.commodity(commodity)
+        followed = catalogue.commodity(commodity)
     except CatalogueError as error:
         raise Refusal(str(error)) from error
     with pipeline.warehouse.read() as store:
@@ -46,7 +46,7 @@ def features(
     if decided.is_empty():
         raise Refusal(f"no row of {commodity} was decided by {instant.astimezone(UTC):%Y-%m-%d}")
     row = decided.sort("session").row(-1, named=True)
-    cells = list(_cells(row, chosen, one, catalogue))
+    cells = list(_cells(row, chosen, followed, catalogue))
     if as_json:
         print(json.dumps({**_head(row), "columns": cells}, indent=2))  # noqa: T201
         return
@@ -54,7 +54,7 @@ def features(
 
 
 def _cells(
-    row: dict[str, Any], chosen: FeatureSet, one: Commodity, catalogue: Catalogue
+    row: dict[str, Any], chosen: FeatureSet, commodity: Commodity, catalogue: Catalogue
 ) -> Iterator[dict[str, Any]]:
     for group in chosen.read:
         for column in group.columns:
@@ -63,7 +63,7 @@ def _cells(
                 "value": row[column.name],
                 "unit": column.unit,
                 "age_days": row[group.age_column],
-                "source": column.source.name_in(one, catalogue, group.name),
+                "source": column.source.name_in(commodity, catalogue, group.name),
                 "meaning": column.meaning,
             }
 

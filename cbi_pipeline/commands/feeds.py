@@ -61,14 +61,14 @@ def show(
     chosen = _live_feed(settings, feed)
     readers = describe_readers(settings, chosen)
     wide = [max(map(len, texts)) for texts in zip(*map(_titled, chosen.series), strict=True)]
-    for one in chosen.series:
-        cells = (text.ljust(width) for text, width in zip(_titled(one), wide, strict=True))
-        words = readers[one.id] or "nothing, so it is not asked for"
+    for series in chosen.series:
+        cells = (text.ljust(width) for text, width in zip(_titled(series), wide, strict=True))
+        words = readers[series.id] or "nothing, so it is not asked for"
         console.print("  ".join([*cells, words]), soft_wrap=True, highlight=False)
 
 
-def _titled(one: Series) -> tuple[str, str, str]:
-    return one.id, one.name, one.unit
+def _titled(series: Series) -> tuple[str, str, str]:
+    return series.id, series.name, series.unit
 
 
 @app.command()
@@ -78,10 +78,10 @@ def check(
     """Check each feed: key, newest observation, age against its limit, open faults."""
     from cbi_pipeline.ingest import check_feeds
 
-    found = check_feeds(load_settings(), probe=not offline)
-    for health in found:
+    states = check_feeds(load_settings(), probe=not offline)
+    for health in states:
         _print_health(health)
-    return 1 if any(health.broken for health in found) else 0
+    return 1 if any(health.broken for health in states) else 0
 
 
 @app.command()
@@ -190,7 +190,7 @@ def _reader(
 
     kinds = [
         OWN_FILES,
-        *(name for name, one in file_sources(load_settings()).items() if one.series),
+        *(name for name, source in file_sources(load_settings()).items() if source.series),
     ]
     if source not in kinds:
         raise Refusal(f"no file source {source!r}; there are: {', '.join(kinds)}")
@@ -219,11 +219,11 @@ def _print_import(path: Path, series: str, report: IngestReport, mode: str | Non
         console.print(f"{series}: {path.name} says nothing new", soft_wrap=True)
         return
     done = {"append": "appended to what is held", "replace": "in place of what was held"}
-    told = f", {done[mode]}" if mode else ""
+    kept = f", {done[mode]}" if mode else ""
     console.print(
         f"{series}: {report.parsed:,} rows in, {report.accepted:,} accepted, "
         f"{report.added:,} versions added ({report.withdrawn:,} of them withdrawals), "
-        f"{report.quarantined:,} quarantined{told}",
+        f"{report.quarantined:,} quarantined{kept}",
         soft_wrap=True,
     )
     for line in report.refusals:
@@ -243,24 +243,26 @@ def _feeds(settings: Settings) -> dict[str, tuple[str, str]]:
     """Source of each feed of the profile, and how many of its series are asked for."""
     from cbi_pipeline.ingest import asked_series, profile_sources
 
-    def number(one: Source) -> str:
-        if one.service is None:
+    def number(source: Source) -> str:
+        if source.service is None:
             return "all"
-        return f"{len(asked_series(settings, one))} of {len(one.series)}"
+        return f"{len(asked_series(settings, source))} of {len(source.series)}"
 
-    return {name: (one.title, number(one)) for name, one in profile_sources(settings).items()}
+    return {
+        name: (source.title, number(source)) for name, source in profile_sources(settings).items()
+    }
 
 
 def _print_health(health: FeedHealth) -> None:
     mark = ("broken", "red") if health.broken else ("ok", "green")
     newest = f"newest {health.newest}" if health.newest else "nothing ingested yet"
-    said = f" {health.feed}: key {health.key}, {newest}"
-    console.print(Text.assemble(mark, said), soft_wrap=True)
+    words = f" {health.feed}: key {health.key}, {newest}"
+    console.print(Text.assemble(mark, words), soft_wrap=True)
     for age in health.ages:
         late = ("stale ", "red") if age.stale and age.newest else ""
-        said = f"{age.newest}, {age.days} days old" if age.newest else "nothing held yet"
-        said = f"{age.family}: {said}, limit {age.limit} days"
-        console.print(Text.assemble("   ", late, said), soft_wrap=True)
+        words = f"{age.newest}, {age.days} days old" if age.newest else "nothing held yet"
+        words = f"{age.family}: {words}, limit {age.limit} days"
+        console.print(Text.assemble("   ", late, words), soft_wrap=True)
     for line in (*health.problems, *health.notices):
         console.print(f"   {line}", soft_wrap=True)
 

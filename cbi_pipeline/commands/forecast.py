@@ -25,7 +25,7 @@ def forecast(
 
     morning = newest_morning(commodity, sections=())
     if commodity is not None:
-        _require_told(morning)
+        _require_answer(morning)
     if as_json:
         print(json.dumps(outlooks(morning), indent=2))  # noqa: T201
         return
@@ -34,11 +34,11 @@ def forecast(
     print_forecast(morning)
 
 
-def _require_told(morning: MorningReport) -> None:
+def _require_answer(morning: MorningReport) -> None:
     """Refuse to show nothing at all of a commodity that the newest night did not look at."""
-    (one,) = morning.commodities
-    if not one.forecasts and not one.abstention:
+    (section,) = morning.commodities
+    if not section.forecasts and not section.abstention:
         raise Refusal(
-            f"{one.id} was not in the catalogue when the newest forecasts were made, as of "
+            f"{section.id} was not in the catalogue when the newest forecasts were made, as of "
             f"{morning.as_of:%Y-%m-%d %H:%M} UTC; run `cbi run`"
         )

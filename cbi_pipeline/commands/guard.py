@@ -195,9 +195,9 @@ def _only_reads(text: str) -> bool:
     except GraphQLError as error:
         raise ValueError(error.message) from error
     return all(
-        one.operation is OperationType.QUERY
-        for one in document.definitions
-        if isinstance(one, OperationDefinitionNode)
+        definition.operation is OperationType.QUERY
+        for definition in document.definitions
+        if isinstance(definition, OperationDefinitionNode)
     )
 
 

@@ -39,16 +39,16 @@ def list_models() -> None:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for heading in _HEADINGS:
         table.add_column(heading)
-    for one in versions:
+    for entry in versions:
         table.add_row(
-            str(one.version),
-            ", ".join(one.aliases),
-            one.recipe,
-            f"{one.as_of:%Y-%m-%d}\n{one.registered_at:%Y-%m-%d}",
-            one.state[:12],
-            one.fingerprint[:12],
-            one.note,
-            one.decided,
+            str(entry.version),
+            ", ".join(entry.aliases),
+            entry.recipe,
+            f"{entry.as_of:%Y-%m-%d}\n{entry.registered_at:%Y-%m-%d}",
+            entry.state[:12],
+            entry.fingerprint[:12],
+            entry.note,
+            entry.decided,
         )
     console.print(table)
     _explain_other_aliases(versions)
@@ -57,7 +57,7 @@ def list_models() -> None:
 def _explain_other_aliases(versions: list[RegisteredVersion]) -> None:
     from cbi_pipeline.registry import CHALLENGER, CHAMPION
 
-    others = {alias for one in versions for alias in one.aliases} - {CHAMPION, CHALLENGER}
+    others = {alias for entry in versions for alias in entry.aliases} - {CHAMPION, CHALLENGER}
     for alias in sorted(others):
         console.print(f"{alias}: an alias of your own; the record says nothing of it", style="dim")
 
@@ -68,11 +68,11 @@ def uri(
 ) -> None:
     """Print what another program needs to load a model."""
     restore_aliases(_pipeline())
-    found = _registry().get(version)
+    chosen = _registry().get(version)
     # Plain prints: these two lines are for shells and scripts.
     print(f"MLFLOW_TRACKING_URI={load_settings().mlflow_uri}")  # noqa: T201
     print(f"models:/cbi-forecaster{f'/{version}' if version.isdigit() else f'@{version}'}")  # noqa: T201
-    console.print(f"version {found.version}, {found.recipe}: {found.note}", style="dim")
+    console.print(f"version {chosen.version}, {chosen.recipe}: {chosen.note}", style="dim")
 
 
 @app.command()
@@ -80,12 +80,12 @@ def relocate() -> int:
     """Find the model files again after this home, or the checkout around it, was moved."""
     registry = _registry()
     with writing(registry.artifacts_dir.parent):
-        found = registry.relocate()
-    if not found:
+        faults = registry.relocate()
+    if not faults:
         console.print("nothing to do: the models are recorded where they lie")
-    for number, fault in sorted(found.items()):
+    for number, fault in sorted(faults.items()):
         console.print(f"version {number}  {fault or 'found, as registered'}", soft_wrap=True)
-    return 1 if any(found.values()) else 0
+    return 1 if any(faults.values()) else 0
 
 
 def _pipeline() -> Pipeline:

@@ -60,16 +60,16 @@ def outlooks(morning: MorningReport) -> dict[str, Any]:
                 "note": own.note,
                 "horizons": [
                     {
-                        "horizon": one.horizon,
-                        "sessions": one.sessions,
-                        "target_session": one.target.isoformat(),
-                        "target_passed": one.passed,
-                        "up": one.up,
+                        "horizon": forecast.horizon,
+                        "sessions": forecast.sessions,
+                        "target_session": forecast.target.isoformat(),
+                        "target_passed": forecast.passed,
+                        "up": forecast.up,
                         "quantiles": {
-                            f"{level:g}": price for level, price in one.quantiles.items()
+                            f"{level:g}": price for level, price in forecast.quantiles.items()
                         },
                     }
-                    for one in own.forecasts
+                    for forecast in own.forecasts
                 ],
             }
             for own in morning.commodities

@@ -79,12 +79,12 @@ def _readable(pipeline: Pipeline, spec: PanelSpec) -> pl.DataFrame:
     today = used.give_meaning(chosen)
     if rows.is_empty():
         raise Refusal("no feature row is built yet; run `cbi run` first")
-    found = set(rows["commodity"])
-    left_out = sorted(found - set(spec.commodities))
+    names = set(rows["commodity"])
+    left_out = sorted(names - set(spec.commodities))
     if left_out:
         errors.print(f"cbi: left out, unknown to the champion: {', '.join(left_out)}")
     reasons = {
-        name: why_unread(spec, name, catalogue, today) for name in found & set(spec.commodities)
+        name: why_unread(spec, name, catalogue, today) for name in names & set(spec.commodities)
     }
     unread = {name: why for name, why in sorted(reasons.items()) if why is not None}
     for name, why in unread.items():

@@ -31,8 +31,8 @@ def promote(
     decisions, versions = _record(pipeline)
     recipes = dict(versions.select("version", "recipe").iter_rows())
     if version not in recipes:
-        known = ", ".join(str(number) for number in recipes)
-        raise Refusal(f"no version {version} is registered; there are: {known or 'none'}")
+        numbers = ", ".join(str(number) for number in recipes)
+        raise Refusal(f"no version {version} is registered; there are: {numbers or 'none'}")
     if derive(decisions, versions).get(CHAMPION) == version:
         raise Refusal(f"version {version} is the champion already")
     _decide(pipeline, "promote", Champion(recipes[version], version), reason)
@@ -68,8 +68,8 @@ def _decide(
     assert chosen.version is not None
     if pipeline.registry.restore_run(chosen.version):
         console.print(f"the run of version {chosen.version}, deleted in MLflow, is restored")
-    standing = derive(decisions, versions)[CHAMPION]
-    champion = dict(versions.select("version", "recipe").iter_rows())[standing]
+    current = derive(decisions, versions)[CHAMPION]
+    champion = dict(versions.select("version", "recipe").iter_rows())[current]
     try:
         made = by_person(
             verdict,
@@ -88,7 +88,7 @@ def _decide(
     decisions, versions = _record(pipeline)
     pipeline.registry.reconcile(decisions, versions)
     console.print(
-        f"version {chosen.version}, {chosen.recipe}, is champion now (before: version {standing}, "
+        f"version {chosen.version}, {chosen.recipe}, is champion now (before: version {current}, "
         f"{champion}); recorded as decided by {made.who}. The next run speaks with it.",
         soft_wrap=True,
     )
@@ -99,13 +99,13 @@ def _require_today_s_axes(pipeline: Pipeline, chosen: Champion) -> None:
     from cbi_pipeline.operations.training_data import load_training_data
 
     assert chosen.version is not None
-    known = load_training_data(pipeline, pipeline.newest_as_of())
-    names = [one.id for one in known.catalogue.commodities]
+    data = load_training_data(pipeline, pipeline.newest_as_of())
+    names = [commodity.id for commodity in data.catalogue.commodities]
     version, spec = (
         pipeline.registry.get(chosen.version),
         pipeline.registry.load(chosen.version).spec,
     )
-    strange = find_unreadable(version, spec, known, names, pipeline)
+    strange = find_unreadable(version, spec, data, names, pipeline)
     if strange:
         raise Refusal(
             f"version {chosen.version} cannot read today's rows of {', '.join(strange)}: it "

@@ -53,13 +53,14 @@ def retry(
     """
     from cbi_pipeline.ingest import retry_quarantined
 
-    found = retry_quarantined(load_settings(), rule, feed)
-    if not found:
+    results = retry_quarantined(load_settings(), rule, feed)
+    if not results:
         of = f" of {feed}" if feed else ""
         console.print(f"no row{of} is in quarantine for the rule {rule}")
-    for one in found:
-        overtaken = f", {one.overtaken:,} overtaken by newer values" if one.overtaken else ""
+    for result in results:
+        overtaken = f", {result.overtaken:,} overtaken by newer values" if result.overtaken else ""
         console.print(
-            f"{one.feed}: {one.asked:,} rows judged again, {one.accepted:,} entered{overtaken}, "
-            f"{one.refused:,} still refused"
+            f"{result.feed}: {result.asked:,} rows judged again, "
+            f"{result.accepted:,} entered{overtaken}, "
+            f"{result.refused:,} still refused"
         )

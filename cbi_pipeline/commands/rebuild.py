@@ -56,9 +56,9 @@ def rebuild(
     _print_rebuilt(done, judge_anew=judge_anew)
     with warehouse.write() as store:
         issued = IssuedLedger(store, settings.issued_dir)
-        known = issued.head().sequence
+        before = issued.head().sequence
         issued.repair()
-        restored = issued.head().sequence - known
+        restored = issued.head().sequence - before
     warehouse.publish()
     if restored:
         console.print(f"restored  issued.forecast {restored:,}, from {issued.path}", soft_wrap=True)
@@ -80,8 +80,8 @@ def _print_rebuilt(done: Rebuilt, *, judge_anew: bool) -> None:
             soft_wrap=True,
         )
     kept = {name: rows for name, rows in done.carried.items() if rows}
-    told = ", ".join(f"{name} {rows:,}" for name, rows in kept.items()) or "nothing"
-    console.print(f"carried   {told}", soft_wrap=True)
+    carried = ", ".join(f"{name} {rows:,}" for name, rows in kept.items()) or "nothing"
+    console.print(f"carried   {carried}", soft_wrap=True)
     if done.older:
         console.print(f"older     {', '.join(done.older)}, from an older snapshot", soft_wrap=True)
     if done.lost:

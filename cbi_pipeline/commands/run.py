@@ -104,9 +104,9 @@ def _tell_faults(pipeline: Pipeline) -> int:
 
     A commodity that abstains or waits is none; a feed with old news makes some abstain.
     """
-    from cbi_pipeline.issued import standing_faults
+    from cbi_pipeline.issued import open_faults
 
-    faults = standing_faults(pipeline.settings)
+    faults = open_faults(pipeline.settings)
     for fault in faults:
         errors.print(f"cbi: {fault}")
     return len(faults)

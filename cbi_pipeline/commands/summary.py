@@ -70,11 +70,16 @@ def print_summary(pipeline: Pipeline, since: datetime | None = None) -> None:
 def _records(morning: MorningReport) -> None:
     status = morning.part(data.SECTION)
     table = _table("feed", "rows in", "accepted", "added", "quarantined", "repeats", "other rows")
-    for one in status.ingestions:
+    for ingestion in status.ingestions:
         counts = (
-            one.parsed, one.accepted, one.added, one.quarantined, one.duplicates, one.ignored
+            ingestion.parsed,
+            ingestion.accepted,
+            ingestion.added,
+            ingestion.quarantined,
+            ingestion.duplicates,
+            ingestion.ignored,
         )  # fmt: skip
-        table.add_row(one.feed, *(f"{count:,}" for count in counts))
+        table.add_row(ingestion.feed, *(f"{count:,}" for count in counts))
     console.print(table)
     table = _table("records", "newest", "public since", "release times assumed")
     for date in status.dates:
@@ -108,12 +113,12 @@ def _built_anew(store: Store, since: datetime) -> list[str]:
         "WHERE noted_at >= ?",
         [since],
     )
-    told = noted.sort("feature_group", "commodity").group_by(
+    changes = noted.sort("feature_group", "commodity").group_by(
         "feature_group", "why", maintain_order=True
     )
     features = [
         f"features  {group} of {', '.join(own['commodity'])} built anew: {why}"
-        for (group, why), own in told
+        for (group, why), own in changes
     ]
     return sessions + features
 
@@ -121,18 +126,18 @@ def _built_anew(store: Store, since: datetime) -> list[str]:
 def _scores(morning: MorningReport) -> None:
     evidence, commodities = morning.part(skill.SECTION), morning.commodities
     for recipe in evidence.recipes_in_question:
-        found = {
-            (one.id, figure.horizon, figure.metric): figure
-            for one in commodities
-            for figure in evidence.find_skills(recipe, one.id)
+        values = {
+            (commodity.id, figure.horizon, figure.metric): figure
+            for commodity in commodities
+            for figure in evidence.find_skills(recipe, commodity.id)
         }
-        if not found:
+        if not values:
             continue
-        metrics = sorted({metric for _, _, metric in found})
+        metrics = sorted({metric for _, _, metric in values})
         against = (metric.removeprefix("skill_vs_") for metric in metrics)
         table = _table("", *against)
-        for commodity, horizon in dict.fromkeys(key[:2] for key in found):
-            figures = (found.get((commodity, horizon, metric)) for metric in metrics)
+        for commodity, horizon in dict.fromkeys(key[:2] for key in values):
+            figures = (values.get((commodity, horizon, metric)) for metric in metrics)
             where = "all" if horizon == "*" else horizon
             table.add_row(f"{commodity} {where}", *(_skill(figure) for figure in figures))
         title = (f"CRPS skill of {name_recipe(recipe)}", "bold")
@@ -161,13 +166,15 @@ def _model(morning: MorningReport) -> None:
             f"model     version {card.version}, {card.recipe}: {card.note} "
             f"(fingerprint {short(card.fingerprint)})"
         )
-    for one in decisions.gate:
-        console.print(f"gate      {describe_verdict(one.verdict)} {one.reason}", soft_wrap=True)
+    for ruling in decisions.gate:
+        console.print(
+            f"gate      {describe_verdict(ruling.verdict)} {ruling.reason}", soft_wrap=True
+        )
     if decisions.refresh is not None:
         words = f"{describe_verdict(decisions.refresh.verdict)} {decisions.refresh.reason}"
         console.print(f"refresh   {words}", soft_wrap=True)
-    for one in decisions.by_hand:
-        words = f"{describe_verdict(one.verdict)} {one.reason} ({one.who})"
+    for ruling in decisions.by_hand:
+        words = f"{describe_verdict(ruling.verdict)} {ruling.reason} ({ruling.who})"
         console.print(f"by hand   {words}", soft_wrap=True)
     console.print()
 
@@ -175,27 +182,27 @@ def _model(morning: MorningReport) -> None:
 def print_forecast(morning: MorningReport) -> None:
     """The forecast table of every commodity, and why there is none where there is none."""
     table = _table("forecast", "last price", "target", "median", "80 % range", "rise")
-    for one in morning.commodities:
-        _forecast_rows(table, one)
+    for section in morning.commodities:
+        _forecast_rows(table, section)
     if table.row_count:
         console.print(table)
-    for one in morning.commodities:
-        if one.abstention:
-            console.print(f"{one.id} {one.status}: {one.abstention}", soft_wrap=True)
-        if one.note:
-            console.print(f"{one.id}: {one.note}", soft_wrap=True)
+    for section in morning.commodities:
+        if section.abstention:
+            console.print(f"{section.id} {section.status}: {section.abstention}", soft_wrap=True)
+        if section.note:
+            console.print(f"{section.id}: {section.note}", soft_wrap=True)
 
 
-def _forecast_rows(table: Table, one: CommoditySection) -> None:
-    for row in one.forecasts:
-        assert one.price is not None
-        assert one.origin is not None
+def _forecast_rows(table: Table, section: CommoditySection) -> None:
+    for row in section.forecasts:
+        assert section.price is not None
+        assert section.origin is not None
         table.add_row(
-            f"{one.id} {row.horizon}",
-            f"{money(one.price, one.unit)}, {day(one.origin)}",
+            f"{section.id} {row.horizon}",
+            f"{money(section.price, section.unit)}, {day(section.origin)}",
             day(row.target) + (" (passed)" if row.passed else ""),
-            money(row.median, one.unit),
-            span(*row.band(80), one.unit),
+            money(row.median, section.unit),
+            span(*row.band(80), section.unit),
             f"{percent(row.up)}, {chance(row.up)}",
         )
 

@@ -125,9 +125,9 @@ def find_edges(
         *job_edges(context.instance, seen, pipeline),
         *check_edges(context, seen, pipeline),
     ]
-    found = [*feed_edges(events[seen.events :]), *edges]
+    changes = [*feed_edges(events[seen.events :]), *edges]
     return dg.SensorResult(
-        run_requests=[one.request() for one in found], cursor=seen.after(events, edges)
+        run_requests=[edge.request() for edge in changes], cursor=seen.after(events, edges)
     )
 
 
@@ -159,8 +159,8 @@ class Seen:
 
     def after(self, events: Sequence[FaultEvent], edges: Sequence[Alert]) -> str:
         """The cursor once these events and edges of jobs and checks are told."""
-        opened = {one.subject for one in edges if one.kind == "opened"}
-        closed = {one.subject for one in edges if one.kind == "closed"}
+        opened = {edge.subject for edge in edges if edge.kind == "opened"}
+        closed = {edge.subject for edge in edges if edge.kind == "closed"}
         broken = sorted((self.broken | opened) - closed)
         return json.dumps({"events": len(events), "broken": broken})
 
@@ -251,9 +251,9 @@ def cause(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
     for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
         return f"{run.job_name}: {entry.step_key}: {words(entry.get_dagster_event())}"
     for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.RUN_FAILURE):
-        said = ended(entry.get_dagster_event())
-        if said:
-            return f"{run.job_name}: {said}"
+        ending = ended(entry.get_dagster_event())
+        if ending:
+            return f"{run.job_name}: {ending}"
     return f"{run.job_name}: its run ended without finishing. Look at run {run.run_id}."
 
 

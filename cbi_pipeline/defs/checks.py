@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 import dagster as dg
 
 #: On the spec of a check whose failures reach people by another alert of their own.
-TOLD_BY = "cbi/told by"
-BY_FAULT_LOG = {TOLD_BY: "the fault log"}
+ALERTED_BY = "cbi/told by"
+BY_FAULT_LOG = {ALERTED_BY: "the fault log"}
 _ASKED = "asked"
 
 
@@ -45,7 +45,7 @@ def watched_checks(repository: dg.RepositoryDefinition) -> Iterator[dg.AssetChec
     graph = repository.asset_graph
     for key in sorted(graph.asset_check_keys, key=str):
         metadata: Mapping[str, object] = graph.get_check_spec(key).metadata or {}
-        if TOLD_BY not in metadata:
+        if ALERTED_BY not in metadata:
             yield key
 
 

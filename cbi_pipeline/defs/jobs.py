@@ -104,5 +104,5 @@ def evaluate_schedule(status: dg.DefaultScheduleStatus) -> dg.ScheduleDefinition
 def ask_for_round(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """One run over the recipes that the catalogue names now."""
     renew_recipes(context.instance, list_recipes(Pipeline.from_environment()))
-    held = context.instance.get_dynamic_partitions(RECIPE)
-    return dg.RunRequest(tags=range_tags(held))
+    keys = context.instance.get_dynamic_partitions(RECIPE)
+    return dg.RunRequest(tags=range_tags(keys))

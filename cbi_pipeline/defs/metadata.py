@@ -44,20 +44,20 @@ def rows(count: int) -> dict[str, int]:
 
 def column_schema(table: str) -> dg.TableSchema:
     """Columns of a table with type, description, unit and constraints, as its contract has them."""
-    known = contract(table)
+    model = contract(table)
     return dg.TableSchema(
-        columns=[_column(table, name) for name in known.dtypes],
-        constraints=dg.TableConstraints(other=[f"key: {', '.join(known.key)}"]),
+        columns=[_column(table, name) for name in model.dtypes],
+        constraints=dg.TableConstraints(other=[f"key: {', '.join(model.key)}"]),
     )
 
 
 def _column(table: str, name: str) -> dg.TableColumn:
-    known = contract(table)
-    column = known.columns[name]
+    model = contract(table)
+    column = model.columns[name]
     unit = (column.metadata or {}).get("unit")
     return dg.TableColumn(
         name=name,
-        type=str(known.dtypes[name]),
+        type=str(model.dtypes[name]),
         description=f"{column.description} [{unit}]" if unit else column.description,
         constraints=dg.TableColumnConstraints(
             nullable=column.nullable,

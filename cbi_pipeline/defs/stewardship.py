@@ -60,9 +60,9 @@ def freshness_limits(settings: Settings) -> dict[str, timedelta]:
         # The page opens all the same; every run says what is wrong.
         return {}
     limits = {
-        f"{stage}/{name}": min(family(one.family).staleness for one in feed.series)
+        f"{stage}/{name}": min(family(series.family).staleness for series in feed.series)
         for name, feed in feeds.items()
         for stage in ("landing", "raw")
     }
-    days = min(one.stale_after_days for one in commodities)
+    days = min(commodity.stale_after_days for commodity in commodities)
     return limits | dict.fromkeys(OWNERS.keys() - {"ingest"}, timedelta(days=days))

@@ -91,7 +91,10 @@ def calibrate(
         origin_session="session", y="value",
     )  # fmt: skip
     ordered = forecasts.sort(*_KEY, "as_of", "origin_session", "quantile")
-    parts = [_one(part, versions, rate) for part in ordered.partition_by(_KEY, maintain_order=True)]
+    parts = [
+        _calibrate_part(part, versions, rate)
+        for part in ordered.partition_by(_KEY, maintain_order=True)
+    ]
     if not parts:
         return FORECAST.empty()
     frame = pl.concat(parts).with_columns(recipe=pl.col("recipe") + CALIBRATED)
@@ -116,10 +119,10 @@ def calibrate_newest(
     started = newest.group_by("commodity").agg(now=origin.max())
     before = past.join(started, on="commodity").filter(origin < pl.col("now")).drop("now")
     together = pl.concat([before, newest]).with_columns(recipe=pl.lit("newest"))
-    said = calibrate(together, targets).drop("recipe", "evaluation_id", "fold")
+    calibrated = calibrate(together, targets).drop("recipe", "evaluation_id", "fold")
     key = ["commodity", "origin_session", "horizon", "quantile"]
     named = newest.select("recipe", "evaluation_id", "fold", *key)
-    return named.join(said, on=key, maintain_order="left").select(newest.columns)
+    return named.join(calibrated, on=key, maintain_order="left").select(newest.columns)
 
 
 def coverage_bands(losses: pl.DataFrame, recipe: str, percent: int = 80) -> pl.DataFrame:
@@ -133,21 +136,21 @@ def coverage_bands(losses: pl.DataFrame, recipe: str, percent: int = 80) -> pl.D
     """
     rows = []
     chosen = losses.filter(pl.col("recipe") == recipe)
-    for one in groups(chosen):
-        found = coverage_band(one, recipe, percent)
-        if found is not None:
-            coverage, low, high = found
-            rows.append((one.commodity, one.horizon, *found, low <= coverage <= high))
+    for group in groups(chosen):
+        band = coverage_band(group, recipe, percent)
+        if band is not None:
+            coverage, low, high = band
+            rows.append((group.commodity, group.horizon, *band, low <= coverage <= high))
     return pl.DataFrame(rows, schema=_BAND, orient="row")
 
 
-def coverage_band(one: Group, recipe: str, percent: int) -> tuple[float, float, float] | None:
+def coverage_band(group: Group, recipe: str, percent: int) -> tuple[float, float, float] | None:
     """Coverage of a group and the band it should lie in; None when the weeks are too few."""
-    if one.weeks <= 2 * (one.lags + 1):
+    if group.weeks <= 2 * (group.lags + 1):
         return None
-    hits, counts = one.sums(recipe, f"covered_{percent}"), one.sums(recipe, None)
+    hits, counts = group.sums(recipe, f"covered_{percent}"), group.sums(recipe, None)
     coverage = float(hits.sum() / counts.sum())
-    error = cosine_test((hits - coverage * counts) / counts.mean(), one.lags)
+    error = cosine_test((hits - coverage * counts) / counts.mean(), group.lags)
     reach = float(stats.t.ppf((1.0 + BAND_CONFIDENCE) / 2.0, error.degrees)) * error.error
     return coverage, max(0.0, percent / 100 - reach), min(1.0, percent / 100 + reach)
 
@@ -200,31 +203,31 @@ class _Outcomes:
     def of(cls, head: pl.DataFrame, versions: pl.DataFrame) -> _Outcomes:
         """The versions of the outcomes of forecasts, one line of ``head`` each."""
         numbered = head.select(_OUTCOME).with_row_index("n")
-        told = numbered.join(versions, on=_OUTCOME).sort("version", "n")
-        forecast = told["n"].cast(pl.Int64).to_numpy()
-        public = told["available_at"].dt.epoch("us").to_numpy()
-        value = told["y"].fill_null(float("nan")).to_numpy()
+        joined = numbered.join(versions, on=_OUTCOME).sort("version", "n")
+        forecast = joined["n"].cast(pl.Int64).to_numpy()
+        public = joined["available_at"].dt.epoch("us").to_numpy()
+        value = joined["y"].fill_null(float("nan")).to_numpy()
         valued = ~np.isnan(value)
         first = np.full(head.height, np.iinfo(np.int64).max)
         np.minimum.at(first, forecast[valued], public[valued])
         return cls(forecast, public, value, first, np.argsort(first, kind="stable"))
 
-    def known(self, n: int, instant: int) -> tuple[Ints, Floats]:
+    def public_by(self, n: int, instant: int) -> tuple[Ints, Floats]:
         """Forecasts before the n-th whose return was known at an instant, and those returns.
 
         They come in order of first release. A correction changes what the return was, not when
         its news was out, so it does not make a forecast count as independent anew.
         """
-        told = (self.public <= instant) & (self.forecast < n)
+        is_public = (self.public <= instant) & (self.forecast < n)
         y = np.full(n, np.nan)
         # Where a return has several versions the last one assigned stays, which is the newest.
-        y[self.forecast[told]] = self.value[told]
+        y[self.forecast[is_public]] = self.value[is_public]
         earlier = self.order[self.order < n]
         past = earlier[~np.isnan(y[earlier])]
         return past, y[past]
 
 
-def _one(part: pl.DataFrame, versions: pl.DataFrame, rate: float) -> pl.DataFrame:
+def _calibrate_part(part: pl.DataFrame, versions: pl.DataFrame, rate: float) -> pl.DataFrame:
     """Calibrate the forecasts of one recipe, commodity and horizon, in order of their instants."""
     levels = part["quantile"].unique().sort().to_numpy()
     count = len(levels)
@@ -235,7 +238,7 @@ def _one(part: pl.DataFrame, versions: pl.DataFrame, rate: float) -> pl.DataFram
     outcomes, pairs = _Outcomes.of(head, versions), _pairs(levels)
     result = np.empty_like(q)
     for n in range(len(q)):
-        past, y = outcomes.known(n, made[n])
+        past, y = outcomes.public_by(n, made[n])
         independent = _independent(made[past], outcomes.first[past])
         margins = [
             pair.margin(
@@ -250,15 +253,15 @@ def _one(part: pl.DataFrame, versions: pl.DataFrame, rate: float) -> pl.DataFram
     return part.with_columns(value=pl.Series(result.ravel()))
 
 
-def _independent(made: Ints, known: Ints) -> int:
+def _independent(made: Ints, public: Ints) -> int:
     """How many forecasts share no news: each made after the outcome of the one before.
 
     Args:
-        made: [n] instants of the forecasts, in order of ``known``.
-        known: [n] instants at which their outcomes became public.
+        made: [n] instants of the forecasts, in order of ``public``.
+        public: [n] instants at which their outcomes became public.
     """
     count, until = 0, 0
-    for start, end in zip(made.tolist(), known.tolist(), strict=True):
+    for start, end in zip(made.tolist(), public.tolist(), strict=True):
         if start >= until:
             count, until = count + 1, end
     return count
@@ -278,10 +281,10 @@ def _adjusted(
 ) -> Floats:
     adjusted = q.copy()
     middle = float(np.interp(0.5, levels, q))
-    for pair, found in zip(pairs, margins, strict=True):
-        if found is not None:
-            adjusted[pair.low] = min(q[pair.low] - found * scale, middle)
-            adjusted[pair.high] = max(q[pair.high] + found * scale, middle)
+    for pair, margin in zip(pairs, margins, strict=True):
+        if margin is not None:
+            adjusted[pair.low] = min(q[pair.low] - margin * scale, middle)
+            adjusted[pair.high] = max(q[pair.high] + margin * scale, middle)
     # Margins of neighbouring levels differ, so intervals may swap ends; sorting never hurts
     # the pinball loss (Chernozhukov, Fernandez-Val and Galichon, 2010).
     ordered: Floats = np.sort(adjusted)

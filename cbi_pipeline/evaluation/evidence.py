@@ -94,7 +94,9 @@ def contest(
     """
     difference = everything.difference(recipe, opponent)
     comparison = compare(difference, everything.lags)
-    by_commodity = {one.commodity: float(one.difference(recipe, opponent).mean()) for one in alone}
+    by_commodity = {
+        group.commodity: float(group.difference(recipe, opponent).mean()) for group in alone
+    }
     places = _places(np.array(list(by_commodity.values())))
     needed = max(SMALLEST_GAIN, comparison.shown_from(level / places))
     return Contest(
@@ -112,20 +114,20 @@ def contest(
 
 def cells(losses: pl.DataFrame, recipe: str, opponent: str) -> tuple[Cell, ...]:
     """Every cell with enough weeks, with the false-discovery rate over all of them controlled."""
-    found: list[tuple[Group, Comparison, Comparison]] = []
+    tested: list[tuple[Group, Comparison, Comparison]] = []
     losses = losses.filter(pl.col("recipe").is_in([recipe, opponent]))
     for commodity, horizon in (
         losses.select("commodity", "horizon").unique(maintain_order=True).rows()
     ):
-        one = group(losses, commodity, horizon)
-        if one.weeks > 2 * (one.lags + 1):
-            difference = one.difference(recipe, opponent)
-            found.append((one, compare(difference, one.lags), compare(-difference, one.lags)))
-    better = discoveries(np.array([gain.p_value for _, gain, _ in found]), DISCOVERY_RATE)
-    worse = discoveries(np.array([loss.p_value for _, _, loss in found]), DISCOVERY_RATE)
+        own = group(losses, commodity, horizon)
+        if own.weeks > 2 * (own.lags + 1):
+            difference = own.difference(recipe, opponent)
+            tested.append((own, compare(difference, own.lags), compare(-difference, own.lags)))
+    better = discoveries(np.array([gain.p_value for _, gain, _ in tested]), DISCOVERY_RATE)
+    worse = discoveries(np.array([loss.p_value for _, _, loss in tested]), DISCOVERY_RATE)
     return tuple(
-        Cell(one.commodity, one.horizon, gain.mean, gain.p_value, bool(up), bool(down))
-        for (one, gain, _), up, down in zip(found, better, worse, strict=True)
+        Cell(own.commodity, own.horizon, gain.mean, gain.p_value, bool(up), bool(down))
+        for (own, gain, _), up, down in zip(tested, better, worse, strict=True)
     )
 
 
@@ -138,26 +140,26 @@ def too_good(losses: pl.DataFrame, recipe: str, catalogue: Catalogue) -> tuple[s
     present = set(losses["commodity"].unique())
     liquid = [c.id for c in catalogue.commodities if c.liquid and c.id in present]
     labels = losses["horizon"].unique(maintain_order=True).to_list()
-    found: list[str] = []
+    reasons: list[str] = []
     for commodity in liquid:
-        found += _excess(group(losses, commodity=commodity), recipe, needs_proof=False)
+        reasons += _excess(group(losses, commodity=commodity), recipe, needs_proof=False)
         for label in labels:
             cell = losses.filter(pl.col("horizon") == label, pl.col("commodity") == commodity)
             if cell.height:
-                found += _excess(group(losses, commodity, label), recipe, needs_proof=True)
-    return tuple(found)
+                reasons += _excess(group(losses, commodity, label), recipe, needs_proof=True)
+    return tuple(reasons)
 
 
-def _excess(one: Group, recipe: str, *, needs_proof: bool) -> list[str]:
-    where = one.commodity if one.horizon == ALL else f"{one.commodity} {one.horizon}"
-    absolute, usual = one.sums(recipe, "absolute"), one.sums(recipe, "absolute_return")
-    hit, called = one.sums(recipe, "hit"), one.sums(recipe, "called")
+def _excess(own: Group, recipe: str, *, needs_proof: bool) -> list[str]:
+    where = own.commodity if own.horizon == ALL else f"{own.commodity} {own.horizon}"
+    absolute, usual = own.sums(recipe, "absolute"), own.sums(recipe, "absolute_return")
+    hit, called = own.sums(recipe, "hit"), own.sums(recipe, "called")
     words = []
     skill = 1.0 - absolute.sum() / usual.sum()
-    if skill > TOO_GOOD_POINT_SKILL and (not needs_proof or _unlikely(usual - absolute, one.lags)):
+    if skill > TOO_GOOD_POINT_SKILL and (not needs_proof or _unlikely(usual - absolute, own.lags)):
         words.append(f"point skill {skill:.1%} on {where}")
     rate = hit.sum() / called.sum() if called.any() else 0.5
-    if rate > TOO_GOOD_HIT_RATE and (not needs_proof or _unlikely(hit - 0.5 * called, one.lags)):
+    if rate > TOO_GOOD_HIT_RATE and (not needs_proof or _unlikely(hit - 0.5 * called, own.lags)):
         words.append(f"hit rate {rate:.1%} on {where}")
     return words
 

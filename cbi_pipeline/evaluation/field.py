@@ -37,25 +37,25 @@ def compare_all(losses: pl.DataFrame, champion: str) -> Comparisons:
     shared = losses.join(own.select(cell), on=cell, how="semi").group_by("recipe").len()
     enough = shared.filter(pl.col("len") >= FEWEST_SHARED * len(own))["recipe"].sort().to_list()
     left_out = sorted(set(losses["recipe"]) - set(enough))
-    found: Comparisons = {"left_out": left_out} if left_out else {}
+    comparisons: Comparisons = {"left_out": left_out} if left_out else {}
     table = common(losses, enough)
     if table.is_empty():
-        return found
+        return comparisons
     everything = group(table)
-    return found | {
+    return comparisons | {
         "superior_ability": superior_ability(everything, champion, enough),
         "confidence_set": confidence_set(everything, enough),
     }
 
 
-def words_of(found: Comparisons, champion: str, *, level: float) -> Iterator[str]:
+def words_of(comparisons: Comparisons, champion: str, *, level: float) -> Iterator[str]:
     """The figures in sentences."""
-    p_value = found.get("superior_ability")
+    p_value = comparisons.get("superior_ability")
     if p_value is not None:
         shown = "is shown" if p_value <= level else "is not shown"
         yield f"That any other forecast is better than {champion} {shown} (SPA p = {p_value:.3f})."
-    best = [name for name, value in found.get("confidence_set", {}).items() if value > SIZE]
+    best = [name for name, value in comparisons.get("confidence_set", {}).items() if value > SIZE]
     if best:
         yield f"Among the best, with {1 - SIZE:.0%} confidence: {', '.join(best)}."
-    if found.get("left_out"):
-        yield f"Not compared there, for too few forecasts: {', '.join(found['left_out'])}."
+    if comparisons.get("left_out"):
+        yield f"Not compared there, for too few forecasts: {', '.join(comparisons['left_out'])}."

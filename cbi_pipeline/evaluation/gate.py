@@ -17,7 +17,7 @@ from cbi_pipeline.evaluation.field import FEWEST_SHARED, compare_all, words_of
 from cbi_pipeline.evaluation.groups import common, group
 from cbi_pipeline.evaluation.losses import losses
 from cbi_pipeline.evaluation.refresh import Refresh
-from cbi_pipeline.evaluation.scores import one_evaluation
+from cbi_pipeline.evaluation.scores import shared_evaluation_id
 from data_contracts.evaluation import CROWNS, DECISION
 
 # Chance of ever promoting a useless recipe between two promotions.
@@ -106,7 +106,7 @@ def decide(
     Raises:
         ValueError: the forecasts do not belong together.
     """
-    evaluation = one_evaluation(forecasts)
+    evaluation = shared_evaluation_id(forecasts)
     opponents = tuple(dict.fromkeys([champion, *(name for name in naive if name != recipe)]))
     table = losses(forecasts, targets, catalogue)
     sides = [recipe, *opponents]
@@ -119,9 +119,9 @@ def decide(
         verdict, reason, figures = judge(paired, recipe, opponents, catalogue, left)
     field = compare_all(table, champion)
     figures |= {"tried": tried, "level": level, **field}
-    said = " ".join([reason, *words_of(field, champion, level=LEVEL)])
+    reasons = " ".join([reason, *words_of(field, champion, level=LEVEL)])
     return decision(
-        evaluation, recipe, champion, verdict, said, decided_at=decided_at, figures=figures
+        evaluation, recipe, champion, verdict, reasons, decided_at=decided_at, figures=figures
     )
 
 
@@ -182,7 +182,7 @@ def refreshed(
     judged: Refresh | str | None,
     recipe: str,
     version: int,
-    standing: int | None,
+    current: int | None,
     *,
     state: str,
     decided_at: datetime,
@@ -193,16 +193,16 @@ def refreshed(
         judged: outcome of the comparison, or why there is none; None when nothing stood before.
         recipe: champion recipe.
         version: tonight's.
-        standing: version in use until now, if any.
+        current: version in use until now, if any.
         state: state of the data behind tonight's version.
         decided_at: instant on the wall clock.
     """
     reason = f"Version {version} of {recipe} is the first one in use; nothing stood before it."
-    if standing is not None:
-        reason = f"Version {version} against version {standing}. "
+    if current is not None:
+        reason = f"Version {version} against version {current}. "
         reason += judged.reason if isinstance(judged, Refresh) else str(judged)
     return decision(
-        f"refresh {version} over {standing} on {state}",
+        f"refresh {version} over {current} on {state}",
         recipe,
         recipe,
         "hold" if isinstance(judged, Refresh) and not judged.accepted else "refresh",
@@ -284,21 +284,21 @@ def judge(
     if everything.weeks < max(FEWEST_WEEKS, FEWEST_PERIODS * (everything.lags + 1)):
         return "abstain", _too_few(everything.weeks, everything.lags), figures
     figures["same_as_champion"] = not everything.difference(recipe, champion).any()
-    held = contests(paired, recipe, opponents, level)
+    results = contests(paired, recipe, opponents, level)
     by_cell = cells(paired, recipe, champion)
     suspicious = too_good(paired, recipe, catalogue)
     figures |= {
-        "contests": [asdict(one) for one in held],
+        "contests": [asdict(contest) for contest in results],
         "cells": [asdict(cell) for cell in by_cell],
         "too_good": list(suspicious),
     }
-    verdict = _verdict(held, suspicious)
-    return verdict, _reason(verdict, recipe, held, by_cell, suspicious), figures
+    verdict = _verdict(results, suspicious)
+    return verdict, _reason(verdict, recipe, results, by_cell, suspicious), figures
 
 
-def _verdict(held: Sequence[Contest], suspicious: Sequence[str]) -> str:
-    against_champion, *against_naive = held
-    if not all(one.shown for one in against_naive):
+def _verdict(results: Sequence[Contest], suspicious: Sequence[str]) -> str:
+    against_champion, *against_naive = results
+    if not all(contest.shown for contest in against_naive):
         return "no_skill"
     if not against_champion.shown:
         return "keep"
@@ -323,12 +323,12 @@ _OPENINGS = {
 def _reason(
     verdict: str,
     recipe: str,
-    held: Sequence[Contest],
+    results: Sequence[Contest],
     by_cell: Sequence[Cell],
     suspicious: Sequence[str],
 ) -> str:
     sentences = [_OPENINGS[verdict].format(recipe=recipe)]
-    sentences += [_against(one) for one in held]
+    sentences += [_against(contest) for contest in results]
     for word, names in (
         ("Better", [f"{c.commodity} {c.horizon}" for c in by_cell if c.better]),
         ("Worse", [f"{c.commodity} {c.horizon}" for c in by_cell if c.worse]),
@@ -340,11 +340,11 @@ def _reason(
     return " ".join(sentences)
 
 
-def _against(one: Contest) -> str:
-    if one.skill == 0.0 == one.comparison.diebold_mariano.error:
-        return f"It forecasts exactly what {one.opponent} does."
-    outcome = "shown" if one.shown else "not shown"
+def _against(contest: Contest) -> str:
+    if contest.skill == 0.0 == contest.comparison.diebold_mariano.error:
+        return f"It forecasts exactly what {contest.opponent} does."
+    outcome = "shown" if contest.shown else "not shown"
     return (
-        f"CRPS against {one.opponent}: {one.skill:+.2%}, {outcome} (this sample shows "
-        f"{one.needed:.2%} or more; p = {one.p_value:.3f}, {one.level:.3f} needed)."
+        f"CRPS against {contest.opponent}: {contest.skill:+.2%}, {outcome} (this sample shows "
+        f"{contest.needed:.2%} or more; p = {contest.p_value:.3f}, {contest.level:.3f} needed)."
     )

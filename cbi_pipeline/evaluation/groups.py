@@ -48,8 +48,8 @@ class Group:
         instants = self._rows["as_of"].to_physical().to_numpy()
         latest = np.zeros(self.weeks, dtype=np.int64)
         np.maximum.at(latest, self._week_of, instants)
-        known = self._rows["known_at"].to_physical().to_numpy()
-        return int(max(0, np.max(np.searchsorted(latest, known) - 1 - self._week_of)))
+        public = self._rows["known_at"].to_physical().to_numpy()
+        return int(max(0, np.max(np.searchsorted(latest, public) - 1 - self._week_of)))
 
     def sums(self, recipe: str, column: str | None) -> Floats:
         """Weekly sums of a column of `losses`, or of ones (the count) when None; [weeks]."""
@@ -112,7 +112,7 @@ def group(losses: pl.DataFrame, commodity: str = ALL, horizon: str = ALL) -> Gro
 
 def groups(losses: pl.DataFrame) -> Iterator[Group]:
     """Each cell first, then each commodity, each horizon, and everything."""
-    yield from (group(losses, *place) for place in places(losses))
+    yield from (group(losses, *cell) for cell in places(losses))
 
 
 def places(losses: pl.DataFrame) -> list[tuple[str, str]]:

@@ -47,9 +47,9 @@ def losses(forecasts: pl.DataFrame, targets: pl.DataFrame, catalogue: Catalogue)
         ValueError: levels differ or a needed level is missing, or a horizon is not in the
             catalogue.
     """
-    wide, known = _wide(forecasts), _known(targets)
-    usual = _usual_move(wide, known)
-    wide = wide.join(known, on=_CELL).join(usual, on=["commodity", "horizon"], how="left")
+    wide, outcomes = _wide(forecasts), _newest_outcomes(targets)
+    usual = _usual_move(wide, outcomes)
+    wide = wide.join(outcomes, on=_CELL).join(usual, on=["commodity", "horizon"], how="left")
     wide = _labelled(wide, catalogue).sort("recipe", "commodity", "horizon", "origin_session")
     quantiles = _matrix(wide, "values")
     levels = _levels(wide)
@@ -85,7 +85,7 @@ def _wide(forecasts: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _known(targets: pl.DataFrame) -> pl.DataFrame:
+def _newest_outcomes(targets: pl.DataFrame) -> pl.DataFrame:
     return (
         targets.sort("commodity", "horizon", "session", "version")
         .group_by(
@@ -103,9 +103,9 @@ def _known(targets: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _usual_move(wide: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+def _usual_move(wide: pl.DataFrame, outcomes: pl.DataFrame) -> pl.DataFrame:
     first = wide.group_by("commodity", "horizon").agg(first=pl.col("as_of").min())
-    earlier = known.join(first, on=["commodity", "horizon"]).filter(
+    earlier = outcomes.join(first, on=["commodity", "horizon"]).filter(
         pl.col("known_at") <= pl.col("first")
     )
     # The last bits of a mean depend on the order of what is added.
@@ -223,7 +223,7 @@ def column_of(levels: Floats, level: float) -> int:
     Raises:
         ValueError: the level is not among them.
     """
-    found = np.flatnonzero(np.isclose(levels, level, rtol=0.0, atol=1e-9))
-    if not found.size:
+    columns = np.flatnonzero(np.isclose(levels, level, rtol=0.0, atol=1e-9))
+    if not columns.size:
         raise ValueError(f"the scores need quantile level {level}; add it to the recipe's levels")
-    return int(found[0])
+    return int(columns[0])

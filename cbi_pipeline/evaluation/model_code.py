@@ -55,8 +55,8 @@ def is_reproduced(
     Raises:
         ValueError: as for `walk_forward`.
     """
-    for told, fold in reversed(list(walk_folds(panel, plan, targets))):
-        finished = read_finished(cache_dir, told, estimator, fold, code)
+    for public, fold in reversed(list(walk_folds(panel, plan, targets))):
+        finished = read_finished(cache_dir, public, estimator, fold, code)
         if finished is not None:
-            return forecast_fold(told, estimator, fold, plan).equals(finished)
+            return forecast_fold(public, estimator, fold, plan).equals(finished)
     return None

@@ -96,7 +96,7 @@ def evaluation_id(
     as_of: datetime,
     estimators: Iterable[Estimator],
     plan: Plan,
-    axes: PanelSpec,
+    spec: PanelSpec,
     code: Mapping[str, str] | None = None,
 ) -> str:
     """Name of an evaluation: data, knowledge instant, recipes, plan, axes, and code.
@@ -106,14 +106,14 @@ def evaluation_id(
         as_of: what was known.
         estimators: who is compared.
         plan: origins and refits.
-        axes: of the panel.
+        spec: axes of the panel.
         code: name of the code that gives each one's forecasts, and under ``""`` of that
             which calibrates and scores them.
     """
     identities = sorted((c.name, c.identity()) for c in estimators)
     instant = as_of.astimezone(UTC).isoformat()
     named = sorted((code or {}).items())
-    return _hash([state, instant, identities, plan.identity(), axes.identity(), named])
+    return _hash([state, instant, identities, plan.identity(), spec.identity(), named])
 
 
 def _trainable(panel: Panel, refits: tuple[datetime, ...]) -> tuple[datetime, ...]:

@@ -36,7 +36,7 @@ class Refresh:
         increase: CRPS of the new model over the standing one, minus one, mean over the cells.
         at_most: upper end of its one-sided 95 % interval.
         coverage: share of returns in the new model's 80 % interval.
-        standing_coverage: the same of the standing model.
+        current_coverage: the same of the standing model.
     """
 
     accepted: bool
@@ -44,7 +44,7 @@ class Refresh:
     increase: float
     at_most: float
     coverage: float
-    standing_coverage: float
+    current_coverage: float
 
 
 class Version(Protocol):
@@ -60,12 +60,12 @@ class Version(Protocol):
         ...
 
 
-def judge_refresh(new: Version, standing: Version, panel: Panel, rows: Rows) -> Refresh:
+def judge_refresh(new: Version, current: Version, panel: Panel, rows: Rows) -> Refresh:
     """Compare tonight's model with the standing one on rows that neither was trained on.
 
     Args:
         new: the champion recipe, trained tonight.
-        standing: the model in use.
+        current: the model in use.
         panel: today's panel.
         rows: ready rows that both read, of the validation rows of tonight's training.
 
@@ -75,7 +75,7 @@ def judge_refresh(new: Version, standing: Version, panel: Panel, rows: Rows) -> 
     table = pl.concat(
         [
             _losses(panel, rows, name, model.recipe.levels, model.predict(panel, rows))
-            for name, model in (("new", new), ("standing", standing))
+            for name, model in (("new", new), ("standing", current))
         ]
     )
     if table.is_empty():
@@ -83,12 +83,12 @@ def judge_refresh(new: Version, standing: Version, panel: Panel, rows: Rows) -> 
     return _judge(group(table))
 
 
-def _judge(one: Group) -> Refresh:
-    difference = -one.difference("new", "standing")
+def _judge(group: Group) -> Refresh:
+    difference = -group.difference("new", "standing")
     increase = float(difference.mean())
-    at_most = _upper(difference, one.lags)
+    at_most = _upper(difference, group.lags)
     coverage, before = (
-        float(one.sums(name, "covered_80").mean() / one.sums(name, None).mean())
+        float(group.sums(name, "covered_80").mean() / group.sums(name, None).mean())
         for name in ("new", "standing")
     )
     missed, missed_before = abs(coverage - 0.8), abs(before - 0.8)
@@ -114,8 +114,8 @@ def _upper(difference: npt.NDArray[np.float64], lags: int) -> float:
 def _losses(
     panel: Panel, rows: Rows, name: str, levels: tuple[float, ...], forecasts: Forecasts
 ) -> pl.DataFrame:
-    known = np.argwhere(panel.target_mask_RH.cpu().numpy()[rows])
-    n, h = known[:, 0], known[:, 1]
+    valued = np.argwhere(panel.target_mask_RH.cpu().numpy()[rows])
+    n, h = valued[:, 0], valued[:, 1]
     row = rows[n]
     y = panel.target_RH.cpu().numpy()[row, h].astype(np.float64)
     q, grid = forecasts.q_NHQ[n, h], np.array(levels)

@@ -68,10 +68,10 @@ class Bootstrap:
         if not np.isfinite(estimate):  # no loss at all, or no exception: so is every draw
             return float(back(estimate)), float(back(estimate))
         ordered = np.sort(draws[~np.isnan(draws)])
-        place = int(np.ceil(len(ordered) * (1.0 - CONFIDENCE) / 2.0))
+        rank = int(np.ceil(len(ordered) * (1.0 - CONFIDENCE) / 2.0))
         low, high = (
             back(estimate + (end - estimate) * self._stretch)
-            for end in (ordered[place - 1], ordered[-place])
+            for end in (ordered[rank - 1], ordered[-rank])
         )
         return float(low), float(high)
 

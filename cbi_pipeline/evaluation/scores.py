@@ -119,22 +119,22 @@ def score(
     """
     if forecasts.is_empty():
         return SCORE.empty()
-    evaluation = one_evaluation(forecasts)
+    evaluation = shared_evaluation_id(forecasts)
     recipes = forecasts["recipe"].unique(maintain_order=True).to_list()
     baselines = catalogue.evaluation.baselines if against is None else against
     opponents = [name for name in baselines if name in recipes]
     table = losses(forecasts, targets, catalogue)
     sides = {recipe: _Sides.of(table, recipe, opponents) for recipe in recipes}
     rows = [
-        (evaluation, recipe, *place, *figure)
-        for place in places(table)
+        (evaluation, recipe, *cell, *figure)
+        for cell in places(table)
         for recipe, side in sides.items()
-        for figure in side.figures(*place, seed)
+        for figure in side.figures(*cell, seed)
     ]
     return pl.DataFrame(rows, schema=SCORE.dtypes, orient="row")
 
 
-def one_evaluation(forecasts: pl.DataFrame) -> str:
+def shared_evaluation_id(forecasts: pl.DataFrame) -> str:
     """The evaluation id that all forecasts share.
 
     Raises:
@@ -160,7 +160,11 @@ class _Sides:
     @classmethod
     def of(cls, table: pl.DataFrame, recipe: str, opponents: Sequence[str]) -> _Sides:
         """The recipe's part of a table of `losses`."""
-        pairs = {one: common(table, [recipe, one]) for one in opponents if one != recipe}
+        pairs = {
+            opponent: common(table, [recipe, opponent])
+            for opponent in opponents
+            if opponent != recipe
+        }
         return cls(recipe, table.filter(pl.col("recipe") == recipe), pairs)
 
     def figures(self, commodity: str, horizon: str, seed: int) -> Iterator[Figure]:
@@ -202,17 +206,17 @@ def reliability(rows: pl.DataFrame, bins: int = 5) -> pl.DataFrame:
     Returns:
         Columns up (mean stated), rose (share that rose), count; one row per occupied bin.
     """
-    place = (pl.col("up") * bins).floor().clip(0, bins - 1)
-    table = rows.group_by(place.alias("bin")).agg(
+    bucket = (pl.col("up") * bins).floor().clip(0, bins - 1)
+    table = rows.group_by(bucket.alias("bin")).agg(
         up=pl.col("up").mean(), rose=pl.col("rose").mean(), count=pl.len()
     )
     return table.sort("bin").drop("bin")
 
 
 def _band(group: Group, recipe: str) -> Iterator[Figure]:
-    found = coverage_band(group, recipe, BAND)
-    if found is not None:
-        _, low, high = found
+    measured = coverage_band(group, recipe, BAND)
+    if measured is not None:
+        _, low, high = measured
         yield f"band_{BAND}", BAND / 100.0, low, high, group.count
 
 

@@ -17,7 +17,7 @@ SIZE = 0.10
 
 
 def superior_ability(
-    one: Group, benchmark: str, rivals: Sequence[str], *, seed: int = SEED
+    group: Group, benchmark: str, rivals: Sequence[str], *, seed: int = SEED
 ) -> float | None:
     """p-value of "no rival has a smaller expected loss than the benchmark", all rivals at once.
 
@@ -25,10 +25,10 @@ def superior_ability(
     losses are scaled so that every cell weighs the same. None when the weeks are too few, or no
     rival differs from the benchmark.
     """
-    losses = _distinct(one, benchmark, [name for name in rivals if name != benchmark])
-    base = one.scaled(benchmark, benchmark)[0]
+    losses = _distinct(group, benchmark, [name for name in rivals if name != benchmark])
+    base = group.scaled(benchmark, benchmark)[0]
     losses = {name: loss for name, loss in losses.items() if (loss != base).any()}
-    blocks = block_bootstrap(one.weeks, one.lags, draws=1)
+    blocks = block_bootstrap(group.weeks, group.lags, draws=1)
     if not losses or blocks is None:
         return None
     from arch.bootstrap import SPA  # takes a second to import
@@ -38,16 +38,16 @@ def superior_ability(
     return float(test.pvalues["consistent"])
 
 
-def confidence_set(one: Group, recipes: Sequence[str], *, seed: int = SEED) -> dict[str, float]:
+def confidence_set(group: Group, recipes: Sequence[str], *, seed: int = SEED) -> dict[str, float]:
     """Recipe to its p-value of being among the best (Hansen, Lunde and Nason, 2011).
 
     Recipes with a p-value above `SIZE` form the 90 % model confidence set. Recipes that forecast
     the same share a p-value; a single distinct recipe has 1. Empty when the weeks are too few.
     """
-    blocks = block_bootstrap(one.weeks, one.lags, draws=1)
+    blocks = block_bootstrap(group.weeks, group.lags, draws=1)
     if blocks is None or not recipes:
         return {}
-    losses = _distinct(one, recipes[0], recipes)
+    losses = _distinct(group, recipes[0], recipes)
     if len(losses) == 1:
         return dict.fromkeys(recipes, 1.0)
     table = _columns(losses)
@@ -55,15 +55,15 @@ def confidence_set(one: Group, recipes: Sequence[str], *, seed: int = SEED) -> d
 
     test = MCS(table, size=SIZE, block_size=blocks.block, reps=DRAWS, seed=seed)
     test.compute()
-    found = test.pvalues["Pvalue"]
-    by_loss = {table[:, column].tobytes(): float(found.loc[column]) for column in found.index}
-    return {name: by_loss[one.scaled(name, recipes[0])[0].tobytes()] for name in recipes}
+    values = test.pvalues["Pvalue"]
+    by_loss = {table[:, column].tobytes(): float(values.loc[column]) for column in values.index}
+    return {name: by_loss[group.scaled(name, recipes[0])[0].tobytes()] for name in recipes}
 
 
-def _distinct(one: Group, base: str, names: Sequence[str]) -> dict[str, Floats]:
+def _distinct(group: Group, base: str, names: Sequence[str]) -> dict[str, Floats]:
     """Scaled weekly losses, one recipe for each distinct series."""
     first: dict[bytes, str] = {}
-    losses = {name: one.scaled(name, base)[0] for name in names}
+    losses = {name: group.scaled(name, base)[0] for name in names}
     for name, loss in losses.items():
         first.setdefault(loss.tobytes(), name)
     return {name: losses[name] for name in first.values()}

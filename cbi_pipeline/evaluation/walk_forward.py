@@ -16,7 +16,7 @@ import polars as pl
 
 from cbi_pipeline.evaluation.estimators import as_estimator
 from cbi_pipeline.evaluation.plan import Plan
-from cbi_pipeline.features import panel_as_told
+from cbi_pipeline.features import with_targets_as_of
 from cbi_pipeline.forecasting import devices, folds, storage
 from cbi_pipeline.forecasting.folds import Fold, NothingToTrainOn
 from cbi_pipeline.forecasting.models.estimator import Estimator
@@ -102,10 +102,10 @@ def walk_forward(
     for number, estimator in enumerate(estimators):
         own: list[pl.DataFrame] = []
         try:
-            for (told, fold), key in zip(chosen, keys, strict=True):
+            for (public, fold), key in zip(chosen, keys, strict=True):
                 began = time.monotonic()
                 folder = _folder(cache_dir, estimator, fold, key, named.get(estimator.name, ""))
-                frame, cached = _one_fold(told, estimator, fold, plan, folder)
+                frame, cached = _forecast_or_read_fold(public, estimator, fold, plan, folder)
                 own.append(frame)
                 if on_fold is not None:
                     done, spent = number * len(chosen) + len(own), time.monotonic() - began
@@ -184,7 +184,7 @@ def forecast_fold(panel: Panel, estimator: Estimator, fold: Fold, plan: Plan) ->
     Raises:
         ValueError: a forecast is not finite or has crossing quantiles.
     """
-    frame, _ = _one_fold(panel, estimator, fold, plan, None)
+    frame, _ = _forecast_or_read_fold(panel, estimator, fold, plan, None)
     return frame
 
 
@@ -196,8 +196,8 @@ def walk_folds(panel: Panel, plan: Plan, targets: pl.DataFrame) -> Iterator[tupl
     for at, refit, following in zip(plan.refits, refits, [*refits[1:], NEVER], strict=True):
         test = rows[(decision >= refit) & (decision < following)]
         if test.size:
-            told = panel_as_told(panel, targets, at)
-            yield told, _fold(told, test, refit, plan)
+            public = with_targets_as_of(panel, targets, at)
+            yield public, _fold(public, test, refit, plan)
 
 
 def _fold(panel: Panel, test_rows: Rows, refit_at_us: int, plan: Plan) -> Fold:
@@ -220,16 +220,16 @@ def _absent(
     estimator: Estimator, chosen: Sequence[tuple[Panel, Fold]]
 ) -> dict[str, tuple[str, int, date]]:
     """Per commodity, the newest reason, how many origins, and the last of them."""
-    found: dict[str, tuple[str, int, date]] = {}
+    absences: dict[str, tuple[str, int, date]] = {}
     for panel, fold in chosen:
-        for one in estimator.absences(panel, fold):
-            last = _EPOCH + timedelta(days=int(panel.session_R[one.rows].max()))
-            earlier = found[one.commodity][1] if one.commodity in found else 0
-            found[one.commodity] = (one.reason, earlier + len(one.rows), last)
-    return found
+        for absence in estimator.absences(panel, fold):
+            last = _EPOCH + timedelta(days=int(panel.session_R[absence.rows].max()))
+            earlier = absences[absence.commodity][1] if absence.commodity in absences else 0
+            absences[absence.commodity] = (absence.reason, earlier + len(absence.rows), last)
+    return absences
 
 
-def _one_fold(
+def _forecast_or_read_fold(
     panel: Panel, estimator: Estimator, fold: Fold, plan: Plan, folder: Path | None
 ) -> tuple[pl.DataFrame, bool]:
     finished = _finished(folder) if folder else None
@@ -250,7 +250,7 @@ def _one_fold(
 def _present(fold: Fold, absent: Sequence[Absence]) -> Fold:
     if not absent:
         return fold
-    missing = np.concatenate([one.rows for one in absent])
+    missing = np.concatenate([absence.rows for absence in absent])
     return replace(fold, test_rows=fold.test_rows[~np.isin(fold.test_rows, missing)])
 
 
@@ -302,8 +302,8 @@ def _folder(
     if cache_dir is None:
         return None
     # Bits repeat on one device alone.
-    place = devices.describe_device(devices.choose_device())
-    decided = (estimator.identity(), str(estimator.levels), code, place, key)
+    device = devices.describe_device(devices.choose_device())
+    decided = (estimator.identity(), str(estimator.levels), code, device, key)
     return cache_dir / estimator.name / f"{fold.name}-{_hash(estimator.name, *decided)[:24]}"
 
 
@@ -327,8 +327,8 @@ def _keep(frame: pl.DataFrame, folder: Path) -> None:
     stream = io.BytesIO()
     frame.write_parquet(stream)
     data = stream.getvalue()
-    place = devices.describe_device(devices.choose_device())
-    note = {"forecasts_sha256": storage.sha256(data), "device": place, "written_by": writer()}
+    device = devices.describe_device(devices.choose_device())
+    note = {"forecasts_sha256": storage.sha256(data), "device": device, "written_by": writer()}
     storage.write_atomic(folder / _FORECASTS, data)
     storage.write_atomic(folder / _NOTE, storage.seal(note))
     _prune(folder)

@@ -11,7 +11,7 @@ renew            which rows stay in use once some were built anew, and what arri
 read_rows        the rows in use, all groups side by side by column name
 build_targets    rows of ``features.target`` that became public
 panel            rows and targets as the tensors a model trains on
-panel_as_told    the same rows with their targets as told at an earlier instant
+with_targets_as_of    the same rows with their targets as told at an earlier instant
 panel_frame      rows as one flat table, for export and serving
 panel_from_frame the flat table as a panel again
 why_unread       whether a model can read today's rows of a commodity
@@ -46,7 +46,11 @@ if TYPE_CHECKING:
         view_select,
     )
     from cbi_pipeline.features.targets import build_targets
-    from cbi_pipeline.features.training_panel import known_targets, panel, panel_as_told
+    from cbi_pipeline.features.training_panel import (
+        panel,
+        select_public_targets,
+        with_targets_as_of,
+    )
     from cbi_pipeline.features.verification import renew
 
 __all__ = [
@@ -62,10 +66,8 @@ __all__ = [
     "contract_of",
     "feature_set",
     "find_groups",
-    "known_targets",
     "named_groups",
     "panel",
-    "panel_as_told",
     "panel_frame",
     "panel_from_frame",
     "panel_spec",
@@ -74,11 +76,13 @@ __all__ = [
     "read_rows",
     "read_stored",
     "renew",
+    "select_public_targets",
     "series_read",
     "side_by_side",
     "view_columns",
     "view_select",
     "why_unread",
+    "with_targets_as_of",
 ]
 
 _MODULES = {
@@ -101,7 +105,7 @@ _MODULES = {
         "view_select",
     ),
     "targets": ("build_targets",),
-    "training_panel": ("known_targets", "panel", "panel_as_told"),
+    "training_panel": ("select_public_targets", "panel", "with_targets_as_of"),
     "verification": ("renew",),
 }
 

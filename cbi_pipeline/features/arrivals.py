@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from cbi_pipeline.catalogue import Catalogue, Commodity
+from cbi_pipeline.features.as_of_series import Ints
 from cbi_pipeline.features.group import (
     Group,
     OwnSession,
@@ -18,7 +19,6 @@ from cbi_pipeline.features.group import (
     Report,
     Series,
 )
-from cbi_pipeline.features.known import Ints
 from cbi_pipeline.features.reader import Market
 from cbi_pipeline.market.prices import build_sessions
 from data_contracts.families import family
@@ -75,8 +75,8 @@ class Sightings:
 
     def until(self, instants: pl.Series) -> pl.Series:
         """Newest sighting among what was public by each instant, null where nothing was."""
-        place = np.searchsorted(self.available, instants.dt.epoch("us").to_numpy(), side="right")
-        newest = np.concatenate([[_NEVER], self.newest])[place]
+        count = np.searchsorted(self.available, instants.dt.epoch("us").to_numpy(), side="right")
+        newest = np.concatenate([[_NEVER], self.newest])[count]
         return (
             pl.select(pl.when(pl.lit(newest > _NEVER)).then(pl.from_epoch(pl.lit(newest), "us")))
             .to_series()
@@ -103,5 +103,5 @@ def market_as_arrived(market: Market, commodity: Commodity, until: datetime) -> 
     observations = market.observations.filter(pl.col("seen_at") <= until)
     other = market.catalogue.related(commodity)
     both = [commodity] if other is None else [commodity, other]
-    prices = pl.concat([build_sessions(observations, one) for one in both])
+    prices = pl.concat([build_sessions(observations, priced) for priced in both])
     return replace(market, prices=prices, observations=observations)

@@ -53,11 +53,11 @@ def declare_group(group: Group, commodity: Commodity, catalogue: Catalogue) -> D
 def declarations(catalogue: Catalogue, read: Sequence[Group]) -> dict[str, dict[str, Declaration]]:
     """Every declaration of some groups, by commodity and by group, the origins first."""
     return {
-        one.id: {
-            ORIGIN: declare_origin(one),
-            **{group.name: declare_group(group, one, catalogue) for group in read},
+        commodity.id: {
+            ORIGIN: declare_origin(commodity),
+            **{group.name: declare_group(group, commodity, catalogue) for group in read},
         }
-        for one in catalogue.commodities
+        for commodity in catalogue.commodities
     }
 
 
@@ -109,8 +109,8 @@ def _inputs(
         yield "related", "none" if other is None else _market(other)
 
 
-def _market(one: Commodity) -> str:
+def _market(commodity: Commodity) -> str:
     return (
-        f"{one.id} ({one.price_series} on {one.calendar}, {one.sessions_per_year} a year, absent "
-        f"after {one.stale_after_days} days)"
+        f"{commodity.id} ({commodity.price_series} on {commodity.calendar}, "
+        f"{commodity.sessions_per_year} a year, absent after {commodity.stale_after_days} days)"
     )

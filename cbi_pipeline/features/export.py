@@ -207,6 +207,6 @@ def _positions(
     for row, key in enumerate(zip(decision.tolist(), session.tolist(), strict=True)):
         newest[rank[key], commodity[row]] = row
     newest = np.maximum.accumulate(newest, axis=0)
-    held = decision[newest] if decision.size else newest
-    old = moments[:, :1] - held > ABSENT_AFTER_DAYS * _MICROSECONDS_PER_DAY
+    decided = decision[newest] if decision.size else newest
+    old = moments[:, :1] - decided > ABSENT_AFTER_DAYS * _MICROSECONDS_PER_DAY
     return np.where(old, np.int32(-1), newest)

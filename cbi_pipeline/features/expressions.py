@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cbi_pipeline.features import transforms as t
-from cbi_pipeline.features.known import Floats
+from cbi_pipeline.features.as_of_series import Floats
 
 QUIET = 0.01
 """Floor of a variance relative to the long-run one: flat pump prices are quiet, not void."""
@@ -234,8 +234,8 @@ def _anchored(values: Floats) -> Floats:
 
 def _angle(day: Floats, times: float) -> Floats:
     days = day.astype("datetime64[D]")
-    place = (days - days.astype("datetime64[Y]").astype("datetime64[D]")).astype(np.float64)
-    angle: Floats = times * (2 * np.pi * place / 365.25)
+    day_of_year = (days - days.astype("datetime64[Y]").astype("datetime64[D]")).astype(np.float64)
+    angle: Floats = times * (2 * np.pi * day_of_year / 365.25)
     return angle
 
 

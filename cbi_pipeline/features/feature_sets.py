@@ -56,14 +56,14 @@ def feature_set(catalogue: Catalogue) -> FeatureSet:
 def series_read(catalogue: Catalogue) -> list[str]:
     """Every series that a catalogue's commodities are priced by or read in a group, sorted."""
     groups = find_groups()
-    found = {one.price_series for one in catalogue.commodities}
-    for one in catalogue.commodities:
+    series = {commodity.price_series for commodity in catalogue.commodities}
+    for commodity in catalogue.commodities:
         for group in (groups[name] for name in catalogue.group_names if name in groups):
-            names = catalogue.series_of(one, group.name)
+            names = catalogue.series_of(commodity, group.name)
             for source in group.assigned:
                 if source.name in names:
-                    found.update(group.series_behind(source, names[source.name]))
-    return sorted(found)
+                    series.update(group.series_behind(source, names[source.name]))
+    return sorted(series)
 
 
 def named_groups(name: str) -> tuple[str, ...] | None:

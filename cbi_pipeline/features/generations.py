@@ -95,27 +95,31 @@ class Generations:
     def names(self) -> dict[str, dict[str, str]]:
         """Commodity to group to the generation's name in the group's table."""
         return {
-            commodity: {group: one.name for group, one in groups.items()}
+            commodity: {group: generation.name for group, generation in groups.items()}
             for commodity, groups in self.used.items()
         }
 
     @property
     def notes(self) -> pl.DataFrame:
         """Rows of ``features.generation`` that are not stored yet."""
-        return self._notes(one for one in self._every() if not one[2].is_stored)
+        return self._notes(entry for entry in self._every() if not entry[2].is_stored)
 
     @property
     def changes(self) -> pl.DataFrame:
         """Those of the notes with which other rows come into use."""
         return self._notes(
-            one for one in self._every() if not one[2].is_stored and one[2].before != one[2].name
+            entry
+            for entry in self._every()
+            if not entry[2].is_stored and entry[2].before != entry[2].name
         )
 
     @property
     def meanings(self) -> dict[str, str]:
         """What the rows in use of each commodity mean, group by group."""
         return {
-            commodity: " ".join(f"{group}:{one.meaning}" for group, one in groups.items())
+            commodity: " ".join(
+                f"{group}:{generation.meaning}" for group, generation in groups.items()
+            )
             for commodity, groups in self.used.items()
         }
 
@@ -139,24 +143,24 @@ class Generations:
 
     def _every(self) -> Iterable[tuple[str, str, Generation]]:
         for commodity, groups in self.used.items():
-            for group, one in groups.items():
-                yield commodity, group, one
+            for group, generation in groups.items():
+                yield commodity, group, generation
 
     def _notes(self, chosen: Iterable[tuple[str, str, Generation]]) -> pl.DataFrame:
         rows = [
             {
                 "feature_group": group,
                 "commodity": commodity,
-                "number": one.number,
-                "generation": one.name,
-                "meaning": one.meaning,
-                "declaration": one.declaration,
-                "why": one.why,
+                "number": generation.number,
+                "generation": generation.name,
+                "meaning": generation.meaning,
+                "declaration": generation.declaration,
+                "why": generation.why,
                 "noted_at": self.now,
-                "source": one.source,
-                "arrived_at": one.arrived_at,
+                "source": generation.source,
+                "arrived_at": generation.arrived_at,
             }
-            for commodity, group, one in chosen
+            for commodity, group, generation in chosen
         ]
         return pl.DataFrame(rows, schema=GENERATION.dtypes)
 
@@ -196,20 +200,20 @@ def _in_use(
     newest = notes[-1]
     alike = [note for note in notes if note["meaning"].split(".")[0] == words]
     # A change that is taken back finds the rows again that it had left.
-    found = alike[-1] if alike else {**newest, "generation": words, "meaning": words}
-    is_stored = found is newest
+    chosen = alike[-1] if alike else {**newest, "generation": words, "meaning": words}
+    is_stored = chosen is newest
     if not alike:
-        found |= {"source": None, "arrived_at": None}
+        chosen |= {"source": None, "arrived_at": None}
     return Generation(
         number=newest["number"] if is_stored else newest["number"] + 1,
-        name=found["generation"],
-        meaning=found["meaning"],
+        name=chosen["generation"],
+        meaning=chosen["meaning"],
         declaration=text,
-        why=found["why"]
+        why=chosen["why"]
         if is_stored
         else describe_change(json.loads(newest["declaration"]), declared),
-        source=found["source"],
-        arrived_at=found["arrived_at"],
+        source=chosen["source"],
+        arrived_at=chosen["arrived_at"],
         before=newest["generation"],
         is_stored=is_stored,
     )
@@ -218,12 +222,12 @@ def _in_use(
 def _rows_of_earlier_versions(store: Store, catalogue: Catalogue) -> dict[tuple[str, str], str]:
     """Generations by group and commodity that were built under the name of a whole feature set."""
     name = earlier_name(catalogue)
-    held = store.query(
+    built = store.query(
         "SELECT DISTINCT commodity FROM features.origin WHERE generation = ? ORDER BY 1", [name]
     )
     return {
         (group, commodity): name
-        for commodity in held["commodity"]
+        for commodity in built["commodity"]
         for group in (ORIGIN, *(group.name for group in CORE_1.read))
         if as_before(group, commodity, catalogue)
     }
@@ -235,15 +239,17 @@ def earlier_name(catalogue: Catalogue) -> str:
     Two catalogues had one name where their commodities were priced and dated alike, in the same
     order: the related market was the first other commodity.
     """
-    defined = [[getattr(one, name) for name in _DEFINING] for one in catalogue.commodities]
+    defined = [
+        [getattr(commodity, name) for name in _DEFINING] for commodity in catalogue.commodities
+    ]
     digest = hashlib.sha256(json.dumps(defined).encode()).hexdigest()
     return f"{CORE_1.name}.{digest[:12]}"
 
 
 def as_before(group: str, commodity: str, catalogue: Catalogue) -> bool:
     """Whether a group reads what it read before the catalogue said so."""
-    one = catalogue.commodity(commodity)
+    declared = catalogue.commodity(commodity)
     if group == "related_price":
         others = (other.id for other in catalogue.commodities if other.id != commodity)
-        return one.related == next(others, None)
-    return catalogue.series_of(one, group) == load_catalogue().groups.get(group, {})
+        return declared.related == next(others, None)
+    return catalogue.series_of(declared, group) == load_catalogue().groups.get(group, {})

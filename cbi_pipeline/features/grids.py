@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cbi_pipeline.features.known import Floats, Ints
+from cbi_pipeline.features.as_of_series import Floats, Ints
 
 GRIDS = ("week", "month")
 
@@ -25,12 +25,12 @@ def place_on_grid(grid: str, period: Ints, value: Floats) -> tuple[Floats, Ints]
         ValueError: two periods fall into one week or month.
     """
     number = (period + 5) // 7 if grid == "week" else _month(period)
-    place = number - number[:1]
-    if (np.diff(place) < 1).any():
+    cell = number - number[:1]
+    if (np.diff(cell) < 1).any():
         raise ValueError("two periods of one series fall into one week or month; quarantine one")
-    level = np.full((int(place[-1]) + 1, *value.shape[1:]), np.nan)
-    level[place] = value
-    return level, place
+    level = np.full((int(cell[-1]) + 1, *value.shape[1:]), np.nan)
+    level[cell] = value
+    return level, cell
 
 
 def _month(day: Ints) -> Ints:

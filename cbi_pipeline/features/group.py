@@ -9,6 +9,7 @@ from typing import TypeAlias
 import numpy as np
 
 from cbi_pipeline.catalogue import Catalogue, Commodity
+from cbi_pipeline.features.as_of_series import Floats, Ints, Transform
 from cbi_pipeline.features.expressions import (
     Expression,
     Reach,
@@ -18,7 +19,6 @@ from cbi_pipeline.features.expressions import (
     leaf_names,
 )
 from cbi_pipeline.features.grids import GRIDS, place_on_grid
-from cbi_pipeline.features.known import Floats, Ints, Transform
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,7 @@ class Group:
     @property
     def assigned(self) -> tuple[Series | Report, ...]:
         """What the catalogue assigns to it."""
-        return tuple(one for one in self.sources if isinstance(one, Series | Report))
+        return tuple(source for source in self.sources if isinstance(source, Series | Report))
 
     def series_behind(self, source: Series | Report, name: str) -> tuple[str, ...]:
         """Ids of the series that it reads of a source to which the catalogue assigns ``name``."""
@@ -216,13 +216,13 @@ def transform_of(source: Source, expressions: Sequence[Expression], rhythm: Rhyt
     """
 
     def transform(period: Ints, value: Floats) -> Floats:
-        place: Ints | slice = slice(None)
+        cells: Ints | slice = slice(None)
         inputs = {"session": period, "price": value, "gap": value}
         if isinstance(source, Assigned):
-            value, place = place_on_grid(source.grid, period, value)
+            value, cells = place_on_grid(source.grid, period, value)
             inputs = dict(zip(leaf_names(expressions), np.atleast_2d(value.T), strict=True))
         columns = np.array(evaluate(list(expressions), inputs, rhythm), dtype=np.float64)
-        built: Floats = columns.reshape(len(expressions), len(value)).T[place]
+        built: Floats = columns.reshape(len(expressions), len(value)).T[cells]
         return built
 
     return transform

@@ -8,7 +8,7 @@ from datetime import datetime
 import polars as pl
 
 from cbi_pipeline.catalogue import Commodity
-from cbi_pipeline.features.known import Ints, Versions
+from cbi_pipeline.features.as_of_series import Ints, VintageSeries
 from cbi_pipeline.market import decision_at
 
 
@@ -84,9 +84,9 @@ def origins_of(rows: pl.DataFrame, commodity: Commodity) -> Origins:
     )
 
 
-def price_versions(prices: pl.DataFrame, commodity: str) -> Versions:
+def price_versions(prices: pl.DataFrame, commodity: str) -> VintageSeries:
     """The versions of a commodity's price."""
-    return Versions.from_frame(
+    return VintageSeries.from_frame(
         prices.filter(pl.col("commodity") == commodity),
         period=pl.col("session").to_physical(),
         value=pl.col("price"),

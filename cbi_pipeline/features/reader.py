@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from cbi_pipeline.catalogue import Catalogue, Commodity
+from cbi_pipeline.features.as_of_series import AsOfValues, Bools, Floats, VintageSeries, read
 from cbi_pipeline.features.expressions import Expression, Rhythm
 from cbi_pipeline.features.group import (
     Group,
@@ -21,7 +22,6 @@ from cbi_pipeline.features.group import (
     Source,
     transform_of,
 )
-from cbi_pipeline.features.known import Bools, Floats, Reading, Versions, read
 from cbi_pipeline.features.origins import Origins, price_versions
 from cbi_pipeline.features.prices import HISTORY
 from cbi_pipeline.features.reports import of_entries, report_versions
@@ -73,8 +73,8 @@ class Market:
         One that a wrong clock dated in the future was entered once more when the clock was right.
         """
         newest_version = pl.col("version").max().over("series_id", "period")
-        standing = self.observations.filter(pl.col("version") == newest_version)
-        newest = standing["seen_at"].max()
+        last_versions = self.observations.filter(pl.col("version") == newest_version)
+        newest = last_versions["seen_at"].max()
         assert newest is None or isinstance(newest, datetime)
         return newest
 
@@ -97,12 +97,12 @@ class Reader:
         return _rhythm(self.due.commodity)
 
     @cached_property
-    def session(self) -> Reading:
+    def session(self) -> AsOfValues:
         """The price of each row's session, and the history behind it."""
         return self._read_own(HISTORY)
 
     @cached_property
-    def related(self) -> tuple[Commodity, Reading] | None:
+    def related(self) -> tuple[Commodity, AsOfValues] | None:
         """The related market and its newest price; None where the catalogue names none."""
         other = self.market.catalogue.related(self.due.commodity)
         return None if other is None else (other, self._read_related(other, ()))
@@ -118,7 +118,7 @@ class Reader:
             return self._gap_block(expressions)
         return self._assigned_block(group, source, expressions)
 
-    def _read_own(self, expressions: tuple[Expression, ...]) -> Reading:
+    def _read_own(self, expressions: tuple[Expression, ...]) -> AsOfValues:
         return read(
             price_versions(self.market.prices, self.due.commodity.id),
             transform_of(OwnSession(), expressions, self.rhythm),
@@ -127,7 +127,7 @@ class Reader:
             self.due.session,
         )
 
-    def _read_related(self, other: Commodity, expressions: tuple[Expression, ...]) -> Reading:
+    def _read_related(self, other: Commodity, expressions: tuple[Expression, ...]) -> AsOfValues:
         return read(
             price_versions(self.market.prices, other.id),
             transform_of(RelatedSession(), expressions, _rhythm(other)),
@@ -152,7 +152,7 @@ class Reader:
         assumed = self.session.assumed | newest.assumed
         positive = (price > 0) & (level > 0)
         gap = np.log(np.where(positive, price, 1.0)) - np.log(np.where(positive, level, 1.0))
-        versions = Versions(
+        versions = VintageSeries(
             period=self.due.session[positive],
             available=self.due.decision[positive],
             value=gap[positive],
@@ -167,7 +167,9 @@ class Reader:
         self, group: Group, source: Series | Report, expressions: tuple[Expression, ...]
     ) -> Block:
         assigned = source.name_in(self.due.commodity, self.market.catalogue, group.name)
-        observed = [self.market.series.get(one) for one in group.series_behind(source, assigned)]
+        observed = [
+            self.market.series.get(series) for series in group.series_behind(source, assigned)
+        ]
         if all(frame is None for frame in observed):
             return self._absent(len(expressions))
         transform = transform_of(source, expressions, self.rhythm)
@@ -175,7 +177,7 @@ class Reader:
             versions, entries = report_versions(observed)
             transform = of_entries(transform, entries)
         else:
-            versions = Versions.from_frame(
+            versions = VintageSeries.from_frame(
                 pl.concat(frame for frame in observed if frame is not None),
                 period=pl.col("period").to_physical(),
                 value=pl.when(pl.col("status") == "value").then("value"),
@@ -184,12 +186,12 @@ class Reader:
         limit = family(source.family).staleness.total_seconds() / 86_400
         return _fresh(self._dated(reading), limit)
 
-    def _dated(self, reading: Reading) -> Block:
+    def _dated(self, reading: AsOfValues) -> Block:
         return Block(reading.values, reading.assumed, self._age(reading))
 
-    def _age(self, reading: Reading) -> Floats:
+    def _age(self, reading: AsOfValues) -> Floats:
         days = (self.due.decision - reading.published) / MICROSECONDS_PER_DAY
-        return np.where(reading.found, days, np.nan)
+        return np.where(reading.has_value, days, np.nan)
 
     def _absent(self, width: int) -> Block:
         size = self.due.size

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from cbi_pipeline.features.known import Floats, Ints, Transform, Versions
+from cbi_pipeline.features.as_of_series import Floats, Ints, Transform, VintageSeries
 
 _EVENT = ("period", "available_at")
 
 
-def report_versions(columns: Sequence[pl.DataFrame | None]) -> tuple[Versions, Floats]:
+def report_versions(columns: Sequence[pl.DataFrame | None]) -> tuple[VintageSeries, Floats]:
     """Versions of a report's entries.
 
     Args:
@@ -33,12 +33,12 @@ def report_versions(columns: Sequence[pl.DataFrame | None]) -> tuple[Versions, F
     wide = [_side_by_side(events, what, len(columns)) for what in ("value", "assumed")]
     entries, assumed = (frame.drop(_EVENT).to_numpy() for frame in wide)
     ordered = wide[0].with_row_index("place").sort("available_at", "period")
-    place = ordered["place"].to_numpy().astype(np.int64)
-    versions = Versions(
+    index = ordered["place"].to_numpy().astype(np.int64)
+    versions = VintageSeries(
         period=ordered["period"].to_physical().cast(pl.Int64).to_numpy(),
         available=ordered["available_at"].dt.epoch("us").to_numpy(),
-        value=np.where(np.isnan(entries[place]).all(1), np.nan, place),
-        assumed=(assumed[place] > 0).any(1),
+        value=np.where(np.isnan(entries[index]).all(1), np.nan, index),
+        assumed=(assumed[index] > 0).any(1),
     )
     return versions, entries
 
@@ -46,8 +46,8 @@ def report_versions(columns: Sequence[pl.DataFrame | None]) -> tuple[Versions, F
 def of_entries(transform: Transform, entries: Floats) -> Transform:
     """A transform of entries as one of their places."""
 
-    def transformed(period: Ints, place: Floats) -> Floats:
-        return transform(period, entries[place.astype(np.int64)])
+    def transformed(period: Ints, index: Floats) -> Floats:
+        return transform(period, entries[index.astype(np.int64)])
 
     return transformed
 

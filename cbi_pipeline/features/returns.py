@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from cbi_pipeline.features import transforms as t
-from cbi_pipeline.features.known import Floats, Ints, Versions, read
+from cbi_pipeline.features.as_of_series import Floats, Ints, VintageSeries, read
 from cbi_pipeline.features.origins import price_versions
 
 
@@ -39,7 +39,7 @@ def _returns(rows: pl.DataFrame, prices: pl.DataFrame, commodity: str) -> pl.Ser
 
 
 def _variances(rows: pl.DataFrame, prices: pl.DataFrame, commodity: str) -> pl.Series:
-    versions = Versions.from_frame(
+    versions = VintageSeries.from_frame(
         prices.filter(pl.col("commodity") == commodity),
         period=pl.col("session").to_physical(),
         value=pl.col("realised_variance"),

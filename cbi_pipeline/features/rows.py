@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 
 from cbi_pipeline.catalogue import Commodity
+from cbi_pipeline.features.as_of_series import Floats
 from cbi_pipeline.features.declarations import ORIGIN as ORIGIN_GROUP
 from cbi_pipeline.features.group import Group, Source
-from cbi_pipeline.features.known import Floats
 from cbi_pipeline.features.origins import keep_order, origins, origins_of
 from cbi_pipeline.features.reader import Block, Market, Reader
 from cbi_pipeline.features.tables import Rows, contract_of
@@ -112,8 +112,8 @@ def _values(group: Group, blocks: Mapping[Source, Block]) -> dict[str, pl.Series
     named = np.where(present, bounded, np.float32("nan"))
     return {
         **{
-            column.name: pl.Series(named[:, place], nan_to_null=True)
-            for place, column in enumerate(group.columns)
+            column.name: pl.Series(named[:, number], nan_to_null=True)
+            for number, column in enumerate(group.columns)
         },
         "assumed": pl.Series((present & rests).sum(1) / np.maximum(present.sum(1), 1)),
     }

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from cbi_pipeline.catalogue import Catalogue
-from cbi_pipeline.features.known import Bools, Floats, Ints, Stretch, stretches
+from cbi_pipeline.features.as_of_series import Bools, Floats, Ints, RevisionSegment, cut_segments
 from cbi_pipeline.features.origins import price_versions
 from data_contracts.features import TARGET
 
@@ -22,9 +22,9 @@ LAST_BITS = 1e-12
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Outcome:
-    """Targets of all origins of one commodity at one horizon; void where not ``known``."""
+    """Targets of all origins of one commodity at one horizon; void where it does not ``exist``."""
 
-    known: Bools
+    exists: Bools
     session: Ints
     value: Floats
     price: Floats
@@ -57,7 +57,7 @@ def build_targets(
     """
     frames = [TARGET.empty()]
     for commodity in catalogue.commodities:
-        pieces = stretches(price_versions(prices, commodity.id))
+        pieces = cut_segments(price_versions(prices, commodity.id))
         own = rows.filter(pl.col("commodity") == commodity.id)
         days = own.get_column("session").sort().to_physical().cast(pl.Int64).to_numpy()
         frames += [
@@ -147,36 +147,36 @@ def _newest(targets: pl.DataFrame) -> pl.DataFrame:
     return targets.filter(pl.col("version") == pl.col("version").max().over(ORIGIN))
 
 
-def _changes(pieces: list[Stretch], origins: Ints, steps: int) -> Iterator[_Outcome]:
-    """The outcomes that each stretch takes away, then those it adds or alters, oldest first."""
+def _changes(pieces: list[RevisionSegment], origins: Ints, steps: int) -> Iterator[_Outcome]:
+    """The outcomes that each segment takes away, then those it adds or alters, oldest first."""
     before = _unknown(origins.shape[0])
     for piece in pieces:
         now = _outcome(piece, origins, steps)
-        lost = before.known & ~(now.known & (now.available <= piece.start))
+        lost = before.exists & ~(now.exists & (now.available <= piece.start))
         yield replace(
             before,
-            known=lost,
+            exists=lost,
             value=np.full(lost.shape, np.nan),
             price=np.full(lost.shape, np.nan),
             available=np.full(lost.shape, piece.start),
         )
-        yield replace(now, known=now.known & ~_same(before, now))
+        yield replace(now, exists=now.exists & ~_same(before, now))
         before = now
 
 
-def _outcome(piece: Stretch, origins: Ints, steps: int) -> _Outcome:
+def _outcome(piece: RevisionSegment, origins: Ints, steps: int) -> _Outcome:
     size = piece.period.shape[0]
     if size <= steps:
         return _unknown(origins.shape[0])
     start = np.searchsorted(piece.period, origins)
-    known = (start + steps < size) & (piece.period[np.minimum(start, size - 1)] == origins)
-    start = np.where(known, start, 0)
+    exists = (start + steps < size) & (piece.period[np.minimum(start, size - 1)] == origins)
+    start = np.where(exists, start, 0)
     end = start + steps
     first, last = piece.value[start], piece.value[end]
     positive = (first > 0) & (last > 0)
     value = np.log(np.where(positive, last, 1.0)) - np.log(np.where(positive, first, 1.0))
     return _Outcome(
-        known=known,
+        exists=exists,
         session=piece.period[end],
         value=np.where(positive, value, np.nan),
         price=last,
@@ -190,9 +190,11 @@ def _unknown(size: int) -> _Outcome:
     return _Outcome(np.zeros(size, dtype=np.bool_), nothing, absent, absent, nothing)
 
 
-def _same(one: _Outcome, other: _Outcome) -> Bools:
-    value = (one.value == other.value) | (np.isnan(one.value) & np.isnan(other.value))
-    same: Bools = one.known & (one.session == other.session) & (one.price == other.price) & value
+def _same(left: _Outcome, other: _Outcome) -> Bools:
+    value = (left.value == other.value) | (np.isnan(left.value) & np.isnan(other.value))
+    same: Bools = (
+        left.exists & (left.session == other.session) & (left.price == other.price) & value
+    )
     return same
 
 
@@ -201,16 +203,16 @@ def _frame(outcomes: list[_Outcome], origins: Ints) -> pl.DataFrame:
     parts = [
         pl.DataFrame(
             {
-                "session": origins[o.known],
-                "target_session": o.session[o.known],
-                "value": pl.Series(o.value[o.known], nan_to_null=True),
-                "price": pl.Series(o.price[o.known], nan_to_null=True),
-                "available_at": o.available[o.known],
+                "session": origins[o.exists],
+                "target_session": o.session[o.exists],
+                "value": pl.Series(o.value[o.exists], nan_to_null=True),
+                "price": pl.Series(o.price[o.exists], nan_to_null=True),
+                "available_at": o.available[o.exists],
             },
             schema_overrides={"session": pl.Int64, "target_session": pl.Int64},
         )
         for o in outcomes
-        if o.known.any()
+        if o.exists.any()
     ]
     if not parts:
         return pl.DataFrame(schema=dict(TARGET.dtypes)).drop("commodity", "horizon")

@@ -30,7 +30,7 @@ def panel(
 
     Args:
         rows: feature rows side by side; those decided later are left out.
-        targets: ``features.target``, all versions; see `known_targets`.
+        targets: ``features.target``, all versions; see `select_public_targets`.
         prices: ``market.session``, all versions.
         catalogue: commodities and horizons, in panel order.
         feature_set: columns of the rows.
@@ -41,8 +41,8 @@ def panel(
     """
     spec = panel_spec(catalogue, feature_set)
     arrays = panel_arrays(panel_frame(rows, prices, spec, as_of), spec)
-    arrays |= _placed(
-        known_targets(targets, as_of),
+    arrays |= _target_arrays(
+        select_public_targets(targets, as_of),
         spec,
         arrays["commodity_R"],
         arrays["session_R"],
@@ -50,26 +50,26 @@ def panel(
     return Panel.from_numpy(spec, **arrays)
 
 
-def panel_as_told(panel: Panel, targets: pl.DataFrame, as_of: datetime) -> Panel:
-    """The same rows with the targets as last told at ``as_of``; later ones are unknown.
+def with_targets_as_of(panel: Panel, targets: pl.DataFrame, as_of: datetime) -> Panel:
+    """The same rows with the targets as last published at ``as_of``; later ones are unknown.
 
     What a walk-forward learns from at a refit: a correction counts from its own instant on, and
-    what was told before it counts until then.
+    what was published before it counts until then.
 
     Args:
         panel: rows, in any state of knowledge of their targets.
         targets: ``features.target``, all versions.
         as_of: aware instant.
     """
-    told = known_targets(targets, as_of)
-    arrays = _placed(
-        told, panel.spec, panel.commodity_R.cpu().numpy(), panel.session_R.cpu().numpy()
+    newest = select_public_targets(targets, as_of)
+    arrays = _target_arrays(
+        newest, panel.spec, panel.commodity_R.cpu().numpy(), panel.session_R.cpu().numpy()
     )
-    told_tensors = {name: torch.from_numpy(a).to(panel.device) for name, a in arrays.items()}
-    return Panel(spec=panel.spec, **(panel.tensors() | told_tensors))
+    target_tensors = {name: torch.from_numpy(a).to(panel.device) for name, a in arrays.items()}
+    return Panel(spec=panel.spec, **(panel.tensors() | target_tensors))
 
 
-def known_targets(targets: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+def select_public_targets(targets: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
     """The newest version of each target public at ``as_of``, if that version has a value.
 
     ``available_at`` is when a value of the target was first public: a correction changes what the
@@ -85,7 +85,7 @@ def known_targets(targets: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
     )
 
 
-def _placed(
+def _target_arrays(
     targets: pl.DataFrame,
     spec: PanelSpec,
     commodity: npt.NDArray[np.int64],

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cbi_pipeline.features.known import Floats
+from cbi_pipeline.features.as_of_series import Floats
 
 
 def lag(values: Floats, steps: int) -> Floats:
@@ -77,11 +77,11 @@ def exponential_mean(values: Floats, decay: float) -> Floats:
     """
     total = weight = 0.0
     means = np.full(values.shape, np.nan)
-    for place, value in enumerate(values.tolist()):
+    for row, value in enumerate(values.tolist()):
         if value == value:
             total, weight = decay * total + value, decay * weight + 1.0
         if weight > 0:
-            means[place] = total / weight
+            means[row] = total / weight
     return means
 
 

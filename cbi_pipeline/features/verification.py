@@ -107,14 +107,14 @@ class _Check:
             return used if used.is_stored else used.follows(source, arrived_at, used.why)
         is_suspected = used.source != source
         picked = self._sample(group, rows, SUSPECTED if is_suspected else NIGHTLY)
-        if (found := self._as_it_was(group, picked)) is not None:
+        if (difference := self._as_it_was(group, picked)) is not None:
             return used.renewed(
-                source, arrived_at, f"computed otherwise: {found}", same_meaning=False
+                source, arrived_at, f"computed otherwise: {difference}", same_meaning=False
             )
         outdated = self._outdated(group, rows, used)
-        if (found := self._difference(group, outdated, self.market)) is not None:
+        if (difference := self._difference(group, outdated, self.market)) is not None:
             return used.renewed(
-                source, arrived_at, f"history arrived late: {found}", same_meaning=True
+                source, arrived_at, f"history arrived late: {difference}", same_meaning=True
             )
         if is_suspected or not used.is_stored or len(outdated):
             why = used.why if not used.is_stored else _EQUAL if is_suspected else _TAKEN
@@ -159,11 +159,11 @@ class _Check:
             return None
         newest = self.sightings.until(picked["decision_at"])
         late = (newest > picked["arrived_at"]).fill_null(value=False)
-        found = self._difference(group, picked.filter(~late), self.market)
+        difference = self._difference(group, picked.filter(~late), self.market)
         for arrived_at, part in self._by_arrival(picked.filter(late)):
             market = market_as_arrived(self.market, self.commodity, arrived_at)
-            found = found or self._difference(group, part, market)
-        return found
+            difference = difference or self._difference(group, part, market)
+        return difference
 
     def _by_arrival(self, picked: pl.DataFrame) -> Iterator[tuple[datetime, pl.DataFrame]]:
         for (arrived_at,), part in picked.group_by("arrived_at", maintain_order=True):

@@ -2,7 +2,7 @@
 
 from cbi_pipeline.issued.abstain import closed_records, staleness
 from cbi_pipeline.issued.chain import GENESIS, canonical, chain, row_hash
-from cbi_pipeline.issued.counting import counted, desk_day, uncounted
+from cbi_pipeline.issued.counting import desk_day, select_counted, select_uncounted
 from cbi_pipeline.issued.forecasts import calendar_target, from_model, from_walk_forward, rows
 from cbi_pipeline.issued.ledger import Head, IssuedLedger, LedgerBroken
 from cbi_pipeline.issued.newest_value import describe_unconfirmed, open_refusals
@@ -22,7 +22,7 @@ from cbi_pipeline.issued.status import (
     find_statuses,
     newest_statuses,
     note_faults,
-    standing_faults,
+    open_faults,
 )
 
 __all__ = [
@@ -44,7 +44,6 @@ __all__ = [
     "canonical",
     "chain",
     "closed_records",
-    "counted",
     "describe_unconfirmed",
     "desk_day",
     "find_statuses",
@@ -52,12 +51,13 @@ __all__ = [
     "from_walk_forward",
     "newest_statuses",
     "note_faults",
+    "open_faults",
     "open_refusals",
     "row_hash",
     "rows",
     "score",
+    "select_counted",
+    "select_uncounted",
     "staleness",
-    "standing_faults",
-    "uncounted",
     "verify",
 ]

@@ -55,8 +55,8 @@ def why_silent(commodity: Commodity, prices: pl.DataFrame, as_of: datetime) -> s
 
 def newest_prices(prices: pl.DataFrame, as_of: datetime) -> dict[str, tuple[date, float]]:
     """Session and price of each commodity's newest price as known at ``as_of``."""
-    known = latest_prices(prices, as_of).sort("session").select("commodity", "session", "price")
-    return {commodity: (session, price) for commodity, session, price in known.iter_rows()}
+    newest = latest_prices(prices, as_of).sort("session").select("commodity", "session", "price")
+    return {commodity: (session, price) for commodity, session, price in newest.iter_rows()}
 
 
 def _reason(commodity: Commodity, newest: tuple[date, float] | None, as_of: datetime) -> str | None:

@@ -74,16 +74,18 @@ def faults(rows: Iterable[Row]) -> list[str]:
     Args:
         rows: rows in the order of their running number.
     """
-    found: list[str] = []
+    problems: list[str] = []
     last, last_hash = 0, GENESIS
     for row in rows:
-        found += _gap(last, row)
+        problems += _gap(last, row)
         if row_hash(row, row["prev_hash"]) != row["row_hash"]:
-            found.append(f"{describe(row)} was changed: its content does not give its hash")
+            problems.append(f"{describe(row)} was changed: its content does not give its hash")
         if row["sequence"] == last + 1 and row["prev_hash"] != last_hash:
-            found.append(f"{describe(row)} does not follow row {last}: the hash it names differs")
+            problems.append(
+                f"{describe(row)} does not follow row {last}: the hash it names differs"
+            )
         last, last_hash = row["sequence"], row["row_hash"]
-    return found
+    return problems
 
 
 def _gap(last: int, row: Row) -> list[str]:

@@ -15,7 +15,7 @@ def desk_day(instant: pl.Expr) -> pl.Expr:
     return instant.dt.convert_time_zone(DECISION_ZONE).dt.date()
 
 
-def counted(forecasts: pl.DataFrame) -> pl.DataFrame:
+def select_counted(forecasts: pl.DataFrame) -> pl.DataFrame:
     """The rows that are forecasts of their own: every replay, and some of the live ones.
 
     Of several live forecasts of a market on one day of the desk the last counts, and of the days
@@ -26,9 +26,11 @@ def counted(forecasts: pl.DataFrame) -> pl.DataFrame:
     """
     is_live = pl.col("track") == "live"
     live = forecasts.filter(is_live)
-    said = live.group_by(_FORECAST).agg(pl.col("sequence").max(), pl.col("origin_session").first())
+    issues = live.group_by(_FORECAST).agg(
+        pl.col("sequence").max(), pl.col("origin_session").first()
+    )
     last = (
-        said.with_columns(day=desk_day(pl.col("as_of")))
+        issues.with_columns(day=desk_day(pl.col("as_of")))
         .sort("as_of", "sequence")
         .unique([*_MARKET, "day"], keep="last", maintain_order=True)
     )
@@ -36,11 +38,11 @@ def counted(forecasts: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([forecasts.filter(~is_live), live.join(own, on=_FORECAST, how="semi")])
 
 
-def uncounted(scores: pl.DataFrame, forecasts: pl.DataFrame) -> pl.DataFrame:
+def select_uncounted(scores: pl.DataFrame, forecasts: pl.DataFrame) -> pl.DataFrame:
     """The scores of forecasts that do not count, or no longer do.
 
     Args:
         scores: rows of issued.score.
         forecasts: rows of issued.forecast.
     """
-    return scores.join(counted(forecasts), on=["track", *_FORECAST], how="anti")
+    return scores.join(select_counted(forecasts), on=["track", *_FORECAST], how="anti")

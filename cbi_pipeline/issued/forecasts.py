@@ -57,7 +57,7 @@ def from_model(
             f"{origins.height} origins and {len(levels)} levels need {expected}"
         )
     frames = [
-        _one_origin(q_NHQ[n], up_NH[n], vol_NH[n], origin, levels, steps[origin["commodity"]])
+        _forecast_rows(q_NHQ[n], up_NH[n], vol_NH[n], origin, levels, steps[origin["commodity"]])
         for n, origin in enumerate(origins.iter_rows(named=True))
     ]
     spoken = pl.concat(frames) if frames else _nothing()
@@ -66,7 +66,7 @@ def from_model(
     ).select(_SPOKEN)
 
 
-def _one_origin(
+def _forecast_rows(
     q_HQ: np.ndarray,
     up_H: np.ndarray,
     vol_H: np.ndarray,
@@ -178,9 +178,9 @@ def _targets(spoken: pl.DataFrame, target_session: TargetSession) -> pl.DataFram
 
 def _carried(fresh: pl.DataFrame, issued: pl.DataFrame) -> pl.DataFrame:
     """Whether each commodity's newest origin is, at an instant, that of the desk's day before."""
-    said = ["commodity", "as_of", "origin_session"]
+    columns = ["commodity", "as_of", "origin_session"]
     spoken = (
-        pl.concat([issued.select(said), fresh.select(said)])
+        pl.concat([issued.select(columns), fresh.select(columns)])
         .group_by("commodity", "as_of")
         .agg(pl.col("origin_session").max())
         .sort("commodity", "as_of")

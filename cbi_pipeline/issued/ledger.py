@@ -163,10 +163,10 @@ class IssuedLedger:
                 TABLE, pl.DataFrame(rows[database.sequence :], schema=FORECAST.dtypes)
             )
 
-    def _same(self, one: Head, other: Head) -> None:
-        if one != other:
+    def _same(self, last: Head, other: Head) -> None:
+        if last != other:
             raise LedgerBroken(
-                f"database and {self.path} differ at row {one.sequence}: run `cbi ledger verify` "
+                f"database and {self.path} differ at row {last.sequence}: run `cbi ledger verify` "
                 "for the rows, then put back the copy that is right"
             )
 

@@ -40,10 +40,10 @@ def describe_held_value(
         as_of: a value of a later day is no session yet.
     """
     refused = open_refusals(store, commodity.price_series)
-    held = [row for row in _set_aside(commodity, refused, newest, as_of) if _is_held(row)]
-    if not held:
+    waiting = [row for row in _set_aside(commodity, refused, newest, as_of) if _is_held(row)]
+    if not waiting:
         return None
-    row = held[-1]
+    row = waiting[-1]
     return (
         f"the value of {row['period']} is held for confirmation: {row['column_name']} "
         f"{row['value'] or 'empty'} breaks the rule {row['rule']}, and the newest price in use is "
@@ -73,15 +73,15 @@ def describe_unconfirmed(
         for row in _set_aside(commodity, refused, newest, as_of)
         if not _is_held(row) and row["seen_at"] <= as_of
     ]
-    told = [
+    jumps = [
         f"unconfirmed: the value of {row['period']} was set aside, because {row['column_name']} "
         f"{row['value'] or 'empty'} breaks the rule {row['rule']}; the newest price in use is of "
         f"{newest}, see `cbi quarantine list`"
         for row in aside[-1:]
     ]
     if is_jump(prices["price"].to_list()):
-        told.append(describe_jump(newest, price, commodity.unit))
-    return "; ".join(told)
+        jumps.append(describe_jump(newest, price, commodity.unit))
+    return "; ".join(jumps)
 
 
 def _set_aside(

@@ -142,17 +142,17 @@ def verify(rows: pl.DataFrame, path: Path) -> list[str]:
 
 def _file_faults(recorded: Sequence[Row], lines: Sequence[str], rest: str) -> list[str]:
     expected = {row["sequence"]: row for row in recorded}
-    found: list[str] = []
+    problems: list[str] = []
     seen: list[int] = []
     for number, text in enumerate(lines, start=1):
         try:
             row = parse(text)
         except ValueError as error:
-            found.append(f"line {number} cannot be read ({error})")
+            problems.append(f"line {number} cannot be read ({error})")
             continue
-        found += _line_faults(number, text, row, expected.get(row["sequence"]))
+        problems += _line_faults(number, text, row, expected.get(row["sequence"]))
         seen.append(row["sequence"])
-    return [*found, *_order_faults(seen), *_absent(expected, seen), *_torn(len(lines) + 1, rest)]
+    return [*problems, *_order_faults(seen), *_absent(expected, seen), *_torn(len(lines) + 1, rest)]
 
 
 def _line_faults(number: int, text: str, row: Row, expected: Row | None) -> list[str]:
@@ -167,11 +167,11 @@ def _line_faults(number: int, text: str, row: Row, expected: Row | None) -> list
 
 def _order_faults(seen: Sequence[int]) -> list[str]:
     repeated = [sequence for sequence, count in Counter(seen).items() if count > 1]
-    found = [f"row {sequence} stands more than once" for sequence in repeated]
+    problems = [f"row {sequence} stands more than once" for sequence in repeated]
     for before, after in pairwise(seen):
         if after < before:
-            found.append(f"row {after} stands after row {before}: the order was changed")
-    return found
+            problems.append(f"row {after} stands after row {before}: the order was changed")
+    return problems
 
 
 def _absent(expected: dict[int, Row], seen: Sequence[int]) -> list[str]:

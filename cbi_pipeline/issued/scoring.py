@@ -7,7 +7,7 @@ from typing import Literal
 
 import polars as pl
 
-from cbi_pipeline.issued.counting import counted
+from cbi_pipeline.issued.counting import select_counted
 from data_contracts.issued import SCORE
 
 _KEY = ["track", "as_of", "commodity", "horizon", "model_version"]
@@ -20,7 +20,7 @@ _LOW, _MEDIAN, _HIGH = 0.1, 0.5, 0.9
 def score(forecasts: pl.DataFrame, prices: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
     """Rows of issued.score for every forecast that counts and whose target price is public.
 
-    Which do, :func:`cbi_pipeline.issued.counted` says.
+    Which do, :func:`cbi_pipeline.issued.select_counted` says.
 
     Each is scored twice: against the first price published for the target session, and against
     the price as known at ``as_of``. Where the market was shut against its calendar, the first
@@ -36,9 +36,9 @@ def score(forecasts: pl.DataFrame, prices: pl.DataFrame, as_of: datetime) -> pl.
     Raises:
         ValueError: a forecast lacks the 0.1, 0.5 or 0.9 level.
     """
-    known = prices.filter(pl.col("available_at") <= as_of).sort("commodity", "session", "version")
-    vintages = pl.concat([_vintage(known, "first"), _vintage(known, "latest")])
-    came = _meet(counted(forecasts), vintages).with_columns(
+    public = prices.filter(pl.col("available_at") <= as_of).sort("commodity", "session", "version")
+    vintages = pl.concat([_vintage(public, "first"), _vintage(public, "latest")])
+    came = _meet(select_counted(forecasts), vintages).with_columns(
         actual=(pl.col("actual_price") / pl.col("origin_price")).log()
     )
     scored = came.group_by([*_KEY, "vintage"]).agg(
@@ -61,9 +61,9 @@ def score(forecasts: pl.DataFrame, prices: pl.DataFrame, as_of: datetime) -> pl.
     )
 
 
-def _vintage(known: pl.DataFrame, vintage: str) -> pl.DataFrame:
+def _vintage(prices: pl.DataFrame, vintage: str) -> pl.DataFrame:
     keep: Literal["first", "last"] = "first" if vintage == "first" else "last"
-    priced = known.filter(pl.col("price").is_not_null()) if keep == "first" else known
+    priced = prices.filter(pl.col("price").is_not_null()) if keep == "first" else prices
     return (
         priced.unique(["commodity", "session"], keep=keep, maintain_order=True)
         .filter(pl.col("price").is_not_null())

@@ -72,14 +72,14 @@ class Status:
         kind: one of the four.
         reason: why there is no forecast, with what to do about it, or why the founding model
             made it; empty when the version in use did.
-        told: True when an open fault of a feed or of tonight's training tells the reason already,
-            so that it raises no alert of its own.
+        is_explained: True when an open fault of a feed or of tonight's training tells the reason
+            already, so that it raises no alert of its own.
     """
 
     commodity: str
     kind: Kind = FORECAST
     reason: str = ""
-    told: bool = False
+    is_explained: bool = False
 
     @property
     def is_fault(self) -> bool:
@@ -105,110 +105,122 @@ def find_statuses(
         rows: feature rows of the commodities decided by then.
         waiting: commodities whose prices wait for a key or a file, and what is needed.
     """
-    found = {}
+    statuses = {}
     log = fault_log(settings)
-    for one in catalogue.commodities:
-        failed = [fault for step in MADE_BEFORE for fault in log.open(f"{one.id} {step}")]
+    for commodity in catalogue.commodities:
+        failed = [fault for step in MADE_BEFORE for fault in log.open(f"{commodity.id} {step}")]
         if failed:
-            found[one.id] = Status(one.id, CANNOT, failed[0].problem, told=True)
+            statuses[commodity.id] = Status(
+                commodity.id, CANNOT, failed[0].problem, is_explained=True
+            )
             continue
-        observed = store.table("raw.observation", "series_id = ?", [one.price_series])
-        prices = latest_prices(build_sessions(observed, one), as_of)
+        observed = store.table("raw.observation", "series_id = ?", [commodity.price_series])
+        prices = latest_prices(build_sessions(observed, commodity), as_of)
         if prices.is_empty():
-            found[one.id] = _without_prices(one, store, settings, as_of, waiting)
+            statuses[commodity.id] = _without_prices(commodity, store, settings, as_of, waiting)
         else:
             years = years_read(catalogue.evaluation)
-            own = rows.filter(pl.col("commodity") == one.id)
-            found[one.id] = _with_prices(one, prices, own, years, store, as_of)
-    return found
+            own = rows.filter(pl.col("commodity") == commodity.id)
+            statuses[commodity.id] = _with_prices(commodity, prices, own, years, store, as_of)
+    return statuses
 
 
 def _with_prices(
-    one: Commodity,
+    commodity: Commodity,
     prices: pl.DataFrame,
     rows: pl.DataFrame,
     years: int,
     store: Store,
     as_of: datetime,
 ) -> Status:
-    outcome = coverage_rule(prices, one, years)
+    outcome = coverage_rule(prices, commodity, years)
     if not outcome.passed:
         words = f"{outcome.detail}; load what is missing, or correct the calendar in the catalogue"
-        return Status(one.id, CANNOT, words)
-    newest, _ = newest_prices(prices, as_of)[one.id]
-    held = describe_held_value(one, store, newest, as_of)
-    if held is not None:
-        return Status(one.id, ABSTAINS, held)
-    silent = why_silent(one, prices, as_of)
+        return Status(commodity.id, CANNOT, words)
+    newest, _ = newest_prices(prices, as_of)[commodity.id]
+    waiting = describe_held_value(commodity, store, newest, as_of)
+    if waiting is not None:
+        return Status(commodity.id, ABSTAINS, waiting)
+    silent = why_silent(commodity, prices, as_of)
     if silent is not None:
-        missed = describe_missed_release(one, store, newest, as_of)
+        missed = describe_missed_release(commodity, store, newest, as_of)
         return Status(
-            one.id, ABSTAINS, "; ".join(filter(None, [silent, missed, _set_aside(one, store)]))
+            commodity.id,
+            ABSTAINS,
+            "; ".join(filter(None, [silent, missed, _set_aside(commodity, store)])),
         )
     if rows.filter(pl.col("ready"), pl.col("price") > 0).is_empty():
-        return Status(one.id, CANNOT, _too_short(one, prices))
-    return Status(one.id)
+        return Status(commodity.id, CANNOT, _too_short(commodity, prices))
+    return Status(commodity.id)
 
 
-def _set_aside(one: Commodity, store: Store) -> str:
-    rows = open_refusals(store, one.price_series)
+def _set_aside(commodity: Commodity, store: Store) -> str:
+    rows = open_refusals(store, commodity.price_series)
     if rows.is_empty():
         return ""
-    return f"{rows.height} rows of {one.price_series} are set aside: see `cbi quarantine list`"
+    return (
+        f"{rows.height} rows of {commodity.price_series} are set aside: see `cbi quarantine list`"
+    )
 
 
-def _too_short(one: Commodity, prices: pl.DataFrame) -> str:
+def _too_short(commodity: Commodity, prices: pl.DataFrame) -> str:
     level = prices.sort("session")["price"].to_numpy()
     returns = int(((level[1:] > 0) & (level[:-1] > 0)).sum())
-    needed = calendar(one.calendar).ready_after
+    needed = calendar(commodity.calendar).ready_after
     if returns >= needed:
         return (
-            f"the price of {one.name} never moved, so nothing is known of how far it may move; "
-            f"look at {one.price_series}"
+            f"the price of {commodity.name} never moved, so nothing is known of how far it may "
+            f"move; look at {commodity.price_series}"
         )
     return (
-        f"the price history of {one.name} is still too short to forecast from: {returns} "
-        f"one-session returns are known, {needed} are needed; load more of {one.price_series}"
+        f"the price history of {commodity.name} is still too short to forecast from: {returns} "
+        f"one-session returns are known, {needed} are needed; load more of {commodity.price_series}"
     )
 
 
 def _without_prices(
-    one: Commodity, store: Store, settings: Settings, as_of: datetime, waiting: Mapping[str, str]
+    commodity: Commodity,
+    store: Store,
+    settings: Settings,
+    as_of: datetime,
+    waiting: Mapping[str, str],
 ) -> Status:
-    if one.id in waiting:
-        return Status(one.id, WAITS, waiting[one.id])
-    if store.table("raw.observation", "series_id = ? AND status = 'value'", [one.price_series])[
-        "value"
-    ].len():
+    if commodity.id in waiting:
+        return Status(commodity.id, WAITS, waiting[commodity.id])
+    if store.table(
+        "raw.observation", "series_id = ? AND status = 'value'", [commodity.price_series]
+    )["value"].len():
         day = as_of.astimezone(DESK).date()
-        return Status(one.id, ABSTAINS, f"no price of {one.name} was public on {day} yet")
-    unheld = f"no price of {one.name} is known"
-    aside = open_refusals(store, one.price_series)
+        return Status(
+            commodity.id, ABSTAINS, f"no price of {commodity.name} was public on {day} yet"
+        )
+    unheld = f"no price of {commodity.name} is known"
+    aside = open_refusals(store, commodity.price_series)
     if aside.height:
         rules = ", ".join(sorted(set(aside["rule"])))
         return Status(
-            one.id,
+            commodity.id,
             CANNOT,
-            f"{unheld}: all {aside.height} rows of {one.price_series} are set aside by the rule "
-            f"{rules}; see `cbi quarantine list`",
+            f"{unheld}: all {aside.height} rows of {commodity.price_series} are set aside by the "
+            f"rule {rules}; see `cbi quarantine list`",
         )
-    for feed, fault in _explaining(one, settings):
+    for feed, fault in _explaining(commodity, settings):
         words = f"{unheld}, because {feed} has a fault: {fault.problem}. {fault.remedy}"
-        return Status(one.id, CANNOT, words, told=True)
+        return Status(commodity.id, CANNOT, words, is_explained=True)
     return Status(
-        one.id,
+        commodity.id,
         CANNOT,
-        f"{unheld}: nothing was ever published to us as {one.price_series}; correct its "
+        f"{unheld}: nothing was ever published to us as {commodity.price_series}; correct its "
         "price_series in the catalogue, or look at the service's own page",
     )
 
 
-def _explaining(one: Commodity, settings: Settings) -> Iterator[tuple[str, Fault]]:
+def _explaining(commodity: Commodity, settings: Settings) -> Iterator[tuple[str, Fault]]:
     """Open faults of the feed that brings a commodity's prices, of all of it or of that pull."""
     if settings.profile != "live":
         return
     for name, feed in live_feeds(settings).items():
-        groups = {series.group for series in feed.series if series.id == one.price_series}
+        groups = {series.group for series in feed.series if series.id == commodity.price_series}
         for fault in fault_log(settings).open(name) if groups else ():
             if fault.scope == "*" or any(fault.scope.startswith(group) for group in groups):
                 yield name, fault
@@ -216,12 +228,12 @@ def _explaining(one: Commodity, settings: Settings) -> Iterator[tuple[str, Fault
 
 def abstentions(statuses: Iterable[Status], *, track: str, as_of: datetime) -> pl.DataFrame:
     """Rows of issued.abstention of the commodities that are not forecast."""
-    silent = [one for one in statuses if one.kind != FORECAST]
+    silent = [status for status in statuses if status.kind != FORECAST]
     return pl.DataFrame(
         {
-            "commodity": [one.commodity for one in silent],
-            "kind": [one.kind for one in silent],
-            "reason": [one.reason for one in silent],
+            "commodity": [status.commodity for status in silent],
+            "kind": [status.kind for status in silent],
+            "reason": [status.reason for status in silent],
         },
         schema=dict.fromkeys(("commodity", "kind", "reason"), pl.String),
     ).with_columns(track=pl.lit(track), as_of=pl.lit(as_of, UTC_MICROSECONDS))[
@@ -256,11 +268,11 @@ def newest_statuses(store: Store) -> tuple[Status, ...]:
         "SELECT max(as_of) AS newest FROM (SELECT track, as_of FROM issued.forecast "
         "UNION ALL SELECT track, as_of FROM issued.abstention) WHERE track = 'live'"
     )["newest"][0]
-    found = issued_statuses(store, newest) if newest is not None else {}
-    return tuple(found[name] for name in sorted(found))
+    statuses = issued_statuses(store, newest) if newest is not None else {}
+    return tuple(statuses[name] for name in sorted(statuses))
 
 
-def standing_faults(settings: Settings) -> tuple[Fault, ...]:
+def open_faults(settings: Settings) -> tuple[Fault, ...]:
     """Every open fault of a feed, a training or a commodity; old news of a feed is none.
 
     What is stale makes a commodity abstain, in words.
@@ -283,14 +295,14 @@ def note_faults(statuses: Iterable[Status], settings: Settings, at: datetime) ->
     Commodities that are no longer followed are closed as well. What an open fault of a feed or of
     the training tells already is neither opened nor closed.
     """
-    log, told = fault_log(settings), set()
+    log, explained = fault_log(settings), set()
     faults: dict[str, Fault] = {}
-    for one in statuses:
-        subject = f"{one.commodity} {SUBJECT}"
-        if one.told:
-            told.add(subject)
-        elif one.is_fault:
-            faults[subject] = Fault(subject, "*", "CannotBeForecast", one.reason, REMEDY)
+    for status in statuses:
+        subject = f"{status.commodity} {SUBJECT}"
+        if status.is_explained:
+            explained.add(subject)
+        elif status.is_fault:
+            faults[subject] = Fault(subject, "*", "CannotBeForecast", status.reason, REMEDY)
     noted = {event.feed for event in log.events() if event.feed.endswith(f" {SUBJECT}")}
-    for subject in sorted((noted | faults.keys()) - told):
+    for subject in sorted((noted | faults.keys()) - explained):
         log.settle(subject, [faults[subject]] if subject in faults else [], at)

@@ -41,8 +41,8 @@ def calendar(name: str) -> Calendar:
         ValueError: no such calendar; the message lists those there are.
     """
     if name not in CALENDARS:
-        known = ", ".join(CALENDARS)
-        raise ValueError(f"no calendar {name!r}; calendars: {known}. Correct the catalogue")
+        names = ", ".join(CALENDARS)
+        raise ValueError(f"no calendar {name!r}; calendars: {names}. Correct the catalogue")
     return CALENDARS[name]
 
 
@@ -64,12 +64,12 @@ def next_sessions(name: str, after: date, count: int) -> list[date]:
         ValueError: no such calendar.
     """
     is_session, day = calendar(name).is_session, after
-    found: list[date] = []
-    while len(found) < count:
+    days: list[date] = []
+    while len(days) < count:
         day += timedelta(days=1)
         if is_session(day):
-            found.append(day)
-    return found
+            days.append(day)
+    return days
 
 
 @cache

@@ -36,17 +36,22 @@ def undo_deviations(pipeline: Pipeline) -> list[Deviation]:
     Raises:
         RegistryError: the registry and the record cannot be compared.
     """
-    found = find_deviations(pipeline)
-    for one in found:
-        if one.undo is not None:
-            one.undo()
+    deviations = find_deviations(pipeline)
+    for deviation in deviations:
+        if deviation.undo is not None:
+            deviation.undo()
     remedy = "Decide on the champion with `cbi models promote` or `cbi models rollback`"
     # A home that cannot tell of anything yet is left as it is.
     if pipeline.settings.ledger_dir.is_dir():
-        for standing in (found, [one for one in found if one.undo is None]):
-            faults = [Fault(SUBJECT, "*", "Deviation", one.words, remedy) for one in standing]
+        for remaining in (
+            deviations,
+            [deviation for deviation in deviations if deviation.undo is None],
+        ):
+            faults = [
+                Fault(SUBJECT, "*", "Deviation", deviation.words, remedy) for deviation in remaining
+            ]
             fault_log(pipeline.settings).settle(SUBJECT, faults, pipeline.now())
-    return found
+    return deviations
 
 
 def find_champion(pipeline: Pipeline) -> RegisteredVersion:

@@ -59,13 +59,13 @@ def build(pipeline: Pipeline) -> Built:
         )
     as_of, at_sight = pipeline.newest_as_of(), pipeline.settings.profile != "live"
 
-    def make(one: Commodity) -> tuple[dict[str, Generation], Rows]:
-        before, seed = used.used[one.id], int(as_of.timestamp())
-        own = stored.of(one.id)
-        today = renew(one, before, own, market, at_sight=at_sight, seed=seed)
+    def make(commodity: Commodity) -> tuple[dict[str, Generation], Rows]:
+        before, seed = used.used[commodity.id], int(as_of.timestamp())
+        own = stored.of(commodity.id)
+        today = renew(commodity, before, own, market, at_sight=at_sight, seed=seed)
         names = {group: generation.name for group, generation in today.items()}
-        kept = own.in_use(used.replaced(one.id, today))
-        return today, build_rows(market, one, names, kept, as_of, at_sight=at_sight)
+        kept = own.in_use(used.replaced(commodity.id, today))
+        return today, build_rows(market, commodity, names, kept, as_of, at_sight=at_sight)
 
     made = make_each(pipeline, "features", make)
     fresh = Rows.nothing(chosen)
@@ -104,10 +104,12 @@ def _add(store: Store, rows: Rows) -> None:
     # A run killed between commit and publication left rows that no snapshot shows yet.
     for group, frame in rows.groups.items():
         contract = contract_of(group)
-        held = store.group(contract, "commodity = ANY(?)", [frame["commodity"].unique().to_list()])
-        store.append_group(contract, frame.join(held, on=contract.key, how="anti"))
-    held = store.table(ORIGIN.table)
-    store.append(ORIGIN.table, rows.origins.join(held, on=ORIGIN.key, how="anti"))
+        stored = store.group(
+            contract, "commodity = ANY(?)", [frame["commodity"].unique().to_list()]
+        )
+        store.append_group(contract, frame.join(stored, on=contract.key, how="anti"))
+    stored = store.table(ORIGIN.table)
+    store.append(ORIGIN.table, rows.origins.join(stored, on=ORIGIN.key, how="anti"))
 
 
 def _unstored(store: Store, notes: pl.DataFrame) -> pl.DataFrame:

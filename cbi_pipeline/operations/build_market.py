@@ -43,8 +43,8 @@ def build_market(pipeline: Pipeline) -> SessionsBuilt:
     series = [commodity.price_series for commodity in pipeline.catalogue.commodities]
     with pipeline.warehouse.read() as store:
         observations = store.table("raw.observation", "series_id = ANY(?)", [series])
-        told = store.query("SELECT DISTINCT commodity, held_instrument FROM market.session")
-    before = dict(told.iter_rows())
+        instruments = store.query("SELECT DISTINCT commodity, held_instrument FROM market.session")
+    before = dict(instruments.iter_rows())
 
     def make(commodity: Commodity) -> pl.DataFrame:
         require_same_series(commodity, before.get(commodity.id))
@@ -80,10 +80,10 @@ def covered(
     """The coverage rule on the years that are read of some commodities' records as known now."""
     from cbi_pipeline.market import coverage_rule, latest_prices, years_read
 
-    known = latest_prices(prices, pipeline.newest_as_of())
+    newest = latest_prices(prices, pipeline.newest_as_of())
     years = years_read(pipeline.catalogue.evaluation)
     return {
-        commodity.id: coverage_rule(known, commodity, years)
+        commodity.id: coverage_rule(newest, commodity, years)
         for commodity in pipeline.catalogue.commodities
         if commodity.id in names
     }

@@ -55,11 +55,11 @@ def forecast_newest(
         words = f"no model can be asked: {failure(error)}"
         # Where none was ever trained, the failed training is the fault that is told.
         note_fault(pipeline, SUBJECT, words if names and is_trained(pipeline) else None)
-        silent = {name: Status(name, CANNOT, words, told=True) for name in names}
+        silent = {name: Status(name, CANNOT, words, is_explained=True) for name in names}
         return ChampionForecast(no_rows(), silent)
     note_fault(pipeline, SUBJECT, None)
     strange = find_unreadable(version, model.spec, data, names, pipeline)
-    strange |= find_young(version, model, data, [one for one in names if one not in strange])
+    strange |= find_too_short(version, model, data, [name for name in names if name not in strange])
     asked = [name for name in names if name not in strange]
     rows, failed = try_each(asked, lambda some: forecast_with(some, version, model, data, pipeline))
     further, lost = try_each(list(strange), lambda some: forecast_founding(some, data, pipeline))
@@ -98,7 +98,7 @@ def find_unreadable(
     return {name: f"{who} {why}" for name, why in reasons.items() if why is not None}
 
 
-def find_young(
+def find_too_short(
     version: RegisteredVersion, model: Model, data: TrainingData, names: Sequence[str]
 ) -> dict[str, str]:
     """The commodities that have too little history for a version, each with the reason."""
@@ -106,7 +106,9 @@ def find_young(
         return {}
     _, panel, origins = read_newest(model, data, names)
     who = f"version {version.version}, which speaks until the next refresh, cannot forecast it"
-    return {one.commodity: f"{who}: {one.reason}" for one in model.absences(panel, origins)}
+    return {
+        absence.commodity: f"{who}: {absence.reason}" for absence in model.absences(panel, origins)
+    }
 
 
 def why_not_read(spec: PanelSpec, name: str, data: TrainingData, pipeline: Pipeline) -> str | None:
@@ -194,7 +196,7 @@ def forecast_founding(names: Sequence[str], data: TrainingData, pipeline: Pipeli
         *forecast_prior(data.panel, newest[own.to_numpy()], DEFAULT_LEVELS),
         origins=origins.filter(own),
         levels=DEFAULT_LEVELS,
-        steps={one.id: one.steps for one in data.catalogue.commodities},
+        steps={commodity.id: commodity.steps for commodity in data.catalogue.commodities},
         model_version=FOUNDING,
         as_of=data.as_of,
     )

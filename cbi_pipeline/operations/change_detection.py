@@ -30,8 +30,8 @@ def is_unchanged(pipeline: Pipeline) -> bool:
 
     Reads files alone; writes nothing.
     """
-    note = _note(pipeline)
-    if not note.is_file() or not all(product.exists() for product in _products(pipeline)):
+    note = next((path for path in _notes(pipeline) if path.is_file()), None)
+    if note is None or not all(product.exists() for product in _products(pipeline)):
         return False
     try:
         return bool(json.loads(note.read_text()) == basis(pipeline))
@@ -53,17 +53,22 @@ def note_night(pipeline: Pipeline, as_of: datetime) -> bool:
     with pipeline.warehouse.read() as store:
         # A recipe that reads fewer groups is trained on the state of their series alone.
         read = [read_catalogue(file, pipeline.catalogue) for file in read_recipes(pipeline)]
-        trained = {store.state(as_of, followed_series(one)) for one in (pipeline.catalogue, *read)}
-        said = store.query(
+        trained = {
+            store.state(as_of, followed_series(catalogue))
+            for catalogue in (pipeline.catalogue, *read)
+        }
+        issued = store.query(
             # The version in use may be an older one: a refresh that was held back is no gap.
             "SELECT count(*) AS n FROM issued.forecast WHERE track = 'live' AND as_of = ? "
             "AND state = ? AND model_version = ? "
             "AND EXISTS (SELECT 1 FROM registry.version WHERE state = ANY(?))",
             [as_of, state, version, sorted({state, *trained})],
         )
-    if not said["n"][0]:
+    if not issued["n"][0]:
         return False
-    write_durably(_note(pipeline), json.dumps(basis(pipeline), indent=1).encode())
+    note, earlier = _notes(pipeline)
+    write_durably(note, json.dumps(basis(pipeline), indent=1).encode())
+    earlier.unlink(missing_ok=True)
     return True
 
 
@@ -115,8 +120,10 @@ def code(root: Path) -> str:
     return digest.hexdigest()
 
 
-def _note(pipeline: Pipeline) -> Path:
-    return pipeline.settings.home / "standing.json"
+def _notes(pipeline: Pipeline) -> tuple[Path, Path]:
+    """Where the note lies, and where homes of earlier versions have it."""
+    home = pipeline.settings.home
+    return home / "last_night.json", home / "standing.json"
 
 
 def _products(pipeline: Pipeline) -> list[Path]:

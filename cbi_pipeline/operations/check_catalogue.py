@@ -48,9 +48,9 @@ def check_catalogue(catalogue: Catalogue, settings: Settings) -> None:
     """
     units, layers = _units(catalogue, settings), read_layers(*settings.catalogue_files)
     faults = [
-        f"{layers.origin(*_path(one, settings), field)}: {fault}"
-        for one in catalogue.commodities
-        for field, fault in _faults(one, units, settings)
+        f"{layers.origin(*_path(commodity, settings), field)}: {fault}"
+        for commodity in catalogue.commodities
+        for field, fault in _faults(commodity, units, settings)
     ]
     faults += _group_faults(catalogue, settings, layers)
     faults += _feed_faults(settings, layers)
@@ -67,16 +67,16 @@ def awaited_files(catalogue: Catalogue, settings: Settings) -> dict[str, str]:
     """
     units, filed = _units(catalogue, settings), _filed(settings)
     return {
-        one.id: f"needs a file: `cbi feeds import {_given(one, filed)}`"
-        for one in catalogue.commodities
-        if one.price_series not in units
+        commodity.id: f"needs a file: `cbi feeds import {_given(commodity, filed)}`"
+        for commodity in catalogue.commodities
+        if commodity.price_series not in units
     }
 
 
-def _given(one: Commodity, filed: Mapping[str, tuple[str, str]]) -> str:
-    if one.price_series in filed:
-        return f"{filed[one.price_series][0]} FILE"
-    return f"csv FILE --series {one.price_series} --unit {one.unit} --source ..."
+def _given(commodity: Commodity, filed: Mapping[str, tuple[str, str]]) -> str:
+    if commodity.price_series in filed:
+        return f"{filed[commodity.price_series][0]} FILE"
+    return f"csv FILE --series {commodity.price_series} --unit {commodity.unit} --source ..."
 
 
 def awaited_keys(catalogue: Catalogue, settings: Settings) -> dict[str, str]:
@@ -86,10 +86,10 @@ def awaited_keys(catalogue: Catalogue, settings: Settings) -> dict[str, str]:
     feeds = live_feeds(settings)
     idle = {name: why for name in feeds if (why := why_not_asked(settings, name)) is not None}
     return {
-        one.id: why
-        for one in catalogue.commodities
+        commodity.id: why
+        for commodity in catalogue.commodities
         for name, why in idle.items()
-        if any(series.id == one.price_series for series in feeds[name].series)
+        if any(series.id == commodity.price_series for series in feeds[name].series)
     }
 
 
@@ -116,56 +116,58 @@ def _columns_by_input(catalogue: Catalogue) -> Iterator[tuple[str, list[str]]]:
     for group in find_groups().values():
         for source in group.assigned:
             columns = [column.name for column in group.columns_of(source)]
-            for one in catalogue.commodities:
-                names = catalogue.series_of(one, group.name)
+            for commodity in catalogue.commodities:
+                names = catalogue.series_of(commodity, group.name)
                 if source.name in names:
                     for series in group.series_behind(source, names[source.name]):
                         yield series, columns
 
 
-def _path(one: Commodity, settings: Settings) -> tuple[str, ...]:
-    return ("profile", settings.profile, "commodity", one.id)
+def _path(commodity: Commodity, settings: Settings) -> tuple[str, ...]:
+    return ("profile", settings.profile, "commodity", commodity.id)
 
 
 def _faults(
-    one: Commodity, units: Mapping[str, str], settings: Settings
+    commodity: Commodity, units: Mapping[str, str], settings: Settings
 ) -> Iterator[tuple[str, str]]:
     """Fields that name what is not there, and what is wrong with each."""
-    if one.calendar not in calendar_names():
-        words = f"calendar = {one.calendar!r}: no such calendar"
+    if commodity.calendar not in calendar_names():
+        words = f"calendar = {commodity.calendar!r}: no such calendar"
         yield (
             "calendar",
-            f"{words}{nearest(one.calendar, calendar_names())}; "
+            f"{words}{nearest(commodity.calendar, calendar_names())}; "
             f"there are: {', '.join(calendar_names())}",
         )
     bound = {**{name: unit for name, (_, unit) in _filed(settings).items()}, **units}
-    if one.price_series in bound:
-        unit = bound[one.price_series]
-        if one.unit != unit:
-            yield "unit", f"unit = {one.unit!r}, but {one.price_series} is in {unit}"
-    elif _is_own(one.price_series, settings):
-        if one.unit not in OWN_HISTORY.bounds:
+    if commodity.price_series in bound:
+        unit = bound[commodity.price_series]
+        if commodity.unit != unit:
+            yield "unit", f"unit = {commodity.unit!r}, but {commodity.price_series} is in {unit}"
+    elif _is_own(commodity.price_series, settings):
+        if commodity.unit not in OWN_HISTORY.bounds:
             yield (
                 "unit",
-                f"unit = {one.unit!r}: no unit that a file can be imported in"
-                f"{nearest(one.unit, OWN_HISTORY.bounds)}; "
+                f"unit = {commodity.unit!r}: no unit that a file can be imported in"
+                f"{nearest(commodity.unit, OWN_HISTORY.bounds)}; "
                 f"there are: {', '.join(OWN_HISTORY.bounds)}",
             )
     else:
-        words = _unbrought(one, units, settings)
-        yield "price_series", f"price_series = {one.price_series!r}: {words}"
+        words = _unbrought(commodity, units, settings)
+        yield "price_series", f"price_series = {commodity.price_series!r}: {words}"
 
 
-def _unbrought(one: Commodity, units: Mapping[str, str], settings: Settings) -> str:
+def _unbrought(commodity: Commodity, units: Mapping[str, str], settings: Settings) -> str:
     other: Profile = "archive" if settings.profile == "live" else "live"
-    if one.price_series in _brought(settings, other):
+    if commodity.price_series in _brought(settings, other):
         return (
             f"only the {other} profile brings it; follow it in [[profile.{other}.commodity]] with "
             f"CBI_PROFILE={other}"
         )
     # What is priced in the same unit is likelier meant than what is spelt alike.
-    alike = [name for name, unit in units.items() if unit == one.unit] or list(units)
-    close = nearest(one.price_series, alike) or f"; in {one.unit}: {', '.join(alike[:5])}"
+    alike = [name for name, unit in units.items() if unit == commodity.unit] or list(units)
+    close = (
+        nearest(commodity.price_series, alike) or f"; in {commodity.unit}: {', '.join(alike[:5])}"
+    )
     return f"no source of the {settings.profile} profile brings it and nobody imported it{close}"
 
 
@@ -178,7 +180,7 @@ def _is_own(series: str, settings: Settings) -> bool:
 def _units(catalogue: Catalogue, settings: Settings) -> dict[str, str]:
     """Unit of every series that can be a price here."""
     units = _brought(settings, settings.profile)
-    if any(one.price_series not in units for one in catalogue.commodities):
+    if any(commodity.price_series not in units for commodity in catalogue.commodities):
         units = _imported(settings) | units
     return units
 
@@ -187,16 +189,16 @@ def _brought(settings: Settings, profile: Profile) -> dict[str, str]:
     """Unit of every series that a profile's sources bring."""
     if profile == "live":
         feeds = live_feeds(settings).values()
-        return {one.id: one.unit for feed in feeds for one in feed.series}
-    return {one.id: one.unit for one in archive.series_of(settings.archive_dir)}
+        return {series.id: series.unit for feed in feeds for series in feed.series}
+    return {series.id: series.unit for series in archive.series_of(settings.archive_dir)}
 
 
 def _filed(settings: Settings) -> dict[str, tuple[str, str]]:
     """Source and unit of every series that files of the catalogue's sources have."""
     return {
-        one.id: (name, one.unit)
+        series.id: (name, series.unit)
         for name, source in file_sources(settings).items()
-        for one in source.series
+        for series in source.series
     }
 
 
@@ -221,9 +223,13 @@ def _group_faults(catalogue: Catalogue, settings: Settings, layers: Layers) -> I
         for name, series in catalogue.groups.items()
     ]
     named += [
-        (f"{layers.origin(*_path(one, settings), 'groups', name)}: groups.{name}", name, series)
-        for one in catalogue.commodities
-        for name, series in one.groups.items()
+        (
+            f"{layers.origin(*_path(commodity, settings), 'groups', name)}: groups.{name}",
+            name,
+            series,
+        )
+        for commodity in catalogue.commodities
+        for name, series in commodity.groups.items()
     ]
     for where, name, series in named:
         if name not in groups:
@@ -232,7 +238,7 @@ def _group_faults(catalogue: Catalogue, settings: Settings, layers: Layers) -> I
                 f"there are: {', '.join(groups)}"
             )
             continue
-        inputs = [one.name for one in groups[name].assigned]
+        inputs = [source.name for source in groups[name].assigned]
         for unknown in series.keys() - set(inputs):
             reads = f"it reads {', '.join(inputs)}" if inputs else "it reads no series"
             yield f"{where}: {unknown} is no input of it{nearest(unknown, inputs)}; {reads}"
@@ -267,7 +273,9 @@ def _recipe_faults(catalogue: Catalogue, settings: Settings, layers: Layers) -> 
 def _feed_faults(settings: Settings, layers: Layers) -> Iterator[str]:
     entries = {entry.name: entry for entry in load_feeds(*settings.catalogue_files)}
     for name, feed in live_feeds(settings).items():
-        names = {one.id for one in feed.series} | {one.report for one in feed.series} - {""}
+        names = {series.id for series in feed.series} | {
+            series.report for series in feed.series
+        } - {""}
         for kept in sorted(entries[name].kept(names).keys() - names):
             yield (
                 f"{layers.origin('feed', name, 'keep')}: keep: {kept} is no series or report of it"
@@ -280,7 +288,7 @@ def _feed_faults(settings: Settings, layers: Layers) -> Iterator[str]:
 
 
 def _family_faults(source: Source, where: str) -> Iterator[str]:
-    for family in sorted({one.family for one in source.series} - FAMILIES.keys()):
+    for family in sorted({series.family for series in source.series} - FAMILIES.keys()):
         yield (
             f"{where}: no contract describes the family {family!r} of its series"
             f"{nearest(family, FAMILIES)}; list it in data_contracts/families.py"

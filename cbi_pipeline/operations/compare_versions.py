@@ -26,12 +26,12 @@ class EarlierVersion:
     Attributes:
         model: the version.
         panel: today's rows as it reads them.
-        place_R: int64, row of today's panel to its own; -1 where it has none.
+        row_R: int64, row of today's panel to its own; -1 where it has none.
     """
 
     model: Model
     panel: Panel
-    place_R: NDArray[np.int64]
+    row_R: NDArray[np.int64]
 
     @property
     def recipe(self) -> ModelRecipe:
@@ -40,7 +40,7 @@ class EarlierVersion:
 
     def predict(self, panel: Panel, rows: NDArray[np.int64]) -> Forecasts:
         """Its forecasts of rows of today's panel."""
-        return self.model.predict(self.panel, self.place_R[rows])
+        return self.model.predict(self.panel, self.row_R[rows])
 
 
 def judge_on_common_rows(
@@ -62,7 +62,7 @@ def judge_on_common_rows(
         return "The standing one cannot read today's panel."
     earlier = _earlier_version(before, own, data)
     is_read = own.origins(rows.tolist())["commodity"].is_in(names).to_numpy()
-    common = rows[is_read & (earlier.place_R[rows] >= 0)]
+    common = rows[is_read & (earlier.row_R[rows] >= 0)]
     if not own.panel.target_mask_RH[common].any():
         return "Nothing that both read has a known outcome."
     return judge_refresh(tonight, earlier, own.panel, common)

@@ -13,11 +13,11 @@ def count_raw_rows(pipeline: Pipeline, feed: str) -> int:
     written = " UNION ALL ".join(f"SELECT txn_id FROM {table}" for table in _TABLES)
     try:
         with pipeline.warehouse.read() as store:
-            found = store.query(
+            counted = store.query(
                 f"SELECT count(*) AS n FROM ({written}) "
                 "WHERE txn_id IN (SELECT txn_id FROM ledger.txn WHERE feed = ?)",
                 [feed],
             )
     except NothingPublished:
         return 0
-    return int(found["n"][0])
+    return int(counted["n"][0])

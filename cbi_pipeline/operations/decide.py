@@ -51,12 +51,12 @@ def decide_challengers(pipeline: Pipeline) -> Ruled:
         rows = rulings(evaluation, unseen, decisions, forecasts)
         pipeline.add({"registry.decision": rows})
     else:
-        found_champion(pipeline)
+        establish_champion(pipeline)
     with pipeline.warehouse.read() as store:
         return Ruled(bool(unseen), sort_decisions(store.table("registry.decision")))
 
 
-def found_champion(pipeline: Pipeline) -> None:
+def establish_champion(pipeline: Pipeline) -> None:
     """Name the founder champion where there is none: it is one by construction."""
     from cbi_pipeline.evaluation import first
 
@@ -81,7 +81,11 @@ def find_unseen(
     last = dict(looks.select("recipe", "evaluation_id").iter_rows())
     challengers = evaluation.lineup.challengers
     seen = {name: is_same(store, name, evaluation.name) for name in set(last.values())}
-    return tuple(one for one in challengers if not seen.get(last.get(one.name, ""), False))
+    return tuple(
+        challenger
+        for challenger in challengers
+        if not seen.get(last.get(challenger.name, ""), False)
+    )
 
 
 def is_same(store: Store, before: str, now: str) -> bool:
@@ -106,15 +110,15 @@ def rulings(
     """The founding decision where there is none, and the gate's on some challengers."""
     from cbi_pipeline.evaluation import decide, first, tried_before
 
-    pipeline, standing = evaluation.pipeline, decisions
+    pipeline, record = evaluation.pipeline, decisions
     now = pipeline.now()
     if current_champion(decisions) is None:
         name = evaluation.lineup.founder.name
-        standing = first(name, evaluation_id=evaluation.name, decided_at=now).frame(
+        record = first(name, evaluation_id=evaluation.name, decided_at=now).frame(
             evaluation.data.as_of
         )
     for challenger in challengers:
-        champion = current_champion(standing)
+        champion = current_champion(record)
         assert champion is not None
         ruling = decide(
             forecasts,
@@ -123,8 +127,8 @@ def rulings(
             champion.recipe,
             pipeline.catalogue,
             decided_at=now,
-            tried=tried_before(standing, challenger.name, now),
+            tried=tried_before(record, challenger.name, now),
         )
-        news = following(standing, ruling.frame(evaluation.data.as_of))
-        standing = pl.concat([standing, news])
-    return standing
+        news = following(record, ruling.frame(evaluation.data.as_of))
+        record = pl.concat([record, news])
+    return record

@@ -23,14 +23,17 @@ def describe_readers(settings: Settings, feed: Source) -> dict[str, str]:
     """
     files = settings.catalogue_files
     readers = load_catalogue(*files, profile=settings.profile).readers
-    (entry,) = (one for one in load_feeds(*files) if one.name == feed.name)
-    kept = entry.kept(one.id for one in feed.series)
-    asked = {one.id for one in asked_series(settings, feed)}
-    return {one.id: _words(one, readers, kept) if one.id in asked else "" for one in feed.series}
+    (entry,) = (entry for entry in load_feeds(*files) if entry.name == feed.name)
+    kept = entry.kept(series.id for series in feed.series)
+    asked = {series.id for series in asked_series(settings, feed)}
+    return {
+        series.id: _words(series, readers, kept) if series.id in asked else ""
+        for series in feed.series
+    }
 
 
-def _words(one: Series, readers: Mapping[str, tuple[str, ...]], kept: Mapping[str, str]) -> str:
-    names = (one.id, one.report)
+def _words(series: Series, readers: Mapping[str, tuple[str, ...]], kept: Mapping[str, str]) -> str:
+    names = (series.id, series.report)
     words = [reader for name in names for reader in readers.get(name, ())]
     words += [f"kept: {kept[name]}" for name in names if name in kept]
-    return "; ".join(words) or f"comes with the report {one.report}"
+    return "; ".join(words) or f"comes with the report {series.report}"

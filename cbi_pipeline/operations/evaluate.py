@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cbi_pipeline.forecasting import Estimator, ModelRecipe
     from cbi_pipeline.warehouse import Store
 
-#: Begins the reason of a contender that sits out because it failed.
+#: Begins the reason of an estimator that sits out because it failed.
 FAILED = "it failed"
 
 
@@ -47,7 +47,7 @@ class EvaluationRun:
         return current_lineup(self.pipeline)
 
     @cached_property
-    def contenders(self) -> Sequence[Estimator]:
+    def estimators(self) -> Sequence[Estimator]:
         """The baselines, every recipe of the lineup, and challengers on their newest years."""
         from cbi_pipeline.evaluation import Rolling, estimator_of
 
@@ -57,15 +57,22 @@ class EvaluationRun:
         return (
             *map(estimator_of, self.lineup.beside(load_baselines(self.pipeline))),
             *judged,
-            *(Rolling(one.recipe, one, years or 0) for one in entered if one.learns),
+            *(
+                Rolling(estimator.recipe, estimator, years or 0)
+                for estimator in entered
+                if estimator.learns
+            ),
         )
 
     @cached_property
     def panels(self) -> tuple[tuple[TrainingData, tuple[Estimator, ...]], ...]:
-        """The contenders that read the same groups, beside what is known of these groups alone."""
-        read = [(one.recipe.feature_set, one) for one in self.contenders]
+        """The estimators that read the same groups, beside what is known of these groups alone."""
+        read = [(estimator.recipe.feature_set, estimator) for estimator in self.estimators]
         return tuple(
-            (narrow(self.data, name, self.pipeline), tuple(one for n, one in read if n == name))
+            (
+                narrow(self.data, name, self.pipeline),
+                tuple(estimator for n, estimator in read if n == name),
+            )
             for name in dict.fromkeys(name for name, _ in read)
         )
 
@@ -81,27 +88,27 @@ class EvaluationRun:
 
         data = self.data
         return evaluation_id(
-            data.state, data.as_of, self.contenders, self.plan, data.panel.spec, self.code
+            data.state, data.as_of, self.estimators, self.plan, data.panel.spec, self.code
         )
 
     @cached_property
     def code(self) -> dict[str, str]:
-        """Name of the code that gives each contender's forecasts, and of that which scores them."""
+        """Name of the code that gives each estimator's forecasts, and of that which scores them."""
         from cbi_pipeline.evaluation import hash_scoring_code
 
         with self.pipeline.warehouse.read() as store:
-            return {"": hash_scoring_code(), **name_code(store, self.contenders)}
+            return {"": hash_scoring_code(), **name_code(store, self.estimators)}
 
     def is_done(self, store: Store) -> bool:
         """True when this very evaluation is stored, with what scores there can be."""
-        found = store.query(
+        stored = store.query(
             "SELECT count(*) AS found FROM evaluation.forecast WHERE evaluation_id = ?",
             [self.name],
         )
-        return bool(found["found"][0])
+        return bool(stored["found"][0])
 
     def failures(self, store: Store) -> dict[str, str]:
-        """Why contenders failed in this evaluation, by name."""
+        """Why estimators failed in this evaluation, by name."""
         absent = store.table("evaluation.absence", "evaluation_id = ?", [self.name])
         own = absent.filter(pl.col("reason").str.starts_with(f"{FAILED}:"))
         return dict(own.select("recipe", "reason").iter_rows())
@@ -112,7 +119,9 @@ class EvaluationRun:
             "SELECT DISTINCT commodity, horizon FROM evaluation.forecast WHERE evaluation_id = ?",
             [newest_evidence(decisions)],
         )
-        steps = {one.id: set(one.steps) for one in self.data.catalogue.commodities}
+        steps = {
+            commodity.id: set(commodity.steps) for commodity in self.data.catalogue.commodities
+        }
         return all(
             steps.get(commodity) == set(own["horizon"])
             for (commodity,), own in asked.group_by("commodity")
@@ -129,11 +138,11 @@ def plan_of(data: TrainingData) -> Plan:
 def judges_champion(store: Store, decisions: pl.DataFrame) -> bool:
     """True when the evaluation the gate saw last has forecasts of the recipe that speaks now."""
     current = current_champion(decisions)
-    found = store.query(
+    judged = store.query(
         "SELECT 1 FROM evaluation.forecast WHERE evaluation_id = ? AND recipe = ? LIMIT 1",
         [newest_evidence(decisions), current.recipe if current else ""],
     )
-    return not found.is_empty()
+    return not judged.is_empty()
 
 
 def current_lineup(pipeline: Pipeline) -> Lineup:

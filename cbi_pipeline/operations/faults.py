@@ -46,23 +46,27 @@ def make_each(pipeline: Pipeline, step: Step, make: Callable[[Commodity], Made])
         What was made, by commodity that did not fail.
     """
     frames = {}
-    for one in pipeline.catalogue.commodities:
-        subject = f"{one.id} {step}"
+    for commodity in pipeline.catalogue.commodities:
+        subject = f"{commodity.id} {step}"
         try:
-            frames[one.id] = make(one)
+            frames[commodity.id] = make(commodity)
         except Exception as error:
-            words = f"the {step} of {one.name} cannot be made: {failure(error)}"
+            words = f"the {step} of {commodity.name} cannot be made: {failure(error)}"
             note_fault(pipeline, subject, words)
         else:
             note_fault(pipeline, subject, None)
-    close_others(pipeline, step, {f"{one.id} {step}" for one in pipeline.catalogue.commodities})
+    close_others(
+        pipeline, step, {f"{commodity.id} {step}" for commodity in pipeline.catalogue.commodities}
+    )
     return frames
 
 
 def all_made(pipeline: Pipeline) -> bool:
     """Whether every step was made of every commodity last time."""
     log, commodities = fault_log(pipeline.settings), pipeline.catalogue.commodities
-    return not any(log.open(f"{one.id} {step}") for one in commodities for step in get_args(Step))
+    return not any(
+        log.open(f"{commodity.id} {step}") for commodity in commodities for step in get_args(Step)
+    )
 
 
 def close_others(pipeline: Pipeline, kind: str, kept: set[str]) -> None:

@@ -29,13 +29,13 @@ def skill_of(recipe: str, scores: pl.DataFrame) -> dict[str, bytes]:
     for (commodity,), own in skills.group_by("commodity", maintain_order=True):
         bars = [
             charts.Skill(
-                horizon=one["horizon"],
-                baseline=one["metric"].removeprefix("skill_vs_"),
-                value=one["value"],
-                low=one["low"],
-                high=one["high"],
+                horizon=row["horizon"],
+                baseline=row["metric"].removeprefix("skill_vs_"),
+                value=row["value"],
+                low=row["low"],
+                high=row["high"],
             )
-            for one in own.iter_rows(named=True)
+            for row in own.iter_rows(named=True)
         ]
         drawn[str(commodity)] = charts.png(
             charts.skill(bars), title=f"{recipe}: skill on {commodity}"

@@ -22,7 +22,7 @@ from cbi_pipeline.operations.model_code import examine_code
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.operations.rounds import (
     NoRound,
-    choose_contenders,
+    choose_estimators,
     enter_round,
     forget_withdrawn,
     require_joinable,
@@ -33,15 +33,15 @@ from data_contracts.evaluation import ABSENCE, CALIBRATED, ROUND, SCORE
 
 #: In the fault log: evidence that could not be gathered.
 SUBJECT = "walk-forward evidence"
-#: Last word of the subject of one contender's fault there.
-CONTENDER = "evaluation"
+#: Last word of the subject of one estimator's fault there.
+JUDGING = "evaluation"
 #: Into which round recipes enter: the newest, a new one where the week's is not judged yet, or a
 #: new one wherever the data have changed.
 Opening = Literal["join", "due", "open"]
 
 
 @dataclass(frozen=True)
-class EvidenceFound:
+class GatheredEvidence:
     """What evidence there is.
 
     Attributes:
@@ -59,14 +59,14 @@ class EvidenceFound:
     issued_as: str
 
     @classmethod
-    def nothing(cls, words: str) -> EvidenceFound:
+    def nothing(cls, words: str) -> GatheredEvidence:
         """No evidence, and why."""
         return cls(words, None, SCORE.empty(), ABSENCE.empty(), "nothing")
 
 
 def gather_evidence(
     pipeline: Pipeline, recipes: Collection[str], opening: Opening
-) -> EvidenceFound:
+) -> GatheredEvidence:
     """Walk recipes of the catalogue forward, each with whom it is judged against.
 
     What a round lacks no longer is scored and stored as evidence. Evidence that cannot be gathered
@@ -91,27 +91,27 @@ def gather_evidence(
     except Exception as error:
         words = f"no evidence was gathered tonight: {failure(error)}"
         note_fault(pipeline, SUBJECT, words)
-        return EvidenceFound.nothing(words)
+        return GatheredEvidence.nothing(words)
     note_fault(pipeline, SUBJECT, None)
     if not evaluation.data.has_origins:
-        return EvidenceFound.nothing(words)
+        return GatheredEvidence.nothing(words)
     with pipeline.warehouse.read() as store:
         scores = store.table("evaluation.score", "evaluation_id = ?", [evaluation.name])
         absent = store.table("evaluation.absence", "evaluation_id = ?", [evaluation.name])
     champion = evaluation.lineup.champion.name
-    return EvidenceFound(words, evaluation, scores, absent, champion + CALIBRATED)
+    return GatheredEvidence(words, evaluation, scores, absent, champion + CALIBRATED)
 
 
 def _renew(evaluation: EvaluationRun, recipes: Collection[str], opening: Opening) -> str:
     """Gather what evidence is due; in words, what there is now."""
     if not evaluation.data.has_origins:
         return "none: nothing can be forecast from yet"
-    entering = choose_contenders(evaluation, recipes)
+    entering = choose_estimators(evaluation, recipes)
     if opening == "join":
         require_joinable(evaluation)
     examine_code(evaluation)
     words = _why_it_stands(evaluation, opening) or _enter(evaluation, entering)
-    _note_contenders(evaluation)
+    _note_estimators(evaluation)
     return words
 
 
@@ -124,10 +124,12 @@ def _why_it_stands(evaluation: EvaluationRun, opening: Opening) -> str | None:
         fits = evaluation.is_answered(store, decisions) and judges_champion(store, decisions)
     if is_done:
         # Also where an earlier version gathered it, which noted no round.
-        outcomes = {one.name: failed.get(one.name, "") for one in evaluation.contenders}
+        outcomes = {
+            estimator.name: failed.get(estimator.name, "") for estimator in evaluation.estimators
+        }
         pipeline.add({ROUND.table: enter_round(evaluation, outcomes)})
         return "stands: same data, recipes, plan and code"
-    names = [one.name for one in evaluation.lineup.challengers]
+    names = [challenger.name for challenger in evaluation.lineup.challengers]
     weekly = pipeline.settings.profile == "live" and opening == "due"
     now = pipeline.now()
     if weekly and fits and all(is_judged_in_week(decisions, name, now) for name in names):
@@ -137,7 +139,7 @@ def _why_it_stands(evaluation: EvaluationRun, opening: Opening) -> str | None:
 
 
 def _enter(evaluation: EvaluationRun, entering: Collection[str]) -> str:
-    """Walk some contenders forward; with the last of a round, score it. In words, what it lacks."""
+    """Walk some estimators forward; with the last of a round, score it. In words, what it lacks."""
     forget_withdrawn(evaluation)
     pipeline = evaluation.pipeline
     pipeline.add({ROUND.table: enter_round(evaluation, {})})
@@ -148,8 +150,10 @@ def _enter(evaluation: EvaluationRun, entering: Collection[str]) -> str:
         pipeline.add({ROUND.table: entries})
         return f"the round awaits {', '.join(awaited)}"
     failed = dict(entries.filter(outcome="failed").select("recipe", "reason").iter_rows())
-    if len(entering) < len(evaluation.contenders):
-        whole = [one.name for one in evaluation.contenders if one.name not in failed]
+    if len(entering) < len(evaluation.estimators):
+        whole = [
+            estimator.name for estimator in evaluation.estimators if estimator.name not in failed
+        ]
         forecasts, further = _walk_forward(evaluation, whole)
         failed |= further
     pipeline.add({**_evidence(evaluation, forecasts, failed), ROUND.table: entries})
@@ -159,9 +163,9 @@ def _enter(evaluation: EvaluationRun, entering: Collection[str]) -> str:
 def _walk_forward(
     evaluation: EvaluationRun, entering: Collection[str]
 ) -> tuple[pl.DataFrame, dict[str, str]]:
-    """Forecasts of some contenders, and why others of them have none.
+    """Forecasts of some estimators, and why others of them have none.
 
-    A contender that fails sits out and is a fault of its own; the champion and the naive forecasts
+    An estimator that fails sits out and is a fault of its own; the champion and the naive forecasts
     that every champion must beat may not fail.
     """
     from cbi_pipeline.evaluation import walk_forward as walked
@@ -178,7 +182,7 @@ def _walk_forward(
         forecasts = pl.concat(
             walked(
                 data.panel,
-                [one for one in contenders if one.name in entering],
+                [estimator for estimator in estimators if estimator.name in entering],
                 plan_of(data),
                 targets=data.targets,
                 evaluation_id=evaluation.name,
@@ -187,7 +191,7 @@ def _walk_forward(
                 on_fold=lambda fold: done(f"{fold.recipe} {fold.fold}"),
                 on_failure=note_failure,
             )
-            for data, contenders in evaluation.panels
+            for data, estimators in evaluation.panels
         )
     return forecasts, failed
 
@@ -210,12 +214,12 @@ def _evidence(
                 *(
                     absences(
                         data.panel,
-                        [one for one in contenders if one.name not in failed],
+                        [estimator for estimator in estimators if estimator.name not in failed],
                         plan_of(data),
                         targets=data.targets,
                         evaluation_id=evaluation.name,
                     )
-                    for data, contenders in evaluation.panels
+                    for data, estimators in evaluation.panels
                 ),
                 failures(evaluation.plan, failed, evaluation.name),
             ]
@@ -223,15 +227,15 @@ def _evidence(
     }
 
 
-def _note_contenders(evaluation: EvaluationRun) -> None:
-    """Note the contenders that could not be judged, and those that can again."""
+def _note_estimators(evaluation: EvaluationRun) -> None:
+    """Note the estimators that could not be judged, and those that can again."""
     with evaluation.pipeline.warehouse.read() as store:
         if not evaluation.is_done(store):
             return
         failed = evaluation.failures(store)
-    for one in evaluation.contenders:
-        why = failed.get(one.name)
-        words = None if why is None else f"{one.name} was not judged: {why}"
-        note_fault(evaluation.pipeline, f"{one.name} {CONTENDER}", words)
-    entered = {f"{one.name} {CONTENDER}" for one in evaluation.contenders}
-    close_others(evaluation.pipeline, CONTENDER, entered)
+    for estimator in evaluation.estimators:
+        why = failed.get(estimator.name)
+        words = None if why is None else f"{estimator.name} was not judged: {why}"
+        note_fault(evaluation.pipeline, f"{estimator.name} {JUDGING}", words)
+    entered = {f"{estimator.name} {JUDGING}" for estimator in evaluation.estimators}
+    close_others(evaluation.pipeline, JUDGING, entered)

@@ -55,6 +55,6 @@ def import_csv(
 
 def _require_own(settings: Settings, series: str) -> None:
     sources = [*live_feeds(settings).values(), *file_sources(settings).values()]
-    followed = [one.id for source in sources for one in source.series]
+    followed = [series.id for source in sources for series in source.series]
     if series.split(".")[0] in {name.split(".")[0] for name in followed}:
         raise ValueError(f"{series} belongs to an agency's feed; give your own series another id")

@@ -98,7 +98,7 @@ def issue_live(pipeline: Pipeline, day: str) -> DailyIssue:
     waiting = awaited_keys(*asked) | awaited_files(*asked)
     with pipeline.warehouse.read() as store:
         statuses = find_statuses(store, *asked, data.as_of, data.rows, waiting)
-    ready = [one.commodity for one in statuses.values() if one.kind == FORECAST]
+    ready = [status.commodity for status in statuses.values() if status.kind == FORECAST]
     champion = forecast_newest(data, ready, pipeline)
     statuses |= champion.statuses
     return DailyIssue(
@@ -117,8 +117,8 @@ def issue_replay(pipeline: Pipeline, days: Sequence[str]) -> DailyIssue:
     """What past days would have said, by the walk-forward's models of their time."""
     from data_contracts.issued import ABSTENTION
 
-    said = pl.col("as_of").dt.convert_time_zone(ZONE.key).dt.date().cast(pl.String)
-    return DailyIssue(pending_replays(pipeline, said.is_in(list(days))), ABSTENTION.empty())
+    day = pl.col("as_of").dt.convert_time_zone(ZONE.key).dt.date().cast(pl.String)
+    return DailyIssue(pending_replays(pipeline, day.is_in(list(days))), ABSTENTION.empty())
 
 
 def pending_replays(pipeline: Pipeline, chosen: pl.Expr | None = None) -> pl.DataFrame:
@@ -131,14 +131,16 @@ def pending_replays(pipeline: Pipeline, chosen: pl.Expr | None = None) -> pl.Dat
         recipe = current.recipe if current else ""
         past = load_evidence(store, recipe + CALIBRATED).with_columns(recipe=pl.lit(recipe))
         previous = store.table("issued.forecast")
-        said = from_walk_forward(past, recipe)
+        forecasts = from_walk_forward(past, recipe)
         key = [name for name in FORECAST.key if name != "track"]
-        said = said.join(previous.filter(pl.col("track") == "replay"), on=key, how="anti")
-        said = said if chosen is None else said.filter(chosen)
+        forecasts = forecasts.join(previous.filter(pl.col("track") == "replay"), on=key, how="anti")
+        forecasts = forecasts if chosen is None else forecasts.filter(chosen)
         # What each replay rests on.
-        states = store.states(said["as_of"].unique().to_list(), followed_series(pipeline.catalogue))
+        states = store.states(
+            forecasts["as_of"].unique().to_list(), followed_series(pipeline.catalogue)
+        )
     return rows(
-        said,
+        forecasts,
         track="replay",
         issued_at=pipeline.now(),
         state=states,

@@ -33,13 +33,13 @@ class Lineup:
     @property
     def recipes(self) -> dict[str, ModelRecipe]:
         """Each of them once, by name."""
-        return {one.name: one for one in (self.founder, self.champion, *self.challengers)}
+        return {recipe.name: recipe for recipe in (self.founder, self.champion, *self.challengers)}
 
     def beside(self, further: Sequence[ModelRecipe]) -> list[ModelRecipe]:
         """Those of further recipes that are not in the lineup, each under a name of its own."""
         taken = self.recipes
-        others = [one for one in further if taken.get(one.name) != one]
-        return [_renamed(one) if one.name in taken else one for one in others]
+        others = [recipe for recipe in further if taken.get(recipe.name) != recipe]
+        return [_renamed(recipe) if recipe.name in taken else recipe for recipe in others]
 
 
 def choose_lineup(
@@ -62,7 +62,9 @@ def choose_lineup(
     if current is not None:
         champion = _registered(pipeline, current, versions, (founder, *challengers))
     first = champion if founder.name == champion.name else founder
-    return Lineup(champion, tuple(_entrant(one, champion, first) for one in challengers), first)
+    return Lineup(
+        champion, tuple(_entrant(recipe, champion, first) for recipe in challengers), first
+    )
 
 
 def _entrant(challenger: ModelRecipe, champion: ModelRecipe, founder: ModelRecipe) -> ModelRecipe:
@@ -78,7 +80,7 @@ def _registered(
     pipeline: Pipeline, current: Champion, versions: pl.DataFrame, today: tuple[ModelRecipe, ...]
 ) -> ModelRecipe:
     """The recipe of the version in use, on those of its groups that are still read."""
-    offered = {one.name: one for one in (*map(_renamed, today), *today)}
+    offered = {recipe.name: recipe for recipe in (*map(_renamed, today), *today)}
     same = offered.get(current.recipe)
     if current.version is None:
         # Crowned tonight: the gate has judged the recipe of the code, its version follows.
@@ -102,8 +104,8 @@ def _registered(
     return replace(recipe, feature_set=feature_set(read).name)
 
 
-def _alike(one: ModelRecipe, other: ModelRecipe) -> bool:
-    return replace(one, name=other.name) == other
+def _alike(recipe: ModelRecipe, other: ModelRecipe) -> bool:
+    return replace(recipe, name=other.name) == other
 
 
 def _renamed(recipe: ModelRecipe) -> ModelRecipe:

@@ -28,8 +28,8 @@ def missed_days(pipeline: Pipeline, day: str) -> pl.DataFrame:
     first, ends = desk_day(last) + timedelta(days=1), date.fromisoformat(day)
     missed = [first + timedelta(days=n) for n in range((ends - first).days)]
     rows = [
-        ("live", pipeline.closes(one.isoformat()), commodity.id, MISSED, _missed(one))
-        for one in missed
+        ("live", pipeline.closes(missing.isoformat()), commodity.id, MISSED, _missed(missing))
+        for missing in missed
         for commodity in pipeline.catalogue.commodities
     ]
     schema = {**ABSTENTION.dtypes, "as_of": UTC_MICROSECONDS}
@@ -43,7 +43,7 @@ def _missed(day: date) -> str:
 def explain_days(pipeline: Pipeline, days: Sequence[str]) -> dict[str, str]:
     """What the ledger of forecasts holds of some days (ISO), or why it holds nothing, in words."""
     with pipeline.warehouse.read() as store:
-        said = store.query(
+        issued = store.query(
             f"SELECT {_DAY} AS day, track, count(*) AS n FROM issued.forecast GROUP BY ALL"
         )
         silent = store.query(
@@ -53,9 +53,9 @@ def explain_days(pipeline: Pipeline, days: Sequence[str]) -> dict[str, str]:
         current = current_champion(store.table("registry.decision"))
         recipe = (current.recipe if current else "") + CALIBRATED
         evidence = load_evidence(store, recipe)
-    rows = {(day, track): count for day, track, count in said.iter_rows()}
+    rows = {(day, track): count for day, track, count in issued.iter_rows()}
     why = {day: (kind, reason) for day, kind, reason in silent.iter_rows()}
-    origins = sorted({desk_day(one).isoformat() for one in evidence["as_of"].unique()})
+    origins = sorted({desk_day(instant).isoformat() for instant in evidence["as_of"].unique()})
     return {
         day: f"speaks as of {pipeline.as_of(day):%Y-%m-%d %H:%M} UTC"
         if pipeline.is_newest(day)
@@ -70,9 +70,9 @@ def _explain(
     silent: dict[str, tuple[str | None, str]],
     origins: Sequence[str],
 ) -> str:
-    held = {track: rows[day, track] for track in ("live", "replay") if (day, track) in rows}
-    if held:
-        return "; ".join(f"{count} {track} rows" for track, count in held.items())
+    by_track = {track: rows[day, track] for track in ("live", "replay") if (day, track) in rows}
+    if by_track:
+        return "; ".join(f"{count} {track} rows" for track, count in by_track.items())
     kind, reason = silent.get(day, (None, ""))
     if kind == MISSED:
         return reason
@@ -84,8 +84,8 @@ def _explain(
         return f"no rows: the past forecasts of the recipe in use begin on {origins[0]}"
     if day > origins[-1]:
         return f"no rows: the past forecasts of the recipe in use end on {origins[-1]}"
-    before = max(one for one in origins if one <= day)
-    after = min(one for one in origins if one >= day)
+    before = max(origin for origin in origins if origin <= day)
+    after = min(origin for origin in origins if origin >= day)
     return f"no rows: no past forecast starts on this day; those beside it are {before} and {after}"
 
 

@@ -32,9 +32,9 @@ def name_code(store: Store, estimators: Sequence[Estimator]) -> dict[str, str]:
     rows = store.table(MODEL_CODE.table).select("recipe", "identity", "code", "same_as").rows()
     noted = {(recipe, identity, code): same_as for recipe, identity, code, same_as in rows}
     named = {}
-    for one in estimators:
-        code = hash_model_code(one)
-        named[one.name] = noted.get((one.name, one.identity(), code), code)
+    for estimator in estimators:
+        code = hash_model_code(estimator)
+        named[estimator.name] = noted.get((estimator.name, estimator.identity(), code), code)
     return named
 
 
@@ -59,9 +59,9 @@ def examine_code(evaluation: EvaluationRun) -> None:
     now = pipeline.now()
     rows = [
         row
-        for data, contenders in evaluation.panels
-        for one in contenders
-        if (row := _look(one, noted, data, pipeline, now))
+        for data, estimators in evaluation.panels
+        for estimator in estimators
+        if (row := _look(estimator, noted, data, pipeline, now))
     ]
     pipeline.add({MODEL_CODE.table: pl.DataFrame(rows, schema=MODEL_CODE.dtypes)})
 

@@ -96,7 +96,7 @@ class Pipeline:
 
     def newest_as_of(self) -> datetime:
         """What a run that is for no day in particular knew, UTC: everything until it began."""
-        return self._known(self._began())
+        return self._newest_public(self._began())
 
     def as_of(self, day: str) -> datetime:
         """What day ``day`` (ISO) knew, UTC: everything until 23:00 at the desk, or until the start.
@@ -107,8 +107,8 @@ class Pipeline:
         """
         began = self._began()
         if not self._is_live and day >= desk_day(began).isoformat():
-            return self._known(began)
-        return min(self.closes(day), self._known(began))
+            return self._newest_public(began)
+        return min(self.closes(day), self._newest_public(began))
 
     def closes(self, day: str) -> datetime:
         """The end of day ``day`` (ISO) at the desk, UTC."""
@@ -154,7 +154,7 @@ class Pipeline:
     def _began(self) -> datetime:
         return (self.first_started or self.started or self.now()).astimezone(UTC)
 
-    def _known(self, until: datetime) -> datetime:
+    def _newest_public(self, until: datetime) -> datetime:
         """``until``; on closed records the newest public instant of anything held by then."""
         if self._is_live:
             return until
@@ -205,7 +205,7 @@ def _unknown(store: Store, name: str, rows: pl.DataFrame) -> pl.DataFrame:
     kept = contract(name)
     key = list(kept.key if kept.append_only else kept.dtypes)
     columns = ", ".join(f'"{column}"' for column in key)
-    known = store.query(f"SELECT {columns} FROM {name}").cast(
+    existing = store.query(f"SELECT {columns} FROM {name}").cast(
         {column: contract(name).dtypes[column] for column in key}
     )
-    return rows.join(known, on=key, how="anti", maintain_order="left")
+    return rows.join(existing, on=key, how="anti", maintain_order="left")

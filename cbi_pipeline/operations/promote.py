@@ -73,7 +73,7 @@ def decide_refresh(
     """
     current = current_champion(decisions)
     in_use = current is not None and (
-        current.version is not None or any(one.recipe == current.recipe for one in versions)
+        current.version is not None or any(version.recipe == current.recipe for version in versions)
     )
     if not in_use:
         return DECISION.empty(), {}
@@ -97,7 +97,7 @@ def rule_on_refresh(
     from cbi_pipeline.evaluation import refreshed
 
     now = current_champion(decisions)
-    tonight = next((one for one in versions if now and one.recipe == now.recipe), None)
+    tonight = next((version for version in versions if now and version.recipe == now.recipe), None)
     if now is None or tonight is None or tonight.version == now.version:
         return DECISION.empty()
     ruling = refreshed(
@@ -112,14 +112,14 @@ def rule_on_refresh(
 
 
 def compare_versions(
-    new: int, standing: int, data: TrainingData, pipeline: Pipeline
+    new: int, current: int, data: TrainingData, pipeline: Pipeline
 ) -> Refresh | str:
     """Both versions on rows neither was trained on, or why the standing one cannot be asked."""
     from cbi_pipeline.operations.compare_versions import judge_on_common_rows
 
     tonight = pipeline.registry.load(new)
     try:
-        before = pipeline.registry.load(standing)
+        before = pipeline.registry.load(current)
     except (RegistryUnreadable, RegistryDamaged, RegistryEmpty) as error:
         return f"The standing one was not compared: {error}."
     return judge_on_common_rows(tonight, before, data, pipeline)

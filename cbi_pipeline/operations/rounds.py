@@ -101,7 +101,7 @@ def require_joinable(evaluation: EvaluationRun) -> None:
 
 
 def enter_round(evaluation: EvaluationRun, outcomes: Mapping[str, str]) -> pl.DataFrame:
-    """Rows of ``evaluation.round`` of every contender, once some of them have tried.
+    """Rows of ``evaluation.round`` of every estimator, once some of them have tried.
 
     Args:
         evaluation: who is compared, on what.
@@ -111,25 +111,26 @@ def enter_round(evaluation: EvaluationRun, outcomes: Mapping[str, str]) -> pl.Da
         stored = store.table(ROUND.table, "round_id = ?", [name_round(evaluation)])
     before = {row["recipe"]: row for row in stored.iter_rows(named=True)}
     rows = [
-        _entry(evaluation, one, before.get(one.name), outcomes) for one in evaluation.contenders
+        _entry(evaluation, estimator, before.get(estimator.name), outcomes)
+        for estimator in evaluation.estimators
     ]
     return ROUND.validate(pl.DataFrame(rows, schema=ROUND.dtypes))
 
 
 def _entry(
     evaluation: EvaluationRun,
-    contender: Estimator,
+    estimator: Estimator,
     before: dict[str, object] | None,
     outcomes: Mapping[str, str],
 ) -> dict[str, object]:
-    why, identity = outcomes.get(contender.name), contender.identity()
+    why, identity = outcomes.get(estimator.name), estimator.identity()
     outcome = AWAITED if why is None else FAILED if why else FORECAST
     same = before is not None and before["identity"] == identity
     if same and before is not None and outcome in (AWAITED, before["outcome"]):
         return before
     return {
         "round_id": name_round(evaluation),
-        "recipe": contender.name,
+        "recipe": estimator.name,
         "identity": identity,
         "as_of": evaluation.data.as_of,
         "outcome": outcome,
@@ -140,7 +141,7 @@ def _entry(
 
 def forget_withdrawn(evaluation: EvaluationRun) -> None:
     """Await no recipe any longer that the catalogue has dropped since the round was opened."""
-    pipeline, own = evaluation.pipeline, [one.name for one in evaluation.contenders]
+    pipeline, own = evaluation.pipeline, [estimator.name for estimator in evaluation.estimators]
     with pipeline.warehouse.read() as store:
         stored = store.table(ROUND.table, "round_id = ?", [name_round(evaluation)])
     gone = stored.filter(~pl.col("recipe").is_in(own))
@@ -151,8 +152,8 @@ def forget_withdrawn(evaluation: EvaluationRun) -> None:
     pipeline.warehouse.publish()
 
 
-def choose_contenders(evaluation: EvaluationRun, recipes: Collection[str]) -> list[str]:
-    """Names of the contenders that enter with some recipes of the catalogue.
+def choose_estimators(evaluation: EvaluationRun, recipes: Collection[str]) -> list[str]:
+    """Names of the estimators that enter with some recipes of the catalogue.
 
     The champion and all that is no challenger always do: every recipe is judged against them.
 
@@ -168,13 +169,13 @@ def choose_contenders(evaluation: EvaluationRun, recipes: Collection[str]) -> li
         )
     lineup = evaluation.lineup
     own = {
-        name: {one.name, f"{one.name}_rolling"}
-        for name, one in zip(asked, lineup.challengers, strict=True)
+        name: {challenger.name, f"{challenger.name}_rolling"}
+        for name, challenger in zip(asked, lineup.challengers, strict=True)
     }
-    others = {one for name in asked if name not in recipes for one in own[name]}
+    others = {member for name in asked if name not in recipes for member in own[name]}
     skipped = others - {lineup.champion.name, lineup.founder.name}
-    skipped -= {one for name in recipes for one in own[name]}
-    return [one.name for one in evaluation.contenders if one.name not in skipped]
+    skipped -= {member for name in recipes for member in own[name]}
+    return [estimator.name for estimator in evaluation.estimators if estimator.name not in skipped]
 
 
 def list_recipes(pipeline: Pipeline) -> tuple[str, ...]:

@@ -28,16 +28,18 @@ class Scored:
 
 def score_issued(pipeline: Pipeline) -> Scored:
     """Score every issued forecast whose target is public, by its first and its latest price."""
-    from cbi_pipeline.issued import counted, score, uncounted
+    from cbi_pipeline.issued import score, select_counted, select_uncounted
 
     as_of = pipeline.newest_as_of()
     with pipeline.warehouse.read() as store:
-        said = store.table("issued.forecast")
-        outcomes = score(said, store.table("market.session"), as_of)
-        void = uncounted(store.table("issued.score"), said)
+        forecasts = store.table("issued.forecast")
+        outcomes = score(forecasts, store.table("market.session"), as_of)
+        void = select_uncounted(store.table("issued.score"), forecasts)
         targets = store.table("features.target", "available_at <= ?", [as_of])
     with pipeline.warehouse.write() as store, store.transaction():
         store.remove("issued.score", void)
         changed = store.replace("issued.score", outcomes)
     pipeline.warehouse.publish()
-    return Scored(outcomes, changed, counted(said).filter(pl.col("track") == "live"), targets)
+    return Scored(
+        outcomes, changed, select_counted(forecasts).filter(pl.col("track") == "live"), targets
+    )

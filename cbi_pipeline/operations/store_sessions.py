@@ -53,13 +53,13 @@ def store_sessions(pipeline: Pipeline, built: pl.DataFrame) -> SessionsStored:
 
 def describe_renewals(stored: pl.DataFrame, built: pl.DataFrame) -> dict[str, str]:
     """Commodities of which a stored row differs from the one built, and what differs first."""
-    found = {}
+    reasons = {}
     for (commodity,), anew in built.group_by("commodity", maintain_order=True):
         own = stored.filter(pl.col("commodity") == commodity).drop("commodity")
         why = describe_difference(own, anew.drop("commodity"), ["session", "version"])
         if why is not None:
-            found[str(commodity)] = why
-    return found
+            reasons[str(commodity)] = why
+    return reasons
 
 
 def _set_aside(store: Store, pipeline: Pipeline, commodity: str, why: str) -> None:

@@ -115,7 +115,9 @@ def register_model(
     with pipeline.warehouse.read() as store:
         evaluation = [newest_evidence(decisions), recipe.name]
         scores = store.table("evaluation.score", "evaluation_id = ?", evaluation[:1])
-        said = store.table("evaluation.forecast", "evaluation_id = ? AND recipe = ?", evaluation)
+        forecasts = store.table(
+            "evaluation.forecast", "evaluation_id = ? AND recipe = ?", evaluation
+        )
     return pipeline.registry.register(
         fitted.model,
         note=note(recipe, judged),
@@ -131,7 +133,7 @@ def register_model(
         decision=judged.row(0, named=True) if judged.height else None,
         scores=scores,
         curve=fitted.curve,
-        figures=draw_figures(recipe, said, scores, data, curve),
+        figures=draw_figures(recipe, forecasts, scores, data, curve),
     )
 
 
@@ -148,7 +150,7 @@ def draw_figures(
     chances = reliability_of(recipe.name, forecasts, data)
     return {
         "learning_curve": curve,
-        **{f"skill_{place}": png for place, png in skill_of(recipe.name, scores).items()},
+        **{f"skill_{name}": png for name, png in skill_of(recipe.name, scores).items()},
         **({"reliability": chances} if chances else {}),
     }
 

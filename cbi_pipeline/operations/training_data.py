@@ -180,5 +180,5 @@ def with_enough_history(catalogue: Catalogue, rows: pl.DataFrame) -> Catalogue:
     stays whole, and whatever is built on it says what is missing.
     """
     ready = set(rows.filter(pl.col("ready"), pl.col("price") > 0)["commodity"])
-    kept = tuple(one for one in catalogue.commodities if one.id in ready)
+    kept = tuple(commodity for commodity in catalogue.commodities if commodity.id in ready)
     return catalogue.model_copy(update={"commodities": kept}) if kept else catalogue

@@ -15,10 +15,10 @@ def cause_of(error: SerializableErrorInfo | None) -> str:
     Our own errors say in words what happened and what to do, whatever they were raised from; of
     any other its name is half of what it says. A ``dagster.Failure`` is raised by us alone.
     """
-    said = "failed without an error"
+    words = "failed without an error"
     while error is not None:
-        said = error.message.strip()
-        if _OWN_NAME.match(said):
-            return _OWN_NAME.sub("", said)
+        words = error.message.strip()
+        if _OWN_NAME.match(words):
+            return _OWN_NAME.sub("", words)
         error = error.cause
-    return said
+    return words

@@ -16,12 +16,12 @@ RECIPE = "recipe"
 
 def renew_recipes(instance: dg.DagsterInstance, names: Collection[str]) -> None:
     """Make the partitions of an instance those of some recipes."""
-    held = instance.get_dynamic_partitions(RECIPE)
-    for name in set(held) - set(names):
+    keys = instance.get_dynamic_partitions(RECIPE)
+    for name in set(keys) - set(names):
         instance.delete_dynamic_partition(RECIPE, name)
-    instance.add_dynamic_partitions(RECIPE, [name for name in names if name not in held])
+    instance.add_dynamic_partitions(RECIPE, [name for name in names if name not in keys])
 
 
-def range_tags(held: Sequence[str]) -> dict[str, str]:
+def range_tags(keys: Sequence[str]) -> dict[str, str]:
     """Tags of one run over all partitions, in the order that an instance holds them."""
-    return {ASSET_PARTITION_RANGE_START_TAG: held[0], ASSET_PARTITION_RANGE_END_TAG: held[-1]}
+    return {ASSET_PARTITION_RANGE_START_TAG: keys[0], ASSET_PARTITION_RANGE_END_TAG: keys[-1]}

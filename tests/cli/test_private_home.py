@@ -9,6 +9,8 @@ import pytest
 from cbi_pipeline.settings import Settings, SettingsError
 
 INSIDE = ("ledger", "warehouse", "mlflow", "dagster", "reports", "logs")
+# The second is what earlier versions wrote.
+NOTES = ("last_night.json", "standing.json")
 
 
 def make(home: Path) -> None:
@@ -24,7 +26,8 @@ def open_home(tmp_path) -> Path:
     home = tmp_path / "home"
     for name in INSIDE:
         (home / name).mkdir(mode=0o755, parents=True)
-    (home / "standing.json").touch(0o644)
+    for name in NOTES:
+        (home / name).touch(0o644)
     home.chmod(0o755)
     return home
 
@@ -44,7 +47,7 @@ def test_a_home_that_stood_open_is_closed_with_all_that_is_in_it(open_home):
     make(open_home)
     assert mode(open_home) == 0o700
     assert {mode(open_home / name) for name in INSIDE} == {0o700}
-    assert mode(open_home / "standing.json") == 0o600
+    assert {mode(open_home / name) for name in NOTES} == {0o600}
 
 
 def test_a_home_in_a_folder_of_other_things_closes_its_own_alone(open_home):

@@ -12,7 +12,7 @@ from cbi_pipeline.defs.issued.assets import forecast
 from cbi_pipeline.defs.market.assets import session
 from cbi_pipeline.forecasting import Estimator, TrainingFailed
 from cbi_pipeline.ingest import fault_log
-from cbi_pipeline.issued import newest_statuses, note_faults, standing_faults
+from cbi_pipeline.issued import newest_statuses, note_faults, open_faults
 from cbi_pipeline.operations import train as training
 from cbi_pipeline.operations.change_detection import note_night
 from cbi_pipeline.operations.evaluate import EvaluationRun
@@ -103,7 +103,7 @@ def test_a_challenger_that_fails_leaves_the_champion_refreshed_and_is_one_alert(
     assert recorded(pipeline) == [(1, CHAMPION), (2, CHALLENGER), (3, CHAMPION)]
     assert pipeline.registry.champion().version == 3
     assert spoken(pipeline) == {"forecast"}
-    (fault,) = standing_faults(pipeline.settings)
+    (fault,) = open_faults(pipeline.settings)
     assert words in str(fault)
     assert alerts(pipeline) == [("tiny training", "opened")]
     night(pipeline)
@@ -181,7 +181,7 @@ def test_what_breaks_on_one_commodity_silences_that_one_alone(
         )
         found = {"wti": ("cannot be forecast", words), "gasoline_mn": ("forecast", "")}
         assert statuses(pipeline) == found
-        assert [fault.problem for fault in standing_faults(pipeline.settings)] == [words]
+        assert [fault.problem for fault in open_faults(pipeline.settings)] == [words]
         assert not note_night(pipeline, pipeline.newest_as_of())
     night(pipeline, session, row, target)
     assert {kind for kind, _ in statuses(pipeline).values()} == {"forecast"}
@@ -229,7 +229,7 @@ def test_a_contender_that_cannot_be_judged_costs_the_others_no_evidence(pipeline
     assert CHALLENGER not in recipes
     assert {CHAMPION, "climatology", "ewma", "prior"} <= recipes
     words = "was not judged: it failed: the loss is not finite at epoch 1"
-    assert [fault.problem for fault in standing_faults(pipeline.settings)] == [f"tiny {words}"]
+    assert [fault.problem for fault in open_faults(pipeline.settings)] == [f"tiny {words}"]
     with pipeline.warehouse.read() as store:
         newest = sort_decisions(store.table("registry.decision")).row(-1, named=True)
     assert (newest["recipe"], newest["verdict"]) == (CHALLENGER, "abstain")

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 
-from cbi_pipeline.defs.report.assets import morning, said_on
+from cbi_pipeline.defs.report.assets import issued_on, morning
 from cbi_pipeline.issued import chain
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.settings import Settings
@@ -37,20 +37,20 @@ def home(tmp_path):
     [(at(15), at(14)), (at(17), at(16)), (at(7, day=1), at(16)), (at(7, day=9), at(16))],
 )
 def test_a_report_shows_what_was_last_said_for_its_day_when_it_began(home, started, shown):
-    assert said_on("2026-03-10", Pipeline(home, started)) == shown
+    assert issued_on("2026-03-10", Pipeline(home, started)) == shown
 
 
 def test_a_retry_shows_what_the_run_knew_that_it_retries(home):
-    assert said_on("2026-03-10", Pipeline(home, at(8, day=1), at(14.5))) == at(14)
+    assert issued_on("2026-03-10", Pipeline(home, at(8, day=1), at(14.5))) == at(14)
 
 
 def test_a_day_that_speaks_and_said_nothing_yet_is_told_what_to_launch(home):
     with pytest.raises(dg.Failure, match="launch issued/forecast of that day first"):
-        said_on("2026-03-11", Pipeline(home, at(9, day=1)))
+        issued_on("2026-03-11", Pipeline(home, at(9, day=1)))
 
 
 def test_a_past_day_that_said_nothing_has_no_report(home):
-    assert said_on("2026-03-05", Pipeline(home, at(17))) is None
+    assert issued_on("2026-03-05", Pipeline(home, at(17))) is None
 
 
 def test_the_page_of_a_past_day_stands_as_it_was_read(home):

@@ -37,7 +37,7 @@ def test_a_model_gone_wrong_is_refused_in_words(panel):
 
 def test_intervals_that_stopped_covering_are_refused_although_the_standing_ones_covered(panel):
     found = judge_refresh(Model(0.75), Model(1.0), panel, ROWS)
-    assert found.coverage < 0.75 < found.standing_coverage
+    assert found.coverage < 0.75 < found.current_coverage
     assert not found.accepted
 
 

@@ -25,9 +25,9 @@ from cbi_pipeline.evaluation.models.garch import Garch
 from cbi_pipeline.features import (
     CORE_1,
     build_targets,
-    known_targets,
     panel,
-    panel_as_told,
+    select_public_targets,
+    with_targets_as_of,
 )
 from cbi_pipeline.forecasting import Estimator, Panel, latest
 from cbi_pipeline.forecasting.models.climatology import Climatology
@@ -115,7 +115,7 @@ def full_study(record: Record, instant: datetime) -> str:
         decided(record.rows, instant),
         latest_prices(record.prices, instant),
         record.targets.filter(pl.col("available_at") <= instant),
-        known_targets(record.targets, instant),
+        select_public_targets(record.targets, instant),
     ]
     parts = [fingerprint(frame) for frame in frames]
     if len(frames[0]) > 1:
@@ -131,7 +131,7 @@ def bands_study(record: Record, instant: datetime) -> str:
 
 def walked_study(record: Record, instant: datetime) -> str:
     """What a walk-forward over the whole record trains on at ``instant``."""
-    told = panel_as_told(record.whole, record.targets, instant)
+    told = with_targets_as_of(record.whole, record.targets, instant)
     rows = told.decision_at_R.numpy() <= micros(instant)
     targets = np.where(told.target_mask_RH.numpy(), told.target_RH.numpy(), np.nan)
     parts = [hashlib.sha256(targets[rows].tobytes()).hexdigest()]

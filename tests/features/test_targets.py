@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cbi_pipeline.features import CORE_1, build_targets, known_targets
+from cbi_pipeline.features import CORE_1, build_targets, select_public_targets
 from cbi_pipeline.market import latest_prices
 from data_contracts.features import TARGET
 from tests.features.detector import END, Record
@@ -90,7 +90,7 @@ def test_a_price_below_zero_has_a_target_price_and_no_log_return(spring_2020):
     assert target.select("value", "price").row(0) == (None, -36.98)
     origin = spring_2020.targets.filter(session=date(2020, 4, 20), horizon=5)
     assert origin["value"].to_list() == [None]
-    assert known_targets(target, LATER).is_empty()
+    assert select_public_targets(target, LATER).is_empty()
 
 
 def test_a_price_below_zero_leaves_no_wrong_number_in_the_features(spring_2020):

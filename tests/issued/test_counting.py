@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cbi_pipeline.issued import chain, score, uncounted
+from cbi_pipeline.issued import chain, score, select_uncounted
 from cbi_pipeline.warehouse import Warehouse, connect
 from data_contracts.issued import FORECAST
 from tests.issued.spoken import prices, spoken, unchained
@@ -85,7 +85,7 @@ def test_scores_that_earlier_versions_gave_to_what_does_not_count_are_found():
     each = [
         score(issued.filter(pl.col("model_version") == model), known, LATER) for model in ("1", "2")
     ]
-    void = uncounted(pl.concat(each), issued)
+    void = select_uncounted(pl.concat(each), issued)
     assert set(void["model_version"]) == {"2"}
     assert len(void) == 2
 

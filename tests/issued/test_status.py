@@ -115,8 +115,8 @@ def unconfirmed(settings, prices) -> str:
     return describe_unconfirmed(BRENT, refused, known, AS_OF)
 
 
-def told(found: Status) -> tuple[str, bool]:
-    return found.kind, found.told
+def kind_and_explained(found: Status) -> tuple[str, bool]:
+    return found.kind, found.is_explained
 
 
 def test_recent_prices_on_the_markets_own_calendar_are_forecast(settings):
@@ -125,7 +125,7 @@ def test_recent_prices_on_the_markets_own_calendar_are_forecast(settings):
 
 def test_a_series_that_was_asked_for_and_never_came_is_a_fault(settings):
     found = status(settings)
-    assert told(found) == ("cannot be forecast", False)
+    assert kind_and_explained(found) == ("cannot be forecast", False)
     assert "nothing was ever published to us as EIA.RBRTE" in found.reason
 
 
@@ -142,7 +142,7 @@ def test_prices_in_hand_are_forecast_while_their_feed_waits_for_its_key(settings
 def test_a_dead_feed_is_the_reason_and_has_told_it_already(settings):
     fault_log(settings).settle("eia", [OTHER, DEAD], AS_OF)
     found = status(settings)
-    assert told(found) == ("cannot be forecast", True)
+    assert kind_and_explained(found) == ("cannot be forecast", True)
     assert "because eia has a fault: api.eia.gov answers 503" in found.reason
 
 
@@ -153,7 +153,7 @@ def test_a_fault_of_other_series_is_not_the_reason(settings):
 
 def test_rows_that_are_all_set_aside_name_their_rule(settings):
     found = status(settings, aside=3)
-    assert told(found) == ("cannot be forecast", False)
+    assert kind_and_explained(found) == ("cannot be forecast", False)
     assert "all 3 rows of EIA.RBRTE are set aside by the rule bounds" in found.reason
 
 
@@ -166,7 +166,7 @@ def test_no_price_is_known_is_said_only_where_none_is_held(settings):
 def test_a_history_with_too_many_holes_is_told_with_year_share_and_limit(settings):
     holes = [day for day in DAYS if not (day.year == 2025 and day.month == 3)]
     found = status(settings, prices=observed(holes))
-    assert told(found) == ("cannot be forecast", False)
+    assert kind_and_explained(found) == ("cannot be forecast", False)
     assert "8.3% of the sessions" in found.reason
     assert "expects in 2025 have no price, the limit is 5%" in found.reason
 
@@ -183,13 +183,13 @@ def test_a_calendar_of_another_rhythm_is_told_as_one(settings):
 def test_a_newest_price_without_a_log_return_abstains(settings, price):
     prices = observed(DAYS, lambda day: price if day == DAYS[-1] else 60.0)
     found = status(settings, prices=prices)
-    assert told(found) == ("abstains", False)
+    assert kind_and_explained(found) == ("abstains", False)
     assert f"is {price:g} USD/bbl; a log return needs a positive price" in found.reason
 
 
 def test_old_prices_abstain_and_say_what_was_set_aside_since(settings):
     found = status(settings, prices=observed(DAYS[:-30]), aside=2)
-    assert told(found) == ("abstains", False)
+    assert kind_and_explained(found) == ("abstains", False)
     assert "the limit is 21 days; 2 rows of EIA.RBRTE are set aside" in found.reason
 
 
@@ -220,7 +220,7 @@ def test_what_a_feed_tells_neither_opens_nor_closes_a_fault(settings):
     open_one = Status("wti", "cannot be forecast", "holes")
     note_faults([open_one], settings, AS_OF)
     explained = [
-        Status(name, "cannot be forecast", "the feed is dead", told=True)
+        Status(name, "cannot be forecast", "the feed is dead", is_explained=True)
         for name in ("wti", "brent")
     ]
     note_faults(explained, settings, AS_OF + timedelta(days=1))
@@ -248,7 +248,7 @@ def test_an_abstention_of_the_first_version_stands_as_one(settings):
 @pytest.mark.parametrize("rule", ["factor_of_10", "factor_of_1/42", "mass_restatement"])
 def test_a_series_restated_by_a_factor_or_in_the_mass_is_held_and_says_who_confirms(settings, rule):
     found = status(settings, prices=observed(DAYS[:-1]), aside=1, period=DAYS[-1], rule=rule)
-    assert told(found) == ("abstains", False)
+    assert kind_and_explained(found) == ("abstains", False)
     assert found.reason == (
         f"the value of 2026-08-18 is held for confirmation: value 99999 breaks the rule {rule}, and"
         " the newest price in use is of 2026-08-17. A second night that says the same confirms it, "
@@ -313,7 +313,7 @@ def test_other_rows_that_are_set_aside_hold_no_forecast_back(settings, period):
 
 def test_old_prices_whose_release_is_past_due_say_so(settings):
     found = status(settings, prices=observed(DAYS[:-30]), family="eia_spot_daily")
-    assert told(found) == ("abstains", False)
+    assert kind_and_explained(found) == ("abstains", False)
     # The Wednesday itself is too near to its own weekly posting.
     assert found.reason.endswith(
         "; missed release: the value of 2026-07-08 was due on 2026-07-16 at 01:30 UTC and has not "

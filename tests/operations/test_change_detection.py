@@ -22,6 +22,21 @@ def test_there_is_something_to_do_in_an_empty_home_and_looking_makes_no_file(tmp
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["last_night.json", "standing.json"])
+def test_the_note_of_a_night_is_read_by_the_name_that_earlier_versions_gave_it_too(
+    tmp_path, monkeypatch, name
+):
+    pipeline = Pipeline(Settings(home=tmp_path))
+    for product in change_detection._products(pipeline):
+        product.parent.mkdir(parents=True, exist_ok=True)
+        product.touch()
+    monkeypatch.setattr(change_detection, "basis", lambda _: {"state": "s"})
+    (tmp_path / name).write_text('{"state": "s"}')
+    assert change_detection.is_unchanged(pipeline)
+    (tmp_path / name).write_text('{"state": "t"}')
+    assert not change_detection.is_unchanged(pipeline)
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [

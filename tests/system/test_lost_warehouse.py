@@ -60,7 +60,7 @@ def test_a_night_on_a_damaged_database_is_one_line_and_a_rebuild_repairs_it(home
     before = known(home), forecast(home)
     path = home.settings.warehouse_dir / "cbi.duckdb"
     harm(path, name)
-    (home.path / "standing.json").unlink()
+    (home.path / "last_night.json").unlink()
     require_refusal(home.cbi("run"), str(path), "cbi rebuild")
     require_as_before(home, before)
 
@@ -70,6 +70,6 @@ def test_a_night_on_a_damaged_snapshot_names_it_and_a_rebuild_repairs_it(home, n
     before = known(home), forecast(home)
     path = (home.settings.warehouse_dir / "published" / "current").resolve()
     harm(path, name)
-    (home.path / "standing.json").unlink()
+    (home.path / "last_night.json").unlink()
     require_refusal(home.cbi("run"), str(path), "cbi rebuild")
     require_as_before(home, before)

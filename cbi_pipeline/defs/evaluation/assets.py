@@ -11,7 +11,7 @@ from cbi_pipeline.defs.checks import not_asked
 from cbi_pipeline.defs.evaluation import bands
 from cbi_pipeline.defs.partitions import RECIPES
 from cbi_pipeline.operations.figures import skill_of
-from cbi_pipeline.operations.gather_evidence import EvidenceFound, Opening, gather_evidence
+from cbi_pipeline.operations.gather_evidence import GatheredEvidence, Opening, gather_evidence
 from cbi_pipeline.operations.pipeline import Pipeline
 
 KEY = dg.AssetKey(["evaluation", "walk_forward"])
@@ -62,42 +62,42 @@ def walk_forward(
     Evidence that cannot be gathered is told and costs no forecast: what is in use goes on.
     """
     recipes = context.partition_keys
-    found = gather_evidence(pipeline, recipes, config.of_run(context.run.job_name))
-    yield calibrated(found)
+    evidence = gather_evidence(pipeline, recipes, config.of_run(context.run.job_name))
+    yield calibrated(evidence)
     for recipe in recipes:
-        context.add_asset_metadata(own_numbers(found, recipe), KEY, partition_key=recipe)
-    yield dg.MaterializeResult(metadata=described(found))
+        context.add_asset_metadata(own_numbers(evidence, recipe), KEY, partition_key=recipe)
+    yield dg.MaterializeResult(metadata=described(evidence))
 
 
-def calibrated(found: EvidenceFound) -> dg.AssetCheckResult:
+def calibrated(evidence: GatheredEvidence) -> dg.AssetCheckResult:
     """Whether the bands of the recipe in use held; a round that is not complete says nothing."""
-    if found.scores.is_empty():
-        return not_asked(bands.REPLAYED, KEY, found.words)
-    return bands.calibration(found.scores, found.issued_as)
+    if evidence.scores.is_empty():
+        return not_asked(bands.REPLAYED, KEY, evidence.words)
+    return bands.calibration(evidence.scores, evidence.issued_as)
 
 
-def described(found: EvidenceFound) -> metadata.Entries:
+def described(evidence: GatheredEvidence) -> metadata.Entries:
     """What there is, in numbers, tables and pictures."""
-    evaluation = found.evaluation
+    evaluation = evidence.evaluation
     if evaluation is None:
-        return {"evidence": found.words}
-    names = [one.name for one in evaluation.lineup.challengers]
+        return {"evidence": evidence.words}
+    names = [challenger.name for challenger in evaluation.lineup.challengers]
     return {
-        "evidence": found.words,
+        "evidence": evidence.words,
         "evaluation": evaluation.name,
         "known as of": evaluation.data.as_of.isoformat(),
         "origins": len(evaluation.plan.origins),
         "refits": len(evaluation.plan.refits),
-        "sat out": metadata.table(found.absent.drop("evaluation_id")),
-        "scores": metadata.table(headlines(found.scores)),
-        **pictures(found.scores, names),
+        "sat out": metadata.table(evidence.absent.drop("evaluation_id")),
+        "scores": metadata.table(headlines(evidence.scores)),
+        **pictures(evidence.scores, names),
     }
 
 
-def own_numbers(found: EvidenceFound, recipe: str) -> dict[str, float]:
+def own_numbers(evidence: GatheredEvidence, recipe: str) -> dict[str, float]:
     """Figures of one partition's recipe, and of what is issued; Dagster draws them."""
-    issued = numbers(found.scores, found.issued_as)
-    return numbers(found.scores, recipe) | {f"issued {name}": x for name, x in issued.items()}
+    issued = numbers(evidence.scores, evidence.issued_as)
+    return numbers(evidence.scores, recipe) | {f"issued {name}": x for name, x in issued.items()}
 
 
 def numbers(scores: pl.DataFrame, recipe: str) -> dict[str, float]:

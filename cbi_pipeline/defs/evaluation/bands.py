@@ -22,9 +22,11 @@ def calibration(scores: pl.DataFrame, recipe: str) -> dg.AssetCheckResult:
     from cbi_pipeline.evaluation import POOLED_80
 
     figures = scores.filter(pl.col("recipe") == recipe, pl.col("horizon") == EVERYTHING)
-    held = figures.filter(pl.col("metric") == "coverage_80").select("commodity", coverage="value")
+    coverage = figures.filter(pl.col("metric") == "coverage_80").select(
+        "commodity", coverage="value"
+    )
     bands = figures.filter(pl.col("metric") == "band_80").select("commodity", "low", "high")
-    table = held.join(bands, on="commodity", how="left", maintain_order="left")
+    table = coverage.join(bands, on="commodity", how="left", maintain_order="left")
     pooled = pl.col("commodity") == EVERYTHING
     inside = pl.col("coverage").is_between(
         pl.when(pooled).then(POOLED_80[0]).otherwise("low"),
@@ -46,12 +48,12 @@ def live_coverage(issued: pl.DataFrame, bands: pl.DataFrame) -> dg.AssetCheckRes
 
 def _result(name: str, table: pl.DataFrame, whose: str) -> dg.AssetCheckResult:
     outside = table.filter(~pl.col("inside"))["commodity"].to_list()
-    told = "inside their bands" if len(table.drop_nulls("inside")) else "too few to judge"
+    passed = "inside their bands" if len(table.drop_nulls("inside")) else "too few to judge"
     return dg.AssetCheckResult(
         check_name=name,
         passed=not outside,
         severity=dg.AssetCheckSeverity.WARN,
         description=f"{whose}: "
-        + (f"outside for {', '.join(outside)} (* is all markets)" if outside else told),
+        + (f"outside for {', '.join(outside)} (* is all markets)" if outside else passed),
         metadata={"80 % bands": metadata.table(table)},
     )

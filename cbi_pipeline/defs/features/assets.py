@@ -57,9 +57,9 @@ def described(built: Built, pipeline: Pipeline) -> metadata.Entries:
 
 def unbrought(pipeline: Pipeline) -> pl.DataFrame:
     """Series that groups read and nothing brings, and the columns that stay absent for it."""
-    found = unbrought_inputs(pipeline.catalogue, pipeline.settings)
+    inputs = unbrought_inputs(pipeline.catalogue, pipeline.settings)
     schema = {"series": pl.String, "columns": pl.String}
-    return pl.DataFrame(list(found.items()), schema=schema, orient="row")
+    return pl.DataFrame(list(inputs.items()), schema=schema, orient="row")
 
 
 def changes(notes: pl.DataFrame) -> pl.DataFrame:

@@ -6,7 +6,7 @@ import polars as pl
 from cbi_pipeline.defs import metadata
 from cbi_pipeline.defs.partitions import DAYS
 from cbi_pipeline.defs.registry.deviations import log_deviations
-from cbi_pipeline.operations.decide import found_champion
+from cbi_pipeline.operations.decide import establish_champion
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.operations.refresh_models import Refreshed, refresh_models
 from cbi_pipeline.settings import Settings
@@ -39,7 +39,7 @@ def refresh(
     newest = [day for day in context.partition_keys if pipeline.is_newest(day)]
     if not newest:
         return dg.MaterializeResult(metadata={"trained": "no: only the newest day trains a model"})
-    found_champion(pipeline)
+    establish_champion(pipeline)
     undone = log_deviations(context, pipeline)
     made = refresh_models(pipeline, pipeline.as_of(newest[-1]))
     if isinstance(made, str):

@@ -154,8 +154,8 @@ def set_aside(reasons: pl.DataFrame) -> str:
     Args:
         reasons: columns series_id, rule, rows.
     """
-    told = (f"{rows} rows of {series} by {rule}" for series, rule, rows in reasons.iter_rows())
-    words = ", ".join(told)
+    counts = (f"{rows} rows of {series} by {rule}" for series, rule, rows in reasons.iter_rows())
+    words = ", ".join(counts)
     return f"set aside: {words}. See `cbi quarantine list`" if words else ""
 
 

@@ -73,7 +73,7 @@ def live_records(name: str, says: str, fills: str) -> dg.AssetsDefinition:
         landed = _landed(pipeline.settings, name)
         yield arrived(landing, landed, readers(pipeline.settings, name))
         report = deliver_live(pipeline.settings, landed)
-        yield from found(raw, name, pipeline, landed.requests)
+        yield from report_landing(raw, name, pipeline, landed.requests)
         yield committed(raw, report, count_raw_rows(pipeline, name))
 
     return records
@@ -116,7 +116,7 @@ def readers(settings: Settings, name: str) -> pl.DataFrame:
     """The series that a feed is asked for, and what reads each."""
     words = describe_readers(settings, live_feed(settings, name))
     schema = {"series": pl.String, "read by": pl.String}
-    return pl.DataFrame([one for one in words.items() if one[1]], schema=schema, orient="row")
+    return pl.DataFrame([entry for entry in words.items() if entry[1]], schema=schema, orient="row")
 
 
 def arrived(
@@ -144,7 +144,7 @@ def arrived(
     )
 
 
-def found(
+def report_landing(
     raw: dg.AssetKey, name: str, pipeline: Pipeline, requests: int
 ) -> Iterator[dg.AssetCheckResult]:
     """What is wrong with the feed now: its open faults, its quarantine, its age."""
@@ -188,11 +188,11 @@ def aged(raw: dg.AssetKey, ages: tuple[FamilyAge, ...]) -> dg.AssetCheckResult:
     """How old the newest value of each family is, against what its contract allows."""
     listing = pl.DataFrame(
         [
-            {"family": one.family, "newest": one.newest, "days": one.days, "limit": one.limit}
-            for one in ages
+            {"family": age.family, "newest": age.newest, "days": age.days, "limit": age.limit}
+            for age in ages
         ]
     )
-    late = [one.family for one in ages if one.stale]
+    late = [age.family for age in ages if age.stale]
     return dg.AssetCheckResult(
         check_name="fresh",
         asset_key=raw,
@@ -233,7 +233,7 @@ def live() -> dg.Definitions:
     fills = filled_tables(load_settings())
     jobs = [live_job(entry) for entry in entries]
     return dg.Definitions(
-        assets=[live_records(one.name, one.brings, fills[one.name]) for one in entries],
+        assets=[live_records(entry.name, entry.brings, fills[entry.name]) for entry in entries],
         jobs=jobs,
         schedules=[live_schedule(entry, job) for entry, job in zip(entries, jobs, strict=True)],
     )

@@ -99,7 +99,7 @@ def score(
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """How every issued forecast turned out, by the first and the latest price of its target."""
     scored = score_issued(pipeline)
-    yield held(scored.live, scored.targets, pipeline)
+    yield check_live_coverage(scored.live, scored.targets, pipeline)
     yield dg.MaterializeResult(
         metadata={
             **metadata.rows(len(scored.outcomes)),
@@ -110,14 +110,20 @@ def score(
     )
 
 
-def held(live: pl.DataFrame, targets: pl.DataFrame, pipeline: Pipeline) -> dg.AssetCheckResult:
+def check_live_coverage(
+    live: pl.DataFrame, targets: pl.DataFrame, pipeline: Pipeline
+) -> dg.AssetCheckResult:
     """Whether live bands held, of the horizons and levels that are followed today.
 
     Each origin counts once: a forecast that is carried on says nothing new.
     """
     from cbi_pipeline.evaluation import NEEDED_LEVELS, coverage_bands, losses
 
-    followed = [(one.id, steps) for one in pipeline.catalogue.commodities for steps in one.steps]
+    followed = [
+        (commodity.id, steps)
+        for commodity in pipeline.catalogue.commodities
+        for steps in commodity.steps
+    ]
     pairs = pl.DataFrame(followed, schema=["commodity", "horizon"], orient="row")
     origin = ["commodity", "origin_session", "horizon"]
     first = pl.col("sequence") == pl.col("sequence").min().over(*origin, "quantile")
@@ -125,8 +131,8 @@ def held(live: pl.DataFrame, targets: pl.DataFrame, pipeline: Pipeline) -> dg.As
         pairs, on=["commodity", "horizon"], how="semi"
     )
     whole = once.filter(pl.len().over(*origin) == len(NEEDED_LEVELS))
-    told = losses(whole.with_columns(recipe=pl.lit("live")), targets, pipeline.catalogue)
-    return bands.live_coverage(live, coverage_bands(told, "live"))
+    scored = losses(whole.with_columns(recipe=pl.lit("live")), targets, pipeline.catalogue)
+    return bands.live_coverage(live, coverage_bands(scored, "live"))
 
 
 def figures(outcomes: pl.DataFrame) -> dict[str, float]:

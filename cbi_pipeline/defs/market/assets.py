@@ -106,8 +106,8 @@ def newest_prices(prices: pl.DataFrame, pipeline: Pipeline) -> dict[str, float]:
     """The last price of each commodity; Dagster draws them."""
     from cbi_pipeline.market import latest_prices
 
-    known = latest_prices(prices, pipeline.newest_as_of()).sort("commodity", "session")
-    last = known.group_by("commodity", maintain_order=True).agg(pl.col("price").last())
+    newest = latest_prices(prices, pipeline.newest_as_of()).sort("commodity", "session")
+    last = newest.group_by("commodity", maintain_order=True).agg(pl.col("price").last())
     return {f"newest price of {name}": price for name, price in last.iter_rows()}
 
 
@@ -116,10 +116,10 @@ def pictures(prices: pl.DataFrame, pipeline: Pipeline) -> dict[str, dg.MarkdownM
     from cbi_pipeline.market import latest_prices
     from cbi_pipeline.report import charts
 
-    known = latest_prices(prices, pipeline.newest_as_of()).sort("commodity", "session")
+    newest = latest_prices(prices, pipeline.newest_as_of()).sort("commodity", "session")
     drawn = {}
     for commodity in pipeline.catalogue.commodities:
-        own = known.filter(pl.col("commodity") == commodity.id)
+        own = newest.filter(pl.col("commodity") == commodity.id)
         if own.is_empty():
             continue
 

@@ -16,9 +16,9 @@ def log_deviations(context: dg.AssetExecutionContext, pipeline: Pipeline) -> dic
     from cbi_pipeline.registry import RegistryError
 
     try:
-        words = [one.words for one in undo_deviations(pipeline)]
+        words = [deviation.words for deviation in undo_deviations(pipeline)]
     except RegistryError as error:
         words = [str(error)]
-    for one in words:
-        context.log.error(one)
+    for line in words:
+        context.log.error(line)
     return {"registry against the record": "; ".join(words)} if words else {}

@@ -30,8 +30,8 @@ def recipe_sensor(
         named = list_recipes(pipeline)
     except CatalogueError as error:
         return dg.SkipReason(str(error))
-    held = context.instance.get_dynamic_partitions(RECIPE)
-    new, gone = [x for x in named if x not in held], [x for x in held if x not in named]
+    keys = context.instance.get_dynamic_partitions(RECIPE)
+    new, gone = [x for x in named if x not in keys], [x for x in keys if x not in named]
     requests = [RECIPES.build_add_request(new)] * bool(new)
     drops = [RECIPES.build_delete_request(gone)] * bool(gone)
     return dg.SensorResult(dynamic_partitions_requests=[*requests, *drops])

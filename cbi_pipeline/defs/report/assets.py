@@ -36,7 +36,7 @@ def write_page(day: str, pipeline: Pipeline) -> metadata.Entries:
     """Write the page of a day that spoke, and tell of it; or why there is none."""
     from cbi_pipeline.report.page import name_page
 
-    as_of = said_on(day, pipeline)
+    as_of = issued_on(day, pipeline)
     if as_of is None:
         return {
             "written": f"no: replayed days have no report; {explain_days(pipeline, [day])[day]}"
@@ -56,17 +56,17 @@ def described(path: Path, as_of: datetime, pipeline: Pipeline) -> metadata.Entri
     }
 
 
-def said_on(day: str, pipeline: Pipeline) -> datetime | None:
+def issued_on(day: str, pipeline: Pipeline) -> datetime | None:
     """As-of instant of what was last said live on a day; None on a past one that was replayed.
 
     Raises:
         dagster.Failure: the day speaks, and nothing was issued for it yet.
     """
     as_of, live = pipeline.as_of(day), pipeline.settings.profile == "live"
-    said, newest = pipeline.spoken_as_of(as_of), pipeline.is_newest(day)
-    own = said is not None and desk_day(said).isoformat() == day
-    if own or (said is not None and newest and not live):
-        return said
+    issued, newest = pipeline.spoken_as_of(as_of), pipeline.is_newest(day)
+    own = issued is not None and desk_day(issued).isoformat() == day
+    if own or (issued is not None and newest and not live):
+        return issued
     if newest:
         raise dg.Failure(
             f"nothing was issued for {day} yet: launch issued/forecast of that day first",

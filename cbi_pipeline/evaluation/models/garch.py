@@ -66,9 +66,9 @@ class Garch(Estimator):
         order = 1 if self.recipe.asymmetric else 0
         model = arch_model(percent, mean="Zero", vol="GARCH", p=1, o=order, q=1, dist="t")
         fit = model.fit(disp="off", show_warning=False)
-        found = fit.params
-        gamma = float(found["gamma[1]"]) if order else 0.0
+        fitted = fit.params
+        gamma = float(fitted["gamma[1]"]) if order else 0.0
         return Parameters(
-            float(found["omega"]), float(found["alpha[1]"]), gamma, float(found["beta[1]"]),
-            float(found["nu"]),
+            float(fitted["omega"]), float(fitted["alpha[1]"]), gamma, float(fitted["beta[1]"]),
+            float(fitted["nu"]),
         )  # fmt: skip

@@ -3,8 +3,8 @@
 A series is a list of versions. Replaying it at thousands of instants costs a rebuild each; but as
 long as news only adds periods after the newest one known, what was known earlier is a prefix of
 what is known later, and a causal transform of the whole is right at every prefix. So the versions
-are cut into stretches: a stretch ends where news changes the past (a correction, a withdrawal, a
-late period). One transform per stretch gives every instant in it exactly.
+are cut into segments: a segment ends where news changes the past (a correction, a withdrawal, a
+late period). One transform per segment gives every instant in it exactly.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Transform = Callable[[Ints, Floats], Floats]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Versions:
+class VintageSeries:
     """Versions of one series, sorted by (available, period, version).
 
     Attributes:
@@ -42,7 +42,7 @@ class Versions:
     assumed: Bools
 
     @classmethod
-    def from_frame(cls, frame: pl.DataFrame, period: pl.Expr, value: pl.Expr) -> Versions:
+    def from_frame(cls, frame: pl.DataFrame, period: pl.Expr, value: pl.Expr) -> VintageSeries:
         """Versions of a frame with ``version``, ``available_at`` and ``available_basis``.
 
         One that a later version of its period overtook before it was public itself is left out.
@@ -71,11 +71,11 @@ class Versions:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Stretch:
+class RevisionSegment:
     """What was known at the end of a time in which nothing known was changed.
 
     Attributes:
-        start: first instant of the stretch, microseconds UTC.
+        start: first instant of the segment, microseconds UTC.
         period: int64 [n], ascending.
         value: float64 [n].
         available: int64 [n], non-decreasing: when the value was known, ``start`` if before.
@@ -90,64 +90,64 @@ class Stretch:
     published: Ints
     assumed: Bools
 
-    def known(self, instants: Ints) -> Ints:
-        """Number of periods known at each instant of the stretch."""
+    def count_available(self, instants: Ints) -> Ints:
+        """Number of periods known at each instant of the segment."""
         return np.searchsorted(self.available, instants, side="right")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Reading:
+class AsOfValues:
     """A series read at n instants.
 
     Attributes:
-        found: bool [n], False where the period was unknown at the instant; the rest is void there.
+        has_value: bool [n], False where the period was unknown at the instant; the rest is void.
         values: float64 [n, k], the transform at the period.
         raw: float64 [n], the untransformed value.
         published: int64 [n], when that value became public, microseconds UTC.
         assumed: bool [n], whether that instant is assumed.
     """
 
-    found: Bools
+    has_value: Bools
     values: Floats
     raw: Floats
     published: Ints
     assumed: Bools
 
 
-def stretches(versions: Versions) -> list[Stretch]:
-    """Cuts the versions into stretches, oldest first; none when there is no version."""
-    periods, place = np.unique(versions.period, return_inverse=True)
+def cut_segments(versions: VintageSeries) -> list[RevisionSegment]:
+    """Cuts the versions into segments, oldest first; none when there is no version."""
+    periods, row = np.unique(versions.period, return_inverse=True)
     value = np.full(periods.shape, np.nan)
     published = np.zeros(periods.shape, dtype=np.int64)
     assumed = np.zeros(periods.shape, dtype=np.bool_)
     pieces = []
-    for first, end in pairwise([*_cuts(versions.available, place), place.shape[0]]):
-        # A period told twice at one instant keeps what was told last.
-        told = place[first:end]
-        value[told] = versions.value[first:end]
-        published[told] = versions.available[first:end]
-        assumed[told] = versions.assumed[first:end]
-        known, start = ~np.isnan(value), int(versions.available[first])
+    for first, end in pairwise([*_cuts(versions.available, row), row.shape[0]]):
+        # A period published twice at one instant keeps what was said last.
+        newest = row[first:end]
+        value[newest] = versions.value[first:end]
+        published[newest] = versions.available[first:end]
+        assumed[newest] = versions.assumed[first:end]
+        valued, start = ~np.isnan(value), int(versions.available[first])
         pieces.append(
-            Stretch(
+            RevisionSegment(
                 start=start,
-                period=periods[known],
-                value=value[known],
-                available=np.maximum(published[known], start),
-                published=published[known],
-                assumed=assumed[known],
+                period=periods[valued],
+                value=value[valued],
+                available=np.maximum(published[valued], start),
+                published=published[valued],
+                assumed=assumed[valued],
             )
         )
     return pieces
 
 
 def read(
-    versions: Versions,
+    versions: VintageSeries,
     transform: Transform,
     width: int,
     instants: Ints,
     periods: Ints | None = None,
-) -> Reading:
+) -> AsOfValues:
     """Reads a transform of the series as known at each instant.
 
     Args:
@@ -158,14 +158,14 @@ def read(
         periods: int64 [n], the period to read at each instant; None for the newest known then.
     """
     size = instants.shape[0]
-    reading = Reading(
-        found=np.zeros(size, dtype=np.bool_),
+    reading = AsOfValues(
+        has_value=np.zeros(size, dtype=np.bool_),
         values=np.full((size, width), np.nan),
         raw=np.full(size, np.nan),
         published=np.zeros(size, dtype=np.int64),
         assumed=np.zeros(size, dtype=np.bool_),
     )
-    pieces = stretches(versions)
+    pieces = cut_segments(versions)
     owner = np.searchsorted([piece.start for piece in pieces], instants, side="right") - 1
     for number, piece in enumerate(pieces):
         asked = np.flatnonzero(owner == number)
@@ -176,38 +176,38 @@ def read(
 
 
 def _fill(
-    reading: Reading,
-    piece: Stretch,
+    reading: AsOfValues,
+    piece: RevisionSegment,
     transform: Transform,
     asked: Ints,
     instants: Ints,
     wanted: Ints | None,
 ) -> None:
-    known = piece.known(instants)
+    count = piece.count_available(instants)
     if wanted is None:
-        place, found = known - 1, known > 0
+        row, has_value = count - 1, count > 0
     else:
-        place = np.minimum(np.searchsorted(piece.period, wanted), piece.period.size - 1)
-        found = (piece.period[place] == wanted) & (place < known)
-    asked, place = asked[found], place[found]
-    reading.found[asked] = True
-    reading.values[asked] = transform(piece.period, piece.value)[place]
-    reading.raw[asked] = piece.value[place]
-    reading.published[asked] = piece.published[place]
-    reading.assumed[asked] = piece.assumed[place]
+        row = np.minimum(np.searchsorted(piece.period, wanted), piece.period.size - 1)
+        has_value = (piece.period[row] == wanted) & (row < count)
+    asked, row = asked[has_value], row[has_value]
+    reading.has_value[asked] = True
+    reading.values[asked] = transform(piece.period, piece.value)[row]
+    reading.raw[asked] = piece.value[row]
+    reading.published[asked] = piece.published[row]
+    reading.assumed[asked] = piece.assumed[row]
 
 
-def _cuts(available: Ints, place: Ints) -> list[int]:
-    """Index of the first version of each stretch.
+def _cuts(available: Ints, row: Ints) -> list[int]:
+    """Index of the first version of each segment.
 
-    News belongs to the stretch before it when all its periods come after every period told of
+    News belongs to the stretch before it when all its periods come after every period named
     until then. Cutting more often than needed would cost time and change nothing.
     """
-    if not place.size:
+    if not row.size:
         return []
     event = np.concatenate([[0], np.flatnonzero(np.diff(available)) + 1])
-    lowest = np.minimum.reduceat(place, event)
-    highest = np.maximum.accumulate(np.maximum.reduceat(place, event))
+    lowest = np.minimum.reduceat(row, event)
+    highest = np.maximum.accumulate(np.maximum.reduceat(row, event))
     changes_the_past = np.concatenate([[True], lowest[1:] <= highest[:-1]])
     cuts: list[int] = event[changes_the_past].tolist()
     return cuts

@@ -5,7 +5,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cbi_pipeline.features.known import Versions, read, stretches
+from cbi_pipeline.features.as_of_series import VintageSeries, cut_segments, read
 
 VERSION = st.tuples(
     st.integers(0, 12),
@@ -15,9 +15,9 @@ VERSION = st.tuples(
 )
 
 
-def versions(told: list) -> Versions:
+def versions(told: list) -> VintageSeries:
     available, period, value, assumed = zip(*told, strict=True) if told else ((), (), (), ())
-    return Versions(
+    return VintageSeries(
         period=np.array(period, dtype=np.int64),
         available=np.array(available, dtype=np.int64),
         value=np.array(value, dtype=np.float64),
@@ -46,7 +46,7 @@ def test_reading_equals_replaying(told, newest):
     for i, (instant, period) in enumerate(zip(instants.tolist(), periods.tolist(), strict=True)):
         state = replay(told, instant)
         asked = max(state, default=None) if newest else period
-        assert reading.found[i] == (asked in state)
+        assert reading.has_value[i] == (asked in state)
         if asked in state:
             value, published, assumed = state[asked]
             past = np.array([cell[0] for p, cell in state.items() if p <= asked])
@@ -56,14 +56,14 @@ def test_reading_equals_replaying(told, newest):
             assert reading.values[i, 0] == np.cumsum(past)[-1]
 
 
-def test_a_record_that_only_grows_is_one_stretch():
+def test_a_record_that_only_grows_is_one_segment():
     told = [(at, period, 1.0, False) for at in range(5) for period in (2 * at, 2 * at + 1)]
-    assert len(stretches(versions(told))) == 1
+    assert len(cut_segments(versions(told))) == 1
 
 
-def test_a_correction_begins_a_new_stretch():
+def test_a_correction_begins_a_new_segment():
     told = [(0, 1, 1.0, False), (1, 2, 1.0, False), (2, 1, 5.0, False)]
-    assert [piece.start for piece in stretches(versions(told))] == [0, 2]
+    assert [piece.start for piece in cut_segments(versions(told))] == [0, 2]
 
 
 def test_a_version_that_was_overtaken_before_it_was_public_is_never_read():
@@ -77,6 +77,6 @@ def test_a_version_that_was_overtaken_before_it_was_public_is_never_read():
             "value": [1.0, 2.0, 3.0],
         }
     )
-    series = Versions.from_frame(frame, pl.col("period"), pl.col("value"))
+    series = VintageSeries.from_frame(frame, pl.col("period"), pl.col("value"))
     instants = np.array([1, 6, 7, 39, 40, 90])
     assert read(series, running_sum, 1, instants).raw.tolist() == [1.0, 1.0, 3.0, 3.0, 3.0, 3.0]
