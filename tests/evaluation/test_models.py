@@ -143,4 +143,4 @@ def test_a_model_says_which_commodity_it_has_too_little_history_for(panel):
     model = Garch().fit(panel, young).model
     (absence,) = model.absences(panel, young.test_rows)
     assert (absence.commodity, absence.rows.tolist()) == ("weekly", [1730])
-    assert "fewer than 250 returns" in absence.reason
+    assert "no variance equation could be fitted" in absence.reason

@@ -15,7 +15,7 @@ from cbi_pipeline.registry import Registry, model_input
 from tests.registry import world
 
 SPEC = PanelSpec(NO_FEATURES, (), (), *list(vars(world.SPEC).values())[3:])
-ROWS = 320
+ROWS = 400
 
 
 @pytest.fixture(scope="module")
