@@ -152,14 +152,14 @@ class NumpyWindows(torch.utils.data.Dataset):
 def measure_feed(panel: Panel, batches: int, pairs: int) -> dict[str, float]:
     """Contiguous windows, masks and targets: our gather against the numpy loader."""
     rows = full_rows(panel)
-    feed = windows.pooled(panel, WINDOW, rows)
+    sampler = windows.pooled_sampler(panel, WINDOW, rows)
     order = torch.randperm(len(rows), device=panel.device)[: batches * BATCH]
     dataset = torch.utils.data.Subset(NumpyWindows(panel, rows), order.tolist())
     loader = torch.utils.data.DataLoader(dataset, batch_size=BATCH)
 
     def ours(_: int) -> None:
         for index in order.split(BATCH):
-            feed.batch(index)
+            sampler.batch(index)
 
     def other(_: int) -> None:
         for batch in loader:
@@ -178,19 +178,19 @@ def recipe(network: object, batch: int = BATCH, threads: int = 1) -> Recipe:
     )
 
 
-def start(config: Recipe, panel: Panel) -> tuple[Run, windows.Feed]:
+def start(config: Recipe, panel: Panel) -> tuple[Run, windows.WindowSampler]:
     """A run on all full rows."""
     rows = full_rows(panel)
-    feed = windows.pooled(panel, WINDOW, rows)
+    sampler = windows.pooled_sampler(panel, WINDOW, rows)
     torch.manual_seed(0)
     network = config.build(panel.spec).to(panel.device).prepare(panel, rows)
     network.train()
-    return Run(config, network, feed, feed), feed
+    return Run(config, network, sampler, sampler), sampler
 
 
-def bare_step(network: Network, feed: windows.Feed, config: Recipe) -> Step:
+def bare_step(network: Network, sampler: windows.WindowSampler, config: Recipe) -> Step:
     """The least a training step can be: one resident batch, forward, loss, backward, clip, step."""
-    batch = feed.batch(torch.arange(config.training.batch_size, device=feed.row_NC.device))
+    batch = sampler.batch(torch.arange(config.training.batch_size, device=sampler.row_NC.device))
     prior = network.prior_scale(batch.inputs)
     objective = config.training.objective.build(config.levels).to(prior.device)
     optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
@@ -211,14 +211,14 @@ def measure_step(
 ) -> tuple[dict[str, float], float]:
     """The whole loop against the bare step, and the share of a step spent on the feed."""
     config = recipe(network, threads=threads)
-    run, feed = start(config, panel)
+    run, sampler = start(config, panel)
     twin = config.build(panel.spec).to(panel.device).prepare(panel, full_rows(panel)).train()
-    bare = bare_step(twin, feed, config)
-    order = torch.randperm(len(feed), device=panel.device)[: steps * BATCH].split(BATCH)
+    bare = bare_step(twin, sampler, config)
+    order = torch.randperm(len(sampler), device=panel.device)[: steps * BATCH].split(BATCH)
 
     def feeding(i: int) -> None:
-        feed.target_count(order[i])
-        feed.batch(order[i])
+        sampler.target_count(order[i])
+        sampler.batch(order[i])
 
     def ours(i: int) -> None:
         run.take_step(order[i], 1e-3)
@@ -282,9 +282,9 @@ def memory_child(commodities: int, days: int, features: int) -> None:
 
 
 def _train_a_little(panel: Panel) -> None:
-    run, feed = start(recipe(RecurrentConfig(hidden=32)), panel)
+    run, sampler = start(recipe(RecurrentConfig(hidden=32)), panel)
     for _ in range(3):
-        run.take_step(torch.randperm(len(feed))[:BATCH], 1e-3)
+        run.take_step(torch.randperm(len(sampler))[:BATCH], 1e-3)
 
 
 def measure(*, quick: bool, device: torch.device, threads: int) -> dict[str, object]:

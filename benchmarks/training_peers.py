@@ -63,12 +63,12 @@ def measure_feed(pairs: int) -> dict[str, float]:
     )
     loader = dataset.to_dataloader(train=True, batch_size=BATCH, num_workers=0)
     rows = full_rows(panel)
-    feed = windows.pooled(panel, WINDOW, rows)
+    sampler = windows.pooled_sampler(panel, WINDOW, rows)
     done = len(loader) * BATCH  # its loader drops the last, partial batch
 
     def ours(_: int) -> None:
         for index in torch.randperm(len(rows))[:done].split(BATCH):
-            feed.batch(index)
+            sampler.batch(index)
 
     def other(_: int) -> None:
         for _batch in loader:
@@ -134,10 +134,10 @@ def train_other(frame: pd.DataFrame, hidden: int, layers: int, steps: int) -> fl
 def measure_training(panel: Panel, hidden: int, layers: int, steps: int, pairs: int) -> Pairs:
     """Our loop and neuralforecast's, each for `steps` steps at a time."""
     frame = long_frame(panel, "ds")
-    run, feed = start(recipe(RecurrentConfig(cell="lstm", hidden=hidden, layers=layers)), panel)
+    run, sampler = start(recipe(RecurrentConfig(cell="lstm", hidden=hidden, layers=layers)), panel)
 
     def train_ours() -> float:
-        order = torch.randperm(len(feed))[: (WARM_UP + steps) * BATCH].split(BATCH)
+        order = torch.randperm(len(sampler))[: (WARM_UP + steps) * BATCH].split(BATCH)
         for i, index in enumerate(order):
             if i == WARM_UP:
                 began = time.process_time()

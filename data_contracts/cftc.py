@@ -92,13 +92,13 @@ def measures(report: str) -> tuple[str, ...]:
     return (OPEN_INTEREST, *dict.fromkeys((*sides["long"], *sides["short"])))
 
 
-def _one(column: str) -> pl.Expr:
+def _count(column: str) -> pl.Expr:
     return pl.col("value").filter(_COLUMN.eq(column)).first().over(_REPORT)
 
 
 def _identity(report: str, side: str) -> RowRule:
-    total = reduce(add, [_one(column) for column in SIDES[report][side]])
-    return RowRule(f"open_interest_identity_{side}", "value", total == _one(OPEN_INTEREST))
+    total = reduce(add, [_count(column) for column in SIDES[report][side]])
+    return RowRule(f"open_interest_identity_{side}", "value", total == _count(OPEN_INTEREST))
 
 
 def _spacing() -> RowRule:

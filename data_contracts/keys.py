@@ -20,7 +20,7 @@ def keys_are_unique(frame: pl.DataFrame, key: Sequence[str]) -> bool:
     if len(frame) < 2:
         return True
     rising = [_rises(key), _rises([*reversed(key)])]
-    if any(frame.select(one).item() for one in rising):
+    if any(frame.select(is_rising).item() for is_rising in rising):
         return True
     return not frame.select(key).is_duplicated().any()
 

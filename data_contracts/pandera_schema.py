@@ -26,14 +26,14 @@ def compile_schema(
         "__annotations__": dict(types),
         # Pandera writes the model's name into it, so each has its own.
         "Config": type("Config", (), {"strict": True, "coerce": False}),
-        **{name: _field(one) for name, one in declared.items()},
+        **{name: _field(column) for name, column in declared.items()},
     }
     compiled: type[pa.DataFrameModel] = type(model.__name__, (pa.DataFrameModel,), body)
     return compiled.to_schema()
 
 
-def _field(one: DeclaredColumn) -> Any:  # noqa: ANN401  (pandera types it so)
-    metadata = {"unit": one.unit} if one.unit else {}
+def _field(column: DeclaredColumn) -> Any:  # noqa: ANN401  (pandera types it so)
+    metadata = {"unit": column.unit} if column.unit else {}
     return pa.Field(
-        description=one.description, nullable=one.nullable, metadata=metadata, **one.checks
+        description=column.description, nullable=column.nullable, metadata=metadata, **column.checks
     )

@@ -117,13 +117,13 @@ def _compiled(check: Check) -> Callable[[pl.Expr], pl.Expr]:
 
 
 def _check_columns(frame: pl.DataFrame, contract: Contract) -> None:
-    expected, found = contract.dtypes, dict(frame.schema)
-    missing = [name for name in expected if name not in found]
-    unknown = [name for name in found if name not in expected]
+    expected, present = contract.dtypes, dict(frame.schema)
+    missing = [name for name in expected if name not in present]
+    unknown = [name for name in present if name not in expected]
     retyped = [
-        f"{name} is {found[name]}, expected {dtype}"
+        f"{name} is {present[name]}, expected {dtype}"
         for name, dtype in expected.items()
-        if name in found and found[name] != dtype
+        if name in present and present[name] != dtype
     ]
     if missing or unknown or retyped:
         raise ContractError(

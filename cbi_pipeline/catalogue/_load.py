@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import RootModel
 
@@ -11,6 +13,8 @@ from cbi_pipeline.catalogue._document import CatalogueError
 from cbi_pipeline.catalogue._evaluation import EvaluationPlan
 from cbi_pipeline.catalogue._files import FileEntry
 from cbi_pipeline.catalogue._layers import PROFILES, Layers, read_layers
+
+Entry = TypeVar("Entry", FeedEntry, FileEntry)
 
 
 class GroupInputs(RootModel[dict[str, str]]):
@@ -46,13 +50,7 @@ def load_feeds(*files: Path) -> tuple[FeedEntry, ...]:
     Raises:
         CatalogueError: a file is missing or no TOML, or an entry is wrong.
     """
-    layers = read_layers(*files)
-    return tuple(
-        layers.make(
-            FeedEntry, "feed", name, name=name, origin=str(layers.origin("feed", name, "module"))
-        )
-        for name in layers.table("feed")
-    )
+    return _load_entries(FeedEntry, "feed", files)
 
 
 def load_files(*files: Path) -> tuple[FileEntry, ...]:
@@ -64,12 +62,16 @@ def load_files(*files: Path) -> tuple[FileEntry, ...]:
     Raises:
         CatalogueError: a file is missing or no TOML, or an entry is wrong.
     """
+    return _load_entries(FileEntry, "file", files)
+
+
+def _load_entries(kind: type[Entry], section: str, files: Sequence[Path]) -> tuple[Entry, ...]:
     layers = read_layers(*files)
     return tuple(
         layers.make(
-            FileEntry, "file", name, name=name, origin=str(layers.origin("file", name, "module"))
+            kind, section, name, name=name, origin=str(layers.origin(section, name, "module"))
         )
-        for name in layers.table("file")
+        for name in layers.table(section)
     )
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cbi_pipeline.forecasting.config import Config
 from cbi_pipeline.forecasting.declarations import Items, Label, Natural, NotNegative, Share
-from cbi_pipeline.forecasting.windows import Batch, Feed, Inputs
+from cbi_pipeline.forecasting.windows import Batch, Inputs, WindowSampler
 
 
 @dataclass(frozen=True)
@@ -49,16 +49,20 @@ class AugmentConfig(Config):
 
 
 class Augmented:
-    """A feed whose batches are augmented; the feed itself stays as it is."""
+    """A sampler whose batches are augmented; the sampler itself stays as it is."""
 
     def __init__(
-        self, config: AugmentConfig, feed: Feed, inverse_F: Tensor, generator: torch.Generator
+        self,
+        config: AugmentConfig,
+        sampler: WindowSampler,
+        inverse_F: Tensor,
+        generator: torch.Generator,
     ) -> None:
-        names = feed.panel.spec.features
+        names = sampler.panel.spec.features
         unknown = set(config.features) - set(names)
         if unknown:
             raise ValueError(f"AugmentConfig.features: {sorted(unknown)} are not in the panel")
-        self.config, self.feed, self.generator = config, feed, generator
+        self.config, self.sampler, self.generator = config, sampler, generator
         self.touched_F = torch.tensor([n in config.features for n in names]).to(inverse_F.device)
         self.spread_F = torch.where(inverse_F > 0, 1.0 / inverse_F, 0.0)
 
@@ -69,7 +73,7 @@ class Augmented:
         shift_B = None
         if config.shift:
             shift_B = (self._uniform(size) * (config.shift + 1)).long() * chosen_B
-        batch = self.feed.batch(index_B, shift_B)
+        batch = self.sampler.batch(index_B, shift_B)
         inputs = batch.inputs
         if config.jitter or config.scaling:
             inputs = self._noise(inputs, chosen_B)

@@ -39,8 +39,8 @@ class Keep(Config):
 def run_identity(recipe: Recipe, panel: Panel, train_N: Tensor, validation_M: Tensor) -> str:
     """The sha256 of recipe, data, rows, torch version and device: what a run's bits depend on."""
     rows = [storage.sha256(r.cpu().numpy().tobytes()) for r in (train_N, validation_M)]
-    place = devices.describe_device(panel.device)
-    parts = [FORMAT, recipe.identity(), panel.identity(), *rows, torch.__version__, place]
+    device = devices.describe_device(panel.device)
+    parts = [FORMAT, recipe.identity(), panel.identity(), *rows, torch.__version__, device]
     return storage.sha256(canonical(parts).encode())
 
 

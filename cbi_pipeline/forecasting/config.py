@@ -13,6 +13,7 @@ import reprlib
 import types
 from collections.abc import Iterator, Mapping
 from functools import cache
+from inspect import isabstract
 from typing import (
     Any,
     ClassVar,
@@ -141,8 +142,8 @@ def decode(cls: type[T], tree: object, written_by: object = None) -> T:
         return compose(cls, tree)
     except ValueError as error:
         remedy = "; use the version that wrote it, or train the model again"
-        told = f"{error}{remedy if isinstance(error, UnknownField) else ''}"
-        raise ValueError(f"{told} (written by {describe_writer(written_by)})") from error
+        words = f"{error}{remedy if isinstance(error, UnknownField) else ''}"
+        raise ValueError(f"{words} (written by {describe_writer(written_by)})") from error
 
 
 def compose(cls: type[T], tree: object) -> T:
@@ -189,6 +190,9 @@ def _decode(hint: object, tree: object, where: str) -> object:
 def _decode_dataclass(cls: type, tree: object, where: str) -> object:
     if not isinstance(tree, Mapping):
         raise ValueError(f"{where}: expected its fields, found {reprlib.repr(tree)}")
+    if isabstract(cls):
+        lacking = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
+        raise ValueError(f"{where}: {cls.__name__} does not define {lacking}")
     own = dict(tree)
     kind = cls.kind if issubclass(cls, Config) else ""
     if kind and (written := own.pop("kind", kind)) != kind:

@@ -50,26 +50,26 @@ def measure(
     """
     if steps < 1:
         raise ValueError("measure: time at least one step")
-    place = devices.choose_device(device)
-    rows_N = torch.as_tensor(train_rows_N, dtype=torch.int64, device=place)
-    feed = windows.feed(panel.to(place), recipe.window, rows_N, recipe.mode)
-    found = []
+    chosen = devices.choose_device(device)
+    rows_N = torch.as_tensor(train_rows_N, dtype=torch.int64, device=chosen)
+    sampler = windows.make_sampler(panel.to(chosen), recipe.window, rows_N, recipe.mode)
+    timed = []
     for precision, compiled in product(precisions, compiles):
         config = recipe.with_training(precision=precision, compile=compiled)
-        speed = _windows_per_second(config, feed, rows_N, steps)
-        found.append(Execution(precision, compiled, speed))
-    return sorted(found, key=lambda execution: -execution.windows_per_second)
+        speed = _windows_per_second(config, sampler, rows_N, steps)
+        timed.append(Execution(precision, compiled, speed))
+    return sorted(timed, key=lambda execution: -execution.windows_per_second)
 
 
 def _windows_per_second(
-    recipe: Recipe, feed: windows.Feed, rows_N: torch.Tensor, steps: int
+    recipe: Recipe, sampler: windows.WindowSampler, rows_N: torch.Tensor, steps: int
 ) -> float:
     threads = devices.cpu_threads(recipe.training.threads)
     with threads, devices.reproducible(recipe.training.seed, rows_N.device):
-        network = recipe.build(feed.panel.spec).to(rows_N.device).prepare(feed.panel, rows_N)
-        run = Run(recipe, network, feed, feed)
+        network = recipe.build(sampler.panel.spec).to(rows_N.device).prepare(sampler.panel, rows_N)
+        run = Run(recipe, network, sampler, sampler)
         network.train()
-        index_B = torch.arange(min(recipe.training.batch_size, len(feed)), device=rows_N.device)
+        index_B = torch.arange(min(recipe.training.batch_size, len(sampler)), device=rows_N.device)
         for _ in range(3):  # compiles, captures graphs, warms caches
             run.take_step(index_B, recipe.training.optimiser.rate)
         devices.wait(rows_N.device)

@@ -45,8 +45,8 @@ def real_inputs(forecaster: Forecaster, panel: Panel, rows_N: Rows) -> Inputs:
     """The model's inputs for real rows of a panel, on the CPU."""
     rows = torch.as_tensor(rows_N, dtype=torch.int64)
     recipe = forecaster.recipe
-    feed = windows.feed(panel.to("cpu"), recipe.window, rows, recipe.mode)
-    return feed.inputs(torch.arange(len(feed)))
+    sampler = windows.make_sampler(panel.to("cpu"), recipe.window, rows, recipe.mode)
+    return sampler.inputs(torch.arange(len(sampler)))
 
 
 def to_program(forecaster: Forecaster, panel: Panel, rows_N: Rows) -> torch.export.ExportedProgram:

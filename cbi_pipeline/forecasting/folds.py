@@ -89,8 +89,8 @@ def latest(panel: Panel, as_of_us: int, *, embargo_days: float, validation_share
 
 def newest_origins(panel: Panel, as_of_us: int) -> IntArray:
     """Each commodity's newest ready row decided by an instant (microseconds UTC), int64 [<= C]."""
-    known = (panel.decision_at_R <= as_of_us) & panel.ready_R
-    rows = known.nonzero().flatten().cpu().numpy()
+    is_ready = (panel.decision_at_R <= as_of_us) & panel.ready_R
+    rows = is_ready.nonzero().flatten().cpu().numpy()
     commodity = panel.commodity_R.cpu().numpy()[rows]
     newest: IntArray = rows[np.append(np.diff(commodity) > 0, True)[: rows.size]]
     return newest

@@ -72,12 +72,12 @@ class Forecaster(Model):
         panel = panel.to(device)
         rows = torch.as_tensor(rows_N, dtype=torch.int64, device=device)
         if self.recipe.mode == "pooled":
-            feed = windows.pooled(panel, self.recipe.window, rows)
+            sampler = windows.pooled_sampler(panel, self.recipe.window, rows)
             sample_N, column_N = torch.arange(rows.numel(), device=device), torch.zeros_like(rows)
-            return _collect(self._forward(feed), sample_N, column_N)
-        feed = windows.joint(panel, self.recipe.window, rows)
+            return _collect(self._forward(sampler), sample_N, column_N)
+        sampler = windows.joint_sampler(panel, self.recipe.window, rows)
         _, sample_N = torch.unique(windows.first_dates(panel, rows), return_inverse=True)
-        return _collect(self._forward(feed), sample_N, panel.commodity_R[rows])
+        return _collect(self._forward(sampler), sample_N, panel.commodity_R[rows])
 
     def save(self, folder: Path, *, commit: str | None = None) -> None:
         """Writes weights.safetensors, then forecaster.json, each whole or not at all.
@@ -144,11 +144,11 @@ class Forecaster(Model):
         state = {k: v.detach().cpu().contiguous() for k, v in self.network.state_dict().items()}
         return safetensors.torch.save(state)
 
-    def _forward(self, feed: windows.Feed) -> Output:
+    def _forward(self, sampler: windows.WindowSampler) -> Output:
         self.network.eval()
-        every = torch.arange(len(feed), device=feed.row_NC.device)
+        every = torch.arange(len(sampler), device=sampler.row_NC.device)
         with devices.cpu_threads(self.recipe.training.threads), torch.inference_mode():
-            parts = [self.network(feed.inputs(index)) for index in every.split(_CHUNK)]
+            parts = [self.network(sampler.inputs(index)) for index in every.split(_CHUNK)]
         return Output(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
 

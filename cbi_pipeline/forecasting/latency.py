@@ -66,29 +66,29 @@ def latency(
     """
     if calls < 1 or warmup < 0:
         raise ValueError("latency: time at least one call")
-    feed, every = _feed(forecaster, panel, rows_N)
+    sampler, every = _sampler(forecaster, panel, rows_N)
     network, was_training = forecaster.network, forecaster.network.training
     threads = devices.cpu_threads(forecaster.recipe.training.threads)
     try:
         network.eval()
         with threads, torch.inference_mode():
             spans = [
-                _timed(lambda: network(feed.inputs(every)), every.device)
+                _timed(lambda: network(sampler.inputs(every)), every.device)
                 for _ in range(warmup + calls)
             ][warmup:]
     finally:
         network.train(was_training)
     p50, p95, p99 = np.percentile(spans, (50, 95, 99)).tolist()
     mean = float(np.mean(spans))
-    return Latency(len(feed), mean, p50, p95, p99, len(feed) / mean)
+    return Latency(len(sampler), mean, p50, p95, p99, len(sampler) / mean)
 
 
 def memory(forecaster: Forecaster, panel: Panel, rows_N: Rows) -> Memory:
     """Memory of the weights, of one batch of the given rows, and of passing it through."""
-    feed, every = _feed(forecaster, panel, rows_N)
+    sampler, every = _sampler(forecaster, panel, rows_N)
     network = forecaster.network
     state = [*network.parameters(), *network.buffers()]
-    inputs = feed.inputs(every)
+    inputs = sampler.inputs(every)
 
     def forward() -> None:
         with torch.inference_mode():
@@ -106,12 +106,14 @@ def memory(forecaster: Forecaster, panel: Panel, rows_N: Rows) -> Memory:
     )
 
 
-def _feed(forecaster: Forecaster, panel: Panel, rows_N: Rows) -> tuple[windows.Feed, torch.Tensor]:
+def _sampler(
+    forecaster: Forecaster, panel: Panel, rows_N: Rows
+) -> tuple[windows.WindowSampler, torch.Tensor]:
     device = forecaster.network.steps_CH.device
     rows = torch.as_tensor(rows_N, dtype=torch.int64, device=device)
     recipe = forecaster.recipe
-    feed = windows.feed(panel.to(device), recipe.window, rows, recipe.mode)
-    return feed, torch.arange(len(feed), device=device)
+    sampler = windows.make_sampler(panel.to(device), recipe.window, rows, recipe.mode)
+    return sampler, torch.arange(len(sampler), device=device)
 
 
 def _timed(call: Callable[[], object], device: torch.device) -> float:

@@ -29,15 +29,15 @@ def rate_range(
     rows_N = torch.as_tensor(train_rows_N, dtype=torch.int64, device=panel.device)
     threads = devices.cpu_threads(recipe.training.threads)
     with threads, devices.reproducible(recipe.training.seed, panel.device):
-        feed = windows.feed(panel, recipe.window, rows_N, recipe.mode)
+        sampler = windows.make_sampler(panel, recipe.window, rows_N, recipe.mode)
         network = recipe.build(panel.spec).to(panel.device).prepare(panel, rows_N)
-        run = Run(recipe, network, feed, feed)
+        run = Run(recipe, network, sampler, sampler)
         network.train()
         rates = [lowest * (highest / lowest) ** (i / (steps - 1)) for i in range(steps)]
-        size = min(recipe.training.batch_size, len(feed))
+        size = min(recipe.training.batch_size, len(sampler))
         lines = []
         for rate in rates:
-            order_N = torch.randperm(len(feed), generator=run.generator, device=panel.device)
+            order_N = torch.randperm(len(sampler), generator=run.generator, device=panel.device)
             lines.append(run.take_step(order_N[:size], rate))
     losses = [loss / max(count, 1.0) for loss, count, *_ in torch.stack(lines).tolist()]
     return list(zip(rates, losses, strict=True))

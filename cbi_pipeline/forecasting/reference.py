@@ -141,8 +141,8 @@ def _default(field: "dataclasses.Field[Any]") -> str:
 def _meanings(cls: type[Config]) -> dict[str, str]:
     """What the class says of each attribute."""
     _, _, listed = (inspect.getdoc(cls) or "").partition("Attributes:\n")
-    found = re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", listed, flags=re.MULTILINE)
-    return {name: " ".join(words.split()) for name, words in found}
+    meanings = re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", listed, flags=re.MULTILINE)
+    return {name: " ".join(words.split()) for name, words in meanings}
 
 
 if __name__ == "__main__":

@@ -47,13 +47,13 @@ def fit_ensemble(
     """
     if not seeds or len(set(seeds)) != len(seeds):
         raise ValueError("seeds: give distinct seeds, at least one")
-    place = devices.choose_device(device)
+    chosen = devices.choose_device(device)
     if why_in_turn(recipe) is None and len(seeds) > 1:
-        train_N = torch.as_tensor(train_rows_N, dtype=torch.int64, device=place)
-        validation_M = torch.as_tensor(validation_rows_M, dtype=torch.int64, device=place)
-        return Ensemble.equal(Stack(recipe, panel.to(place), train_N, validation_M, seeds).train())
+        train_N = torch.as_tensor(train_rows_N, dtype=torch.int64, device=chosen)
+        validation_M = torch.as_tensor(validation_rows_M, dtype=torch.int64, device=chosen)
+        return Ensemble.equal(Stack(recipe, panel.to(chosen), train_N, validation_M, seeds).train())
     recipes = [recipe.with_training(seed=seed) for seed in seeds]
-    results = [fit(r, panel, train_rows_N, validation_rows_M, device=place) for r in recipes]
+    results = [fit(r, panel, train_rows_N, validation_rows_M, device=chosen) for r in recipes]
     return Ensemble.equal([result.forecaster for result in results])
 
 
@@ -86,8 +86,8 @@ class Stack:
     ) -> None:
         self.recipe, self.panel, self.seeds, self.device = recipe, panel, seeds, panel.device
         self.training = recipe.training
-        self.train_feed = windows.feed(panel, recipe.window, train_N, recipe.mode)
-        self.validation = windows.feed(panel, recipe.window, validation_M, recipe.mode)
+        self.train_sampler = windows.make_sampler(panel, recipe.window, train_N, recipe.mode)
+        self.validation = windows.make_sampler(panel, recipe.window, validation_M, recipe.mode)
         networks = [self._member(seed, train_N) for seed in seeds]
         self.network = networks[0]
         self.objective: Objective = self.training.objective.build(recipe.levels).to(self.device)
@@ -121,7 +121,7 @@ class Stack:
 
     def _train_epoch(self) -> None:
         self.network.train()
-        size, samples = self.training.batch_size, len(self.train_feed)
+        size, samples = self.training.batch_size, len(self.train_sampler)
         order_MN = torch.stack(
             [torch.randperm(samples, generator=g, device=self.device) for g in self.orders]
         )
@@ -140,7 +140,7 @@ class Stack:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         members = index_MB.shape[0]
-        flat = self.train_feed.batch(index_MB.flatten())
+        flat = self.train_sampler.batch(index_MB.flatten())
         batch = Batch(
             Inputs(*(x.unflatten(0, (members, -1)) for x in flat.inputs)),
             flat.target_BHC.unflatten(0, (members, -1)),

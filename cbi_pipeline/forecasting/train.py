@@ -54,17 +54,17 @@ def fit(
         ValueError: the rows or the panel do not suit the recipe, or the checkpoint is damaged.
         TrainingFailed: losses or too many gradients were not finite.
     """
-    place = devices.choose_device(device)
-    panel = panel.to(place)
-    train_N = torch.as_tensor(train_rows_N, dtype=torch.int64, device=place)
-    validation_M = torch.as_tensor(validation_rows_M, dtype=torch.int64, device=place)
+    chosen = devices.choose_device(device)
+    panel = panel.to(chosen)
+    train_N = torch.as_tensor(train_rows_N, dtype=torch.int64, device=chosen)
+    validation_M = torch.as_tensor(validation_rows_M, dtype=torch.int64, device=chosen)
     threads = devices.cpu_threads(recipe.training.threads)
-    with threads, devices.reproducible(recipe.training.seed, place):
-        train = windows.feed(panel, recipe.window, train_N, recipe.mode)
-        network = recipe.build(panel.spec).to(place).prepare(panel, train_N)
+    with threads, devices.reproducible(recipe.training.seed, chosen):
+        train = windows.make_sampler(panel, recipe.window, train_N, recipe.mode)
+        network = recipe.build(panel.spec).to(chosen).prepare(panel, train_N)
         if recipe.training.max_epochs == 0:
             return FitResult(Forecaster(recipe, panel.spec, network.eval()), (), "untrained")
-        validation = windows.feed(panel, recipe.window, validation_M, recipe.mode)
+        validation = windows.make_sampler(panel, recipe.window, validation_M, recipe.mode)
         run = Run(recipe, network, train, validation)
         checkpoints = None
         if checkpoint_dir is not None:
@@ -75,7 +75,7 @@ def fit(
                 recipe,
                 panel.spec,
                 keep or Keep(),
-                devices.describe_device(place),
+                devices.describe_device(chosen),
             )
             if (state := checkpoints.last()) is not None:
                 run.restore(state)
@@ -101,7 +101,11 @@ class Run:
     """The state of one training run, and the loop's body."""
 
     def __init__(
-        self, recipe: Recipe, network: Network, train: windows.Feed, validation: windows.Feed
+        self,
+        recipe: Recipe,
+        network: Network,
+        train: windows.WindowSampler,
+        validation: windows.WindowSampler,
     ) -> None:
         self.recipe, self.training, self.network = recipe, recipe.training, network
         self.train, self.validation = train, validation
@@ -111,7 +115,7 @@ class Run:
         self.parameters = [p for group in self.optimiser.param_groups for p in group["params"]]
         self.unclipped = frozenset(id(p) for p in network.heads.parameters())
         self.generator = torch.Generator(self.device).manual_seed(self.training.seed)
-        self.source: windows.Feed | Augmented = train
+        self.source: windows.WindowSampler | Augmented = train
         if self.training.augment is not None:
             spread = network.scaler.inverse_F
             self.source = Augmented(self.training.augment, train, spread, self.generator)

@@ -24,7 +24,9 @@ def writer(commit: str | None = None) -> Writer:
 
 def describe_writer(named: object) -> str:
     """A file's writer in words; `named` is what `writer` gave, or none in an older file."""
-    said = named if isinstance(named, dict) else {}
-    product = said.get("product") or "a version of cbi-pipeline that did not yet say which it was"
-    commit = said.get("commit")
+    written = named if isinstance(named, dict) else {}
+    product = (
+        written.get("product") or "a version of cbi-pipeline that did not yet say which it was"
+    )
+    commit = written.get("commit")
     return f"{product}, commit {commit}" if commit else str(product)

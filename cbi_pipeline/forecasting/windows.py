@@ -48,7 +48,7 @@ class Batch(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Feed:
+class WindowSampler:
     """A fixed set of N samples, each a row (pooled) or one row per commodity (joint).
 
     Attributes:
@@ -121,12 +121,15 @@ class Feed:
         return _take(self.panel.commodity_R, newest_BC)
 
 
-def feed(panel: Panel, window: int, rows_N: Tensor, mode: Literal["pooled", "joint"]) -> Feed:
-    """The feed of the rows in the given mode; see `pooled` and `joint`."""
-    return pooled(panel, window, rows_N) if mode == "pooled" else joint(panel, window, rows_N)
+def make_sampler(
+    panel: Panel, window: int, rows_N: Tensor, mode: Literal["pooled", "joint"]
+) -> WindowSampler:
+    """The sampler of the rows in the given mode; see `pooled_sampler` and `joint_sampler`."""
+    make = pooled_sampler if mode == "pooled" else joint_sampler
+    return make(panel, window, rows_N)
 
 
-def pooled(panel: Panel, window: int, rows_N: Tensor) -> Feed:
+def pooled_sampler(panel: Panel, window: int, rows_N: Tensor) -> WindowSampler:
     """One sample per row; pooled over commodities.
 
     Raises:
@@ -136,10 +139,10 @@ def pooled(panel: Panel, window: int, rows_N: Tensor) -> Feed:
     first = panel.first_row_C()[panel.commodity_R[rows]]
     ragged = bool((rows - first < window - 1).any())  # host sync, once per row set
     counts = torch.ones_like(rows, dtype=torch.bool)
-    return Feed(panel, window, rows[:, None], counts[:, None], ragged)
+    return WindowSampler(panel, window, rows[:, None], counts[:, None], ragged)
 
 
-def joint(panel: Panel, window: int, rows_N: Tensor) -> Feed:
+def joint_sampler(panel: Panel, window: int, rows_N: Tensor) -> WindowSampler:
     """One sample per decision date that holds any of the rows; all commodities side by side.
 
     Only the rows asked for count in the loss. A row that `pos_DC` repeats counts once, at its
@@ -158,7 +161,7 @@ def joint(panel: Panel, window: int, rows_N: Tensor) -> Feed:
     counts[sample_N, panel.commodity_R[rows]] = True
     first = panel.first_row_C()
     ragged = bool((row_NC - first < window - 1).any())  # host sync, once per row set
-    return Feed(panel, window, row_NC, counts, ragged)
+    return WindowSampler(panel, window, row_NC, counts, ragged)
 
 
 def first_dates(panel: Panel, rows_N: Tensor) -> Tensor:
@@ -172,10 +175,10 @@ def first_dates(panel: Panel, rows_N: Tensor) -> Tensor:
     pos = panel.pos_DC.long()
     where_D = torch.arange(dates, device=panel.device)[:, None].expand_as(pos)
     date_R.scatter_reduce_(0, pos[pos >= 0], where_D[pos >= 0], "amin")
-    found = date_R[rows_N]
-    if bool((found == dates).any()):
+    days = date_R[rows_N]
+    if bool((days == dates).any()):
         raise ValueError("pos_DC: some rows have no decision date; joint mode needs one for each")
-    return found
+    return days
 
 
 def _take(table: Tensor, index: Tensor) -> Tensor:

@@ -103,14 +103,14 @@ class Ledger:
         secrets = tuple(secrets)
         safe = mask(body, secrets)
         address = mask(url.encode(), secrets).body.decode()
-        told = json.dumps(dict(headers or {}), sort_keys=True).encode()
+        text = json.dumps(dict(headers or {}), sort_keys=True).encode()
         digest = hashlib.sha256(safe.body).hexdigest()
         response = Response(
             response_id=identify(feed, address, digest),
             feed=feed,
             url=address,
             status=status,
-            headers=mask(told, secrets).body.decode(),
+            headers=mask(text, secrets).body.decode(),
             fetched_at=fetched_at.astimezone(UTC),
             bytes=len(safe.body),
             sha256=digest,
@@ -231,21 +231,21 @@ class Ledger:
             AheadOfLedger: the ledger was lost or is an older copy.
             LedgerDamaged: a file of the ledger lost lines, or a line cannot be read.
         """
-        held = self._next_number(store) - 1
-        if held > read_committed(self.mark).txn_id:
-            self._commit(held)
+        newest = self._next_number(store) - 1
+        if newest > read_committed(self.mark).txn_id:
+            self._commit(newest)
 
-    def require_ingestions(self, held: int) -> None:
+    def require_ingestions(self, newest: int) -> None:
         """Refuse to make a warehouse again from less than was ingested.
 
         Args:
-            held: number of the newest ingestion that a warehouse is seen to hold; 0 without one.
+            newest: number of the newest ingestion that a warehouse is seen to hold; 0 without one.
 
         Raises:
             AheadOfLedger: ingestions are gone from the end of the log.
             LedgerDamaged: a line cannot be read.
         """
-        require_ingestions(self.log_file, max(held, read_committed(self.mark).txn_id))
+        require_ingestions(self.log_file, max(newest, read_committed(self.mark).txn_id))
 
     def require_whole(self) -> None:
         """Refuse files that are shorter than they were.

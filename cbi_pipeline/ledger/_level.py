@@ -30,17 +30,17 @@ def next_number(log: Path, committed: Committed, store: Store) -> int:
         AheadOfLedger: the warehouse holds ingestions that the log lacks.
         LedgerDamaged: the log cannot be read; names file and line.
     """
-    entry, held = last_entry(log), newest_transaction(store)
+    entry, newest = last_entry(log), newest_transaction(store)
     logged = entry.txn_id if entry else _NOTHING
-    stored = held[0] if held else _NOTHING
+    stored = newest[0] if newest else _NOTHING
     require_ingestions(log, stored)
     if stored == logged - 1 and committed.txn_id < logged:
         entry = _before_last(log)
     elif stored < logged:
         raise BehindLedger(_behind(log, stored, logged))
-    if entry is not None and held is not None and held != transaction_of(entry):
+    if entry is not None and newest is not None and newest != transaction_of(entry):
         raise BehindLedger(
-            f"the warehouse's {described(held)} is not that of {log}, {described_entry(entry)}: "
+            f"the warehouse's {described(newest)} is not that of {log}, {described_entry(entry)}: "
             "one of the two is of another home or an older copy. Put back the ledger that belongs "
             "to it, or run `cbi rebuild` to make the warehouse again from this one"
         )

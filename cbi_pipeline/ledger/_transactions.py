@@ -99,12 +99,12 @@ def standing_entries(entries: Sequence[Entry]) -> list[Entry]:
     An entry is written just before its transaction is committed. Numbers are given out in turn,
     so one that repeats means that the transaction before it never came to be.
     """
-    standing: list[Entry] = []
+    effective: list[Entry] = []
     for entry in entries:
-        while standing and standing[-1].txn_id >= entry.txn_id:
-            standing.pop()
-        standing.append(entry)
-    return standing
+        while effective and effective[-1].txn_id >= entry.txn_id:
+            effective.pop()
+        effective.append(entry)
+    return effective
 
 
 def _in_utc(entry: Entry) -> Entry:

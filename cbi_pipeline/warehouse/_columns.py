@@ -24,22 +24,22 @@ def columns_of(
     return stored
 
 
-def widen(connection: duckdb.DuckDBPyConnection, known: Contract) -> None:
+def widen(connection: duckdb.DuckDBPyConnection, schema: Contract) -> None:
     """Make the table of a contract, or add what it lacks of it, inside a transaction.
 
     The table of a feature group that a migration made has its columns without their constraints.
     """
-    held = columns_of(connection).get(known.table)
-    if held is None:
-        connection.execute(known.ddl())
+    names = columns_of(connection).get(schema.table)
+    if names is None:
+        connection.execute(schema.ddl())
         return
-    for name, dtype in known.dtypes.items():
-        if name not in held:
+    for name, dtype in schema.dtypes.items():
+        if name not in names:
             kind = duckdb_type(dtype)
-            connection.execute(f'ALTER TABLE {known.table} ADD COLUMN "{name}" {kind}')
-    for name in _nullable(connection, known.table):
-        if name in known.dtypes and not known.declared[name].nullable:
-            connection.execute(f'ALTER TABLE {known.table} ALTER COLUMN "{name}" SET NOT NULL')
+            connection.execute(f'ALTER TABLE {schema.table} ADD COLUMN "{name}" {kind}')
+    for name in _nullable(connection, schema.table):
+        if name in schema.dtypes and not schema.declared[name].nullable:
+            connection.execute(f'ALTER TABLE {schema.table} ALTER COLUMN "{name}" SET NOT NULL')
 
 
 def _nullable(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
@@ -52,12 +52,14 @@ def _nullable(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
     return [name for (name,) in rows.fetchall()]
 
 
-def held_columns(connection: duckdb.DuckDBPyConnection, known: Contract) -> str | None:
+def held_columns(connection: duckdb.DuckDBPyConnection, schema: Contract) -> str | None:
     """A contract's columns for a SELECT, NULL where the table lacks one; None without a table."""
-    held = columns_of(connection).get(known.table)
-    if held is None:
+    names = columns_of(connection).get(schema.table)
+    if names is None:
         return None
-    return ", ".join(f'"{name}"' if name in held else f'NULL AS "{name}"' for name in known.dtypes)
+    return ", ".join(
+        f'"{name}"' if name in names else f'NULL AS "{name}"' for name in schema.dtypes
+    )
 
 
 def check_columns(connection: duckdb.DuckDBPyConnection) -> None:

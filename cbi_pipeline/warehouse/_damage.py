@@ -66,8 +66,8 @@ def describe(path: Path, error: duckdb.Error) -> DatabaseDamaged | DatabaseRefus
 
 def first_line(error: duckdb.Error) -> str:
     """What a database error says, without the class before it and the lines after it."""
-    said = (str(error).splitlines() or [type(error).__name__])[0]
-    return said.partition(": ")[2] or said
+    line = (str(error).splitlines() or [type(error).__name__])[0]
+    return line.partition(": ")[2] or line
 
 
 def require_length(connection: duckdb.DuckDBPyConnection) -> None:

@@ -30,7 +30,7 @@ def lineage(store: Store, t: datetime, series: str, last: int) -> pl.DataFrame:
     table = _table_of(store, series)
     rows = store.as_of(t, series=[series], table=table).tail(last)
     stamps = rows.select("version", "available_at", "available_basis")
-    known = pl.concat([table.sized(rows), stamps], how="horizontal")
+    versions = pl.concat([table.sized(rows), stamps], how="horizontal")
     source = store.query(
         f"""
         SELECT o.{table.time} AS period, o.version, s.unit, o.seen_at, o.response_id, r.sha256,
@@ -41,7 +41,7 @@ def lineage(store: Store, t: datetime, series: str, last: int) -> pl.DataFrame:
         WHERE o.series_id = ?""",
         [series],
     )
-    traced = known.join(source, on=["period", "version"], how="left", maintain_order="left")
+    traced = versions.join(source, on=["period", "version"], how="left", maintain_order="left")
     return traced.select(
         "period",
         "value",
@@ -59,7 +59,7 @@ def lineage(store: Store, t: datetime, series: str, last: int) -> pl.DataFrame:
 
 def _table_of(store: Store, series: str) -> VersionedTable:
     for table in VERSIONED:
-        held = store.query(f"SELECT 1 FROM {table.name} WHERE series_id = ? LIMIT 1", [series])
-        if len(held):
+        rows = store.query(f"SELECT 1 FROM {table.name} WHERE series_id = ? LIMIT 1", [series])
+        if len(rows):
             return table
     return OBSERVATIONS

@@ -78,18 +78,18 @@ TARGETS = """
 def selects() -> Iterator[tuple[str, str]]:
     """Each group's table, and the SELECT of its rows."""
     first = 1
-    for place, (group, names) in enumerate(_COLUMNS.items(), start=1):
+    for number, (group, names) in enumerate(_COLUMNS.items(), start=1):
         last = first + len(names) - 1
         columns = ", ".join(
             f'CASE WHEN mask[{i}] THEN "values"[{i}] END AS {name}'
             for i, name in enumerate(names, start=first)
         )
         # An age of 0 stood for never, unless something of that very instant was there.
-        never = f"ages[{place}] = 0 AND NOT list_contains(mask[{first}:{last}], true)"
+        never = f"ages[{number}] = 0 AND NOT list_contains(mask[{first}:{last}], true)"
         yield (
             f"features.{group}",
             f"SELECT feature_set AS generation, commodity, session, decision_at, {columns}, "
-            f"CASE WHEN {never} THEN NULL ELSE ages[{place}] END AS age, NULL::DOUBLE AS assumed "
+            f"CASE WHEN {never} THEN NULL ELSE ages[{number}] END AS age, NULL::DOUBLE AS assumed "
             f"FROM {SOURCE}",
         )
         first = last + 1

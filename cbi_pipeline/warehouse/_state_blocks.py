@@ -45,21 +45,21 @@ def states(
     until = "AND available_at <= ?", [max(instants)]
     rows = [(table, _rows_of(connection, table, cut, *until)) for table in VERSIONED]
     units = dict(connection.execute("SELECT series_id, unit FROM ref.series").fetchall())
-    found = {}
+    digests = {}
     for instant in instants:
         whole = stored.filter(pl.col("newest") <= instant).drop("newest")
         partly = [_partly(table, of, whole, instant) for table, of in rows]
-        blocks = [whole, *(one.select(whole.columns).cast(whole.schema) for one in partly)]
-        found[instant] = digest(pl.concat(blocks), units)
-    return found
+        blocks = [whole, *(part.select(whole.columns).cast(whole.schema) for part in partly)]
+        digests[instant] = digest(pl.concat(blocks), units)
+    return digests
 
 
 def _partly(
     table: VersionedTable, rows: pl.DataFrame, whole: pl.DataFrame, instant: datetime
 ) -> pl.DataFrame:
     """Blocks of what was known at an instant, but for those that were wholly known."""
-    known = rows.filter(pl.col("available_at") <= instant).with_columns(_year(table))
-    return hash_blocks(known.join(whole, on=list(BLOCK), how="anti").drop("year"), table)
+    public = rows.filter(pl.col("available_at") <= instant).with_columns(_year(table))
+    return hash_blocks(public.join(whole, on=list(BLOCK), how="anti").drop("year"), table)
 
 
 def known_series(connection: duckdb.DuckDBPyConnection) -> set[str]:
@@ -131,14 +131,16 @@ def _rows_of(
     years = blocks["year"].unique().sort().to_list()
     # The span of years spares the scan all but a few of the rows that a night does not touch.
     span = [years[0], years[-1]]
-    found = fetch(
+    versions = fetch(
         connection,
         f"SELECT {', '.join(columns)} FROM {table.name} "
         f"WHERE {AMONG} AND year({table.day_sql}) = ANY(?) "
         f"AND {table.day_sql} BETWEEN make_date(?, 1, 1) AND make_date(?, 12, 31) {condition}",
         [*among(blocks["series_id"].unique()), years, *span, *params],
     )
-    return found.with_columns(_year(table)).join(blocks, on=list(BLOCK), how="semi").select(columns)
+    return (
+        versions.with_columns(_year(table)).join(blocks, on=list(BLOCK), how="semi").select(columns)
+    )
 
 
 def _year(table: VersionedTable) -> pl.Expr:

@@ -54,18 +54,18 @@ class Store:
         Raises:
             KeyError: no contract has that name.
         """
-        known = contract(name)
-        return self._rows(known, _names(known.dtypes), where, params)
+        schema = contract(name)
+        return self._rows(schema, _names(schema.dtypes), where, params)
 
-    def group(self, known: Contract, where: str = "", params: Sequence[Any] = ()) -> pl.DataFrame:
+    def group(self, schema: Contract, where: str = "", params: Sequence[Any] = ()) -> pl.DataFrame:
         """Rows of the table of a feature group, as :meth:`table` gives those of others.
 
         The table is made and widened by :meth:`append_group`; before, it has no row and no value.
         """
-        columns = held_columns(self._connection, known)
+        columns = held_columns(self._connection, schema)
         if columns is None:
-            return known.empty()
-        return self._rows(known, columns, where, params)
+            return schema.empty()
+        return self._rows(schema, columns, where, params)
 
     def query(self, sql: str, params: Sequence[Any] = ()) -> pl.DataFrame:
         """Rows of a SELECT; instants come back as UTC microseconds."""
@@ -119,7 +119,7 @@ class Store:
         self, instants: Collection[datetime], series: Collection[str]
     ) -> dict[datetime, str]:
         """:meth:`state` at many instants; the rows are read once for all of them."""
-        return states(self._connection, [_instant(one) for one in instants], series)
+        return states(self._connection, [_instant(instant) for instant in instants], series)
 
     def scan(self) -> None:
         """Read every value of every table, so that a damaged one shows.
@@ -178,14 +178,14 @@ class Store:
             DuplicateKey: a key is repeated in ``frame`` or stored already.
             ReadOnlyStore: the store is a published snapshot.
         """
-        known = contract(name)
-        rows = known.validate(frame)
-        _require_unique(rows, known)
-        if not known.indexed:
-            self._require_absent(rows, known)
-        return self._add(known, rows)
+        schema = contract(name)
+        rows = schema.validate(frame)
+        _require_unique(rows, schema)
+        if not schema.indexed:
+            self._require_absent(rows, schema)
+        return self._add(schema, rows)
 
-    def append_group(self, known: Contract, frame: pl.DataFrame) -> int:
+    def append_group(self, schema: Contract, frame: pl.DataFrame) -> int:
         """Add rows to the table of a feature group; columns that it lacks are added.
 
         Columns that the group no longer has stay, for the rows of earlier generations.
@@ -196,13 +196,13 @@ class Store:
         Raises:
             pandera.errors.SchemaErrors, DuplicateKey, ReadOnlyStore: as :meth:`append`.
         """
-        rows = known.validate(frame)
-        _require_unique(rows, known)
+        rows = schema.validate(frame)
+        _require_unique(rows, schema)
         with self.transaction():
-            widen(self._connection, known)
-            self._require_absent(rows, known)
+            widen(self._connection, schema)
+            self._require_absent(rows, schema)
             with as_view(self._connection, rows) as view:
-                self._connection.execute(f"INSERT INTO {known.table} BY NAME FROM {view}")
+                self._connection.execute(f"INSERT INTO {schema.table} BY NAME FROM {view}")
             self._changed = True
         return len(rows)
 
@@ -232,17 +232,17 @@ class Store:
             DuplicateKey: a key is repeated in ``frame``.
             ReadOnlyStore: the store is a published snapshot.
         """
-        known = contract(name)
-        if known.append_only:
+        schema = contract(name)
+        if schema.append_only:
             raise TypeError(f"{name} is append-only: add a new version with append()")
-        rows = known.validate(frame)
-        _require_unique(rows, known)
-        columns = _names(known.dtypes)
+        rows = schema.validate(frame)
+        _require_unique(rows, schema)
+        columns = _names(schema.dtypes)
         with self.transaction():
             with as_view(self._connection, rows) as view:
                 sql = (
-                    f"INSERT OR REPLACE INTO {known.table} BY NAME "
-                    f"SELECT {columns} FROM {view} EXCEPT SELECT {columns} FROM {known.table}"
+                    f"INSERT OR REPLACE INTO {schema.table} BY NAME "
+                    f"SELECT {columns} FROM {view} EXCEPT SELECT {columns} FROM {schema.table}"
                 )
                 added: int = self._connection.execute(sql).fetchall()[0][0]
             self._changed = self._changed or added > 0
@@ -255,12 +255,12 @@ class Store:
             TypeError: the table is append-only.
             ReadOnlyStore: the store is a published snapshot.
         """
-        known = contract(name)
-        if known.append_only:
+        schema = contract(name)
+        if schema.append_only:
             raise TypeError(f"{name} is append-only: nothing is taken out of it")
-        with self.transaction(), as_view(self._connection, keys.select(known.key)) as view:
-            match = " AND ".join(f't."{column}" = k."{column}"' for column in known.key)
-            sql = f"DELETE FROM {known.table} t USING {view} k WHERE {match}"
+        with self.transaction(), as_view(self._connection, keys.select(schema.key)) as view:
+            match = " AND ".join(f't."{column}" = k."{column}"' for column in schema.key)
+            sql = f"DELETE FROM {schema.table} t USING {view} k WHERE {match}"
             removed: int = self._connection.execute(sql).fetchall()[0][0]
             self._changed = self._changed or removed > 0
             return removed
@@ -313,31 +313,33 @@ class Store:
         return revision.recorded
 
     def _rows(
-        self, known: Contract, columns: str, where: str, params: Sequence[Any]
+        self, schema: Contract, columns: str, where: str, params: Sequence[Any]
     ) -> pl.DataFrame:
         condition = f" WHERE {where}" if where else ""
-        order = _names(known.key)
-        sql = f"SELECT {columns} FROM {known.table}{condition} ORDER BY {order}"
-        return self.query(sql, params).cast(pl.Schema(known.dtypes))
+        order = _names(schema.key)
+        sql = f"SELECT {columns} FROM {schema.table}{condition} ORDER BY {order}"
+        return self.query(sql, params).cast(pl.Schema(schema.dtypes))
 
-    def _add(self, known: Contract, rows: pl.DataFrame) -> int:
+    def _add(self, schema: Contract, rows: pl.DataFrame) -> int:
         with self.transaction():
             try:
-                insert(self._connection, known.table, rows.select(list(known.dtypes)))
+                insert(self._connection, schema.table, rows.select(list(schema.dtypes)))
             except duckdb.ConstraintException as error:
-                raise DuplicateKey(f"{known.table} holds such a row already: {error}") from error
+                raise DuplicateKey(f"{schema.table} holds such a row already: {error}") from error
             self._changed = self._changed or len(rows) > 0
             for table in VERSIONED:
-                if known is table.contract:
+                if schema is table.contract:
                     refresh_blocks(self._connection, table, rows)
             return len(rows)
 
-    def _require_absent(self, rows: pl.DataFrame, known: Contract) -> None:
-        with as_view(self._connection, rows.select(known.key)) as view:
-            keys = _names(known.key)
-            found = self.query(f"SELECT {keys} FROM {known.table} SEMI JOIN {view} USING ({keys})")
-        if len(found):
-            raise DuplicateKey(f"{known.table} holds such a row already, e.g. {found.row(0)}")
+    def _require_absent(self, rows: pl.DataFrame, schema: Contract) -> None:
+        with as_view(self._connection, rows.select(schema.key)) as view:
+            keys = _names(schema.key)
+            stored = self.query(
+                f"SELECT {keys} FROM {schema.table} SEMI JOIN {view} USING ({keys})"
+            )
+        if len(stored):
+            raise DuplicateKey(f"{schema.table} holds such a row already, e.g. {stored.row(0)}")
 
     def _require_writable(self) -> None:
         if not self._writable:
@@ -356,11 +358,11 @@ def _instant(t: datetime) -> datetime:
     return t.astimezone(UTC)
 
 
-def _require_unique(frame: pl.DataFrame, known: Contract) -> None:
-    if keys_are_unique(frame, known.key):
+def _require_unique(frame: pl.DataFrame, schema: Contract) -> None:
+    if keys_are_unique(frame, schema.key):
         return
-    keys = frame.select(known.key)
+    keys = frame.select(schema.key)
     repeated = keys.filter(keys.is_duplicated()).unique(maintain_order=True)
     raise DuplicateKey(
-        f"{known.table}: {len(repeated)} keys stand more than once, e.g. {repeated.row(0)}"
+        f"{schema.table}: {len(repeated)} keys stand more than once, e.g. {repeated.row(0)}"
     )

@@ -119,10 +119,10 @@ def checked(table: VersionedTable, parsed: pl.DataFrame, complete: Collection[st
 
 def _require_recordable(table: VersionedTable, rows: pl.DataFrame) -> None:
     def refuse(broken: pl.Expr | pl.Series, what: str) -> None:
-        found = rows.filter(broken)
-        if len(found):
-            series_id, time = found.select(table.cell).row(0)
-            raise ValueError(f"{len(found)} {table.noun}s {what}, e.g. {series_id} {time}")
+        refused = rows.filter(broken)
+        if len(refused):
+            series_id, time = refused.select(table.cell).row(0)
+            raise ValueError(f"{len(refused)} {table.noun}s {what}, e.g. {series_id} {time}")
 
     has_value = pl.col("status") == "value"
     refuse(rows.select(table.cell).is_duplicated(), "stand twice; record one vintage at a time")

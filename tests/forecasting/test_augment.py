@@ -22,24 +22,24 @@ ALL = AugmentConfig(
 )
 
 
-def feed(panel):
-    return windows.pooled(panel, WINDOW, torch.arange(60, 200))
+def sampler(panel):
+    return windows.pooled_sampler(panel, WINDOW, torch.arange(60, 200))
 
 
 def augmented(panel, config, seed=0):
     inverse = fit_moments(panel, torch.arange(10, 200)).inverse_F
-    return Augmented(config, feed(panel), inverse, torch.Generator().manual_seed(seed))
+    return Augmented(config, sampler(panel), inverse, torch.Generator().manual_seed(seed))
 
 
 def both(panel, **changes):
     index = torch.arange(140)
     config = AugmentConfig(**{"probability": 1.0, **changes})
-    return feed(panel).batch(index), augmented(panel, config).batch(index)
+    return sampler(panel).batch(index), augmented(panel, config).batch(index)
 
 
 def test_the_newest_row_the_length_and_the_target_are_never_touched(panel):
     index = torch.arange(140)
-    plain, found = feed(panel).batch(index), augmented(panel, ALL).batch(index)
+    plain, found = sampler(panel).batch(index), augmented(panel, ALL).batch(index)
     for a, b in zip(plain.inputs[:3], found.inputs[:3], strict=True):
         assert a.shape == b.shape
         assert torch.equal(a[:, -1], b[:, -1])
@@ -113,7 +113,8 @@ def test_slicing_hides_the_oldest_rows_and_masking_one_run(panel):
     assert not hidden[:, 7:].all(dim=1).any()
     _, masked = both(panel, time_mask=4)
     assert (
-        masked.inputs.mask_BTCF.sum() < feed(panel).batch(torch.arange(140)).inputs.mask_BTCF.sum()
+        masked.inputs.mask_BTCF.sum()
+        < sampler(panel).batch(torch.arange(140)).inputs.mask_BTCF.sum()
     )
 
 
@@ -141,17 +142,17 @@ def test_mixup_keeps_its_weight_and_both_targets(panel):
 
 def test_mixup_blends_within_a_commodity(panel):
     rows = torch.cat([torch.arange(60, 90), torch.arange(440, 470)])
-    both_feed = windows.pooled(panel, WINDOW, rows)
+    both_sampler = windows.pooled_sampler(panel, WINDOW, rows)
     inverse = fit_moments(panel, torch.arange(10, 200)).inverse_F
     source = Augmented(
         AugmentConfig(probability=1.0, mixup=0.4),
-        both_feed,
+        both_sampler,
         inverse,
         torch.Generator().manual_seed(0),
     )
     batch = source.batch(torch.arange(60))
     target, weight = batch.partner
-    own = both_feed.batch(torch.arange(60)).target_BHC
+    own = both_sampler.batch(torch.arange(60)).target_BHC
     for b in range(60):
         if weight[b].any():
             partner = int((own == target[b]).all(1).all(1).nonzero()[0])

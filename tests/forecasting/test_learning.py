@@ -11,10 +11,10 @@ from cbi_pipeline.forecasting import fit, untrained
 from cbi_pipeline.forecasting.losses.objective import ObjectiveConfig, Term
 from cbi_pipeline.forecasting.networks.cross import CrossConfig
 from cbi_pipeline.forecasting.networks.heads import HeadConfig
+from cbi_pipeline.forecasting.networks.lstm_attention import RecipeConfig
 from cbi_pipeline.forecasting.networks.mlp import MlpConfig
 from cbi_pipeline.forecasting.networks.nhits import NhitsConfig
 from cbi_pipeline.forecasting.networks.patch_transformer import PatchTransformerConfig
-from cbi_pipeline.forecasting.networks.recipe import RecipeConfig
 from cbi_pipeline.forecasting.networks.recurrent import RecurrentConfig
 from cbi_pipeline.forecasting.networks.tcn import TcnConfig
 from cbi_pipeline.forecasting.optimisers import OptimiserConfig

@@ -1,4 +1,5 @@
 import dataclasses
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -6,12 +7,14 @@ import scipy.stats
 import torch
 
 from cbi_pipeline.forecasting import DEFAULT_LEVELS, Network, PanelSpec, Recipe, student, windows
+from cbi_pipeline.forecasting.config import compose
 from cbi_pipeline.forecasting.networks.cross import CrossConfig
+from cbi_pipeline.forecasting.networks.encoder import EncoderConfig
 from cbi_pipeline.forecasting.networks.heads import HeadConfig
+from cbi_pipeline.forecasting.networks.lstm_attention import RecipeConfig
 from cbi_pipeline.forecasting.networks.mlp import MlpConfig
 from cbi_pipeline.forecasting.networks.nhits import NhitsConfig, interpolation
 from cbi_pipeline.forecasting.networks.patch_transformer import PatchTransformerConfig
-from cbi_pipeline.forecasting.networks.recipe import RecipeConfig
 from cbi_pipeline.forecasting.networks.recurrent import RecurrentConfig
 from cbi_pipeline.forecasting.networks.tcn import TcnConfig
 
@@ -40,9 +43,9 @@ def build(name: str, panel, window=12, anchored=True, levels=DEFAULT_LEVELS, **h
 
 
 def some_inputs(panel, mode, window=12):
-    make = windows.pooled if mode == "pooled" else windows.joint
-    feed = make(panel, window, torch.tensor([20, 60, 200, 399, 420, 460]))
-    return feed.inputs(torch.arange(len(feed)))
+    make = windows.pooled_sampler if mode == "pooled" else windows.joint_sampler
+    sampler = make(panel, window, torch.tensor([20, 60, 200, 399, 420, 460]))
+    return sampler.inputs(torch.arange(len(sampler)))
 
 
 def expected_prior(network: Network, inputs: windows.Inputs, levels):
@@ -102,8 +105,8 @@ def test_every_head_gets_a_gradient(name, panel):
     network = build(name, panel).train()
     for parameter in network.parameters():
         parameter.data += 0.01
-    feed = windows.pooled(panel, 12, torch.arange(20, 60))
-    batch = feed.batch(torch.arange(40))
+    sampler = windows.pooled_sampler(panel, 12, torch.arange(20, 60))
+    batch = sampler.batch(torch.arange(40))
     from cbi_pipeline.forecasting.losses.objective import ObjectiveConfig
 
     objective = ObjectiveConfig().build(DEFAULT_LEVELS)
@@ -259,3 +262,14 @@ def test_attention_across_commodities_is_refused_in_pooled_mode():
 def test_hierarchical_interpolation_passes_through_its_knots():
     knots = torch.tensor([1.0, 5.0, 3.0])
     torch.testing.assert_close(knots @ interpolation(3, 5), torch.tensor([1.0, 3.0, 5.0, 4.0, 3.0]))
+
+
+def test_a_network_that_builds_no_encoder_is_refused_when_its_recipe_is_read(monkeypatch):
+    monkeypatch.setattr(EncoderConfig, "kinds", dict(EncoderConfig.kinds))
+
+    @dataclass(frozen=True, kw_only=True)
+    class Hollow(EncoderConfig, kind="hollow"):
+        width: int = 1
+
+    with pytest.raises(ValueError, match=r"network: Hollow does not define build"):
+        compose(Recipe, {"name": "r", "feature_set": "f", "network": {"kind": "hollow"}})

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from cbi_pipeline.forecasting import Forecaster, TrainingFailed, anchored_untrained, fit, untrained
-from cbi_pipeline.forecasting.networks.recipe import RecipeConfig
+from cbi_pipeline.forecasting.networks.lstm_attention import RecipeConfig
 from tests.recipes import recipe_network, tiny
 
 

@@ -36,8 +36,8 @@ def assert_windows(panel: Panel, inputs: windows.Inputs, rows_BC, window: int):
 def test_a_pooled_batch_equals_the_slow_reference_bit_for_bit(panel, data, window):
     ready = panel.ready_R.nonzero().flatten().tolist()
     rows = data.draw(st.lists(st.sampled_from(ready), min_size=1, max_size=12))
-    feed = windows.pooled(panel, window, torch.tensor(rows))
-    batch = feed.batch(torch.arange(len(rows)))
+    sampler = windows.pooled_sampler(panel, window, torch.tensor(rows))
+    batch = sampler.batch(torch.arange(len(rows)))
     assert_windows(panel, batch.inputs, [[r] for r in rows], window)
     assert torch.equal(batch.target_BHC[..., 0], panel.target_RH[rows])
     assert torch.equal(batch.weight_BHC[..., 0].bool(), panel.target_mask_RH[rows])
@@ -46,21 +46,21 @@ def test_a_pooled_batch_equals_the_slow_reference_bit_for_bit(panel, data, windo
 
 def test_a_joint_batch_equals_the_slow_reference_bit_for_bit(panel):
     rows = torch.tensor([30, 100, 399, 405, 430])
-    feed = windows.joint(panel, 12, rows)
-    inputs = feed.inputs(torch.arange(len(feed)))
-    assert_windows(panel, inputs, feed.row_NC.tolist(), 12)
-    absent = feed.row_NC < 0
+    sampler = windows.joint_sampler(panel, 12, rows)
+    inputs = sampler.inputs(torch.arange(len(sampler)))
+    assert_windows(panel, inputs, sampler.row_NC.tolist(), 12)
+    absent = sampler.row_NC < 0
     assert absent.any()
     assert not inputs.mask_BTCF.transpose(1, 2)[absent].any()
 
 
 def test_in_joint_mode_only_the_rows_asked_for_count(panel):
     rows = torch.tensor([30, 405])
-    feed = windows.joint(panel, 12, rows)
-    assert sorted(feed.row_NC[feed.counts_NC].tolist()) == [30, 405]
-    batch = feed.batch(torch.arange(len(feed)))
+    sampler = windows.joint_sampler(panel, 12, rows)
+    assert sorted(sampler.row_NC[sampler.counts_NC].tolist()) == [30, 405]
+    batch = sampler.batch(torch.arange(len(sampler)))
     assert int(batch.weight_BHC.sum()) == int(panel.target_mask_RH[rows].sum())
-    assert int(feed.target_count(torch.arange(len(feed)))) == int(batch.weight_BHC.sum())
+    assert int(sampler.target_count(torch.arange(len(sampler)))) == int(batch.weight_BHC.sum())
 
 
 def test_adding_a_commodity_changes_no_other_batch(make_arrays):
@@ -71,7 +71,7 @@ def test_adding_a_commodity_changes_no_other_batch(make_arrays):
             both[name][: len(array)] = array
     rows = torch.arange(3, 80)
     one, two = (
-        windows.pooled(Panel.from_numpy(s, **a), 10, rows).inputs(torch.arange(len(rows)))
+        windows.pooled_sampler(Panel.from_numpy(s, **a), 10, rows).inputs(torch.arange(len(rows)))
         for s, a in ((spec, alone), (spec_two, both))
     )
     assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
@@ -79,23 +79,23 @@ def test_adding_a_commodity_changes_no_other_batch(make_arrays):
 
 def test_a_window_longer_than_every_history_is_refused(panel):
     with pytest.raises(ValueError, match=r"window: 401 rows.*longest history has 400"):
-        windows.pooled(panel, 401, torch.tensor([10]))
+        windows.pooled_sampler(panel, 401, torch.tensor([10]))
 
 
 def test_a_row_that_is_not_ready_is_refused(panel):
     with pytest.raises(ValueError, match="not ready"):
-        windows.pooled(panel, 4, torch.tensor([0]))
+        windows.pooled_sampler(panel, 4, torch.tensor([0]))
 
 
 def test_a_row_without_a_date_is_refused_in_joint_mode(make_arrays):
     spec, content = make_arrays({"daily": 40})
     content["pos_DC"] = content["pos_DC"][:-1]
     with pytest.raises(ValueError, match="no decision date"):
-        windows.joint(Panel.from_numpy(spec, **content), 4, torch.tensor([39]))
+        windows.joint_sampler(Panel.from_numpy(spec, **content), 4, torch.tensor([39]))
 
 
 def test_a_row_repeated_in_pos_counts_once_at_its_first_date(make_arrays):
     spec, content = make_arrays({"daily": 40})
     content["pos_DC"] = np.concatenate([content["pos_DC"], content["pos_DC"][-1:]])
-    feed = windows.joint(Panel.from_numpy(spec, **content), 4, torch.tensor([20, 39]))
-    assert feed.row_NC[:, 0].tolist() == [20, 39]
+    sampler = windows.joint_sampler(Panel.from_numpy(spec, **content), 4, torch.tensor([20, 39]))
+    assert sampler.row_NC[:, 0].tolist() == [20, 39]

@@ -137,9 +137,9 @@ class Objective(nn.Module):
                 f"{tuple(output.up_BHC.shape)}"
             )
         # Masked entries are made harmless before any loss sees them: 0 * NaN would be NaN.
-        known = weight_BHC > 0
-        prior_BHC = torch.where(known, prior_BHC, 1.0)
-        y = torch.where(known, target_BHC, 0.0) / prior_BHC
+        counts = weight_BHC > 0
+        prior_BHC = torch.where(counts, prior_BHC, 1.0)
+        y = torch.where(counts, target_BHC, 0.0) / prior_BHC
         q = output.q_BHCQ / prior_BHC[..., None]
         vol = output.vol_BHC / prior_BHC
         up = output.up_BHC

@@ -1,5 +1,6 @@
 """What every encoder's configuration is, and where the kinds of them are found."""
 
+from abc import ABC, abstractmethod
 from importlib import import_module
 from typing import ClassVar, Protocol
 
@@ -8,7 +9,7 @@ from torch import Tensor
 from cbi_pipeline.forecasting.config import Config
 
 #: Modules of this package, each with the configuration of one kind of encoder.
-MODULES = ("recurrent", "recipe", "mlp", "tcn", "patch_transformer", "nhits", "cross")
+MODULES = ("recurrent", "lstm_attention", "mlp", "tcn", "patch_transformer", "nhits", "cross")
 
 
 class Encoder(Protocol):
@@ -25,7 +26,7 @@ class Encoder(Protocol):
         ...
 
 
-class EncoderConfig(Config):
+class EncoderConfig(Config, ABC):
     """Base of the configuration of every kind of encoder.
 
     Attributes:
@@ -45,6 +46,7 @@ class EncoderConfig(Config):
         """Every kind of encoder's configuration, for a field that takes any."""
         return tuple(load_kinds()) if cls is EncoderConfig else ()
 
+    @abstractmethod
     def build(self, inputs: int, window: int, horizons: int) -> Encoder:
         """The encoder, freshly initialised.
 
@@ -53,7 +55,6 @@ class EncoderConfig(Config):
             window: rows.
             horizons: horizons that are forecast.
         """
-        raise NotImplementedError
 
 
 def load_kinds() -> list[type[EncoderConfig]]:
@@ -61,5 +62,5 @@ def load_kinds() -> list[type[EncoderConfig]]:
     order = [import_module(f"{__package__}.{name}").__name__ for name in MODULES]
     return sorted(
         EncoderConfig.kinds.values(),
-        key=lambda one: order.index(one.__module__) if one.__module__ in order else len(order),
+        key=lambda kind: order.index(kind.__module__) if kind.__module__ in order else len(order),
     )

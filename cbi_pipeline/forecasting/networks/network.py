@@ -9,8 +9,8 @@ from cbi_pipeline.forecasting import prior
 from cbi_pipeline.forecasting.networks.cross import CrossEncoder
 from cbi_pipeline.forecasting.networks.encoder import EncoderConfig
 from cbi_pipeline.forecasting.networks.heads import HeadConfig, Heads
+from cbi_pipeline.forecasting.networks.lstm_attention import RecipeConfig, RecipeHeads
 from cbi_pipeline.forecasting.networks.output import Anchored, Free, Output, Raw
-from cbi_pipeline.forecasting.networks.recipe import RecipeConfig, RecipeHeads
 from cbi_pipeline.forecasting.panel import Panel, PanelSpec
 from cbi_pipeline.forecasting.scaler import Scaler, fit_moments
 from cbi_pipeline.forecasting.windows import Inputs

@@ -113,5 +113,5 @@ def interpolation(knots: int, points: int) -> Tensor:
     """[knots, points] weights of linear interpolation over equal spacing, ends included."""
     if knots == 1:
         return torch.ones(1, points)
-    place = torch.linspace(0, knots - 1, points)
-    return (1.0 - (place[None, :] - torch.arange(knots)[:, None]).abs()).clamp(min=0.0)
+    position = torch.linspace(0, knots - 1, points)
+    return (1.0 - (position[None, :] - torch.arange(knots)[:, None]).abs()).clamp(min=0.0)
