@@ -4,7 +4,7 @@ from cbi_pipeline.catalogue._catalogue import Catalogue, Commodity, FeedEntry
 from cbi_pipeline.catalogue._document import CatalogueError, nearest
 from cbi_pipeline.catalogue._evaluation import NAIVE, EvaluationPlan
 from cbi_pipeline.catalogue._files import FileEntry
-from cbi_pipeline.catalogue._layers import PACKAGED, Layers, Origin, is_without_base, read_layers
+from cbi_pipeline.catalogue._layers import PACKAGED, Layers, is_without_base, read_layers
 from cbi_pipeline.catalogue._load import load_catalogue, load_feeds, load_files
 from cbi_pipeline.catalogue._recipes import RecipeFile, find_recipes, read_recipe
 
@@ -18,7 +18,6 @@ __all__ = [
     "FeedEntry",
     "FileEntry",
     "Layers",
-    "Origin",
     "RecipeFile",
     "find_recipes",
     "is_without_base",

@@ -10,7 +10,6 @@ from cbi_pipeline.evaluation.calibration import (
 )
 from cbi_pipeline.evaluation.estimators import as_estimator, estimator_of, load_estimator
 from cbi_pipeline.evaluation.gate import (
-    Decision,
     by_person,
     decide,
     decision,
@@ -32,7 +31,6 @@ from cbi_pipeline.evaluation.refresh import Refresh, judge_refresh
 from cbi_pipeline.evaluation.scores import METRICS, reliability, score
 from cbi_pipeline.evaluation.selection import confidence_set, superior_ability
 from cbi_pipeline.evaluation.walk_forward import (
-    FoldDone,
     absences,
     failures,
     walk_forward,
@@ -44,8 +42,6 @@ __all__ = [
     "NEEDED_LEVELS",
     "POOLED_80",
     "VALIDATION_SHARE",
-    "Decision",
-    "FoldDone",
     "Plan",
     "Refresh",
     "Rolling",

@@ -14,7 +14,7 @@ from cbi_pipeline.feeds.errors import (
     RejectedCredential,
     UnexpectedShape,
 )
-from cbi_pipeline.feeds.source import PARSED_SCHEMA, Answer, Parsed, Pull, Series, Service, Source
+from cbi_pipeline.feeds.source import PARSED_SCHEMA, Answer, Parsed, Pull, Series, Source
 
 #: Sources that read files, by name: whoever reads stored bytes again needs no file.
 FILE_READERS = {one.name: one for one in (archive.READER, csv_import.READER)}
@@ -36,7 +36,6 @@ __all__ = [
     "RateLimited",
     "RejectedCredential",
     "Series",
-    "Service",
     "Source",
     "UnexpectedShape",
     "archive",

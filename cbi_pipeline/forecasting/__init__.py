@@ -8,11 +8,10 @@
 Needs torch, numpy and safetensors, nothing else.
 """
 
-from cbi_pipeline.forecasting.checkpoint import Keep, load_checkpoint
 from cbi_pipeline.forecasting.config import compose
 from cbi_pipeline.forecasting.devices import describe_device
-from cbi_pipeline.forecasting.ensemble import Ensemble, EnsembleForecasts
-from cbi_pipeline.forecasting.folds import Fold, latest, newest_origins, walk_forward
+from cbi_pipeline.forecasting.ensemble import Ensemble
+from cbi_pipeline.forecasting.folds import latest, newest_origins, walk_forward
 from cbi_pipeline.forecasting.forecaster import Forecaster
 from cbi_pipeline.forecasting.founding import anchored_untrained, forecast_prior
 from cbi_pipeline.forecasting.models.estimator import Estimator, Fitted
@@ -20,11 +19,9 @@ from cbi_pipeline.forecasting.models.model import Absence, Forecasts, Model
 from cbi_pipeline.forecasting.models.recipe import DEFAULT_LEVELS, NO_FEATURES, ModelRecipe
 from cbi_pipeline.forecasting.models.saved import load_model
 from cbi_pipeline.forecasting.networks.network import Network
-from cbi_pipeline.forecasting.networks.output import Output
 from cbi_pipeline.forecasting.panel import NEVER, Panel, PanelSpec
 from cbi_pipeline.forecasting.recipe import Recipe, TrainingConfig
-from cbi_pipeline.forecasting.records import EpochRecord, FitResult
-from cbi_pipeline.forecasting.stacked import fit_ensemble
+from cbi_pipeline.forecasting.records import EpochRecord
 from cbi_pipeline.forecasting.stopping import TrainingFailed
 from cbi_pipeline.forecasting.train import fit, untrained
 from cbi_pipeline.forecasting.version import product
@@ -35,19 +32,14 @@ __all__ = [
     "NO_FEATURES",
     "Absence",
     "Ensemble",
-    "EnsembleForecasts",
     "EpochRecord",
     "Estimator",
-    "FitResult",
     "Fitted",
-    "Fold",
     "Forecaster",
     "Forecasts",
-    "Keep",
     "Model",
     "ModelRecipe",
     "Network",
-    "Output",
     "Panel",
     "PanelSpec",
     "Recipe",
@@ -57,10 +49,8 @@ __all__ = [
     "compose",
     "describe_device",
     "fit",
-    "fit_ensemble",
     "forecast_prior",
     "latest",
-    "load_checkpoint",
     "load_model",
     "newest_origins",
     "product",

@@ -2,9 +2,9 @@
 
 from cbi_pipeline.issued.abstain import closed_records, staleness
 from cbi_pipeline.issued.chain import GENESIS, canonical, chain, row_hash
-from cbi_pipeline.issued.counting import desk_day, select_counted, select_uncounted
+from cbi_pipeline.issued.counting import select_counted, select_uncounted
 from cbi_pipeline.issued.forecasts import calendar_target, from_model, from_walk_forward, rows
-from cbi_pipeline.issued.ledger import Head, IssuedLedger, LedgerBroken
+from cbi_pipeline.issued.ledger import IssuedLedger, LedgerBroken
 from cbi_pipeline.issued.newest_value import describe_unconfirmed, open_refusals
 from cbi_pipeline.issued.plain_file import verify
 from cbi_pipeline.issued.scoring import score
@@ -14,7 +14,6 @@ from cbi_pipeline.issued.status import (
     FORECAST,
     FOUNDING,
     FOUNDING_WORDS,
-    MADE_BEFORE,
     SUBJECT,
     WAITS,
     Status,
@@ -32,10 +31,8 @@ __all__ = [
     "FOUNDING",
     "FOUNDING_WORDS",
     "GENESIS",
-    "MADE_BEFORE",
     "SUBJECT",
     "WAITS",
-    "Head",
     "IssuedLedger",
     "LedgerBroken",
     "Status",
@@ -45,7 +42,6 @@ __all__ = [
     "chain",
     "closed_records",
     "describe_unconfirmed",
-    "desk_day",
     "find_statuses",
     "from_model",
     "from_walk_forward",

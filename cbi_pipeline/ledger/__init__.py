@@ -11,7 +11,7 @@ from cbi_pipeline.ledger._lines import (
     read_documents,
     whole_lines,
 )
-from cbi_pipeline.ledger._masking import Masked, mask
+from cbi_pipeline.ledger._masking import mask
 from cbi_pipeline.ledger._transactions import Entry, standing_entries
 from cbi_pipeline.ledger._verification import verify_files
 
@@ -19,7 +19,6 @@ __all__ = [
     "Entry",
     "Ledger",
     "LedgerDamaged",
-    "Masked",
     "Readings",
     "Response",
     "append_line",

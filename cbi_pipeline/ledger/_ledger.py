@@ -79,7 +79,7 @@ class Ledger:
         self.log_file = root / "transactions.jsonl"
         self.mark = root / "committed.json"
         self.clock_file = root / "clock.jsonl"
-        self._known: dict[str, Response] = {}
+        self._responses: dict[str, Response] = {}
         self._read = self._lines = 0
 
     def land(
@@ -118,11 +118,11 @@ class Ledger:
             masked=json.dumps(safe.spans),
         )
         self._read_on()
-        first = self._known.get(response.response_id)
+        first = self._responses.get(response.response_id)
         if first is not None and meaning(first) != meaning(response):
             response = replace(response, response_id=identify_sighting(response))
-        if response.response_id in self._known:
-            return self._known[response.response_id]
+        if response.response_id in self._responses:
+            return self._responses[response.response_id]
         self._blobs.stage(digest, safe.body)
         self._append(response)
         self._blobs.settle(digest)
@@ -268,7 +268,7 @@ class Ledger:
         """Learn what was landed since the last look, by whomever."""
         size = self.manifest.stat().st_size if self.manifest.exists() else 0
         if size < self._read:
-            self._known, self._read, self._lines = {}, 0, 0
+            self._responses, self._read, self._lines = {}, 0, 0
         if size == self._read:
             return
         with self.manifest.open("rb") as file:
@@ -277,7 +277,7 @@ class Ledger:
         for line in whole.decode(errors="surrogateescape").split("\n") if whole else ():
             self._lines += 1
             response = _in_utc(read_document(self.manifest, self._lines, line, _RESPONSE))
-            self._known[response.response_id] = response
+            self._responses[response.response_id] = response
         self._read += len(whole) + 1 if whole else 0
 
     def _append(self, response: Response) -> None:

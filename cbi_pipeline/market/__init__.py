@@ -9,7 +9,6 @@ years_read       how far back a record must be whole
 """
 
 from cbi_pipeline.market.calendars import (
-    Calendar,
     calendar,
     calendar_names,
     next_sessions,
@@ -17,12 +16,10 @@ from cbi_pipeline.market.calendars import (
 )
 from cbi_pipeline.market.coverage import coverage, coverage_rule, years_read
 from cbi_pipeline.market.prices import build_sessions, latest_prices
-from data_contracts.decision import DECISION_HOUR, DECISION_ZONE, decision_at
+from data_contracts.decision import DECISION_ZONE, decision_at
 
 __all__ = [
-    "DECISION_HOUR",
     "DECISION_ZONE",
-    "Calendar",
     "build_sessions",
     "calendar",
     "calendar_names",

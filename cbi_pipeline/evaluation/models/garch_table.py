@@ -184,7 +184,7 @@ def _invert(score_VX: Floats, levels: Sequence[float], *, symmetric: bool) -> Fl
     returns = np.sinh((numbers - (RETURNS - 1) / 2) * _SPACING)
     level_Q = np.array(levels)
     asked = ndtri(np.maximum(level_Q, 1.0 - level_Q)) if symmetric else ndtri(level_Q)
-    units = np.stack([np.interp(asked, one, returns) for one in scores])
+    units = np.stack([np.interp(asked, row, returns) for row in scores])
     if symmetric:
         units = np.where(level_Q == 0.5, 0.0, np.sign(level_Q - 0.5) * units)
     rounded: Floats = np.round(units, DIGITS)

@@ -107,7 +107,10 @@ class Estimator(ABC):
 
 def sit_out(panel: Panel, fold: Fold, reason: str) -> Sequence[Absence]:
     """Every test row of a fold, for one reason."""
-    return [Absence(one, rows, reason) for one, rows in by_commodity(panel, fold.test_rows).items()]
+    return [
+        Absence(commodity, rows, reason)
+        for commodity, rows in by_commodity(panel, fold.test_rows).items()
+    ]
 
 
 def untrained(panel: Panel, fold: Fold) -> Sequence[Absence]:

@@ -142,11 +142,11 @@ class TabulatedGarchModel(StatisticalModel):
         """The variance equations with their tables, and the rows that were read."""
         fitted: dict[str, Json] = {
             name: {
-                "equation": asdict(one.equation),
-                "until": one.until,
-                "table": one.table.to_json(),
+                "equation": asdict(fit.equation),
+                "until": fit.until,
+                "table": fit.table.to_json(),
             }
-            for name, one in self.fitted.items()
+            for name, fit in self.fitted.items()
         }
         return {"fitted": fitted, "rows": dict(self.rows)}
 
@@ -155,9 +155,9 @@ class TabulatedGarchModel(StatisticalModel):
         """The model of these variance equations."""
         fitted = {
             name: FittedGarch(
-                Parameters(**one["equation"]), one["until"], QuantileTable.from_json(one["table"])
+                Parameters(**fit["equation"]), fit["until"], QuantileTable.from_json(fit["table"])
             )
-            for name, one in parameters["fitted"].items()
+            for name, fit in parameters["fitted"].items()
         }
         return cls(recipe, spec, fitted, parameters["rows"], named=named)
 

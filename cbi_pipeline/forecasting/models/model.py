@@ -135,5 +135,5 @@ def count_rows(panel: Panel, until_us: int) -> dict[str, int]:
 def steps_of(panel: Panel, rows: Rows) -> Floats:
     """float64 [N, H], sessions ahead at each horizon of each row's commodity."""
     steps = np.array(panel.spec.steps, dtype=np.float64)
-    found: Floats = steps[panel.commodity_R.cpu().numpy()[rows]]
-    return found
+    own: Floats = steps[panel.commodity_R.cpu().numpy()[rows]]
+    return own

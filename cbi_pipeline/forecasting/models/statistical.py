@@ -107,18 +107,18 @@ def load_statistical(folder: Path, *, written_by: object = None) -> StatisticalM
 
 def _class_of(name: str, folder: Path, written_by: object) -> type[StatisticalModel]:
     module, _, member = name.partition(":")
-    found: object = None
+    loaded: object = None
     if module.startswith(_PACKAGES):
         try:
-            found = getattr(import_module(module), member, None)
+            loaded = getattr(import_module(module), member, None)
         except ModuleNotFoundError as error:
             if error.name != module:
                 raise ValueError(
                     f"{folder}: its model needs {error.name}, which is not installed here"
                 ) from error
-    if not (isinstance(found, type) and issubclass(found, StatisticalModel)):
+    if not (isinstance(loaded, type) and issubclass(loaded, StatisticalModel)):
         raise ValueError(
             f"{folder}: this version has no model {name}; use the version that wrote it "
             f"({describe_writer(written_by)}), or train the model again"
         )
-    return found
+    return loaded
