@@ -7,11 +7,12 @@ Everything comes from ``CBI_*`` variables or a ``.env`` file and is frozen once 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Literal
 
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableSource
 
@@ -60,6 +61,7 @@ class Settings(BaseSettings):
         archive_dir: folder of the embedded records.
         catalogue_file: a catalogue that is laid over the one that ships and over the home's own; a
             name without a folder may be that of another one that ships.
+        mlflow_uri: address of an MLflow tracking server; where unset, of a file in ``home``.
         mlflow_page: where people open MLflow's pages, for links to a run; none where unset.
         feed_urls: another address of a feed's service, by feed: a mirror, or a test server.
         feed_keys: keys of feeds that are not variables of the environment, by their names.
@@ -73,6 +75,7 @@ class Settings(BaseSettings):
     profile: Profile = "archive"
     archive_dir: Path = PACKAGED_ARCHIVE
     catalogue_file: Path | None = None
+    mlflow_uri: str = Field(default="", validate_default=True)
     mlflow_page: str | None = Field(default=None, pattern="^https?://")
     feed_urls: dict[str, str] = Field(default_factory=dict)
     feed_keys: dict[str, SecretStr] = Field(default_factory=dict)
@@ -100,6 +103,19 @@ class Settings(BaseSettings):
             raise ValueError(str(error)) from error
         except FileNotFoundError as error:
             raise ValueError("the working folder is gone; change to another") from error
+
+    @field_validator("mlflow_uri")
+    @classmethod
+    def _server_or_own(cls, address: str, info: ValidationInfo) -> str:
+        own = f"sqlite:///{info.data.get('home', Path())}/mlflow/mlflow.db"
+        if address in ("", own):
+            return own
+        if not re.fullmatch(r"https?://[^/@\s]+(/\S*)?", address):
+            raise ValueError(
+                "give the http:// or https:// address of a tracking server; a name and a password "
+                "for it go into MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+            )
+        return address
 
     @field_validator("home")
     @classmethod
@@ -167,9 +183,9 @@ class Settings(BaseSettings):
         return self.home / "mlflow"
 
     @property
-    def mlflow_uri(self) -> str:
-        """Tracking address: a SQLite file in the private folder."""
-        return f"sqlite:///{self.mlflow_dir / 'mlflow.db'}"
+    def has_mlflow_server(self) -> bool:
+        """Whether runs and models go to a tracking server."""
+        return not self.mlflow_uri.startswith("sqlite:")
 
     def secret(self, name: str) -> SecretStr | None:
         """The key of that name, from the environment or else from ``.env``; None without one."""

@@ -5,8 +5,6 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from cbi_pipeline.registry import Registry
-from cbi_pipeline.settings import Settings
 from tests.system.homes import Home
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -23,8 +21,6 @@ def unpack_home(folder: Path) -> Home:
     closed = closed.replace("garch = false", 'baselines = ["climatology", "ewma", "prior"]')
     catalogue.write_text(f'remove = ["commodity", "evaluation"]\n{closed}')
     home = folder / ".cbi"
-    settings = Settings(_env_file=None, home=home)
-    Registry(settings.mlflow_uri, settings.mlflow_dir / "artifacts").relocate()
     variables = {
         "CBI_PROFILE": "archive",
         "CBI_ARCHIVE_DIR": str(folder / "archive"),

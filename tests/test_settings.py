@@ -70,3 +70,20 @@ def test_a_working_folder_that_is_gone_is_said(tmp_path, monkeypatch):
     with pytest.raises(SettingsError, match="the working folder is gone"):
         load_settings()
     os.chdir(tmp_path)
+
+
+def test_models_are_kept_in_the_home_unless_a_server_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("CBI_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("CBI_MLFLOW_URI", "")
+    assert load_settings().mlflow_uri == f"sqlite:///{tmp_path}/home/mlflow/mlflow.db"
+    monkeypatch.setenv("CBI_MLFLOW_URI", "http://127.0.0.1:5000")
+    assert load_settings().mlflow_uri == "http://127.0.0.1:5000"
+    assert load_settings().has_mlflow_server
+
+
+@pytest.mark.parametrize("address", ["sqlite:////elsewhere/mlflow.db", "http://me:word@server"])
+def test_another_tracking_address_is_refused_without_being_quoted(monkeypatch, address):
+    monkeypatch.setenv("CBI_MLFLOW_URI", address)
+    with pytest.raises(SettingsError, match=r"^CBI_MLFLOW_URI: .*tracking server") as refused:
+        load_settings()
+    assert address not in str(refused.value)

@@ -8,7 +8,7 @@ import typer
 
 from cbi_pipeline.commands import promotion
 from cbi_pipeline.commands.aliases import restore_aliases
-from cbi_pipeline.commands.console import console, writing
+from cbi_pipeline.commands.console import console
 from cbi_pipeline.settings import load_settings
 
 if TYPE_CHECKING:
@@ -68,24 +68,15 @@ def uri(
 ) -> None:
     """Print what another program needs to load a model."""
     restore_aliases(_pipeline())
-    chosen = _registry().get(version)
-    # Plain prints: these two lines are for shells and scripts.
-    print(f"MLFLOW_TRACKING_URI={load_settings().mlflow_uri}")  # noqa: T201
-    print(f"models:/cbi-forecaster{f'/{version}' if version.isdigit() else f'@{version}'}")  # noqa: T201
-    console.print(f"version {chosen.version}, {chosen.recipe}: {chosen.note}", style="dim")
-
-
-@app.command()
-def relocate() -> int:
-    """Find the model files again after this home, or the checkout around it, was moved."""
     registry = _registry()
-    with writing(registry.artifacts_dir.parent):
-        faults = registry.relocate()
-    if not faults:
-        console.print("nothing to do: the models are recorded where they lie")
-    for number, fault in sorted(faults.items()):
-        console.print(f"version {number}  {fault or 'found, as registered'}", soft_wrap=True)
-    return 1 if any(faults.values()) else 0
+    chosen, folder = registry.get(version), registry.find_folder(version)
+    # Plain prints: these lines are for shells and scripts.
+    if folder is None:
+        print(f"MLFLOW_TRACKING_URI={registry.tracking_uri}")  # noqa: T201
+        print(f"models:/{registry.name}{'/' if version.isdigit() else '@'}{version}")  # noqa: T201
+    else:
+        print(folder)  # noqa: T201
+    console.print(f"version {chosen.version}, {chosen.recipe}: {chosen.note}", style="dim")
 
 
 def _pipeline() -> Pipeline:

@@ -44,7 +44,9 @@ def ui(
     for host in hosts:
         if parse_address(host) is None:
             raise Refusal(f"--allowed-host {host}: give a host or host:port, without http://")
-    for port in (dagster_port, mlflow_port):
+    commands = _commands(settings, dagster_port, mlflow_port, hosts)
+    ports = [dagster_port, mlflow_port] if "mlflow" in commands else [dagster_port]
+    for port in ports:
         if _answers(port):
             raise Refusal(f"port {port} is taken; choose another, see `cbi ui --help`")
     # Only noted: an exception could come between a server's start and its place in the list.
@@ -56,13 +58,13 @@ def ui(
     _tell_aliases(settings)
     children: list[subprocess.Popen[bytes]] = []
     try:
-        commands = _commands(dagster_port, mlflow_port, hosts)
         children.extend(_start(*command, settings) for command in commands.items())
-        for port in (dagster_port, mlflow_port):
+        for port in ports:
             if not _opened(port, children, asked):
                 return 0
         console.print(f"Dagster  http://{HOST}:{dagster_port}")
-        console.print(f"MLflow   http://{HOST}:{mlflow_port}")
+        own = f"http://{HOST}:{mlflow_port}"
+        console.print(f"MLflow   {own if 'mlflow' in commands else settings.mlflow_uri}")
         console.print(f"report   {settings.reports_dir / 'latest.html'}", soft_wrap=True)
         console.print("Ctrl-C stops them.")
         while not asked:
@@ -93,19 +95,25 @@ def _tell_aliases(settings: Settings) -> None:
     from cbi_pipeline.warehouse import WarehouseError
 
     try:
-        restore_aliases(Pipeline(settings))
+        pipeline = Pipeline(settings)
+        pipeline.registry.migrate()
+        restore_aliases(pipeline)
     except (RegistryError, WarehouseError) as error:
         errors.print(f"cbi: {error}")
 
 
-def _commands(dagster_port: int, mlflow_port: int, hosts: list[str]) -> dict[str, list[str]]:
-    """What is started, by the name of its log."""
+def _commands(
+    settings: Settings, dagster_port: int, mlflow_port: int, hosts: list[str]
+) -> dict[str, list[str]]:
+    """What is started, by the name of its log; a tracking server has MLflow's pages already."""
     pages = "cbi_pipeline.commands.pages"
-    return {
+    commands = {
         "dagster_webserver": [pages, "dagster", str(dagster_port), *hosts],
         "dagster": ["dagster._daemon", "run", "-w", str(WORKSPACE)],
-        "mlflow": [pages, "mlflow", str(mlflow_port), *hosts],
     }
+    if not settings.has_mlflow_server:
+        commands["mlflow"] = [pages, "mlflow", str(mlflow_port), *hosts]
+    return commands
 
 
 def _start(name: str, module: list[str], settings: Settings) -> subprocess.Popen[bytes]:

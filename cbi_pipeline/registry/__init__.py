@@ -24,7 +24,7 @@ from cbi_pipeline.registry.errors import (
     RegistryEmpty,
     RegistryError,
     RegistryMismatch,
-    RegistryMoved,
+    RegistryUnreachable,
     RegistryUnreadable,
 )
 from cbi_pipeline.registry.frame import cast_frame, input_types, model_input
@@ -46,7 +46,7 @@ __all__ = [
     "RegistryEmpty",
     "RegistryError",
     "RegistryMismatch",
-    "RegistryMoved",
+    "RegistryUnreachable",
     "RegistryUnreadable",
     "Trace",
     "axes",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from cbi_pipeline.home import make_folders
+from cbi_pipeline.registry.errors import RegistryUnreachable
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -23,6 +24,7 @@ _REQUIRED = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
 _SQLITE = "sqlite:///"
+_PATIENCE_S = 10.0
 _BUILDING = ".building-"
 
 
@@ -38,12 +40,36 @@ def exists(tracking_uri: str) -> bool:
     return file is None or file.is_file()
 
 
+def is_server(tracking_uri: str) -> bool:
+    """Whether the address is that of a tracking server."""
+    return tracking_uri.startswith(("http://", "https://"))
+
+
 def connect(tracking_uri: str) -> MlflowClient:
-    """A client of a store that exists."""
+    """A client of a store that exists.
+
+    Raises:
+        RegistryUnreachable: it is a server that does not answer.
+    """
+    if is_server(tracking_uri):
+        _require_answer(tracking_uri)
     prepare()
     from mlflow import MlflowClient
 
     return MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
+
+
+def _require_answer(tracking_uri: str) -> None:
+    # MLflow itself asks again for minutes before it says anything.
+    import httpx
+
+    try:
+        httpx.get(f"{tracking_uri.rstrip('/')}/health", timeout=_PATIENCE_S)
+    except httpx.HTTPError as error:
+        raise RegistryUnreachable(
+            f"the MLflow server at {tracking_uri} does not answer ({error}); start it, or correct "
+            f"CBI_MLFLOW_URI"
+        ) from error
 
 
 def create(tracking_uri: str) -> None:

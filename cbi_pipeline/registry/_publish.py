@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from cbi_pipeline.home import make_folders
-from cbi_pipeline.registry import _package, _place, _record, _seal, frame
+from cbi_pipeline.registry import _package, _record, _seal, frame
 from cbi_pipeline.registry.errors import RegistryDamaged
 from cbi_pipeline.registry.versions import MODEL_TAG, SEAL_TAG, tag
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mlflow.entities import LoggedModel, Run
     from mlflow.entities.model_registry import ModelVersion
 
+    from cbi_pipeline.registry._artifacts import Artifacts
     from cbi_pipeline.registry._record import Candidate
 
 _SCRATCH = ".registering-"
@@ -39,12 +40,12 @@ class Shelf:
     Attributes:
         client: of a store that exists.
         name: registered model, and experiment of its runs.
-        artifacts: absolute folder for run and model files.
+        artifacts: its run and model files.
     """
 
     client: MlflowClient
     name: str
-    artifacts: Path
+    artifacts: Artifacts
 
     def publish(self, candidate: Candidate) -> ModelVersion:
         """Register a candidate that has no version yet.
@@ -58,13 +59,13 @@ class Shelf:
         self._ensure_name()
         run = self._start(candidate)
         model = self._model(candidate, run)
-        with TemporaryDirectory(prefix=_SCRATCH, dir=self.artifacts) as scratch:
+        with TemporaryDirectory(prefix=_SCRATCH, dir=self.artifacts.folder) as scratch:
             digest = self._store(candidate, newest, run, model, Path(scratch))
         return self._commit(candidate, run, model, digest)
 
     def sweep(self) -> None:
         """Finish runs whose version exists; remove what other unfinished runs left behind."""
-        for leftover in self.artifacts.glob(f"{_SCRATCH}*"):
+        for leftover in self.artifacts.folder.glob(f"{_SCRATCH}*"):
             shutil.rmtree(leftover)
         experiment = self._experiment()
         unfinished = "attributes.status != 'FINISHED'"
@@ -78,9 +79,9 @@ class Shelf:
     def _remove(self, experiment: str, run: Run) -> None:
         source = f"source_run_id = '{run.info.run_id}'"
         for model in self.client.search_logged_models([experiment], filter_string=source):
-            _delete_files(model.artifact_location)
+            self.artifacts.open(model.artifact_location).delete_artifacts()
             self.client.delete_logged_model(model.model_id)
-        _delete_files(run.info.artifact_uri)
+        self.artifacts.open(run.info.artifact_uri).delete_artifacts()
         self.client.delete_run(run.info.run_id)
 
     def _experiment(self) -> str:
@@ -88,8 +89,8 @@ class Shelf:
         if found is not None:
             return str(found.experiment_id)
         # Without an address of its own, an experiment writes below the current folder.
-        place = (self.artifacts / self.name).as_uri()
-        return str(self.client.create_experiment(self.name, artifact_location=place))
+        root = self.artifacts.choose_root(self.name)
+        return str(self.client.create_experiment(self.name, artifact_location=root))
 
     def _ensure_name(self) -> None:
         if not self.client.search_registered_models(f"name = '{self.name}'"):
@@ -132,6 +133,7 @@ class Shelf:
         folder, files = scratch / "model", scratch / "run"
         files.mkdir()
         _record.log(self.client, run.info.run_id, model.model_id, candidate, files)
+        self.artifacts.open(run.info.artifact_uri).log_artifacts(str(files))
         _package.build(
             folder,
             candidate.model,
@@ -141,9 +143,9 @@ class Shelf:
             candidate.provenance.revision,
         )
         digest = _seal.seal(folder)
-        self.client.log_model_artifacts(model.model_id, str(folder))
+        self.artifacts.open(model.artifact_location).log_artifacts(str(folder))
         self.client.finalize_logged_model(model.model_id, "READY")
-        with stored(self.client, model.artifact_location, digest) as kept:
+        with stored(self.artifacts, model.artifact_location, digest) as kept:
             _rehearse(kept, newest)
         return digest
 
@@ -155,6 +157,8 @@ class Shelf:
             # Not "models:/<id>": the store would look that up at MLflow's global address.
             source=model.artifact_location,
             run_id=run.info.run_id,
+            # A server takes no address of its own scheme that it cannot tie to a run or a model.
+            model_id=model.model_id,
             tags=candidate.tags() | {SEAL_TAG: digest, MODEL_TAG: model.model_id},
             description=candidate.note,
         )
@@ -180,31 +184,28 @@ def exclusive(artifacts: Path) -> Iterator[None]:
 
 
 @contextmanager
-def stored(client: MlflowClient, location: str, digest: str) -> Iterator[Path]:
-    """A stored model folder after a check of every file; a copy when it lies on another machine.
+def stored(artifacts: Artifacts, location: str, digest: str) -> Iterator[Path]:
+    """A stored model folder after a check of every file; a copy when a server keeps it.
 
     Raises:
         RegistryDamaged: the folder is gone, incomplete, or changed since it was sealed.
     """
-    folder = _place.folder(location)
+    folder = artifacts.locate(location)
     if folder is not None:
         _seal.verify(folder, digest)
         yield folder
         return
     with TemporaryDirectory(prefix="cbi-model-") as scratch:
-        folder = _download(client, location, scratch)
+        folder = _download(artifacts, location, scratch)
         _seal.verify(folder, digest)
         yield folder
 
 
-def _download(client: MlflowClient, location: str, scratch: str) -> Path:
-    import mlflow.artifacts
+def _download(artifacts: Artifacts, location: str, scratch: str) -> Path:
     from mlflow.exceptions import MlflowException
 
     try:
-        folder = mlflow.artifacts.download_artifacts(
-            artifact_uri=location, dst_path=scratch, tracking_uri=client.tracking_uri
-        )
+        folder = artifacts.open(location).download_artifacts("", scratch)
     except (OSError, MlflowException) as error:
         raise RegistryDamaged(f"the model files at {location} cannot be read: {error}") from error
     return Path(folder)
@@ -235,9 +236,3 @@ def _rehearse(folder: Path, newest: pl.DataFrame) -> None:
             raise RegistryDamaged(
                 f"the stored model forecasts {commodity} otherwise than the panel"
             )
-
-
-def _delete_files(uri: str) -> None:
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-    get_artifact_repository(uri).delete_artifacts()

@@ -96,13 +96,12 @@ def axes(spec: PanelSpec) -> str:
 def log(
     client: MlflowClient, run_id: str, model_id: str, candidate: Candidate, scratch: Path
 ) -> None:
-    """Write a candidate's parameters, metrics and files into its run."""
+    """Write a candidate's parameters and metrics into its run, and its files into a folder."""
     for chunk in _chunks(_parameters(candidate), _PARAMETERS):
         client.log_batch(run_id, params=chunk)
     for chunk in _chunks(_metrics(candidate, model_id), _METRICS):
         client.log_batch(run_id, metrics=chunk)
     _write_files(candidate, scratch)
-    client.log_artifacts(run_id, str(scratch))
 
 
 def _chunks(items: list[Any], size: int) -> Iterator[list[Any]]:

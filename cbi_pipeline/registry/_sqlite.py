@@ -82,11 +82,6 @@ class StoredModel:
         )
         return rows == [("deleted",)]
 
-    def files(self) -> str | None:
-        """The address that its files were put at; None when there are none."""
-        rows = self._rows("SELECT artifact_location FROM experiments WHERE {own}")
-        return str(rows[0][0]) if rows else None
-
     def _rows(self, query: str, **given: object) -> list[tuple[Any, ...]]:
         own = "name = :name AND workspace = 'default'"
         with closing(_open(self.file)) as store:

@@ -4,7 +4,7 @@ RegistryError
 ├── RegistryEmpty       nothing registered yet, or no such version or alias
 ├── RegistryDamaged     what is stored is not what was registered
 ├── RegistryUnreadable  a model was written with options that this version of the code lacks
-├── RegistryMoved       the model files are said to lie elsewhere than in this home
+├── RegistryUnreachable the tracking server does not answer
 └── RegistryMismatch    the warehouse names versions that the registry does not hold
 """
 
@@ -25,8 +25,8 @@ class RegistryUnreadable(RegistryError):
     """A stored model is whole, but this version of the code cannot build it."""
 
 
-class RegistryMoved(RegistryError):
-    """The folder was moved or copied: its store still names the old place of its files."""
+class RegistryUnreachable(RegistryError):
+    """The tracking server does not answer."""
 
 
 class RegistryMismatch(RegistryError):

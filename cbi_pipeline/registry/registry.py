@@ -10,8 +10,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cbi_pipeline.registry import _mlflow, _place, _publish, _record
+from cbi_pipeline.registry import _mlflow, _publish, _record
 from cbi_pipeline.registry._aliasing import Aliases, Deviation, find_deviations
+from cbi_pipeline.registry._artifacts import Artifacts, migrate
 from cbi_pipeline.registry._package import Calendar
 from cbi_pipeline.registry._record import Candidate
 from cbi_pipeline.registry._sqlite import StoredModel, stored_model
@@ -51,8 +52,9 @@ class Registry:
     """Versions of one registered model in an MLflow store.
 
     Attributes:
-        tracking_uri: address of the store, e.g. ``sqlite:////abs/.cbi/mlflow/mlflow.db``.
-        artifacts_dir: absolute folder for model and run files.
+        tracking_uri: address of the store: ``sqlite:////abs/.cbi/mlflow/mlflow.db``, or that of a
+            tracking server.
+        artifacts_dir: absolute folder for model and run files, where no server keeps them.
         name: registered model, and experiment of its runs.
     """
 
@@ -116,7 +118,7 @@ class Registry:
     def _register(self, candidate: Candidate) -> RegisteredVersion:
         _mlflow.create(self.tracking_uri)
         client = self._client()
-        shelf = _publish.Shelf(client, self.name, self.artifacts_dir.resolve())
+        shelf = _publish.Shelf(client, self.name, self._artifacts)
         shelf.sweep()
         conditions = [f"tags.{tag} = '{value}'" for tag, value in candidate.key.items()]
         same = client.search_model_versions(" and ".join([f"name = '{self.name}'", *conditions]))
@@ -124,52 +126,6 @@ class Registry:
             with self._stored(client, same[0]):  # raises when the version has been damaged since
                 return self._version(client, same[0])
         return self._version(client, shelf.publish(candidate))
-
-    def relocate(self) -> dict[int, str | None]:
-        """Let the store name this home as the place of its files, after the home was moved.
-
-        A version that is not whole here stays refused by `load`, and keeps no other from use.
-
-        Returns:
-            Per version whose files are named anew, what is wrong with them, None when they are
-            those registered; empty when all are named rightly already.
-
-        Raises:
-            RegistryEmpty: no store here, or it is none of this home's own.
-            RegistryDamaged: no version is whole here, so the files did not come along; nothing is
-                changed.
-            RegistryError: the store cannot be written; nothing is changed.
-        """
-        database = _mlflow.database(self.tracking_uri)
-        if database is None or not database.is_file():
-            raise RegistryEmpty(
-                f"no models of this home at {self.tracking_uri}; nothing can be relocated"
-            )
-        with _publish.exclusive(self.artifacts_dir):
-            client = _mlflow.connect(self.tracking_uri)
-            old = _place.recorded(client, self.name)
-            new = (self.artifacts_dir.resolve() / self.name).as_uri()
-            if old is None or old == new:
-                return {}
-            found = {
-                int(version.version): self._fault(client, version, old, new)
-                for version in self._search(client)
-            }
-            if found and all(found.values()):
-                raise RegistryDamaged(
-                    f"the model files are not in this home; move them here from "
-                    f"{_place.folder(old)} as well: {next(iter(found.values()))}"
-                )
-            _place.rewrite(database, old, new)
-            return found
-
-    def _fault(self, client: MlflowClient, version: ModelVersion, old: str, new: str) -> str | None:
-        try:
-            place = new + self._address(client, version).removeprefix(old)
-            with _publish.stored(client, place, tag(version, SEAL_TAG)):
-                return None
-        except RegistryDamaged as error:
-            return str(error)
 
     def versions(self) -> list[RegisteredVersion]:
         """Every version, oldest first; empty when nothing is registered."""
@@ -226,6 +182,15 @@ class Registry:
             )
         return model
 
+    def find_folder(self, version: int | str) -> Path | None:
+        """The folder that MLflow loads a version or alias from; None where a server keeps it.
+
+        Raises:
+            RegistryEmpty: no such version or alias.
+        """
+        client = self._client()
+        return self._artifacts.locate(self._address(client, self._find(client, version)))
+
     def input_types(self, version: int | str) -> dict[str, str]:
         """MLflow type of each column that a version or alias takes, in order.
 
@@ -244,14 +209,12 @@ class Registry:
         Raises:
             RegistryEmpty: no such version or alias.
         """
-        import mlflow.artifacts
-
         client = self._client()
         found = self._find(client, version)
         run = client.get_run(str(found.run_id))
         decision = None
         if "decision_id" in found.tags:
-            decision = mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/decision.json")
+            decision = self._artifacts.read_json(run.info.artifact_uri, "decision.json")
         return Trace(self._version(client, found), dict(found.tags), run.data.params, decision)
 
     def set_alias(self, alias: str, version: int) -> None:
@@ -276,9 +239,9 @@ class Registry:
         client = self._client()
         found = self._find(client, str(decision["version"]))
         said = f"{decision['verdict']}, {decision['who']}: {decision['reason']}"
-        client.log_dict(
-            str(found.run_id), _record.plain(decision), f"decisions/{decision['decision_id']}.json"
-        )
+        run = client.get_run(str(found.run_id))
+        file = f"decisions/{decision['decision_id']}.json"
+        self._artifacts.write_json(run.info.artifact_uri, file, _record.plain(decision))
         client.set_tag(str(found.run_id), DECIDED_TAG, said)
         client.set_model_version_tag(self.name, found.version, DECIDED_TAG, said)
 
@@ -322,9 +285,8 @@ class Registry:
         """
         if not _mlflow.exists(self.tracking_uri):
             return []
-        if stored := self._stored_model():
-            _place.require_here(stored.files(), self.name, self.artifacts_dir)
-        return list(find_deviations(stored or self._aliases(), self._aliases, decisions, versions))
+        model = self._stored_model() or self._aliases()
+        return list(find_deviations(model, self._aliases, decisions, versions))
 
     def restore_run(self, version: int) -> bool:
         """Take back the deletion of a version's tracking run; False when it was not deleted.
@@ -339,6 +301,20 @@ class Registry:
             aliases.restore_run(version)
         return is_deleted
 
+    def migrate(self) -> None:
+        """Bring a store that an earlier version made up to date; without one, do nothing.
+
+        Raises:
+            RegistryError: it cannot be written.
+        """
+        database = _mlflow.database(self.tracking_uri)
+        if database is not None and database.is_file():
+            migrate(database, self.name)
+
+    @property
+    def _artifacts(self) -> Artifacts:
+        return Artifacts(self.tracking_uri, self.artifacts_dir)
+
     def _stored_model(self) -> StoredModel | None:
         return stored_model(_mlflow.database(self.tracking_uri), self.name)
 
@@ -350,9 +326,8 @@ class Registry:
             raise RegistryEmpty(
                 f"no model registered yet at {self.tracking_uri}; run `cbi run` first"
             )
-        client = _mlflow.connect(self.tracking_uri)
-        _place.require_here(_place.recorded(client, self.name), self.name, self.artifacts_dir)
-        return client
+        self.migrate()
+        return _mlflow.connect(self.tracking_uri)
 
     def _find(self, client: MlflowClient, version: int | str) -> ModelVersion:
         from mlflow.exceptions import MlflowException
@@ -386,7 +361,7 @@ class Registry:
     @contextmanager
     def _stored(self, client: MlflowClient, found: ModelVersion) -> Iterator[Path]:
         address = self._address(client, found)
-        with _publish.stored(client, address, tag(found, SEAL_TAG)) as folder:
+        with _publish.stored(self._artifacts, address, tag(found, SEAL_TAG)) as folder:
             yield folder
 
     def _address(self, client: MlflowClient, found: ModelVersion) -> str:

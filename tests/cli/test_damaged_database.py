@@ -4,8 +4,6 @@ import shutil
 
 import pytest
 
-from cbi_pipeline.registry import Registry
-from cbi_pipeline.settings import Settings
 from cbi_pipeline.warehouse import Warehouse
 from tests.old_home import unpack_home
 from tests.warehouse.damage import harm
@@ -67,8 +65,6 @@ def test_a_damaged_snapshot_is_one_line(run, home, line):
 
 
 def test_it_is_one_line_to_the_export_of_a_panel(run, home):
-    settings = Settings(_env_file=None, home=home)
-    Registry(settings.mlflow_uri, settings.mlflow_dir / "artifacts").relocate()
     path = snapshot(home)
     harm(path, "flipped header")
     require_one_line(run("panel export {folder}/panel.csv"), path)

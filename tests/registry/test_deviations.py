@@ -50,7 +50,6 @@ def desk(house: House, tmp_path: Path) -> Desk:
     registry = Registry(
         f"sqlite:///{place / 'mlflow.db'}", place / "artifacts", house.registry.name
     )
-    registry.relocate()
     versions = world.versions(*(version.row() for version in house.versions))
     return Desk(registry, versions.with_columns(recipe=pl.Series(["prior", "gru"])))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from datetime import UTC, datetime
-from urllib.parse import urlparse
 
 import mlflow.pyfunc
 import numpy as np
@@ -24,10 +23,7 @@ Edit = Callable[[pd.DataFrame], pd.DataFrame]
 
 @pytest.fixture(scope="module")
 def model(house: House) -> mlflow.pyfunc.PyFuncModel:
-    location = mlflow.MlflowClient(house.registry.tracking_uri).get_model_version_download_uri(
-        house.registry.name, "1"
-    )
-    return mlflow.pyfunc.load_model(urlparse(location).path)
+    return mlflow.pyfunc.load_model(str(house.registry.find_folder(1)))
 
 
 def exported() -> pl.DataFrame:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
 from cbi_pipeline.registry import Registry
 from tests.commands import Program
@@ -20,7 +21,6 @@ REST = (
     "create_logged_model",
     "log_outputs",
     "log_artifacts",
-    "log_model_artifacts",
     "finalize_logged_model",
     "set_logged_model_tags",
 )
@@ -69,7 +69,8 @@ def interrupted(registry: Registry, step: str, monkeypatch: pytest.MonkeyPatch) 
         raise PulledPlug
 
     with monkeypatch.context() as patch:
-        patch.setattr(MlflowClient, step, plug)
+        owner = LocalArtifactRepository if step == "log_artifacts" else MlflowClient
+        patch.setattr(owner, step, plug)
         with pytest.raises(PulledPlug):
             registry.register(world.forecaster(), **world.candidate())
 
@@ -95,7 +96,7 @@ def test_a_half_built_database_is_never_at_its_place(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("step", ["log_batch", "log_model_artifacts", "create_model_version"])
+@pytest.mark.parametrize("step", ["log_batch", "finalize_logged_model", "create_model_version"])
 def test_a_registration_killed_after_a_step_is_completed_by_the_next(
     tmp_path: Path, step: str
 ) -> None:

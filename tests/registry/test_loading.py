@@ -5,11 +5,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlparse
 
 import numpy as np
 import pytest
-from mlflow import MlflowClient
 
 from cbi_pipeline.features import panel_from_frame
 from cbi_pipeline.registry import Registry, RegistryDamaged, RegistryEmpty
@@ -18,9 +16,9 @@ from tests.registry.conftest import House
 
 
 def stored_folder(house: House, number: int) -> Path:
-    client = MlflowClient(house.registry.tracking_uri)
-    model = client.get_logged_model(house.versions[number - 1].model_id)
-    return Path(urlparse(model.artifact_location).path)
+    folder = house.registry.find_folder(number)
+    assert folder is not None
+    return folder
 
 
 @contextmanager

@@ -50,8 +50,7 @@ for version in registry.versions():
     where = {"state": version.state, "axes": version.axes, "code": version.code}
     same = find_version(registry, model.recipe, **where)
     one["matched"] = same.version if same else None
-    mlflow.set_tracking_uri(settings.mlflow_uri)
-    pyfunc = mlflow.pyfunc.load_model(version.uri)
+    pyfunc = mlflow.pyfunc.load_model(str(registry.find_folder(version.version)))
     one["forecast"] = pyfunc.predict(pyfunc.input_example).drop(
         columns=["origin_session", "target_session"]
     ).values.tolist()

@@ -17,9 +17,7 @@ from tests.registry.conftest import House
 def registry(house: House, tmp_path) -> Registry:
     place = tmp_path / "mlflow"
     shutil.copytree(house.registry.artifacts_dir.parent, place)
-    found = Registry(f"sqlite:///{place / 'mlflow.db'}", place / "artifacts", house.registry.name)
-    found.relocate()
-    return found
+    return Registry(f"sqlite:///{place / 'mlflow.db'}", place / "artifacts", house.registry.name)
 
 
 @pytest.fixture

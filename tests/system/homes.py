@@ -12,7 +12,6 @@ from pathlib import Path
 
 import polars as pl
 
-from cbi_pipeline.registry import Registry
 from cbi_pipeline.settings import Settings
 from cbi_pipeline.warehouse import Store, Warehouse
 from tests.catalogues import SMALL
@@ -33,10 +32,8 @@ STEPS = (
 
 
 def copied(home: Path, to: Path) -> Path:
-    """A copy of a home that reads and writes nothing outside itself."""
+    """A copy of a home, which reads and writes nothing outside itself."""
     shutil.copytree(home, to, symlinks=True)
-    settings = Settings(home=to)
-    Registry(settings.mlflow_uri, settings.mlflow_dir / "artifacts").relocate()
     return to
 
 

@@ -111,11 +111,10 @@ RECIPES = {
     "short": f'kind = "network"\nwindow = 8\ngroups = ["own_price"]\n{ONE_EPOCH}',
 }
 CHALLENGERS = 'challengers = ["quick", "line", "short"]'
-#: What a program gets that knows the registry's address and has the exported frame.
+#: What a program gets that has the folder of the champion and the exported frame.
 SERVED = """
 import json, sys, mlflow, pandas
-mlflow.set_tracking_uri(sys.argv[1])
-model = mlflow.pyfunc.load_model("models:/cbi-forecaster@champion")
+model = mlflow.pyfunc.load_model(sys.argv[1])
 frame = pandas.read_parquet(sys.argv[2])
 said = model.predict(frame)
 short = frame.groupby("commodity").tail(10)
@@ -220,8 +219,8 @@ def test_a_further_night_has_nothing_to_do(nights):
 def test_the_champion_is_served_from_the_exported_frame_and_refuses_too_short_a_one(nights):
     file = nights.folder / "frame.parquet"
     nights.say(CBI, "panel", "export", str(file))
-    uri = nights.home.settings.mlflow_uri
-    count, refusal, columns = json.loads(nights.say(SERVED, uri, str(file)).splitlines()[-1])
+    folder = nights.say(CBI, "models", "uri").splitlines()[0]
+    count, refusal, columns = json.loads(nights.say(SERVED, folder, str(file)).splitlines()[-1])
     assert count == 2 * 3 * 13
     assert "has 10 rows, the model reads 11" in refusal
     assert not [name for name in columns if name.startswith("age_")]

@@ -1,4 +1,4 @@
-"""The registered champion in another environment, which knows the tracking address alone."""
+"""The registered champion in another environment, which has nothing but its folder."""
 
 import json
 import subprocess
@@ -17,13 +17,12 @@ pytestmark = pytest.mark.slow
 PROGRAM = """
 import json, sys
 
-uri, folder, *absent = sys.argv[1:]
+stored, folder, *absent = sys.argv[1:]
 # None in this table is a module that cannot be imported.
 sys.modules |= dict.fromkeys(absent)
 import mlflow, pandas
 
-mlflow.set_tracking_uri(uri)
-model = mlflow.pyfunc.load_model("models:/cbi-forecaster@champion")
+model = mlflow.pyfunc.load_model(stored)
 exact = {"dtype": False, "precise_float": True}
 frames = {
     "parquet": pandas.read_parquet(f"{folder}/frame.parquet"),
@@ -80,9 +79,9 @@ def told(undisturbed, exported, stranger, required) -> dict:
         for module, owners in metadata.packages_distributions().items()
         if module != "cbi_pipeline" and not needed & set(map(canonicalize_name, owners))
     ]
-    uri = undisturbed.settings.mlflow_uri
+    stored = undisturbed.cbi("models", "uri").stdout.splitlines()[0]
     done = subprocess.run(
-        [stranger, "-W", "ignore", "-c", PROGRAM, uri, exported, *absent],
+        [stranger, "-W", "ignore", "-c", PROGRAM, stored, exported, *absent],
         cwd=exported,
         env={"PATH": "/usr/bin:/bin", "HOME": str(exported)},
         capture_output=True,
