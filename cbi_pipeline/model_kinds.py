@@ -32,5 +32,6 @@ MODEL_KINDS: Mapping[str, ModelKind] = {
     "ewma": ModelKind(f"{_EVALUATION}.ewma:Ewma"),
     "prior": ModelKind(f"{_FORECASTING}.prior:Prior"),
     "garch": ModelKind(f"{_EVALUATION}.garch:Garch"),
+    "har": ModelKind(f"{_FORECASTING}.har:Har"),
     "boosted": ModelKind(f"{_EVALUATION}.boosted:Boosted", True, "lightgbm", "boost"),
 }

@@ -31,6 +31,7 @@ PACKAGE_DATA = (
     "cbi_pipeline/catalogue/recipes/ewma.toml",
     "cbi_pipeline/catalogue/recipes/garch_t.toml",
     "cbi_pipeline/catalogue/recipes/gjr_t.toml",
+    "cbi_pipeline/catalogue/recipes/har.toml",
     "cbi_pipeline/catalogue/recipes/lightgbm.toml",
     "cbi_pipeline/catalogue/recipes/prior.toml",
     "cbi_pipeline/catalogue/recipes/recipe_network.toml",

@@ -16,6 +16,7 @@ from cbi_pipeline.forecasting.losses.objective import ObjectiveConfig, Term
 from cbi_pipeline.forecasting.models.climatology import ClimatologyRecipe
 from cbi_pipeline.forecasting.models.ewma import EwmaRecipe
 from cbi_pipeline.forecasting.models.garch import GarchRecipe
+from cbi_pipeline.forecasting.models.har import HarRecipe
 from cbi_pipeline.forecasting.models.prior import PriorRecipe
 from cbi_pipeline.forecasting.networks.encoder import EncoderConfig
 from cbi_pipeline.forecasting.networks.heads import HeadConfig
@@ -30,6 +31,7 @@ CONFIGURATIONS: tuple[type[Config], ...] = (
     EwmaRecipe,
     PriorRecipe,
     GarchRecipe,
+    HarRecipe,
     *EncoderConfig.members(),
     HeadConfig,
     TrainingConfig,

@@ -15,6 +15,7 @@ from cbi_pipeline.forecasting import load_model
 from cbi_pipeline.forecasting.folds import Fold
 from cbi_pipeline.forecasting.models.climatology import Climatology
 from cbi_pipeline.forecasting.models.garch import GarchRecipe
+from cbi_pipeline.forecasting.models.har import Har
 from cbi_pipeline.forecasting.models.prior import Prior
 from cbi_pipeline.forecasting.storage import read_sealed, seal
 from tests.evaluation import panels
@@ -25,6 +26,7 @@ ESTIMATORS = [
     Prior(),
     Garch(),
     Garch(GarchRecipe(name="gjr_t", asymmetric=True)),
+    Har(),
 ]
 if find_spec("lightgbm"):
     ESTIMATORS.append(Boosted(BoostedRecipe(name="lightgbm", feature_set="f-1")))

@@ -32,6 +32,7 @@ from cbi_pipeline.features import (
 from cbi_pipeline.forecasting import Estimator, Panel, latest
 from cbi_pipeline.forecasting.models.climatology import Climatology
 from cbi_pipeline.forecasting.models.garch import GarchRecipe
+from cbi_pipeline.forecasting.models.har import Har
 from cbi_pipeline.forecasting.models.prior import Prior
 from cbi_pipeline.forecasting.scaler import fit_moments
 from cbi_pipeline.market import latest_prices
@@ -84,7 +85,7 @@ class Record:
         )
         networks = [estimator_of(recipe), Rolling(recipe, estimator_of(recipe), 2)]
         garch = [Garch(), Garch(GarchRecipe(name="gjr_t", asymmetric=True))]
-        return [Climatology(), Ewma(), Prior(), *garch, *trees, *networks]
+        return [Climatology(), Ewma(), Prior(), Har(), *garch, *trees, *networks]
 
     def panel(self, as_of: datetime = END) -> Panel:
         return panel(self.rows, self.targets, self.prices, CATALOGUE, CORE_1, as_of)
