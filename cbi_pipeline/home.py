@@ -10,7 +10,7 @@ from pathlib import Path
 ENTRIES = frozenset(
     {
         *("ledger", "warehouse", "issued", "reports", "checkpoints", "dagster", "mlflow", "logs"),
-        *("catalogue", "recipes", "tmp", "last_night.json", "standing.json"),
+        *("catalogue", "recipes", "plots", "tmp", "last_night.json", "standing.json"),
     }
 )
 # What file systems and desktops put into any folder.

@@ -62,7 +62,8 @@ class Settings(BaseSettings):
         catalogue_file: a catalogue that is laid over the one that ships and over the home's own; a
             name without a folder may be that of another one that ships.
         mlflow_uri: address of an MLflow tracking server; where unset, of a file in ``home``.
-        mlflow_page: where people open MLflow's pages, for links to a run; none where unset.
+        mlflow_page: where people open MLflow's pages, for links to a run; where unset, the tracking
+            server, or what ``cbi ui`` serves.
         feed_urls: another address of a feed's service, by feed: a mirror, or a test server.
         feed_keys: keys of feeds that are not variables of the environment, by their names.
     """
@@ -166,6 +167,11 @@ class Settings(BaseSettings):
     def reports_dir(self) -> Path:
         """Rendered reports."""
         return self.home / "reports"
+
+    @property
+    def plots_dir(self) -> Path:
+        """Plots that Dagster's pages show."""
+        return self.home / "plots"
 
     @property
     def checkpoints_dir(self) -> Path:

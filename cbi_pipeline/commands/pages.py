@@ -23,8 +23,15 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 
 
-def serve_dagster(port: int, allowed: list[Address]) -> None:
-    """Serve Dagster's pages of the instance that ``DAGSTER_HOME`` names, until a signal."""
+def serve_dagster(port: int, allowed: list[Address], settings: Settings, mlflow: str) -> None:
+    """Serve Dagster's pages of the instance that ``DAGSTER_HOME`` names, until a signal.
+
+    Args:
+        port: on this machine.
+        allowed: hosts besides the loopback names.
+        settings: of the home whose reports and plots are shown beside them.
+        mlflow: where people open MLflow's pages.
+    """
     import dagster as dg
     from dagster._core.workspace.context import WorkspaceProcessContext
     from dagster._core.workspace.load_target import WorkspaceFileTarget
@@ -37,6 +44,8 @@ def serve_dagster(port: int, allowed: list[Address]) -> None:
     )
     from dagster_webserver.version import __version__
 
+    from cbi_pipeline.commands.home_files import HomeFiles
+
     setup_interrupt_handlers()
     with dg.DagsterInstance.get() as instance:
         instance.optimize_for_webserver(
@@ -44,7 +53,8 @@ def serve_dagster(port: int, allowed: list[Address]) -> None:
         )
         target = WorkspaceFileTarget(paths=[str(WORKSPACE)])
         with WorkspaceProcessContext(instance, target, version=__version__) as context:
-            server(create_app_from_workspace_process_context(context), port, allowed).run()
+            pages = create_app_from_workspace_process_context(context)
+            server(HomeFiles(pages, settings, mlflow), port, allowed).run()
 
 
 def serve_mlflow(port: int, allowed: list[Address], settings: Settings) -> None:
@@ -87,11 +97,11 @@ def server(app: Application, port: int, allowed: list[Address]) -> uvicorn.Serve
 
 
 def main() -> None:
-    """Serve the pages named first, on the port named next, under the hosts after that."""
-    name, port, *hosts = sys.argv[1:]
+    """Serve the pages named first, on the port named next, under the hosts after MLflow's page."""
+    name, port, mlflow, *hosts = sys.argv[1:]
     allowed = [address for address in map(parse_address, hosts) if address]
     if name == "dagster":
-        serve_dagster(int(port), allowed)
+        serve_dagster(int(port), allowed, load_settings(), mlflow)
     else:
         serve_mlflow(int(port), allowed, load_settings())
 

@@ -44,7 +44,10 @@ def ui(
     for host in hosts:
         if parse_address(host) is None:
             raise Refusal(f"--allowed-host {host}: give a host or host:port, without http://")
-    commands = _commands(settings, dagster_port, mlflow_port, hosts)
+    mlflow = f"http://{HOST}:{mlflow_port}"
+    page = settings.mlflow_uri if settings.has_mlflow_server else mlflow
+    page_and_hosts = [settings.mlflow_page or page, *hosts]
+    commands = _commands(settings, dagster_port, mlflow_port, page_and_hosts)
     ports = [dagster_port, mlflow_port] if "mlflow" in commands else [dagster_port]
     for port in ports:
         if _answers(port):
@@ -63,8 +66,7 @@ def ui(
             if not _opened(port, children, asked):
                 return 0
         console.print(f"Dagster  http://{HOST}:{dagster_port}")
-        own = f"http://{HOST}:{mlflow_port}"
-        console.print(f"MLflow   {own if 'mlflow' in commands else settings.mlflow_uri}")
+        console.print(f"MLflow   {page}")
         console.print(f"report   {settings.reports_dir / 'latest.html'}", soft_wrap=True)
         console.print("Ctrl-C stops them.")
         while not asked:
@@ -103,16 +105,16 @@ def _tell_aliases(settings: Settings) -> None:
 
 
 def _commands(
-    settings: Settings, dagster_port: int, mlflow_port: int, hosts: list[str]
+    settings: Settings, dagster_port: int, mlflow_port: int, others: list[str]
 ) -> dict[str, list[str]]:
     """What is started, by the name of its log; a tracking server has MLflow's pages already."""
     pages = "cbi_pipeline.commands.pages"
     commands = {
-        "dagster_webserver": [pages, "dagster", str(dagster_port), *hosts],
+        "dagster_webserver": [pages, "dagster", str(dagster_port), *others],
         "dagster": ["dagster._daemon", "run", "-w", str(WORKSPACE)],
     }
     if not settings.has_mlflow_server:
-        commands["mlflow"] = [pages, "mlflow", str(mlflow_port), *hosts]
+        commands["mlflow"] = [pages, "mlflow", str(mlflow_port), *others]
     return commands
 
 

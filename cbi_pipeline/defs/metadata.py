@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import re
-from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import dagster as dg
 import polars as pl
 
+from cbi_pipeline.links import link_run
 from cbi_pipeline.printable import printable
-from cbi_pipeline.settings import Settings
 from data_contracts import contract
 
 #: What a materialisation says, by name: numbers, text, and values of Dagster's own.
@@ -68,31 +66,16 @@ def _column(table: str, name: str) -> dg.TableColumn:
 
 def table(frame: pl.DataFrame) -> dg.MarkdownMetadataValue:
     """A small frame as a table; its text is shown and never read as Markdown or HTML."""
-    shown = frame.with_columns(pl.col(pl.String).map_elements(_literal, return_dtype=pl.String))
+    shown = frame.with_columns(pl.col(pl.String).map_elements(quote_text, return_dtype=pl.String))
     with pl.Config(**_TABLE_STYLE):  # type: ignore[arg-type]
         return dg.MetadataValue.md(str(shown))
 
 
-def _literal(text: str) -> str:
+def quote_text(text: str) -> str:
+    """Text that Markdown shows as it stands, on one line."""
     return _MARKDOWN.sub(r"\\\1", printable(" ".join(text.split())))
 
 
-def mlflow_run(run_id: str, settings: Settings) -> dg.MetadataValue[str | None]:
-    """The page of an MLflow run where the settings say that people open it; else its id."""
-    if settings.mlflow_page is None:
-        return dg.MetadataValue.text(run_id)
-    return dg.MetadataValue.url(f"{settings.mlflow_page.rstrip('/')}/#/runs/{run_id}")
-
-
-def picture(png: bytes, title: str) -> dg.MarkdownMetadataValue:
-    """A plot, inside the metadata itself."""
-    encoded = base64.b64encode(png).decode()
-    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{encoded})")
-
-
-def drawing(draw: Callable[[], bytes], title: str) -> dg.MarkdownMetadataValue:
-    """A plot, or why there is none: no table is worse for a picture that cannot be drawn."""
-    try:
-        return picture(draw(), title)
-    except Exception as error:
-        return dg.MetadataValue.md(f"{title}: not drawn ({type(error).__name__}: {error})")
+def mlflow_run(run_id: str) -> dg.UrlMetadataValue:
+    """The page of an MLflow run."""
+    return dg.MetadataValue.url(link_run(run_id))

@@ -10,37 +10,41 @@ if TYPE_CHECKING:
     from cbi_pipeline.operations.training_data import TrainingData
 
 
-def skill_of(recipe: str, scores: pl.DataFrame) -> dict[str, bytes]:
-    """PNG per commodity: the recipe's skill over each opponent and horizon.
+def split_skill(recipe: str, scores: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """By commodity, the rows that say a recipe's skill over each opponent and horizon.
 
     Args:
         recipe: recipe to show.
         scores: rows of ``evaluation.score`` of one evaluation.
     """
-    from cbi_pipeline.report import charts
-
     skills = scores.filter(
         pl.col("recipe") == recipe,
         pl.col("metric").str.starts_with("skill_vs_"),
         pl.col("horizon") != "*",
         pl.col("commodity") != "*",
     )
-    drawn = {}
-    for (commodity,), own in skills.group_by("commodity", maintain_order=True):
-        bars = [
-            charts.Skill(
-                horizon=row["horizon"],
-                baseline=row["metric"].removeprefix("skill_vs_"),
-                value=row["value"],
-                low=row["low"],
-                high=row["high"],
-            )
-            for row in own.iter_rows(named=True)
-        ]
-        drawn[str(commodity)] = charts.png(
-            charts.skill(bars), title=f"{recipe}: skill on {commodity}"
+    wanted = ["horizon", "metric", "value", "low", "high"]
+    return {
+        str(commodity): own.select(wanted)
+        for (commodity,), own in skills.group_by("commodity", maintain_order=True)
+    }
+
+
+def draw_skill(recipe: str, commodity: str, skills: pl.DataFrame) -> bytes:
+    """PNG of a recipe's skill on a commodity, from its rows of :func:`split_skill`."""
+    from cbi_pipeline.report import charts
+
+    bars = [
+        charts.Skill(
+            horizon=row["horizon"],
+            baseline=row["metric"].removeprefix("skill_vs_"),
+            value=row["value"],
+            low=row["low"],
+            high=row["high"],
         )
-    return drawn
+        for row in skills.iter_rows(named=True)
+    ]
+    return charts.png(charts.skill(bars), title=f"{recipe}: skill on {commodity}")
 
 
 def reliability_of(recipe: str, forecasts: pl.DataFrame, data: TrainingData) -> bytes | None:

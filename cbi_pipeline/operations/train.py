@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cbi_pipeline.operations import progress
-from cbi_pipeline.operations.figures import reliability_of, skill_of
+from cbi_pipeline.operations.figures import draw_skill, reliability_of, split_skill
 from cbi_pipeline.operations.model_code import name_recipe_code
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.operations.training_data import TrainingData
@@ -150,7 +150,10 @@ def draw_figures(
     chances = reliability_of(recipe.name, forecasts, data)
     return {
         "learning_curve": curve,
-        **{f"skill_{name}": png for name, png in skill_of(recipe.name, scores).items()},
+        **{
+            f"skill_{commodity}": draw_skill(recipe.name, commodity, own)
+            for commodity, own in split_skill(recipe.name, scores).items()
+        },
         **({"reliability": chances} if chances else {}),
     }
 

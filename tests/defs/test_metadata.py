@@ -1,14 +1,10 @@
 """What a run shows."""
 
-import base64
-
 import polars as pl
 import pytest
 
 from cbi_pipeline.defs import metadata
 from data_contracts import CONTRACTS, contract
-
-PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @pytest.mark.parametrize("name", sorted(CONTRACTS))
@@ -51,9 +47,3 @@ def test_text_in_a_table_is_shown_as_it_stands_in_a_row_of_its_own(text, shown):
     lines = metadata.table(pl.DataFrame({"value": [text, None]})).md_str.splitlines()
     assert len(lines) == 4
     assert shown in lines[2]
-
-
-def test_a_picture_is_inside_the_metadata():
-    text = metadata.picture(PNG, "Prices").md_str
-    assert text.startswith("![Prices](data:image/png;base64,")
-    assert base64.b64decode(text.split("base64,")[1].rstrip(")")) == PNG

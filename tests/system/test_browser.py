@@ -147,9 +147,10 @@ def test_a_night_launched_from_the_page_succeeds(pages, browser):
 
 def test_the_pages_show_the_plots_checks_and_schedules_of_the_night(pages, browser):
     browser.get(f"{pages.address}/assets/market/session?view=events")
-    press(browser, "[Show Markdown]")
-    plot = "//img[starts-with(@src, 'data:image/png')]"
-    WebDriverWait(browser, 60).until(lambda b: b.find_elements(By.XPATH, plot))
+    plot = "//img[starts-with(@src, '/cbi/plots/price/')]"
+    WebDriverWait(browser, 60).until(
+        lambda b: [e for e in b.find_elements(By.XPATH, plot) if e.get_property("naturalWidth")]
+    )
     picture(browser, "asset-price")
     browser.get(f"{pages.address}/assets/market/session?view=checks")
     seen(browser, "coverage")
@@ -157,6 +158,34 @@ def test_the_pages_show_the_plots_checks_and_schedules_of_the_night(pages, brows
     browser.get(f"{pages.address}/automation")
     seen(browser, "At 11:15 PM")
     picture(browser, "schedules")
+
+
+def follow(browser: webdriver.Chrome, start: str, picture_name: str) -> None:
+    """Press the first link that begins so, and go to the tab that it opens."""
+    link = f"//a[starts-with(@href, {start!r})]"
+    WebDriverWait(browser, 60).until(lambda b: b.find_elements(By.XPATH, link))
+    picture(browser, picture_name)
+    before = set(browser.window_handles)
+    browser.find_element(By.XPATH, link).click()
+    WebDriverWait(browser, 60).until(lambda b: set(b.window_handles) - before)
+    (new,) = set(browser.window_handles) - before
+    browser.switch_to.window(new)
+
+
+def test_the_link_of_a_version_leads_to_its_run_in_mlflow(pages, browser):
+    browser.get(f"{pages.address}/assets/forecasting/refresh?view=events")
+    follow(browser, "/cbi/mlflow/runs/", "asset-refresh")
+    seen(browser, "anchored_untrained")
+    assert browser.current_url.startswith(f"http://127.0.0.1:{pages.mlflow_port}/#/experiments/1/")
+    picture(browser, "mlflow-run")
+
+
+def test_the_link_of_a_report_opens_it(pages, browser):
+    browser.get(f"{pages.address}/assets/report/morning?view=events")
+    follow(browser, "/cbi/reports/", "asset-report")
+    seen(browser, "WTI crude oil")
+    assert browser.find_elements(By.TAG_NAME, "svg")
+    picture(browser, "report-linked")
 
 
 def test_the_run_of_the_command_line_stands_among_the_jobs_own_runs(pages, browser):

@@ -1,6 +1,7 @@
 """Walk-forward evidence: how recipes and naive forecasts would have done."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Literal
 
 import dagster as dg
@@ -10,7 +11,8 @@ from cbi_pipeline.defs import metadata
 from cbi_pipeline.defs.checks import not_asked
 from cbi_pipeline.defs.evaluation import bands
 from cbi_pipeline.defs.partitions import RECIPES
-from cbi_pipeline.operations.figures import skill_of
+from cbi_pipeline.defs.plots import Plots
+from cbi_pipeline.operations.figures import draw_skill, split_skill
 from cbi_pipeline.operations.gather_evidence import GatheredEvidence, Opening, gather_evidence
 from cbi_pipeline.operations.pipeline import Pipeline
 
@@ -90,7 +92,7 @@ def described(evidence: GatheredEvidence) -> metadata.Entries:
         "refits": len(evaluation.plan.refits),
         "sat out": metadata.table(evidence.absent.drop("evaluation_id")),
         "scores": metadata.table(headlines(evidence.scores)),
-        **pictures(evidence.scores, names),
+        **pictures(evidence.scores, names, Plots(evaluation.pipeline.settings.plots_dir)),
     }
 
 
@@ -118,12 +120,17 @@ def headlines(scores: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def pictures(scores: pl.DataFrame, recipes: Sequence[str]) -> dict[str, dg.MarkdownMetadataValue]:
+def pictures(
+    scores: pl.DataFrame, recipes: Sequence[str], plots: Plots
+) -> dict[str, dg.MarkdownMetadataValue]:
     """Skill of the challengers over the naive forecasts, per commodity."""
     return {
-        f"skill of {recipe} on {commodity}": metadata.picture(
-            png, f"{recipe}: skill on {commodity}"
+        f"skill of {recipe} on {commodity}": plots.show(
+            f"skill/{recipe}/{commodity}",
+            f"{recipe}: skill on {commodity}",
+            own,
+            partial(draw_skill, recipe, commodity, own),
         )
         for recipe in recipes
-        for commodity, png in skill_of(recipe, scores).items()
+        for commodity, own in split_skill(recipe, scores).items()
     }

@@ -8,6 +8,7 @@ import dagster as dg
 import polars as pl
 
 from cbi_pipeline.defs import metadata
+from cbi_pipeline.defs.plots import Plots
 from cbi_pipeline.defs.records import after_records
 from cbi_pipeline.operations import unbrought_inputs
 from cbi_pipeline.operations.add_targets import add_targets
@@ -108,25 +109,33 @@ def pictures(
     """Which features each commodity's newest rows hold, and how old each release group is."""
     from cbi_pipeline.report import charts
 
-    drawn = {}
+    plots, drawn = Plots(pipeline.settings.plots_dir), {}
     for commodity in pipeline.catalogue.commodities:
         own = rows.filter(pl.col("commodity") == commodity.id).sort("session").tail(PICTURED)
         if own.is_empty():
             continue
+        present = own.select(pl.col(chosen.features).is_not_null())
+        ages = own.select(pl.col([f"age_{name}" for name in chosen.groups]).fill_null(0.0))
 
-        def draw(own: pl.DataFrame = own, name: str = commodity.name) -> bytes:
+        def draw(
+            sessions: pl.Series = own["session"],
+            present: pl.DataFrame = present,
+            ages: pl.DataFrame = ages,
+            name: str = commodity.name,
+        ) -> bytes:
             figure = charts.feature_overview(
-                own["session"].to_list(),
+                sessions.to_list(),
                 chosen.features,
-                own.select(pl.col(chosen.features).is_not_null()).to_numpy(),
+                present.to_numpy(),
                 chosen.groups,
-                own.select(
-                    pl.col([f"age_{name}" for name in chosen.groups]).fill_null(0.0)
-                ).to_numpy(),
+                ages.to_numpy(),
             )
             return charts.png(figure, title=name)
 
-        drawn[f"features of {commodity.id}"] = metadata.drawing(draw, commodity.name)
+        figures = pl.concat([own.select("session"), present, ages], how="horizontal")
+        drawn[f"features of {commodity.id}"] = plots.show(
+            f"features/{commodity.id}", commodity.name, figures, draw
+        )
     return drawn
 
 

@@ -5,11 +5,11 @@ import polars as pl
 
 from cbi_pipeline.defs import metadata
 from cbi_pipeline.defs.partitions import DAYS
+from cbi_pipeline.defs.plots import Plots
 from cbi_pipeline.defs.registry.deviations import log_deviations
 from cbi_pipeline.operations.decide import establish_champion
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.operations.refresh_models import Refreshed, refresh_models
-from cbi_pipeline.settings import Settings
 from data_contracts.evaluation import VERSION
 
 KEY = dg.AssetKey(["forecasting", "refresh"])
@@ -44,22 +44,24 @@ def refresh(
     made = refresh_models(pipeline, pipeline.as_of(newest[-1]))
     if isinstance(made, str):
         return dg.MaterializeResult(metadata={"trained": made})
-    return dg.MaterializeResult(metadata={**described(made, pipeline.settings), **undone})
+    return dg.MaterializeResult(
+        metadata={**described(made, Plots(pipeline.settings.plots_dir)), **undone}
+    )
 
 
-def described(made: Refreshed, settings: Settings) -> metadata.Entries:
+def described(made: Refreshed, plots: Plots) -> metadata.Entries:
     """Tonight's versions, what was decided on them, and how they learned."""
     rows = [version.row() for version in made.versions]
     listing = pl.DataFrame(rows, schema=VERSION.dtypes).drop("run_id", "as_of")
     curves = {
-        f"learning curve of {name}": metadata.picture(curve, name)
+        f"learning curve of {name}": plots.show_image(f"learning_curve/{name}", name, curve)
         for name, curve in made.curves.items()
     }
     return {
         **metadata.rows(len(listing)),
         "versions": metadata.table(listing.with_columns(pl.col(pl.String).str.head(40))),
         **{
-            f"MLflow run of {row['recipe']}": metadata.mlflow_run(str(row["run_id"]), settings)
+            f"MLflow run of {row['recipe']}": metadata.mlflow_run(str(row["run_id"]))
             for row in rows
         },
         "refresh": " ".join(made.ruling["reason"]) or "the version in use goes on",

@@ -10,6 +10,7 @@ import polars as pl
 from cbi_pipeline.catalogue import Commodity
 from cbi_pipeline.defs import metadata
 from cbi_pipeline.defs.checks import BY_FAULT_LOG
+from cbi_pipeline.defs.plots import Plots
 from cbi_pipeline.defs.records import after_records
 from cbi_pipeline.operations.build_market import SessionsBuilt, build_market
 from cbi_pipeline.operations.pipeline import Pipeline
@@ -117,7 +118,7 @@ def pictures(prices: pl.DataFrame, pipeline: Pipeline) -> dict[str, dg.MarkdownM
     from cbi_pipeline.report import charts
 
     newest = latest_prices(prices, pipeline.newest_as_of()).sort("commodity", "session")
-    drawn = {}
+    plots, drawn = Plots(pipeline.settings.plots_dir), {}
     for commodity in pipeline.catalogue.commodities:
         own = newest.filter(pl.col("commodity") == commodity.id)
         if own.is_empty():
@@ -128,7 +129,10 @@ def pictures(prices: pl.DataFrame, pipeline: Pipeline) -> dict[str, dg.MarkdownM
             figure = charts.history(sessions, level, commodity.unit)
             return charts.png(figure, title=commodity.name)
 
-        drawn[f"price of {commodity.id}"] = metadata.drawing(draw, commodity.name)
+        figures = own.select("session", "price")
+        drawn[f"price of {commodity.id}"] = plots.show(
+            f"price/{commodity.id}", commodity.name, figures, draw
+        )
     return drawn
 
 

@@ -7,6 +7,7 @@ import dagster as dg
 
 from cbi_pipeline.defs import metadata
 from cbi_pipeline.defs.partitions import DAYS
+from cbi_pipeline.links import link_report
 from cbi_pipeline.operations.change_detection import note_night
 from cbi_pipeline.operations.missed_days import explain_days
 from cbi_pipeline.operations.pipeline import Pipeline, desk_day
@@ -50,7 +51,7 @@ def described(path: Path, as_of: datetime, pipeline: Pipeline) -> metadata.Entri
     """Where the page is, and whether the night is whole."""
     return {
         "report": dg.MetadataValue.path(path),
-        "open": dg.MetadataValue.url(path.as_uri()),
+        "open": dg.MetadataValue.url(link_report(path.name)),
         "bytes": path.stat().st_size,
         "rests on the newest data": note_night(pipeline, as_of),
     }
