@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -11,11 +10,12 @@ from typing import Any
 
 import polars as pl
 
-from cbi_pipeline.settings import PROJECT_ROOT, Settings
+from cbi_pipeline.settings import Settings
 from cbi_pipeline.warehouse import Warehouse
 from tests.catalogues import ALONE
 from tests.features.records import prices
 from tests.features.worlds import world
+from tests.system.package_copy import copy_package
 from tests.warehouse.frames import reference
 
 NIGHT = """
@@ -91,9 +91,7 @@ class Copy:
 
 def make(folder: Path) -> Copy:
     """The package as it is, a home with two years of made-up records, and a night's rows in it."""
-    for name in ("cbi_pipeline", "data_contracts"):
-        ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(PROJECT_ROOT / name, folder / name, ignore=ignored)
+    copy_package(folder)
     copy = Copy(folder)
     copy.catalogue.write_text(ALONE)
     observed = world(3, weeks=110)

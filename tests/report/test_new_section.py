@@ -1,15 +1,14 @@
 """A new part of the page is one new file and one line, on a copy of the package."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from cbi_pipeline.settings import PROJECT_ROOT
 from tests.report.warehouses import publish
+from tests.system.package_copy import copy_package
 
 pytestmark = pytest.mark.slow
 
@@ -72,9 +71,7 @@ with Warehouse(Path(sys.argv[1])).read() as store:
 
 @pytest.fixture
 def copy(tmp_path) -> Path:
-    for name in ("cbi_pipeline", "data_contracts"):
-        ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(PROJECT_ROOT / name, tmp_path / name, ignore=ignored)
+    copy_package(tmp_path)
     return tmp_path
 
 

@@ -62,10 +62,15 @@ class Copy:
         self.edit(families, "        OWN_HISTORY,\n", f"        OWN_HISTORY,\n        {family},\n")
 
 
-def copied(folder: Path, variables: dict[str, str]) -> Copy:
-    """A copy of the package in a folder."""
+def copy_package(folder: Path) -> None:
+    """Copy the package and its contracts into a folder."""
     for package in ("cbi_pipeline", "data_contracts"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(PROJECT_ROOT / package, folder / package, ignore=ignored)
+
+
+def copied(folder: Path, variables: dict[str, str]) -> Copy:
+    """A copy of the package in a folder."""
+    copy_package(folder)
     shutil.copy(PROJECT_ROOT / "pyproject.toml", folder)
     return Copy(folder, variables)

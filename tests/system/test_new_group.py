@@ -1,7 +1,6 @@
 """A feature group of one's own: one file in a copy of the package, one line of the catalogue."""
 
 import json
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -11,11 +10,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from cbi_pipeline.settings import PROJECT_ROOT
 from cbi_pipeline.warehouse import Warehouse
 from tests.catalogues import write_layer
 from tests.commands import CBI
 from tests.system.homes import Home, copied
+from tests.system.package_copy import copy_package
 
 pytestmark = pytest.mark.slow
 
@@ -78,9 +77,7 @@ class Copy:
 def copy(one_night, tmp_path_factory) -> Copy:
     """A finished home whose next night is that of a copy of the package with one group more."""
     folder = tmp_path_factory.mktemp("copy")
-    for name in ("cbi_pipeline", "data_contracts"):
-        ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(PROJECT_ROOT / name, folder / name, ignore=ignored)
+    copy_package(folder)
     (folder / "cbi_pipeline/features/groups/gas_output.py").write_text(GROUP)
     home = Home(copied(one_night, folder / ".cbi"))
     write_layer(home.path, f'[[commodity]]\nid = "wti"\n{LINE}\n')

@@ -4,7 +4,6 @@ Through two nights of the real command: judged, registered, promoted, refreshed,
 """
 
 import json
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from cbi_pipeline.settings import PROJECT_ROOT
 from cbi_pipeline.warehouse import Warehouse
 from tests.commands import CBI
 from tests.system.homes import Home
+from tests.system.package_copy import copy_package
 
 pytestmark = pytest.mark.slow
 
@@ -158,9 +158,7 @@ class Copy:
 def copy(tmp_path_factory) -> Copy:
     """A copy of the package with two kinds of models more, and a catalogue that names recipes."""
     folder = tmp_path_factory.mktemp("copy")
-    for name in ("cbi_pipeline", "data_contracts"):
-        ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(PROJECT_ROOT / name, folder / name, ignore=ignored)
+    copy_package(folder)
     catalogue = folder / "models.toml"
     made = Copy(folder, Home(folder / ".cbi", {"CBI_CATALOGUE_FILE": str(catalogue)}))
     inside = folder / "cbi_pipeline" / "forecasting"
