@@ -17,11 +17,14 @@ _SCORING = tuple(
     f"cbi_pipeline.evaluation.{name}"
     for name in ("calibration", "comparison", "groups", "losses", "resample", "scores")
 )
+# What forecasts are scored against.
+_OUTCOMES = ("cbi_pipeline.features.targets", "cbi_pipeline.market.outcomes")
 
 
 def hash_scoring_code() -> str:
-    """The sha256 of what calibrates and scores forecasts."""
-    return hash_closure(_SCORING, _SCORING)
+    """The sha256 of what calibrates and scores forecasts, and of what says how they turned out."""
+    modules = (*_SCORING, *_OUTCOMES)
+    return hash_closure(modules, modules)
 
 
 def hash_model_code(estimator: Estimator) -> str:

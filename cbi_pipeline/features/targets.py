@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 import numpy as np
 import polars as pl
 
-from cbi_pipeline.catalogue import Catalogue
+from cbi_pipeline.catalogue import Catalogue, Commodity
 from cbi_pipeline.features.as_of_series import Bools, Floats, Ints, RevisionSegment, cut_segments
 from cbi_pipeline.features.origins import price_versions
+from cbi_pipeline.market import find_outcomes, name_target_sessions
 from data_contracts.features import TARGET
 
 ORIGIN = ("commodity", "session", "horizon")
@@ -40,7 +41,8 @@ def build_targets(
 ) -> pl.DataFrame:
     """Rows of ``features.target`` public at or before ``as_of`` that are not in ``existing``.
 
-    The target session is the h-th session with a price after the origin, as known at the time. A
+    The outcome is the price of the session that a forecast from the origin names: the h-th of the
+    commodity's calendar, or the first with a price within a week after it, as known at the time. A
     target becomes public with the later of its two prices. When a price is corrected, withdrawn
     or turns up late, every target it changes gets a further version from that instant on. The
     value is a log return where both prices are positive, else null with the price beside it.
@@ -61,10 +63,10 @@ def build_targets(
         own = rows.filter(pl.col("commodity") == commodity.id)
         days = own.get_column("session").sort().to_physical().cast(pl.Int64).to_numpy()
         frames += [
-            _frame(list(_changes(pieces, days, h)), days).with_columns(
+            _frame(list(_changes(pieces, days, named)), days).with_columns(
                 commodity=pl.lit(commodity.id), horizon=pl.lit(h)
             )
-            for h in commodity.steps
+            for h, named in _name_sessions(commodity, days)
         ]
     built = pl.concat([_typed(frame) for frame in frames])
     built = built.filter(pl.col("available_at") <= as_of)
@@ -147,11 +149,16 @@ def _newest(targets: pl.DataFrame) -> pl.DataFrame:
     return targets.filter(pl.col("version") == pl.col("version").max().over(ORIGIN))
 
 
-def _changes(pieces: list[RevisionSegment], origins: Ints, steps: int) -> Iterator[_Outcome]:
+def _name_sessions(commodity: Commodity, origins: Ints) -> list[tuple[int, Ints]]:
+    calendar = commodity.calendar
+    return [(h, name_target_sessions(calendar, origins, h)) for h in commodity.steps]
+
+
+def _changes(pieces: list[RevisionSegment], origins: Ints, named: Ints) -> Iterator[_Outcome]:
     """The outcomes that each segment takes away, then those it adds or alters, oldest first."""
     before = _unknown(origins.shape[0])
     for piece in pieces:
-        now = _outcome(piece, origins, steps)
+        now = _outcome(piece, origins, named)
         lost = before.exists & ~(now.exists & (now.available <= piece.start))
         yield replace(
             before,
@@ -164,14 +171,14 @@ def _changes(pieces: list[RevisionSegment], origins: Ints, steps: int) -> Iterat
         before = now
 
 
-def _outcome(piece: RevisionSegment, origins: Ints, steps: int) -> _Outcome:
+def _outcome(piece: RevisionSegment, origins: Ints, named: Ints) -> _Outcome:
     size = piece.period.shape[0]
-    if size <= steps:
+    if not size:
         return _unknown(origins.shape[0])
-    start = np.searchsorted(piece.period, origins)
-    exists = (start + steps < size) & (piece.period[np.minimum(start, size - 1)] == origins)
-    start = np.where(exists, start, 0)
-    end = start + steps
+    start = np.minimum(np.searchsorted(piece.period, origins), size - 1)
+    end = find_outcomes(named, piece.period)
+    exists = (piece.period[start] == origins) & (end >= 0)
+    start, end = np.where(exists, start, 0), np.where(exists, end, 0)
     first, last = piece.value[start], piece.value[end]
     positive = (first > 0) & (last > 0)
     value = np.log(np.where(positive, last, 1.0)) - np.log(np.where(positive, first, 1.0))

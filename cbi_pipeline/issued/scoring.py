@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from cbi_pipeline.issued.counting import select_counted
+from cbi_pipeline.market import find_outcomes
 from data_contracts.issued import SCORE
 
 _KEY = ["track", "as_of", "commodity", "horizon", "model_version"]
@@ -72,20 +75,18 @@ def _vintage(prices: pl.DataFrame, vintage: str) -> pl.DataFrame:
 
 
 def _meet(forecasts: pl.DataFrame, vintages: pl.DataFrame) -> pl.DataFrame:
-    met = [
-        forecasts.sort("target_session").join_asof(
-            prices.sort("session"),
-            left_on="target_session",
-            right_on="session",
-            by="commodity",
-            strategy="forward",
-            tolerance="7d",
-            check_sortedness=False,  # both are sorted here; with `by` polars cannot see it
-        )
-        for prices in vintages.partition_by("vintage")
-    ]
-    empty = forecasts.clear().join(vintages.clear(), on="commodity")
-    return pl.concat([empty, *met], how="diagonal").filter(pl.col("actual_price") > 0)
+    """The forecasts with the price that each is judged by, once per vintage."""
+    met = [forecasts.clear().join(vintages.clear(), on="commodity")]
+    for (commodity, _), priced in vintages.sort("session").group_by("commodity", "vintage"):
+        own = forecasts.filter(commodity=commodity)
+        place = find_outcomes(_days(own["target_session"]), _days(priced["session"]))
+        judged = place >= 0
+        met.append(own.filter(judged).hstack(priced.drop("commodity")[place[judged]]))
+    return pl.concat(met).filter(pl.col("actual_price") > 0)
+
+
+def _days(sessions: pl.Series) -> npt.NDArray[np.int64]:
+    return sessions.to_physical().cast(pl.Int64).to_numpy()
 
 
 def _pinball() -> pl.Expr:

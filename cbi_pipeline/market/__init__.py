@@ -4,6 +4,8 @@ build_sessions     observations of a price series to rows of ``market.session``
 latest_prices    one price per session as known at an instant
 decision_at      the first 23:00 in New York at or after an instant
 sessions         sessions of a calendar, past or future
+name_target_sessions  the sessions that forecasts are about
+find_outcomes    the sessions whose prices they are judged by
 coverage         expected sessions against those that have a price, by year
 years_read       how far back a record must be whole
 """
@@ -15,6 +17,7 @@ from cbi_pipeline.market.calendars import (
     sessions,
 )
 from cbi_pipeline.market.coverage import coverage, coverage_rule, years_read
+from cbi_pipeline.market.outcomes import find_outcomes, name_target_sessions
 from cbi_pipeline.market.prices import build_sessions, latest_prices
 from data_contracts.decision import DECISION_ZONE, decision_at
 
@@ -26,7 +29,9 @@ __all__ = [
     "coverage",
     "coverage_rule",
     "decision_at",
+    "find_outcomes",
     "latest_prices",
+    "name_target_sessions",
     "next_sessions",
     "sessions",
     "years_read",

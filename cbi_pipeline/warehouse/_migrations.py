@@ -128,6 +128,12 @@ MIGRATIONS: tuple[Migration, ...] = (
         "SELECT *, concat_ws('.', dataset, instrument, width) AS series_id, 'value' AS status "
         "FROM raw.bar",
     ),
+    # Outcomes were those of the h-th session with a price; the next night builds them all anew.
+    Migration(
+        "outcomes are of the session that forecasts name",
+        "features.target",
+        "SELECT * FROM features.target WHERE false",
+    ),
 )
 
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cbi_pipeline.features import build_targets
+from cbi_pipeline.market import next_sessions
 from data_contracts.features import TARGET
 from data_contracts.market import SESSION
 from tests.features.detector import END, Record
@@ -16,12 +17,13 @@ from tests.features.records import CATALOGUE
 from tests.features.worlds import world
 
 DAY = timedelta(days=1)
-FIRST = date(2018, 1, 1)
-START = datetime(2018, 1, 1, tzinfo=UTC)
+FIRST = date(2018, 1, 2)
+START = datetime(2018, 1, 2, tzinfo=UTC)
 KEY = ["commodity", "session", "horizon"]
 # Enough for several targets five sessions ahead and for none further.
 SESSIONS = 12
 NIGHTS = 24
+DAYS = [FIRST, *next_sessions("eia_spot_daily", FIRST, SESSIONS - 1)]
 
 
 def priced(versions: list[tuple]) -> pl.DataFrame:
@@ -29,7 +31,7 @@ def priced(versions: list[tuple]) -> pl.DataFrame:
     rows = [
         {
             "commodity": "wti",
-            "session": FIRST + number * DAY,
+            "session": DAYS[number],
             "version": version,
             "price": price,
             "held_instrument": "made up",
@@ -43,8 +45,7 @@ def priced(versions: list[tuple]) -> pl.DataFrame:
 
 
 def origins() -> pl.DataFrame:
-    days = [FIRST + n * DAY for n in range(SESSIONS)]
-    return pl.DataFrame({"session": days}).with_columns(commodity=pl.lit("wti"))
+    return pl.DataFrame({"session": DAYS}).with_columns(commodity=pl.lit("wti"))
 
 
 def built(
@@ -61,7 +62,7 @@ def outcomes(targets: pl.DataFrame) -> set[tuple]:
 
 
 def rising(missing: tuple[int, ...] = ()) -> pl.DataFrame:
-    """A price a day, each public at the next midnight."""
+    """A price a session, the n-th public at the (n + 1)-th midnight."""
     days = [n for n in range(SESSIONS) if n not in missing]
     return priced([(n, 1, 51.0 + n, START + (n + 1) * DAY) for n in days])
 
@@ -71,8 +72,8 @@ NIGHT, NEXT = START + 20 * DAY, START + 21 * DAY
 
 @pytest.fixture
 def holed() -> pl.DataFrame:
-    """Targets stored while the price of the third of January was missing."""
-    return built(rising(missing=(2,)), NIGHT)
+    """Targets stored while the price of the sixth session was missing."""
+    return built(rising(missing=(5,)), NIGHT)
 
 
 def first_origin(targets: pl.DataFrame) -> list[tuple]:
@@ -81,19 +82,21 @@ def first_origin(targets: pl.DataFrame) -> list[tuple]:
     return list(zip(columns, told["value"].to_list(), strict=True))
 
 
-def test_a_hole_filled_late_corrects_the_targets_across_it_from_the_night_of_building(holed):
+def test_a_hole_filled_late_corrects_the_targets_that_fell_into_it_from_the_night_of_building(
+    holed,
+):
     fresh = built(rising(), NEXT, holed)
     wrong, right = first_origin(pl.concat([holed, fresh]))
-    assert wrong == ((1, date(2018, 1, 7), START + 7 * DAY), pytest.approx(0.1112, abs=5e-5))
-    assert right == ((2, date(2018, 1, 6), NEXT), pytest.approx(0.0935, abs=5e-5))
+    assert wrong == ((1, DAYS[6], START + 7 * DAY), pytest.approx(0.1112, abs=5e-5))
+    assert right == ((2, DAYS[5], NEXT), pytest.approx(0.0935, abs=5e-5))
     assert outcomes(pl.concat([holed, fresh])) == outcomes(built(rising(), NEXT))
-    assert fresh.filter(pl.col("version") > 1)["session"].to_list() == [FIRST, FIRST + DAY]
+    assert fresh.filter(pl.col("version") > 1)["session"].to_list() == [FIRST]
     TARGET.validate(fresh)
 
 
 def test_what_was_answered_before_a_late_price_came_is_answered_so_again(holed):
     corrected = built(rising(), NEXT, holed).filter(pl.col("version") > 1)
-    assert (corrected["available_at"] > NIGHT).to_list() == [True, True]
+    assert (corrected["available_at"] > NIGHT).to_list() == [True]
 
 
 def test_building_again_after_a_late_price_adds_nothing(holed):
@@ -116,7 +119,7 @@ def test_a_target_that_was_never_right_is_withdrawn():
     prices = pl.concat([rising(), priced([(0, 2, None, START + 3 * DAY)])])
     fresh = built(prices, NEXT, stored).filter(session=FIRST)
     assert fresh.select("version", "target_session", "value", "price", "available_at").rows() == [
-        (2, date(2018, 1, 6), None, None, NEXT)
+        (2, DAYS[5], None, None, NEXT)
     ]
     assert built(prices, NEXT, pl.concat([stored, fresh])).is_empty()
 
@@ -130,13 +133,13 @@ def test_targets_of_other_horizons_and_rows_are_left_alone(holed):
     other = holed.with_columns(horizon=pl.lit(7, dtype=pl.Int64))
     gone = holed.with_columns(session=pl.col("session").dt.offset_by("-1y"))
     stored = pl.concat([holed, other, gone])
-    assert built(rising(missing=(2,)), NEXT, stored).is_empty()
+    assert built(rising(missing=(5,)), NEXT, stored).is_empty()
 
 
 def test_the_last_bit_of_a_logarithm_is_no_correction(holed):
     nudged = holed.with_columns(value=pl.Series(np.nextafter(holed["value"].to_numpy(), 1.0)))
     assert not nudged.equals(holed)
-    assert built(rising(missing=(2,)), NEXT, nudged).is_empty()
+    assert built(rising(missing=(5,)), NEXT, nudged).is_empty()
 
 
 @st.composite

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cbi_pipeline.features import CORE_1, build_targets, select_public_targets
-from cbi_pipeline.market import latest_prices
+from cbi_pipeline.market import latest_prices, next_sessions
 from data_contracts.features import TARGET
 from tests.features.detector import END, Record
 from tests.features.records import CATALOGUE, as_observations, prices, rows_of
@@ -25,13 +25,15 @@ def expected(record: Record, as_of: datetime) -> dict:
     origins = set(record.rows.select("commodity", "session").iter_rows())
     for commodity in CATALOGUE.commodities:
         known = latest_prices(record.prices, as_of).filter(commodity=commodity.id)
-        days, price = known["session"].to_list(), known["price"].to_list()
-        for i, day in enumerate(days):
+        price = dict(known.select("session", "price").iter_rows())
+        for day in price:
             for steps in commodity.steps:
-                if i + steps < len(days) and (commodity.id, day) in origins:
-                    pair = np.array([price[i + steps], price[i]])
+                named = next_sessions(commodity.calendar, day, steps)[-1]
+                week = [named + n * DAY for n in range(8) if named + n * DAY in price]
+                if week and (commodity.id, day) in origins:
+                    pair = np.array([price[week[0]], price[day]])
                     value = np.subtract(*np.log(pair)) if (pair > 0).all() else None
-                    found[commodity.id, day, steps] = (days[i + steps], value, price[i + steps])
+                    found[commodity.id, day, steps] = (week[0], value, price[week[0]])
     return found
 
 
@@ -102,12 +104,12 @@ def test_a_price_below_zero_leaves_no_wrong_number_in_the_features(spring_2020):
     assert rows["variance_long"].is_finite().all()
 
 
-def test_targets_fit_their_contract_and_count_in_sessions(spring_2020):
+def test_targets_fit_their_contract_and_count_sessions_of_the_calendar(spring_2020):
     targets = TARGET.validate(spring_2020.targets)
     first = targets.filter(session=date(2020, 4, 1))
     assert first.select("horizon", "target_session").rows() == [
         (5, date(2020, 4, 8)),
-        (21, date(2020, 4, 30)),
+        (21, date(2020, 5, 1)),
     ]
 
 
