@@ -32,8 +32,6 @@ Floats = npt.NDArray[np.float64]
 
 SEED = 20_240_614
 CANDIDATES = 5
-DECILES = np.arange(1, 10) / 10
-NORMAL = stats.norm.ppf(DECILES)
 MONDAY = datetime(2015, 1, 5, tzinfo=UTC)
 DAILY = 0.02
 HOPELESS = 4.0
@@ -240,11 +238,11 @@ class Market:
         return self.scale * np.exp(size * _ar1(rng, cells, weeks, self.design.memory))
 
     def crps(self, scale: Floats) -> Floats:
-        """CRPS [cells, weeks] of normal forecasts around no change."""
-        error = self.returns[..., None] - scale[..., None] * NORMAL
-        loss = 2.0 * np.maximum(DECILES * error, (DECILES - 1.0) * error)
-        mean: Floats = loss.mean(axis=2)
-        return mean
+        """CRPS [cells, weeks] of normal forecasts around no change (Gneiting and Raftery, 2007)."""
+        y = self.returns / scale
+        unit = y * (2.0 * stats.norm.cdf(y) - 1.0) + 2.0 * stats.norm.pdf(y) - 1.0 / np.sqrt(np.pi)
+        score: Floats = scale * unit
+        return score
 
     def losses(self, crps: dict[str, Floats]) -> pl.DataFrame:
         """The table that the gate reads."""

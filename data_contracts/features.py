@@ -59,7 +59,7 @@ class Generation(Table):
 
 
 class Target(Table):
-    """Log return from a session to the h-th following session, and when it became public."""
+    """Log return from a session to the h-th of its calendar after it, and when it became public."""
 
     commodity: str = column("Commodity")
     session: pl.Date = column("Origin session")

@@ -12,12 +12,13 @@ from scipy import stats
 
 from cbi_pipeline.evaluation.comparison import compare
 from cbi_pipeline.evaluation.groups import Group, group
-from cbi_pipeline.evaluation.losses import DECILES, INTERVALS, column_of, pinball
+from cbi_pipeline.evaluation.losses import INTERVALS, column_of, crps, share_levels
 from cbi_pipeline.forecasting.models.model import Forecasts
 from cbi_pipeline.forecasting.models.recipe import ModelRecipe
 from cbi_pipeline.forecasting.panel import Panel
 from data_contracts.core import UTC_MICROSECONDS
 
+Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
 
 # A refresh may cost at most this share of the standing model's CRPS, and this much coverage.
@@ -72,9 +73,10 @@ def judge_refresh(new: Version, current: Version, panel: Panel, rows: Rows) -> R
     Raises:
         ValueError: no row has a known target.
     """
+    levels = share_levels([new.recipe.levels, current.recipe.levels])
     table = pl.concat(
         [
-            _losses(panel, rows, name, model.recipe.levels, model.predict(panel, rows))
+            _losses(panel, rows, name, levels, _predict_at(levels, model, panel, rows))
             for name, model in (("new", new), ("standing", current))
         ]
     )
@@ -102,7 +104,7 @@ def _judge(group: Group) -> Refresh:
     return Refresh(accepted, reason, increase, at_most, coverage, before)
 
 
-def _upper(difference: npt.NDArray[np.float64], lags: int) -> float:
+def _upper(difference: Floats, lags: int) -> float:
     if not difference.any():
         return 0.0
     if len(difference) <= 2 * (lags + 1):
@@ -111,17 +113,23 @@ def _upper(difference: npt.NDArray[np.float64], lags: int) -> float:
     return float(difference.mean() + stats.t.isf(LEVEL, test.degrees) * test.error)
 
 
+def _predict_at(levels: tuple[float, ...], model: Version, panel: Panel, rows: Rows) -> Floats:
+    """Quantiles [N, H, Q] of a model at some of its levels."""
+    own = np.array(model.recipe.levels)
+    chosen = [column_of(own, level) for level in levels]
+    quantiles: Floats = model.predict(panel, rows).q_NHQ[..., chosen]
+    return quantiles
+
+
 def _losses(
-    panel: Panel, rows: Rows, name: str, levels: tuple[float, ...], forecasts: Forecasts
+    panel: Panel, rows: Rows, name: str, levels: tuple[float, ...], q_NHQ: Floats
 ) -> pl.DataFrame:
     valued = np.argwhere(panel.target_mask_RH.cpu().numpy()[rows])
     n, h = valued[:, 0], valued[:, 1]
     row = rows[n]
     y = panel.target_RH.cpu().numpy()[row, h].astype(np.float64)
-    q, grid = forecasts.q_NHQ[n, h], np.array(levels)
-    deciles = [column_of(grid, level) for level in DECILES]
+    q, grid = q_NHQ[n, h], np.array(levels)
     low, high = (q[:, column_of(grid, level)] for level in INTERVALS[80])
-    loss = 2.0 * pinball(q[:, deciles], grid[deciles], y).mean(axis=1)
     commodity = panel.commodity_R.cpu().numpy()[row]
     frame = pl.DataFrame(
         {
@@ -132,7 +140,7 @@ def _losses(
             "known_at": pl.Series(panel.target_available_RH.cpu().numpy()[row, h]).cast(
                 UTC_MICROSECONDS
             ),
-            "crps": loss,
+            "crps": crps(q, grid, y),
             "covered_80": ((low <= y) & (y <= high)).astype(np.float64),
         }
     )

@@ -53,6 +53,7 @@ class Metric:
 
 METRICS: dict[str, Metric] = {
     "crps": Metric("crps"),
+    "tail_crps": Metric("tail_crps"),
     "pinball": Metric("pinball"),
     **{f"interval_{p}": Metric(f"interval_{p}") for p in (50, 80, 90)},
     **{f"coverage_{p}": Metric(f"covered_{p}", scale="share") for p in (50, 80, 90)},
@@ -71,7 +72,8 @@ METRICS: dict[str, Metric] = {
 }
 """What is scored.
 
-- crps: 2 x mean pinball over the nine deciles, in log return; pinball: mean over all levels.
+- crps, tail_crps: `losses.crps` and `losses.tail_crps`, in log return; pinball: mean over the
+  levels that are compared.
 - interval, coverage, width: interval score, share of returns inside and width of the central
   intervals of 50, 80 and 90 %.
 - mae, rmse, bias (mean of actual minus median), of the median in log return.
@@ -115,7 +117,7 @@ def score(
         seed: of the bootstrap.
 
     Raises:
-        ValueError: more than one evaluation, or recipes that differ in levels.
+        ValueError: more than one evaluation, or a recipe lacks a level that is needed.
     """
     if forecasts.is_empty():
         return SCORE.empty()

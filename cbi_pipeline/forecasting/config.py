@@ -3,7 +3,8 @@
 Every configuration is a frozen dataclass over `Config`. Reading is lenient where that is safe: a
 field that a file lacks takes its default, a field that this version lacks is refused in words. An
 identity covers the kind and what differs from the kind's defaults, so that a new option renames
-nothing that leaves it alone.
+nothing that leaves it alone. Where a default has changed, an identity still leaves out the former
+one alone (`formerly`).
 """
 
 import dataclasses
@@ -35,6 +36,7 @@ from cbi_pipeline.forecasting.declarations import (
 from cbi_pipeline.forecasting.version import describe_writer
 
 T = TypeVar("T")
+_FORMERLY = "formerly"
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
 
 
@@ -84,6 +86,15 @@ def declarations(cls: type) -> dict[str, object]:
     return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
 
 
+def formerly(value: object) -> Mapping[str, object]:
+    """Metadata of a field whose default has changed.
+
+    Args:
+        value: its first default: what identities leave out, so that they keep their meaning.
+    """
+    return {_FORMERLY: value}
+
+
 class UnknownField(ValueError):
     """A tree has a field that its class lacks; the message names it."""
 
@@ -100,7 +111,7 @@ def encode(value: object) -> Json:
 
 
 def differences(value: object) -> Json:
-    """As `encode`, but each dataclass holds its kind and what differs from its defaults alone."""
+    """As `encode`, but each dataclass holds its kind and what differs from its first defaults."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return _kind(value) | {name: differences(getattr(value, name)) for name in changed(value)}
     if isinstance(value, tuple | list):
@@ -109,10 +120,10 @@ def differences(value: object) -> Json:
 
 
 def changed(value: object) -> Iterator[str]:
-    """Names of the fields that have no default or differ from it, in their order."""
+    """Names of the fields that have no default or differ from their first one, in their order."""
     for field in dataclasses.fields(cast("Any", value)):
-        has_default, default = _default(field)
-        if not has_default or getattr(value, field.name) != default:
+        has_default, usual = _default(field)
+        if not has_default or getattr(value, field.name) != field.metadata.get(_FORMERLY, usual):
             yield field.name
 
 

