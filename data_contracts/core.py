@@ -89,7 +89,7 @@ class Contract:
         version: changes whenever the model changes; recorded with quarantined rows and models.
         append_only: rows are only ever added; the warehouse offers no update or delete.
         indexed: DuckDB keeps the key's index, whole and in memory. False where rows are many and
-            their one writer keeps keys unique by itself.
+            their one writer keeps keys unique by itself; no row is overwritten there.
     """
 
     table: str
@@ -99,6 +99,11 @@ class Contract:
     append_only: bool = True
     indexed: bool = True
     _cache: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def is_overwritten(self) -> bool:
+        """Whether a row takes the place of one that has its key."""
+        return self.indexed and not self.append_only
 
     @property
     def schema(self) -> pa.DataFrameSchema:

@@ -32,6 +32,31 @@ class WalkForwardForecast(Table):
     origin_price: float = column("Price of the origin session")
 
 
+class FoldForecast(Table):
+    """One quantile of a walk-forward forecast; equal forecasts of many rounds are stored once."""
+
+    fold_id: str = column("Hash of the forecasts of a recipe, commodity and fold")
+    commodity: str = column("Commodity")
+    origin_session: pl.Date = column("Last session known")
+    horizon: int = column("Sessions ahead", unit="session", ge=1)
+    quantile: float = column("Level", gt=0, lt=1)
+    as_of: Instant = column("Instant the forecast rests on")
+    value: float = column("Log return at that level")
+    up: float = column("Probability that the return is positive", ge=0, le=1)
+    volatility: float = column("Standard deviation of the log return over the horizon", ge=0)
+    origin_price: float = column("Price of the origin session")
+
+
+class Fold(Table):
+    """Which stored forecasts an evaluation consists of: one row per recipe, fold and commodity."""
+
+    evaluation_id: str = column("Hash of state, as-of, recipes and origins")
+    recipe: str = column("Recipe or baseline")
+    fold: str = column("Refit the forecasts came from")
+    commodity: str = column("Commodity")
+    fold_id: str = column("Its forecasts in evaluation.fold_forecast")
+
+
 class Absence(Table):
     """Origins of one commodity that a recipe or baseline had too little history to forecast."""
 
@@ -113,18 +138,36 @@ class Version(Table):
     note: str = column("What a reader must know, e.g. no learned skill")
 
 
+#: What a walk-forward gives and scores are made of; stored as folds, it is a view of them.
 FORECAST = Contract(
     table="evaluation.forecast",
     model=WalkForwardForecast,
     key=("evaluation_id", "recipe", "commodity", "origin_session", "horizon", "quantile"),
 )
+FOLD_FORECAST = Contract(
+    table="evaluation.fold_forecast",
+    model=FoldForecast,
+    key=("fold_id", "commodity", "origin_session", "horizon", "quantile"),
+    append_only=False,
+    indexed=False,
+)
+FOLD = Contract(
+    table="evaluation.fold",
+    model=Fold,
+    key=("evaluation_id", "recipe", "fold", "commodity"),
+    append_only=False,
+)
 ABSENCE = Contract(
-    table="evaluation.absence", model=Absence, key=("evaluation_id", "recipe", "commodity")
+    table="evaluation.absence",
+    model=Absence,
+    key=("evaluation_id", "recipe", "commodity"),
+    append_only=False,
 )
 SCORE = Contract(
     table="evaluation.score",
     model=Score,
     key=("evaluation_id", "recipe", "commodity", "horizon", "metric"),
+    append_only=False,
 )
 MODEL_CODE = Contract(
     table="evaluation.model_code", model=ModelCode, key=("recipe", "identity", "code")

@@ -14,6 +14,7 @@ from cbi_pipeline.operations.aliases import find_champion
 from cbi_pipeline.operations.faults import failure, note_fault
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.operations.training_data import TrainingData, read_state
+from cbi_pipeline.operations.walk_forward_store import read_forecasts
 from cbi_pipeline.registry import RegistryError, newest_evidence
 from cbi_pipeline.warehouse import Store
 
@@ -240,4 +241,4 @@ def calibrate_rows(model: pl.DataFrame, past: pl.DataFrame, data: TrainingData) 
 def load_evidence(store: Store, recipe: str) -> pl.DataFrame:
     """A recipe's walk-forward forecasts in the evaluation that the gate saw last."""
     newest = newest_evidence(store.table("registry.decision"))
-    return store.table("evaluation.forecast", "evaluation_id = ? AND recipe = ?", [newest, recipe])
+    return read_forecasts(store, newest, recipe)

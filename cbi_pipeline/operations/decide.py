@@ -14,8 +14,9 @@ from cbi_pipeline.operations.gather_evidence import SUBJECT as EVIDENCE
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.operations.rounds import round_as_of
 from cbi_pipeline.operations.training_data import evidence_as_of, load_training_data
+from cbi_pipeline.operations.walk_forward_store import read_forecasts
 from cbi_pipeline.registry import Champion, current_champion, following, sort_decisions
-from data_contracts.evaluation import FORECAST, LOOKS
+from data_contracts.evaluation import FOLD, LOOKS
 
 if TYPE_CHECKING:
     from cbi_pipeline.forecasting import ModelRecipe
@@ -46,7 +47,7 @@ def decide_challengers(pipeline: Pipeline) -> Ruled:
     with pipeline.warehouse.read() as store:
         decisions = store.table("registry.decision")
         unseen = find_unseen(evaluation, store, decisions)
-        forecasts = store.table("evaluation.forecast", "evaluation_id = ?", [evaluation.name])
+        forecasts = read_forecasts(store, evaluation.name)
     if unseen:
         rows = rulings(evaluation, unseen, decisions, forecasts)
         pipeline.add({"registry.decision": rows})
@@ -92,13 +93,12 @@ def is_same(store: Store, before: str, now: str) -> bool:
     """Whether all forecasts of an evaluation stand in another one too, beside those of more."""
     if before == now:
         return True
-    key = list(FORECAST.key[1:])
     earlier, later = (
-        store.table("evaluation.forecast", "evaluation_id = ?", [name]).drop("evaluation_id")
+        store.table(FOLD.table, "evaluation_id = ?", [name]).drop("evaluation_id")
         for name in (before, now)
     )
     own = later.filter(pl.col("recipe").is_in(earlier["recipe"].unique().to_list()))
-    return not earlier.is_empty() and earlier.sort(key).equals(own.sort(key))
+    return not earlier.is_empty() and earlier.equals(own)
 
 
 def rulings(

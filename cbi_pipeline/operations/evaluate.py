@@ -102,7 +102,7 @@ class EvaluationRun:
     def is_done(self, store: Store) -> bool:
         """True when this very evaluation is stored, with what scores there can be."""
         stored = store.query(
-            "SELECT count(*) AS found FROM evaluation.forecast WHERE evaluation_id = ?",
+            "SELECT count(*) AS found FROM evaluation.fold WHERE evaluation_id = ?",
             [self.name],
         )
         return bool(stored["found"][0])
@@ -139,7 +139,7 @@ def judges_champion(store: Store, decisions: pl.DataFrame) -> bool:
     """True when the evaluation the gate saw last has forecasts of the recipe that speaks now."""
     current = current_champion(decisions)
     judged = store.query(
-        "SELECT 1 FROM evaluation.forecast WHERE evaluation_id = ? AND recipe = ? LIMIT 1",
+        "SELECT 1 FROM evaluation.fold WHERE evaluation_id = ? AND recipe = ? LIMIT 1",
         [newest_evidence(decisions), current.recipe if current else ""],
     )
     return not judged.is_empty()

@@ -29,6 +29,7 @@ from cbi_pipeline.operations.rounds import (
     round_as_of,
 )
 from cbi_pipeline.operations.training_data import evidence_as_of, load_training_data
+from cbi_pipeline.operations.walk_forward_store import drop_old_evidence, split_folds
 from data_contracts.evaluation import ABSENCE, CALIBRATED, ROUND, SCORE
 
 #: In the fault log: evidence that could not be gathered.
@@ -157,6 +158,7 @@ def _enter(evaluation: EvaluationRun, entering: Collection[str]) -> str:
         forecasts, further = _walk_forward(evaluation, whole)
         failed |= further
     pipeline.add({**_evidence(evaluation, forecasts, failed), ROUND.table: entries})
+    drop_old_evidence(pipeline)
     return "gathered anew"
 
 
@@ -207,7 +209,7 @@ def _evidence(
     everything = pl.concat([forecasts, calibrated])
     targets, catalogue = evaluation.data.targets, evaluation.pipeline.catalogue
     return {
-        "evaluation.forecast": everything,
+        **split_folds(everything),
         "evaluation.score": score(everything, targets, catalogue),
         "evaluation.absence": pl.concat(
             [

@@ -181,11 +181,11 @@ class Pipeline:
             Rows added per table; when none is new, nothing is opened for writing.
         """
         with self.warehouse.read() as store:
-            if not any(len(_unknown(store, name, rows)) for name, rows in tables.items()):
+            if not any(len(store.find_new(name, rows)) for name, rows in tables.items()):
                 return dict.fromkeys(tables, 0)
         with self.warehouse.write() as store, store.transaction():
             # A run killed between commit and publication left rows that no snapshot shows yet.
-            fresh = {name: _unknown(store, name, rows) for name, rows in tables.items()}
+            fresh = {name: store.find_new(name, rows) for name, rows in tables.items()}
             added = {name: _put(store, name, rows) for name, rows in fresh.items()}
         self.warehouse.publish()
         return added
@@ -197,15 +197,5 @@ def desk_day(instant: datetime) -> date:
 
 
 def _put(store: Store, name: str, rows: pl.DataFrame) -> int:
-    put = store.append if contract(name).append_only else store.replace
+    put = store.replace if contract(name).is_overwritten else store.append
     return put(name, rows)
-
-
-def _unknown(store: Store, name: str, rows: pl.DataFrame) -> pl.DataFrame:
-    kept = contract(name)
-    key = list(kept.key if kept.append_only else kept.dtypes)
-    columns = ", ".join(f'"{column}"' for column in key)
-    existing = store.query(f"SELECT {columns} FROM {name}").cast(
-        {column: contract(name).dtypes[column] for column in key}
-    )
-    return rows.join(existing, on=key, how="anti", maintain_order="left")

@@ -12,6 +12,7 @@ from cbi_pipeline.operations.figures import draw_skill, reliability_of, split_sk
 from cbi_pipeline.operations.model_code import name_recipe_code
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.operations.training_data import TrainingData
+from cbi_pipeline.operations.walk_forward_store import read_forecasts
 from cbi_pipeline.registry import newest_evidence, sort_decisions
 from cbi_pipeline.settings import IS_CHECKOUT, PROJECT_ROOT
 
@@ -113,11 +114,9 @@ def register_model(
     judged = sort_decisions(decisions).filter(mine).tail(1)
     spec = panel_spec(data.catalogue, data.feature_set)
     with pipeline.warehouse.read() as store:
-        evaluation = [newest_evidence(decisions), recipe.name]
-        scores = store.table("evaluation.score", "evaluation_id = ?", evaluation[:1])
-        forecasts = store.table(
-            "evaluation.forecast", "evaluation_id = ? AND recipe = ?", evaluation
-        )
+        evaluation = newest_evidence(decisions)
+        scores = store.table("evaluation.score", "evaluation_id = ?", [evaluation])
+        forecasts = read_forecasts(store, evaluation, recipe.name)
     return pipeline.registry.register(
         fitted.model,
         note=note(recipe, judged),

@@ -16,7 +16,7 @@ from cbi_pipeline.warehouse._migrations import (
     pending_migrations,
 )
 from cbi_pipeline.warehouse._state_blocks import STATE_BLOCKS_DDL, refresh_all_blocks
-from cbi_pipeline.warehouse._views import PUB_VIEWS
+from cbi_pipeline.warehouse._views import VIEWS
 from data_contracts import CONTRACTS
 
 _META = (
@@ -41,8 +41,8 @@ def lay_out(connection: duckdb.DuckDBPyConnection) -> None:
     for statement in _statements():
         connection.execute(statement)
     check_columns(connection)
-    for name, select in PUB_VIEWS.items():
-        connection.execute(f"CREATE OR REPLACE VIEW pub.{name} AS {select}")
+    for name, select in VIEWS.items():
+        connection.execute(f"CREATE OR REPLACE VIEW {name} AS {select}")
     refresh_all_blocks(connection)
     note_migrations(connection)
     connection.execute("DELETE FROM meta.layout")
@@ -69,7 +69,7 @@ def require_readable(connection: duckdb.DuckDBPyConnection) -> None:
 
 def layout_hash() -> str:
     """Hash of every statement that makes the layout."""
-    text = "\n".join([*_statements(), *(f"{name}:{view}" for name, view in PUB_VIEWS.items())])
+    text = "\n".join([*_statements(), *(f"{name}:{view}" for name, view in VIEWS.items())])
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -69,6 +69,8 @@ class Migration:
         return self.was or self.table
 
 
+_FOLD_ID = "sha256(concat_ws(' ', evaluation_id, recipe, fold, commodity))"
+
 #: In the order they are run; see the module's text for how to add one.
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(
@@ -127,6 +129,21 @@ MIGRATIONS: tuple[Migration, ...] = (
         "raw.bar",
         "SELECT *, concat_ws('.', dataset, instrument, width) AS series_id, 'value' AS status "
         "FROM raw.bar",
+    ),
+    # Forecasts of earlier rounds keep names of their own; those of later ones are named by content.
+    Migration(
+        "evaluations are lists of folds",
+        "evaluation.fold",
+        f"SELECT DISTINCT evaluation_id, recipe, fold, commodity, {_FOLD_ID} AS fold_id "
+        "FROM evaluation.forecast",
+        was="evaluation.forecast",
+    ),
+    Migration(
+        "forecasts of a fold are stored once",
+        "evaluation.fold_forecast",
+        f"SELECT {_FOLD_ID} AS fold_id, * EXCLUDE (evaluation_id, recipe, fold) "
+        "FROM evaluation.forecast",
+        was="evaluation.forecast",
     ),
     # Outcomes were those of the h-th session with a price; the next night builds them all anew.
     Migration(

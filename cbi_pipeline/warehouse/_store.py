@@ -233,7 +233,7 @@ class Store:
             ReadOnlyStore: the store is a published snapshot.
         """
         schema = contract(name)
-        if schema.append_only:
+        if not schema.is_overwritten:
             raise TypeError(f"{name} is append-only: add a new version with append()")
         rows = schema.validate(frame)
         _require_unique(rows, schema)
@@ -248,8 +248,26 @@ class Store:
             self._changed = self._changed or added > 0
             return added
 
+    def find_new(self, name: str, rows: pl.DataFrame) -> pl.DataFrame:
+        """The rows that are not stored yet, in their order.
+
+        Where rows are overwritten that goes by every column, elsewhere by the key.
+        """
+        schema = contract(name)
+        columns = schema.dtypes if schema.is_overwritten else schema.key
+        same = " AND ".join(f'n."{one}" IS NOT DISTINCT FROM t."{one}"' for one in columns)
+        numbered = rows.select(columns).with_row_index("row number")
+        with as_view(self._connection, numbered) as view:
+            sql = f'SELECT "row number" FROM {view} n ANTI JOIN {schema.table} t ON {same}'
+            new = self.query(f"{sql} ORDER BY ALL")
+        return rows[new["row number"]]
+
     def remove(self, name: str, keys: pl.DataFrame) -> int:
-        """Take the rows of some keys out of a table that allows it; the number of them.
+        """Take rows out of a table that allows it; the number of them.
+
+        Args:
+            name: the table.
+            keys: columns of its key, all or some: rows that agree with a line in them go.
 
         Raises:
             TypeError: the table is append-only.
@@ -258,8 +276,9 @@ class Store:
         schema = contract(name)
         if schema.append_only:
             raise TypeError(f"{name} is append-only: nothing is taken out of it")
-        with self.transaction(), as_view(self._connection, keys.select(schema.key)) as view:
-            match = " AND ".join(f't."{column}" = k."{column}"' for column in schema.key)
+        columns = [column for column in schema.key if column in keys.columns]
+        with self.transaction(), as_view(self._connection, keys.select(columns).unique()) as view:
+            match = " AND ".join(f't."{column}" = k."{column}"' for column in columns)
             sql = f"DELETE FROM {schema.table} t USING {view} k WHERE {match}"
             removed: int = self._connection.execute(sql).fetchall()[0][0]
             self._changed = self._changed or removed > 0

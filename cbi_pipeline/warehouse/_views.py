@@ -1,4 +1,4 @@
-"""The ``pub`` schema: what applications may build on."""
+"""The ``pub`` schema, which is what applications may build on, and views of other schemas."""
 
 #: Its first figure changes when a column is renamed, retyped or removed, its second when a view or
 #: a column is added. `data_contracts.published` says what each column is.
@@ -61,4 +61,11 @@ PUB_VIEWS = {
                contract_version, period
         FROM quarantine.row
         ORDER BY seen_at, response_id, locator, rule""",
+}
+
+VIEWS = {
+    **{f"pub.{name}": select for name, select in PUB_VIEWS.items()},
+    "evaluation.forecast": """
+        SELECT f.evaluation_id, f.recipe, f.fold, q.* EXCLUDE (fold_id)
+        FROM evaluation.fold f JOIN evaluation.fold_forecast q USING (fold_id, commodity)""",
 }

@@ -19,6 +19,7 @@ from cbi_pipeline.operations.evaluate import EvaluationRun
 from cbi_pipeline.operations.issue import issue_live
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.operations.training_data import evidence_as_of, load_training_data
+from cbi_pipeline.operations.walk_forward_store import read_forecasts
 from cbi_pipeline.registry import _publish, sort_decisions
 from cbi_pipeline.settings import Settings
 from tests.catalogues import SMALL
@@ -217,7 +218,7 @@ def judged(pipeline: Pipeline) -> set[str]:
     judge(pipeline)
     evaluation = EvaluationRun(load_training_data(pipeline, evidence_as_of(pipeline)), pipeline)
     with pipeline.warehouse.read() as store:
-        found = store.table("evaluation.forecast", "evaluation_id = ?", [evaluation.name])
+        found = read_forecasts(store, evaluation.name)
     return set(found["recipe"])
 
 

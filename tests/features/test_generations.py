@@ -68,7 +68,7 @@ def test_the_rows_of_an_earlier_version_are_carried_over_to_the_bit(old):
         assert rows[name].to_list() == held.to_list(), name
     for place, name in enumerate(chosen.age_columns):
         assert rows[name].fill_null(0).to_list() == before["ages"].list.get(place).to_list(), name
-    assert after.equals(targets.drop("feature_set").select(after.columns).sort(after.columns[:3]))
+    assert after.is_empty() and len(targets) > 0  # the next night builds outcomes anew
 
 
 def test_its_first_run_carries_its_rows_on_and_builds_none_of_them_anew(old):

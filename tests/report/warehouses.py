@@ -24,8 +24,10 @@ from cbi_pipeline.issued import (
     score,
 )
 from cbi_pipeline.market import sessions
+from cbi_pipeline.operations.walk_forward_store import split_folds
 from cbi_pipeline.warehouse import Store, Warehouse
 from data_contracts import contract
+from data_contracts.evaluation import FORECAST as WALKED
 from tests.report.mornings import AS_OF, LEVELS, quantile_prices, walk
 
 CATALOGUE = load_catalogue(profile="archive")
@@ -99,7 +101,7 @@ def walk_forward(recipe: str, count: int = 30) -> pl.DataFrame:
                     }
                     for level, value in zip(LEVELS, returns, strict=True)
                 ]
-    return frame("evaluation.forecast", lines)
+    return pl.DataFrame(lines, schema=WALKED.dtypes)
 
 
 def tonight(as_of: datetime, commodities: Sequence[str], last: int = -1) -> pl.DataFrame:
@@ -172,7 +174,8 @@ def issue(
 
 def _past(store: Store) -> None:
     store.append("market.session", prices())
-    store.append("evaluation.forecast", walk_forward("prior"))
+    for table, part in split_folds(walk_forward("prior")).items():
+        store.append(table, part)
     store.append("evaluation.score", scores())
     store.append("registry.version", frame("registry.version", [VERSION]))
     store.append("registry.decision", frame("registry.decision", DECISIONS))

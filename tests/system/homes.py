@@ -85,7 +85,7 @@ class Home:
                 "state": store.table("ledger.txn")["state_after"][-1],
                 "features": rows_digest(store),
                 "targets": digest(store.table("features.target")),
-                "evidence": digest(store.table("evaluation.forecast")),
+                "evidence": digest(store.query("FROM evaluation.forecast ORDER BY ALL")),
                 "scores": digest(store.table("evaluation.score")),
                 "decisions": digest(store.table("registry.decision").drop("decided_at")),
                 "outcomes": digest(store.table("issued.score")),

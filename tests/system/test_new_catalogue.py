@@ -5,6 +5,7 @@ import json
 import polars as pl
 import pytest
 
+from cbi_pipeline.operations.walk_forward_store import read_forecasts
 from cbi_pipeline.registry import sort_decisions
 from cbi_pipeline.warehouse import Warehouse
 from tests.catalogues import write_layer
@@ -33,7 +34,7 @@ def test_other_horizons_are_judged_trained_and_forecast_beside_the_old_ones(fini
     with Warehouse(home.settings.warehouse_dir).read() as store:
         ruled = sort_decisions(store.table("registry.decision"))
         evidence = ruled.filter(pl.col("who") == "gate")["evaluation_id"][-1]
-        judged = store.table("evaluation.forecast", "evaluation_id = ?", [evidence])
+        judged = read_forecasts(store, evidence)
         said = store.table("issued.forecast", "commodity = 'wti' AND track = 'live'")
     assert ruled["evaluation_id"][0] != evidence
     assert set(judged.filter(pl.col("commodity") == "wti")["horizon"]) == {10, 21, 63}

@@ -68,7 +68,7 @@ def test_the_gate_judges_the_new_challenger_against_the_promoted_recipe(nights):
     ruled = sort_decisions(table(nights, "registry.decision"))
     judged = ruled.filter(who="gate").row(-1, named=True)
     assert (judged["recipe"], judged["champion"]) == ("next", "tiny")
-    walked = table(nights, "evaluation.forecast", "evaluation_id = ?", [newest_evidence(ruled)])
+    walked = table(nights, "evaluation.fold", "evaluation_id = ?", [newest_evidence(ruled)])
     assert {"tiny", "next", "anchored_untrained"} <= set(walked["recipe"])
 
 

@@ -88,6 +88,6 @@ def test_training_on_a_series_whose_rights_forbid_it_is_refused_and_the_series_n
     assert "EIA.RWTC (no-training)" in said
     with Warehouse(home.settings.warehouse_dir).read() as store:
         assert len(store.table("features.origin"))
-        assert store.table("evaluation.forecast").is_empty()
+        assert store.table("evaluation.fold_forecast").is_empty()
         assert store.table("registry.version").is_empty()
         assert store.table("issued.forecast").is_empty()

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from cbi_pipeline.operations.pipeline import ZONE
+from cbi_pipeline.operations.walk_forward_store import read_forecasts
 from cbi_pipeline.warehouse import Warehouse
 from tests.commands import Program
 from tests.feed_servers.world import world
@@ -55,6 +56,11 @@ class Nights:
     def table(self, name: str, *where) -> pl.DataFrame:
         with Warehouse(self.home.settings.warehouse_dir).read() as store:
             return store.table(name, *where)
+
+    def walked(self, evaluation: str) -> pl.DataFrame:
+        """The forecasts of an evaluation."""
+        with Warehouse(self.home.settings.warehouse_dir).read() as store:
+            return read_forecasts(store, evaluation)
 
     def said(self) -> dict[datetime, set[str]]:
         """Commodities forecast on each live night, oldest first."""
@@ -122,10 +128,7 @@ def test_a_session_that_came_late_is_dated_by_when_it_came(nights):
 
 
 def test_nothing_said_of_the_past_changes_when_a_session_comes_late(nights):
-    before, after = (
-        nights.table("evaluation.forecast", "evaluation_id = ? AND commodity = 'wti'", [name])
-        for name in nights.evidence()
-    )
+    before, after = (nights.walked(name).filter(commodity="wti") for name in nights.evidence())
     key = ["recipe", "origin_session", "horizon", "quantile"]
     both = before.join(after, on=key, suffix="_after").filter(pl.col("recipe").is_in(UNTRAINED))
     assert set(both["recipe"]) == set(UNTRAINED)

@@ -46,7 +46,7 @@ class Evidence(dg.Config):
     group_name="evaluation",
     kinds={"duckdb", "pytorch"},
     pool="warehouse",
-    metadata=metadata.definition("evaluation.forecast"),
+    metadata=metadata.definition("evaluation.fold_forecast"),
     check_specs=[
         dg.AssetCheckSpec(
             bands.REPLAYED,
