@@ -161,12 +161,14 @@ ABSENCE = Contract(
     table="evaluation.absence",
     model=Absence,
     key=("evaluation_id", "recipe", "commodity"),
+    version="1.1.0",
     append_only=False,
 )
 SCORE = Contract(
     table="evaluation.score",
     model=Score,
     key=("evaluation_id", "recipe", "commodity", "horizon", "metric"),
+    version="1.1.0",
     append_only=False,
 )
 MODEL_CODE = Contract(

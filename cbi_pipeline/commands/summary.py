@@ -136,7 +136,9 @@ def _scores(morning: MorningReport) -> None:
         metrics = sorted({metric for _, _, metric in values})
         against = (metric.removeprefix("skill_vs_") for metric in metrics)
         table = _table("", *against)
-        for commodity, horizon in dict.fromkeys(key[:2] for key in values):
+        places = {key[:2] for key in values}
+        in_order = [(one.id, label) for one in commodities for label in ("*", *one.horizons)]
+        for commodity, horizon in filter(places.__contains__, in_order):
             figures = (values.get((commodity, horizon, metric)) for metric in metrics)
             where = "all" if horizon == "*" else horizon
             table.add_row(f"{commodity} {where}", *(_skill(figure) for figure in figures))

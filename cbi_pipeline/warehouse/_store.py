@@ -254,7 +254,7 @@ class Store:
         Where rows are overwritten that goes by every column, elsewhere by the key.
         """
         schema = contract(name)
-        columns = schema.dtypes if schema.is_overwritten else schema.key
+        columns = list(schema.dtypes if schema.is_overwritten else schema.key)
         same = " AND ".join(f'n."{one}" IS NOT DISTINCT FROM t."{one}"' for one in columns)
         numbered = rows.select(columns).with_row_index("row number")
         with as_view(self._connection, numbered) as view:
