@@ -18,6 +18,9 @@ from data_contracts.evaluation import CALIBRATED
 if TYPE_CHECKING:
     from cbi_pipeline.issued import Status
 
+#: Origins of a commodity that are replayed unasked.
+REPLAYED_ORIGINS = 100
+
 
 @dataclass(frozen=True)
 class DailyIssue:
@@ -121,8 +124,19 @@ def issue_replay(pipeline: Pipeline, days: Sequence[str]) -> DailyIssue:
     return DailyIssue(pending_replays(pipeline, day.is_in(list(days))), ABSTENTION.empty())
 
 
+def _is_recent() -> pl.Expr:
+    """Whether a forecast starts from one of its commodity's newest origins."""
+    age = pl.col("origin_session").rank("dense", descending=True).over("commodity")
+    return age <= REPLAYED_ORIGINS
+
+
 def pending_replays(pipeline: Pipeline, chosen: pl.Expr | None = None) -> pl.DataFrame:
-    """The champion recipe's calibrated walk-forward forecasts that are not issued yet."""
+    """The champion recipe's calibrated walk-forward forecasts that are not issued yet.
+
+    Args:
+        pipeline: the home.
+        chosen: which of them; by default those of each commodity's newest 100 origins.
+    """
     from cbi_pipeline.issued import calendar_target, from_walk_forward, rows
     from data_contracts.issued import FORECAST
 
@@ -131,10 +145,10 @@ def pending_replays(pipeline: Pipeline, chosen: pl.Expr | None = None) -> pl.Dat
         recipe = current.recipe if current else ""
         past = load_evidence(store, recipe + CALIBRATED).with_columns(recipe=pl.lit(recipe))
         previous = store.table("issued.forecast")
-        forecasts = from_walk_forward(past, recipe)
+        wanted = _is_recent() if chosen is None else chosen
+        forecasts = from_walk_forward(past, recipe).filter(wanted)
         key = [name for name in FORECAST.key if name != "track"]
         forecasts = forecasts.join(previous.filter(pl.col("track") == "replay"), on=key, how="anti")
-        forecasts = forecasts if chosen is None else forecasts.filter(chosen)
         # What each replay rests on.
         states = store.states(
             forecasts["as_of"].unique().to_list(), followed_series(pipeline.catalogue)
