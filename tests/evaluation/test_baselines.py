@@ -5,7 +5,7 @@ from scipy import stats
 from cbi_pipeline.catalogue import NAIVE
 from cbi_pipeline.evaluation import Rolling, estimator_of
 from cbi_pipeline.evaluation.models.ewma import Ewma, unit_t
-from cbi_pipeline.forecasting import anchored_untrained, fit
+from cbi_pipeline.forecasting import DEFAULT_LEVELS, anchored_untrained, fit
 from cbi_pipeline.forecasting.folds import Fold
 from cbi_pipeline.forecasting.models.climatology import Climatology
 from cbi_pipeline.forecasting.models.prior import Prior
@@ -101,7 +101,7 @@ def test_the_prior_uses_half_of_each_variance(panel):
     forecasts = prior.forecast(panel, given, None)
     assert forecasts.vol_NH[0] == pytest.approx(np.sqrt(np.array([5, 20]) * 1e-4), rel=1e-5)
     assert forecasts.up_NH[0] == pytest.approx(0.5)
-    assert forecasts.q_NHQ[0, 0, 6] == 0.0
+    assert forecasts.q_NHQ[0, 0, DEFAULT_LEVELS.index(0.5)] == 0.0
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from cbi_pipeline.forecasting import fit, untrained
+from cbi_pipeline.forecasting import DEFAULT_LEVELS, fit, untrained
 from cbi_pipeline.forecasting.ensemble import Ensemble
 from cbi_pipeline.forecasting.networks.mlp import MlpConfig
 from cbi_pipeline.forecasting.networks.nhits import NhitsConfig
@@ -11,6 +11,8 @@ from cbi_pipeline.forecasting.networks.patch_transformer import PatchTransformer
 from cbi_pipeline.forecasting.networks.tcn import TcnConfig
 from cbi_pipeline.forecasting.stacked import fit_ensemble, why_in_turn
 from tests.recipes import tiny
+
+MIDDLE = DEFAULT_LEVELS.index(0.5)
 
 STACKABLE = {
     "mlp": MlpConfig(hidden=8, dropout=0.0),
@@ -69,8 +71,8 @@ def test_an_ensemble_is_the_weighted_mean_and_keeps_every_output(trio):
     for name in ("q_NHQ", "up_NH"):
         mean = sum(w * getattr(f, name) for w, f in zip(ensemble.weights, each, strict=True))
         np.testing.assert_allclose(getattr(found, name), mean)
-    medians = np.stack([f.q_NHQ[..., 6] for f in each])
-    spread = np.sqrt(np.average((medians - found.q_NHQ[..., 6]) ** 2, 0, ensemble.weights))
+    medians = np.stack([f.q_NHQ[..., MIDDLE] for f in each])
+    spread = np.sqrt(np.average((medians - found.q_NHQ[..., MIDDLE]) ** 2, 0, ensemble.weights))
     np.testing.assert_allclose(found.disagreement_NH, spread)
     assert (found.disagreement_NH > 0).all()
     variance = np.average([f.vol_NH**2 for f in each], 0, ensemble.weights)

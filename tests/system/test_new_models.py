@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from cbi_pipeline.forecasting import DEFAULT_LEVELS
 from cbi_pipeline.registry import newest_evidence
 from cbi_pipeline.settings import PROJECT_ROOT
 from cbi_pipeline.warehouse import Warehouse
@@ -219,6 +220,6 @@ def test_the_champion_is_served_from_the_exported_frame_and_refuses_too_short_a_
     nights.say(CBI, "panel", "export", str(file))
     folder = nights.say(CBI, "models", "uri").splitlines()[0]
     count, refusal, columns = json.loads(nights.say(SERVED, folder, str(file)).splitlines()[-1])
-    assert count == 2 * 3 * 13
+    assert count == 2 * 3 * len(DEFAULT_LEVELS)
     assert "has 10 rows, the model reads 11" in refusal
     assert not [name for name in columns if name.startswith("age_")]
