@@ -158,7 +158,7 @@ def _enter(evaluation: EvaluationRun, entering: Collection[str]) -> str:
         forecasts, further = _walk_forward(evaluation, whole)
         failed |= further
     pipeline.add({**_evidence(evaluation, forecasts, failed), ROUND.table: entries})
-    drop_old_evidence(pipeline)
+    drop_old_evidence(pipeline, evaluation.name)
     return "gathered anew"
 
 

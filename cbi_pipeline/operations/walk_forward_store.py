@@ -54,15 +54,19 @@ def read_forecasts(store: Store, evaluation_id: str, recipe: str | None = None) 
     )
 
 
-def drop_old_evidence(pipeline: Pipeline) -> int:
+def drop_old_evidence(pipeline: Pipeline, newest: str) -> int:
     """Drop evaluations that nothing rests on any longer; the number of forecasts that went.
 
     Kept are the newest, those that a decision of the last year names, and those behind the
     champion and behind the bands that are issued.
+
+    Args:
+        pipeline: the home.
+        newest: the evaluation that was gathered last.
     """
     with pipeline.warehouse.read() as store:
         stored = store.table(FOLD.table)
-        kept = _list_needed(store, pipeline.now())
+        kept = {newest, *_list_needed(store, pipeline.now())}
     gone = stored.filter(~pl.col("evaluation_id").is_in(kept))
     if gone.is_empty():
         return 0
@@ -80,11 +84,7 @@ def _list_needed(store: Store, now: datetime) -> set[str]:
     decisions = sort_decisions(store.table("registry.decision"))
     recent = decisions.filter(pl.col("decided_at") > now - timedelta(days=KEPT_DAYS))
     crowned = decisions.filter(pl.col("verdict").is_in(CROWNS)).tail(1)
-    newest = store.query(
-        "SELECT evaluation_id FROM evaluation.fold JOIN evaluation.fold_forecast USING (fold_id) "
-        "GROUP BY ALL ORDER BY max(as_of) DESC LIMIT 1"
-    )
-    named = (*recent["evaluation_id"], *crowned["evaluation_id"], *newest["evaluation_id"])
+    named = (*recent["evaluation_id"], *crowned["evaluation_id"])
     return {*named, newest_evidence(decisions)}
 
 

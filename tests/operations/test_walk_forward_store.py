@@ -110,7 +110,7 @@ def test_evidence_is_kept_for_decisions_of_the_last_year_and_the_champion(
     pipeline.add(
         {"registry.decision": pl.concat([decided("old", days, verdict), decided("newest", 1)])}
     )
-    gone = drop_old_evidence(pipeline)
+    gone = drop_old_evidence(pipeline, "newest")
     with pipeline.warehouse.read() as read:
         left = read_forecasts(read, "old")
         assert read_forecasts(read, "newest").height == walked("newest").height
@@ -121,7 +121,7 @@ def test_evidence_is_kept_for_decisions_of_the_last_year_and_the_champion(
 def test_a_fold_that_another_round_consists_of_stays(pipeline):
     store(pipeline, walked("old"), walked("newest"))
     pipeline.add({"registry.decision": decided("newest", 1)})
-    drop_old_evidence(pipeline)
+    drop_old_evidence(pipeline, "newest")
     with pipeline.warehouse.read() as read:
         assert read_forecasts(read, "old").is_empty()
         assert read_forecasts(read, "newest").height == walked("newest").height
@@ -129,5 +129,4 @@ def test_a_fold_that_another_round_consists_of_stays(pipeline):
 
 def test_nothing_is_dropped_where_all_is_in_use(pipeline):
     store(pipeline, walked("newest"))
-    pipeline.add({"registry.decision": decided("newest", 1)})
-    assert drop_old_evidence(pipeline) == 0
+    assert drop_old_evidence(pipeline, "newest") == 0
