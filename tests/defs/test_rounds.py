@@ -108,7 +108,7 @@ def test_evidence_that_recipes_gathered_one_by_one_is_that_of_one_run(joined, se
     )
     assert enter(together, opening="open").success
     assert enter(joined, [OTHER]).success
-    for table in ("forecast", "score", "absence"):
+    for table in ("fold", "fold_forecast", "score", "absence"):
         frames = []
         for one in (joined, together):
             with one.warehouse.read() as store:
