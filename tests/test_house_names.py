@@ -21,7 +21,7 @@ PRIVATE = {
 SAVED = {("cbi_pipeline/forecasting/networks/patch_transformer.py", "place")}
 #: Where the names are not all the field's yet.
 AWAITED = (
-    *("cbi_pipeline/feeds/", "cbi_pipeline/ingest/", "cbi_pipeline/registry/"),
+    *("cbi_pipeline/feeds/", "cbi_pipeline/ingest/"),
     *("data_contracts/family", "data_contracts/restatement", "data_contracts/shape"),
     "data_contracts/table_rules",
 )

@@ -137,7 +137,11 @@ def _scores(morning: MorningReport) -> None:
         against = (metric.removeprefix("skill_vs_") for metric in metrics)
         table = _table("", *against)
         places = {key[:2] for key in values}
-        in_order = [(one.id, label) for one in commodities for label in ("*", *one.horizons)]
+        in_order = [
+            (commodity.id, label)
+            for commodity in commodities
+            for label in ("*", *commodity.horizons)
+        ]
         for commodity, horizon in filter(places.__contains__, in_order):
             figures = (values.get((commodity, horizon, metric)) for metric in metrics)
             where = "all" if horizon == "*" else horizon

@@ -100,7 +100,7 @@ def weigh_levels(levels: tuple[float, ...]) -> Floats:
     """
     grid = np.array([0.0, *levels, 1.0])
     integrals = [CubicSpline(grid, unit, bc_type="natural") for unit in np.eye(len(grid))]
-    return np.array([float(one.integrate(0.0, 1.0)) for one in integrals])[1:-1]
+    return np.array([float(integral.integrate(0.0, 1.0)) for integral in integrals])[1:-1]
 
 
 def share_levels(each: Iterable[Iterable[float]]) -> tuple[float, ...]:

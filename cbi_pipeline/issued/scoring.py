@@ -79,9 +79,9 @@ def _meet(forecasts: pl.DataFrame, vintages: pl.DataFrame) -> pl.DataFrame:
     met = [forecasts.clear().join(vintages.clear(), on="commodity")]
     for (commodity, _), priced in vintages.sort("session").group_by("commodity", "vintage"):
         own = forecasts.filter(commodity=commodity)
-        place = find_outcomes(_days(own["target_session"]), _days(priced["session"]))
-        judged = place >= 0
-        met.append(own.filter(judged).hstack(priced.drop("commodity")[place[judged]]))
+        row = find_outcomes(_days(own["target_session"]), _days(priced["session"]))
+        judged = row >= 0
+        met.append(own.filter(judged).hstack(priced.drop("commodity")[row[judged]]))
     return pl.concat(met).filter(pl.col("actual_price") > 0)
 
 

@@ -56,6 +56,6 @@ def find_outcomes(named: Days, priced: Days) -> Days:
     """
     if not priced.size:
         return np.full(named.shape, -1, np.int64)
-    place = np.minimum(np.searchsorted(priced, named), priced.size - 1)
-    late = priced[place] - named
-    return np.where((late >= 0) & (late <= GRACE_DAYS), place, -1)
+    row = np.minimum(np.searchsorted(priced, named), priced.size - 1)
+    late = priced[row] - named
+    return np.where((late >= 0) & (late <= GRACE_DAYS), row, -1)

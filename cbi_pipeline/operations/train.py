@@ -80,13 +80,13 @@ def ensure_version(
     curves: dict[str, bytes],
 ) -> RegisteredVersion:
     """The version of the recipe on this state, these axes and this code: one there is, or anew."""
-    from cbi_pipeline.registry import axes, find_version
+    from cbi_pipeline.registry import find_version, panel_spec_id
 
     there = find_version(
         pipeline.registry,
         recipe,
         state=data.state,
-        axes=axes(data.panel.spec),
+        panel_spec_id=panel_spec_id(data.panel.spec),
         code=name_recipe_code(pipeline, recipe),
     )
     if there is not None:

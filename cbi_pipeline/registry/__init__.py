@@ -6,7 +6,7 @@ Importing this package does not import MLflow.
 """
 
 from cbi_pipeline.registry._aliasing import Deviation
-from cbi_pipeline.registry._record import axes
+from cbi_pipeline.registry._record import panel_spec_id
 from cbi_pipeline.registry.aliases import (
     CHALLENGER,
     CHAMPION,
@@ -31,7 +31,7 @@ from cbi_pipeline.registry.frame import cast_frame, input_types, model_input
 from cbi_pipeline.registry.matching import find_version
 from cbi_pipeline.registry.provenance import Provenance
 from cbi_pipeline.registry.registry import NAME, Registry
-from cbi_pipeline.registry.versions import RegisteredVersion, Trace
+from cbi_pipeline.registry.versions import RegisteredVersion
 
 __all__ = [
     "CHALLENGER",
@@ -48,8 +48,6 @@ __all__ = [
     "RegistryMismatch",
     "RegistryUnreachable",
     "RegistryUnreadable",
-    "Trace",
-    "axes",
     "before",
     "cast_frame",
     "current_champion",
@@ -60,5 +58,6 @@ __all__ = [
     "later",
     "model_input",
     "newest_evidence",
+    "panel_spec_id",
     "sort_decisions",
 ]

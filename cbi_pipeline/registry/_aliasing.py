@@ -85,9 +85,9 @@ class Aliases:
         recorded = dict(versions.select("version", "fingerprint").iter_rows())
         wanted = derive(decisions, versions, tonight)
         for alias, number in list(wanted.items()):
-            found = self.find(number)
-            if found is not None:
-                _require_recorded(found, recorded[number])
+            version = self.find(number)
+            if version is not None:
+                _require_recorded(version, recorded[number])
             elif alias == CHAMPION:
                 raise RegistryEmpty(_lost(alias, number))
             else:
@@ -103,13 +103,13 @@ class Aliases:
 
     def is_run_deleted(self, number: int) -> bool:
         """Whether the tracking run of a version there is was deleted in MLflow."""
-        found = self.client.get_model_version(self.name, str(number))
-        return str(self.client.get_run(str(found.run_id)).info.lifecycle_stage) == "deleted"
+        version = self.client.get_model_version(self.name, str(number))
+        return str(self.client.get_run(str(version.run_id)).info.lifecycle_stage) == "deleted"
 
     def restore_run(self, number: int) -> None:
         """Take back the deletion of a version's tracking run."""
-        found = self.client.get_model_version(self.name, str(number))
-        self.client.restore_run(str(found.run_id))
+        version = self.client.get_model_version(self.name, str(number))
+        self.client.restore_run(str(version.run_id))
 
     def point(self, alias: str, number: int | None) -> None:
         """Let an alias name a version, or none."""
@@ -166,11 +166,11 @@ def _restore_run(change: Callable[[], Aliases], number: int) -> None:
     change().restore_run(number)
 
 
-def _require_recorded(found: ModelVersion, fingerprint: str) -> None:
-    if tag(found, "fingerprint") != fingerprint:
+def _require_recorded(version: ModelVersion, fingerprint: str) -> None:
+    if tag(version, "fingerprint") != fingerprint:
         raise RegistryMismatch(
-            f"version {found.version} in the registry is not the model that the warehouse records; "
-            f"the two come from different runs, restore them together"
+            f"version {version.version} in the registry is not the model that the warehouse "
+            "records; the two come from different runs, restore them together"
         )
 
 

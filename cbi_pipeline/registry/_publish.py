@@ -6,6 +6,7 @@ finished and a model nobody points to, which the next registration sweeps away.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
 from collections.abc import Iterator
@@ -33,7 +34,7 @@ _SCRATCH = ".registering-"
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class Registration:
     """Where candidates are registered.
 
     Attributes:
@@ -84,9 +85,9 @@ class Shelf:
         self.client.delete_run(run.info.run_id)
 
     def _experiment(self) -> str:
-        found = self.client.get_experiment_by_name(self.name)
-        if found is not None:
-            return str(found.experiment_id)
+        experiment = self.client.get_experiment_by_name(self.name)
+        if experiment is not None:
+            return str(experiment.experiment_id)
         # Without an address of its own, an experiment writes below the current folder.
         root = self.artifacts.choose_root(self.name)
         return str(self.client.create_experiment(self.name, artifact_location=root))
@@ -176,10 +177,9 @@ class Shelf:
 @contextmanager
 def exclusive(artifacts: Path) -> Iterator[None]:
     """Let one process register at a time; the system frees the lock when the process dies."""
-    from filelock import FileLock
-
     make_folders(artifacts)
-    with FileLock(artifacts / ".registry.lock"):
+    with (artifacts / ".registry.lock").open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
 
@@ -224,15 +224,15 @@ def _rehearse(folder: Path, newest: pl.DataFrame) -> None:
     from cbi_pipeline.forecasting import load_model
 
     model = mlflow.pyfunc.load_model(str(folder))
-    said = model.predict(model.input_example)
+    answer = model.predict(model.input_example)
     kept = load_model(folder / "artifacts" / "forecaster")
     panel = panel_from_frame(newest, kept.spec)
     counts = panel.commodity_R.bincount(minlength=len(kept.spec.commodities))
     expected = kept.predict(panel, (counts.cumsum(0) - 1).numpy())
-    for place, commodity in enumerate(kept.spec.commodities):
-        returns = said.loc[said["commodity"] == commodity, "return"].to_numpy()
-        shortest_first = np.argsort(kept.spec.steps[place])
-        if not np.array_equal(returns, expected.q_NHQ[place][shortest_first].reshape(-1)):
+    for code, commodity in enumerate(kept.spec.commodities):
+        returns = answer.loc[answer["commodity"] == commodity, "return"].to_numpy()
+        shortest_first = np.argsort(kept.spec.steps[code])
+        if not np.array_equal(returns, expected.q_NHQ[code][shortest_first].reshape(-1)):
             raise RegistryDamaged(
                 f"the stored model forecasts {commodity} otherwise than the panel"
             )

@@ -72,7 +72,7 @@ class Candidate:
             **self.key,
             **self.provenance.tags(),
             **self._decision_tags(),
-            "axes": axes(self.model.spec),
+            "axes": panel_spec_id(self.model.spec),
             "as_of": self.as_of.astimezone(UTC).isoformat(),
             "device": describe_device(self.model.device),
             "product": product(),
@@ -88,7 +88,7 @@ class Candidate:
         return {name: str(self.decision[name]) for name in ("decision_id", "verdict")}
 
 
-def axes(spec: PanelSpec) -> str:
+def panel_spec_id(spec: PanelSpec) -> str:
     """Hash of the names on a panel's axes, horizons and their sessions included."""
     return spec.identity()
 

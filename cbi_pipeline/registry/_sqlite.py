@@ -71,7 +71,7 @@ class StoredModel:
 
     def find(self, number: int) -> StoredVersion | None:
         """The version of that number, if there is one."""
-        return next((one for one in self.versions() if one.version == number), None)
+        return next((version for version in self.versions() if version.version == number), None)
 
     def is_run_deleted(self, number: int) -> bool:
         """Whether the tracking run of a version there is was deleted."""

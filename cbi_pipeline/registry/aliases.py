@@ -17,7 +17,7 @@ CHALLENGER = "challenger"
 DERIVED = frozenset({CHAMPION, CHALLENGER})
 
 # What a decision says; a decider who says the same twice in a row has said it once.
-_SAID = ("evaluation_id", "recipe", "champion", "verdict", "version")
+_VERDICT = ("evaluation_id", "recipe", "champion", "verdict", "version")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,10 @@ def following(decisions: pl.DataFrame, ruling: pl.DataFrame) -> pl.DataFrame:
         decisions: rows of registry.decision.
         ruling: one row more.
     """
-    said = pl.concat([sort_decisions(decisions), ruling]).filter(pl.col("who") == ruling["who"][0])
-    *earlier, now = said.select(_SAID).rows()
+    rulings = pl.concat([sort_decisions(decisions), ruling]).filter(
+        pl.col("who") == ruling["who"][0]
+    )
+    *earlier, now = rulings.select(_VERDICT).rows()
     if now in earlier[-1:]:
         return ruling.clear()
     name: str = ruling["decision_id"][0]
@@ -94,15 +96,15 @@ def before(decisions: pl.DataFrame) -> Champion | None:
     A rollback undoes one change, so a second one goes back another step.
     """
     past: list[Champion] = []
-    for one in (
+    for decision in (
         sort_decisions(decisions).select("verdict", "recipe", "version").iter_rows(named=True)
     ):
-        if one["version"] is None or one["verdict"] == "hold":
+        if decision["version"] is None or decision["verdict"] == "hold":
             continue
-        if one["verdict"] == "rollback":
+        if decision["verdict"] == "rollback":
             past = past[:-1]
-        elif not past or past[-1].version != one["version"]:
-            past.append(Champion(one["recipe"], one["version"]))
+        elif not past or past[-1].version != decision["version"]:
+            past.append(Champion(decision["recipe"], decision["version"]))
     return past[-2] if len(past) > 1 else None
 
 
@@ -147,14 +149,14 @@ def derive(
 
 def _champions(decisions: pl.DataFrame) -> Iterator[Champion]:
     recipe = None
-    for one in (
+    for decision in (
         sort_decisions(decisions).select("verdict", "recipe", "version").iter_rows(named=True)
     ):
-        if one["verdict"] in CROWNS:
-            recipe = one["recipe"]
-            yield Champion(recipe, one["version"])
-        elif one["verdict"] == "refresh" and one["recipe"] == recipe:
-            yield Champion(recipe, one["version"])
+        if decision["verdict"] in CROWNS:
+            recipe = decision["recipe"]
+            yield Champion(recipe, decision["version"])
+        elif decision["verdict"] == "refresh" and decision["recipe"] == recipe:
+            yield Champion(recipe, decision["version"])
 
 
 def _newest(versions: pl.DataFrame) -> dict[str, int]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def find_version(
-    registry: Registry, recipe: ModelRecipe, *, state: str, axes: str, code: str
+    registry: Registry, recipe: ModelRecipe, *, state: str, panel_spec_id: str, code: str
 ) -> RegisteredVersion | None:
     """The version of a recipe on this state, these axes and this code; None if there is none.
 
@@ -24,7 +24,7 @@ def find_version(
         RegistryDamaged: a version whose recipe must be read is not the one registered.
     """
     for version in registry.versions():
-        if (version.state, version.axes, version.code) != (state, axes, code):
+        if (version.state, version.panel_spec_id, version.code) != (state, panel_spec_id, code):
             continue
         if version.recipe_id == recipe.identity() or _holds(registry, version, recipe):
             return version

@@ -67,7 +67,7 @@ class Provenance:
 
     def tags(self) -> dict[str, str]:
         """Tags of the run and the version; nothing is said about what is not known."""
-        known = {
+        named = {
             "catalogue": self.catalogue,
             "code": self.code,
             "contracts": json.dumps(dict(self.contracts), sort_keys=True),
@@ -76,7 +76,7 @@ class Provenance:
             "lock": self.lock,
             "release": self.release,
         }
-        return {name: value for name, value in known.items() if value is not None}
+        return {name: value for name, value in named.items() if value is not None}
 
 
 def _is_checkout(root: Path) -> bool:

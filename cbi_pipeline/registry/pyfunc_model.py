@@ -111,13 +111,13 @@ class CommodityForecaster(PythonModel):
 
     def _target(self, commodity: str, origin: date, steps: int) -> date:
         sessions = self._calendar[commodity]
-        place = bisect_right(sessions, origin) + steps - 1
-        if origin < sessions[0] or place >= len(sessions):
+        target = bisect_right(sessions, origin) + steps - 1
+        if origin < sessions[0] or target >= len(sessions):
             raise ValueError(
                 f"{commodity}: the version's calendar runs from {sessions[0]} to {sessions[-1]}, "
                 f"too short for {steps} sessions after {origin}; load the newest version"
             )
-        return sessions[place]
+        return sessions[target]
 
 
 def read_frame(given: pd.DataFrame, spec: PanelSpec) -> pd.DataFrame:
@@ -165,7 +165,7 @@ def panel_of(frame: pd.DataFrame, spec: PanelSpec) -> Panel:
     values = frame[list(spec.features)].to_numpy(np.float32)
     ages = frame[[f"age_{group}" for group in spec.groups]].to_numpy(np.float32)
     variance = frame[["variance_ewma", "variance_long"]].to_numpy(np.float64)
-    known = np.isfinite(variance)
+    is_finite = np.isfinite(variance)
     targets = (len(frame), len(spec.horizons))
     order = {commodity: index for index, commodity in enumerate(spec.commodities)}
     decision = frame["decision_at"].to_numpy("datetime64[us]").astype(np.int64)
@@ -182,8 +182,8 @@ def panel_of(frame: pd.DataFrame, spec: PanelSpec) -> Panel:
         price_R=frame["price"].to_numpy(np.float64),
         return_R=frame["log_return"].to_numpy(np.float64),
         rv_R=frame["realised_variance"].to_numpy(np.float64),
-        variance_R2=np.where(known, variance, 0.0).astype(np.float32),
-        ready_R=(known & (np.nan_to_num(variance).astype(np.float32) > 0)).all(axis=1),
+        variance_R2=np.where(is_finite, variance, 0.0).astype(np.float32),
+        ready_R=(is_finite & (np.nan_to_num(variance).astype(np.float32) > 0)).all(axis=1),
         target_RH=np.zeros(targets, np.float32),
         target_mask_RH=np.zeros(targets, np.bool_),
         target_available_RH=np.full(targets, _NEVER, np.int64),
@@ -195,9 +195,9 @@ def _positions(
     commodity: np.ndarray, session: np.ndarray, decision: np.ndarray, commodities: int
 ) -> np.ndarray:
     """Newest row of each commodity at each distinct (decision, session), -1 when none is fresh."""
-    moments, place = np.unique(np.column_stack([decision, session]), axis=0, return_inverse=True)
+    moments, moment = np.unique(np.column_stack([decision, session]), axis=0, return_inverse=True)
     newest = np.full((len(moments), commodities), -1, np.int32)
-    newest[place.reshape(-1), commodity] = np.arange(len(commodity))
+    newest[moment.reshape(-1), commodity] = np.arange(len(commodity))
     newest = np.maximum.accumulate(newest, axis=0)
     old = moments[:, :1] - decision[newest] > _ABSENT_AFTER_US
     return np.where(old, np.int32(-1), newest)

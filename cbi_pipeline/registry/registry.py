@@ -118,24 +118,24 @@ class Registry:
     def _register(self, candidate: Candidate) -> RegisteredVersion:
         _mlflow.create(self.tracking_uri)
         client = self._client()
-        shelf = _publish.Shelf(client, self.name, self._artifacts)
-        shelf.sweep()
+        registration = _publish.Registration(client, self.name, self._artifacts)
+        registration.sweep()
         conditions = [f"tags.{tag} = '{value}'" for tag, value in candidate.key.items()]
         same = client.search_model_versions(" and ".join([f"name = '{self.name}'", *conditions]))
         if same:
             with self._stored(client, same[0]):  # raises when the version has been damaged since
                 return self._version(client, same[0])
-        return self._version(client, shelf.publish(candidate))
+        return self._version(client, registration.publish(candidate))
 
     def versions(self) -> list[RegisteredVersion]:
         """Every version, oldest first; empty when nothing is registered."""
         if not _mlflow.exists(self.tracking_uri):
             return []
         if stored := self._stored_model():
-            return [read(found, stored.current()) for found in stored.versions()]
+            return [read(version, stored.current()) for version in stored.versions()]
         client = _mlflow.connect(self.tracking_uri)
-        found = (self._version(client, one) for one in self._search(client))
-        return sorted(found, key=lambda version: version.version)
+        read_versions = (self._version(client, version) for version in self._search(client))
+        return sorted(read_versions, key=lambda version: version.version)
 
     def get(self, version: int | str) -> RegisteredVersion:
         """The version of that number or alias.
@@ -166,18 +166,18 @@ class Registry:
         from cbi_pipeline.forecasting import load_model
 
         client = self._client()
-        found = self._find(client, version)
-        written_by = {name: found.tags.get(t) for name, t in _WRITER_TAGS.items()}
-        with self._stored(client, found) as folder:
+        registered = self._find(client, version)
+        written_by = {name: registered.tags.get(t) for name, t in _WRITER_TAGS.items()}
+        with self._stored(client, registered) as folder:
             try:
                 model = load_model(folder / "artifacts" / "forecaster", written_by=written_by)
             except ValueError as error:  # whole as registered, so it is the code that differs
                 raise RegistryUnreadable(
-                    f"version {found.version} of {self.name} cannot be read: {error}"
+                    f"version {registered.version} of {self.name} cannot be read: {error}"
                 ) from error
-        if model.fingerprint() != tag(found, "fingerprint"):
+        if model.fingerprint() != tag(registered, "fingerprint"):
             raise RegistryDamaged(
-                f"version {found.version} does not load to the model that was registered; "
+                f"version {registered.version} does not load to the model that was registered; "
                 f"register it again"
             )
         return model
@@ -201,7 +201,7 @@ class Registry:
         client = self._client()
         with self._stored(client, self._find(client, version)) as folder:
             described = json.loads((folder / "artifacts" / "panel.json").read_text())
-        return {one["column"]: one["type"] for one in described["input"]}
+        return {column["column"]: column["type"] for column in described["input"]}
 
     def trace(self, version: int | str) -> Trace:
         """What a version or alias was made from.
@@ -210,12 +210,14 @@ class Registry:
             RegistryEmpty: no such version or alias.
         """
         client = self._client()
-        found = self._find(client, version)
-        run = client.get_run(str(found.run_id))
+        registered = self._find(client, version)
+        run = client.get_run(str(registered.run_id))
         decision = None
-        if "decision_id" in found.tags:
+        if "decision_id" in registered.tags:
             decision = self._artifacts.read_json(run.info.artifact_uri, "decision.json")
-        return Trace(self._version(client, found), dict(found.tags), run.data.params, decision)
+        return Trace(
+            self._version(client, registered), dict(registered.tags), run.data.params, decision
+        )
 
     def set_alias(self, alias: str, version: int) -> None:
         """Point an alias to a version.
@@ -237,13 +239,13 @@ class Registry:
             RegistryEmpty: no such version.
         """
         client = self._client()
-        found = self._find(client, str(decision["version"]))
-        said = f"{decision['verdict']}, {decision['who']}: {decision['reason']}"
-        run = client.get_run(str(found.run_id))
+        registered = self._find(client, str(decision["version"]))
+        words = f"{decision['verdict']}, {decision['who']}: {decision['reason']}"
+        run = client.get_run(str(registered.run_id))
         file = f"decisions/{decision['decision_id']}.json"
         self._artifacts.write_json(run.info.artifact_uri, file, _record.plain(decision))
-        client.set_tag(str(found.run_id), DECIDED_TAG, said)
-        client.set_model_version_tag(self.name, found.version, DECIDED_TAG, said)
+        client.set_tag(str(registered.run_id), DECIDED_TAG, words)
+        client.set_model_version_tag(self.name, registered.version, DECIDED_TAG, words)
 
     def reconcile(
         self,
@@ -342,14 +344,14 @@ class Registry:
             raise
 
     def _nothing(self, version: int | str) -> str:
-        known = [str(found.version) for found in self.versions()]
-        if not known:
+        numbers = [str(version.version) for version in self.versions()]
+        if not numbers:
             return f"no version of {self.name} is registered yet; run `cbi run` first"
         kind = "version" if str(version).isdigit() else "alias"
-        return f"{self.name} has no {kind} {version}; registered versions: {', '.join(known)}"
+        return f"{self.name} has no {kind} {version}; registered versions: {', '.join(numbers)}"
 
-    def _version(self, client: MlflowClient, found: ModelVersion) -> RegisteredVersion:
-        return read(found, Aliases(client, self.name).current())
+    def _version(self, client: MlflowClient, version: ModelVersion) -> RegisteredVersion:
+        return read(version, Aliases(client, self.name).current())
 
     def _search(self, client: MlflowClient) -> Iterator[ModelVersion]:
         token: str | None = ""
@@ -359,15 +361,17 @@ class Registry:
             token = page.token or None
 
     @contextmanager
-    def _stored(self, client: MlflowClient, found: ModelVersion) -> Iterator[Path]:
-        address = self._address(client, found)
-        with _publish.stored(self._artifacts, address, tag(found, SEAL_TAG)) as folder:
+    def _stored(self, client: MlflowClient, version: ModelVersion) -> Iterator[Path]:
+        address = self._address(client, version)
+        with _publish.stored(self._artifacts, address, tag(version, SEAL_TAG)) as folder:
             yield folder
 
-    def _address(self, client: MlflowClient, found: ModelVersion) -> str:
+    def _address(self, client: MlflowClient, version: ModelVersion) -> str:
         from mlflow.exceptions import MlflowException
 
         try:
-            return str(client.get_logged_model(tag(found, MODEL_TAG)).artifact_location)
+            return str(client.get_logged_model(tag(version, MODEL_TAG)).artifact_location)
         except MlflowException as error:
-            raise RegistryDamaged(f"version {found.version} has lost its model: {error}") from error
+            raise RegistryDamaged(
+                f"version {version.version} has lost its model: {error}"
+            ) from error

@@ -37,7 +37,7 @@ class RegisteredVersion:
         note: what a reader must know.
         aliases: names that point to it now.
         decided: the newest decision that names it, in words; empty when none does.
-        axes: hash of the names on its panel's axes; empty where none was recorded.
+        panel_spec_id: hash of the names on its panel's axes; empty where none was recorded.
         code: identity of the sources and libraries that trained it; empty likewise.
     """
 
@@ -54,7 +54,7 @@ class RegisteredVersion:
     note: str
     aliases: tuple[str, ...]
     decided: str = ""
-    axes: str = ""
+    panel_spec_id: str = ""
     code: str = ""
 
     def row(self) -> dict[str, object]:
@@ -89,41 +89,41 @@ class Trace:
     decision: Mapping[str, object] | None
 
 
-def read(found: ModelVersion | StoredVersion, aliases: Mapping[str, int]) -> RegisteredVersion:
+def read(stored: ModelVersion | StoredVersion, aliases: Mapping[str, int]) -> RegisteredVersion:
     """A version from MLflow's own record of it.
 
     Raises:
         RegistryDamaged: it lacks a tag that every registration writes.
     """
-    version = int(found.version)
+    version = int(stored.version)
     return RegisteredVersion(
         version=version,
-        run_id=str(found.run_id),
-        model_id=tag(found, MODEL_TAG),
-        uri=f"models:/{found.name}/{version}",
-        as_of=datetime.fromisoformat(tag(found, "as_of")),
-        registered_at=datetime.fromtimestamp(found.creation_timestamp / 1000, UTC),
+        run_id=str(stored.run_id),
+        model_id=tag(stored, MODEL_TAG),
+        uri=f"models:/{stored.name}/{version}",
+        as_of=datetime.fromisoformat(tag(stored, "as_of")),
+        registered_at=datetime.fromtimestamp(stored.creation_timestamp / 1000, UTC),
         aliases=tuple(sorted(alias for alias, number in aliases.items() if number == version)),
-        decided=found.tags.get(DECIDED_TAG, ""),
-        axes=found.tags.get("axes", ""),
-        code=found.tags.get("code", ""),
-        **{name: tag(found, name) for name in _PLAIN_TAGS},
+        decided=stored.tags.get(DECIDED_TAG, ""),
+        panel_spec_id=stored.tags.get("axes", ""),
+        code=stored.tags.get("code", ""),
+        **{name: tag(stored, name) for name in _PLAIN_TAGS},
     )
 
 
 _PLAIN_TAGS = ("fingerprint", "note", "recipe", "recipe_id", "state")
 
 
-def tag(found: ModelVersion | StoredVersion, name: str) -> str:
+def tag(stored: ModelVersion | StoredVersion, name: str) -> str:
     """The value of a tag that every registration writes.
 
     Raises:
         RegistryDamaged: the version lacks it.
     """
-    if name not in found.tags:
+    if name not in stored.tags:
         raise RegistryDamaged(
-            f"version {found.version} of {found.name} has no tag {name!r}, so it was not "
+            f"version {stored.version} of {stored.name} has no tag {name!r}, so it was not "
             f"registered by this pipeline; delete it in MLflow"
         )
-    value: str = found.tags[name]
+    value: str = stored.tags[name]
     return value

@@ -255,7 +255,7 @@ class Store:
         """
         schema = contract(name)
         columns = list(schema.dtypes if schema.is_overwritten else schema.key)
-        same = " AND ".join(f'n."{one}" IS NOT DISTINCT FROM t."{one}"' for one in columns)
+        same = " AND ".join(f'n."{column}" IS NOT DISTINCT FROM t."{column}"' for column in columns)
         numbered = rows.select(columns).with_row_index("row number")
         with as_view(self._connection, numbered) as view:
             sql = f'SELECT "row number" FROM {view} n ANTI JOIN {schema.table} t ON {same}'

@@ -69,14 +69,14 @@ def alerts(pipeline: Pipeline) -> list[tuple[str, str]]:
 
 
 def full_disk(monkeypatch, *recipes: str) -> None:
-    publish = _publish.Shelf.publish
+    publish = _publish.Registration.publish
 
     def failing(self, candidate):
         if candidate.model.recipe.name in recipes:
             raise OSError(28, "No space left on device")
         return publish(self, candidate)
 
-    monkeypatch.setattr(_publish.Shelf, "publish", failing)
+    monkeypatch.setattr(_publish.Registration, "publish", failing)
 
 
 def not_learning(monkeypatch, *recipes: str) -> None:

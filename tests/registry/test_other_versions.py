@@ -47,7 +47,7 @@ for version in registry.versions():
         continue
     one["identity"] = model.recipe.identity()
     one["fingerprint"] = model.fingerprint() == version.fingerprint
-    where = {"state": version.state, "axes": version.axes, "code": version.code}
+    where = {"state": version.state, "panel_spec_id": version.panel_spec_id, "code": version.code}
     same = find_version(registry, model.recipe, **where)
     one["matched"] = same.version if same else None
     pyfunc = mlflow.pyfunc.load_model(str(registry.find_folder(version.version)))
@@ -171,7 +171,11 @@ def test_an_old_version_is_matched_by_its_recipe_although_ids_are_made_otherwise
     for version in registry.versions():
         recipe = registry.load(version.version).recipe
         assert recipe.identity() != version.recipe_id
-        same = {"state": version.state, "axes": version.axes, "code": version.code}
+        same = {
+            "state": version.state,
+            "panel_spec_id": version.panel_spec_id,
+            "code": version.code,
+        }
         assert find_version(registry, recipe, **same) == version
         assert find_version(registry, recipe.with_training(seed=9), **same) is None
         assert find_version(registry, recipe, **{**same, "state": "another"}) is None
