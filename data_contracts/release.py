@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 EASTERN = "America/New_York"
-MONDAY, WEDNESDAY, THURSDAY = 0, 2, 3
+MONDAY, WEDNESDAY = 0, 2
 
 EXECUTIVE_CLOSURES = frozenset(
     {
@@ -67,22 +67,22 @@ def us_federal_holidays(year: int) -> frozenset[date]:
     """Days of ``year`` on which a federal holiday is observed (5 U.S.C. 6103).
 
     A holiday on a Saturday is observed the Friday before, one on a Sunday the Monday after, so
-    New Year's Day may be observed on 31 December of the year before. Rules as they stand since
-    1986; Juneteenth begins in 2021.
+    New Year's Day may be observed on 31 December of the year before.
     """
-    fixed = [date(year, 1, 1), date(year, 7, 4), date(year, 11, 11), date(year, 12, 25)]
-    if year >= 2021:
-        fixed.append(date(year, 6, 19))
-    days = {_observed(day) for day in [*fixed, date(year + 1, 1, 1)]}
-    days |= {
-        _nth(year, 1, MONDAY, 3),
-        _nth(year, 2, MONDAY, 3),
-        _nth(year, 6, MONDAY, 1) - timedelta(days=7),
-        _nth(year, 9, MONDAY, 1),
-        _nth(year, 10, MONDAY, 2),
-        _nth(year, 11, THURSDAY, 4),
-    }
-    return frozenset(day for day in days if day.year == year)
+    # It takes a third of a second to load, and most commands date no release.
+    import holidays
+
+    observed = holidays.country_holidays("US", years=(year, year + 1))
+    # A holiday on a Saturday or Sunday is listed beside the day on which it is observed.
+    days = {day for day in observed if day.year == year and day.weekday() < 5}
+    return frozenset(days | ({_third_monday_of_january(year)} if year < 1986 else set()))
+
+
+def _third_monday_of_january(year: int) -> date:
+    # A holiday since 1986. Reports of the years before were dated by it from the first, and stay
+    # dated so: at most a working day too late, by a date that says that it is assumed.
+    middle = date(year, 1, 15)
+    return middle + timedelta(days=(MONDAY - middle.weekday()) % 7)
 
 
 def is_closed(day: date) -> bool:
@@ -154,15 +154,6 @@ def _next_wednesday(day: date) -> date:
 
 def _at(day: date, clock: time) -> datetime:
     return datetime.combine(day, clock, ZoneInfo(EASTERN)).astimezone(UTC)
-
-
-def _observed(day: date) -> date:
-    return day + timedelta(days={5: -1, 6: 1}.get(day.weekday(), 0))
-
-
-def _nth(year: int, month: int, weekday: int, n: int) -> date:
-    first = date(year, month, 1)
-    return first + timedelta(days=(weekday - first.weekday()) % 7 + 7 * (n - 1))
 
 
 def _is_year_end_holiday(day: date) -> bool:

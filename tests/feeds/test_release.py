@@ -58,6 +58,11 @@ def test_holidays_are_those_of_the_federal_calendar():
     assert ours == {stamp.date() for stamp in known}
 
 
+def test_reports_of_the_years_before_1986_stay_dated_by_the_third_monday_of_january():
+    assert is_closed(date(1984, 1, 16))
+    assert eia_wpsr.rule(date(1984, 1, 13)) == utc(1984, 1, 19, 15, 30)
+
+
 def test_new_years_day_on_a_saturday_is_observed_in_the_year_before():
     assert date(2010, 12, 31) in us_federal_holidays(2010)
     assert date(2011, 1, 1) not in us_federal_holidays(2011)
