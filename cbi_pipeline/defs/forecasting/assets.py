@@ -44,9 +44,8 @@ def refresh(
     made = refresh_models(pipeline, pipeline.as_of(newest[-1]))
     if isinstance(made, str):
         return dg.MaterializeResult(metadata={"trained": made})
-    return dg.MaterializeResult(
-        metadata={**described(made, Plots(pipeline.settings.plots_dir)), **undone}
-    )
+    plots = Plots(pipeline.settings.plots_dir)
+    return dg.MaterializeResult(metadata={**described(made, plots), **undone})
 
 
 def described(made: Refreshed, plots: Plots) -> metadata.Entries:
