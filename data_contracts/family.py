@@ -87,7 +87,7 @@ class Family:
             raise ValueError(f"family {self.name} has no bounds for the unit {unit!r}")
         time, unread = table.time, pl.col(table.time).is_null()
         readable, *numbers = table.rules(*self.bounds[unit])
-        known = (pl.col("available_at") <= known_until) | unread
+        public = (pl.col("available_at") <= known_until) | unread
         within = (
             [RowRule("within_the_record", time, table.day.is_between(*span) | unread)]
             if span
@@ -99,10 +99,18 @@ class Family:
             RowRule("unit", "unit", pl.col("unit") == unit),
             *numbers,
             RowRule("calendar_day", time, self._on_calendar(table.day) | unread),
-            RowRule("not_from_the_future", time, known),
+            RowRule("not_from_the_future", time, public),
             *within,
             *self.extra,
         ]
+
+    def is_local(self, *, in_order: bool) -> bool:
+        """Whether its rules judge a row by itself and a few rows before it, and not by others.
+
+        Args:
+            in_order: whether rows come in the order of their periods by themselves.
+        """
+        return not self.extra and self.shape.is_local(in_order=in_order)
 
     def _on_calendar(self, day: pl.Expr) -> pl.Expr:
         if self.frequency == "monthly":

@@ -36,9 +36,12 @@ _CALM, _BEFORE, _FAR = 3.0, 20, 5.0
 #: The newest value is a jump where it lies this many median steps of as many values before it away
 #: from each of the last few; on WTI since 1986 that is one day in seven hundred.
 _JUMP, _USUAL, _LAST = 10.0, 250, 5
+#: Values, the newest among them, that decide whether it is a jump.
+JUMP_CONTEXT = _USUAL + 1
 _CELL = ["series_id", "period"]
+_VALUED = [*_CELL, "value"]
 
-FOUND = {"series_id": pl.String, "rule": pl.String, "detail": pl.String}
+FINDINGS = {"series_id": pl.String, "rule": pl.String, "detail": pl.String}
 
 
 def is_confirmable(rule: str) -> bool:
@@ -54,7 +57,7 @@ def is_jump(values: Sequence[float]) -> bool:
     Args:
         values: values of one series, oldest first.
     """
-    *before, newest = values[-_USUAL - 1 :] or [0.0]
+    *before, newest = values[-JUMP_CONTEXT:] or [0.0]
     if len(before) < _BEFORE:
         return False
     usual = median(abs(after - value) for value, after in pairwise(before))
@@ -70,48 +73,105 @@ def describe_jump(period: date, value: float, unit: str) -> str:
 
 
 def find_restatements(
-    rows: pl.DataFrame, held: pl.DataFrame, families: Mapping[str, Family]
+    rows: pl.DataFrame, stored: pl.DataFrame, families: Mapping[str, Family]
 ) -> pl.DataFrame:
     """Series whose new rows are not to be believed at first sight, one line each.
 
     Args:
         rows: series_id, period and value as they came, null where there is none.
-        held: the same as held before, sorted by series and period.
+        stored: the same as stored before, sorted by series and period.
         families: family by series id; its shape says whether sizes mean anything, and its
-            ``restated_share`` how much of what is held one answer may change.
+            ``restated_share`` how much of what is stored one answer may change.
 
     Returns:
         series_id, rule and detail, in words.
     """
-    sized = [name for name, one in families.items() if one.shape.scale_limit is not None]
-    valued = rows.select(*_CELL, "value").drop_nulls()
-    before = held.select(*_CELL, "value").drop_nulls()
-    met = valued.join(before, on=_CELL, suffix="_held")
-    changed = met.filter(pl.col("value") != pl.col("value_held"))
-    found = [
-        _factors(changed.filter(pl.col("series_id").is_in(sized))),
-        _jumps(valued.filter(pl.col("series_id").is_in(sized)), before),
-        _masses(met, changed, families),
-    ]
-    return pl.concat(found).unique("series_id", keep="first", maintain_order=True)
+    restatements = Restatements(families)
+    restatements.add(rows, stored)
+    return restatements.find()
 
 
-def _factors(changed: pl.DataFrame) -> pl.DataFrame:
-    ratio = pl.col("value") / pl.col("value_held")
-    counted = (
-        changed.with_columns(
-            _power(ratio, _RESTATED), _unit(ratio, _RESTATED), number=pl.len().over("series_id")
+class Restatements:
+    """What of some series is restated, counted a stretch of periods after the other.
+
+    Args:
+        families: as of :func:`find_restatements`.
+    """
+
+    def __init__(self, families: Mapping[str, Family]) -> None:
+        self._families = families
+        self._sized = [
+            name for name, rules in families.items() if rules.shape.scale_limit is not None
+        ]
+        self._factors: list[pl.DataFrame] = []
+        self._masses: list[pl.DataFrame] = []
+        self._last: list[pl.DataFrame] = []
+        self._next: list[pl.DataFrame] = []
+
+    def add(self, rows: pl.DataFrame, stored: pl.DataFrame) -> None:
+        """Add the rows of a later stretch than those before.
+
+        Args:
+            rows: as of :func:`find_restatements`.
+            stored: as there, of the same series and periods.
+        """
+        valued, before = (part.select(_VALUED).drop_nulls() for part in (rows, stored))
+        met = valued.join(before, on=_CELL, suffix="_held")
+        changed = met.filter(pl.col("value") != pl.col("value_held"))
+        self._masses.append(
+            met.group_by("series_id").agg(
+                of=pl.len(), number=(pl.col("value") != pl.col("value_held")).sum()
+            )
         )
+        sized = pl.col("series_id").is_in(self._sized)
+        self._factors.append(_count_factors(changed.filter(sized)))
+        self._note_ends(valued.filter(sized), before)
+
+    def find(self) -> pl.DataFrame:
+        """Series, rule and detail, as of :func:`find_restatements`."""
+        if not self._masses:
+            return pl.DataFrame(schema=FINDINGS)
+        counts = pl.concat(self._masses).group_by("series_id").sum()
+        findings = [
+            _describe_factors(pl.concat(self._factors), counts),
+            _describe_jumps(pl.concat(self._next), pl.concat(self._last)),
+            _describe_masses(counts, self._families),
+        ]
+        return pl.concat(findings).unique("series_id", keep="first", maintain_order=True)
+
+    def _note_ends(self, rows: pl.DataFrame, stored: pl.DataFrame) -> None:
+        """Keep the last values held of each series, and the first new one that follows them."""
+        last = pl.concat([*self._last, stored]).group_by("series_id").tail(_BEFORE)
+        newest = last.group_by("series_id").agg(newest=pl.col("period").max())
+        following = (
+            pl.concat([*self._next, rows])
+            .join(newest, on="series_id")
+            .filter(pl.col("period") > pl.col("newest"))
+        )
+        first = following.sort(_CELL).unique("series_id", keep="first", maintain_order=True)
+        self._last, self._next = [last.select(_VALUED)], [first.select(_VALUED)]
+
+
+def _count_factors(changed: pl.DataFrame) -> pl.DataFrame:
+    ratio = pl.col("value") / pl.col("value_held")
+    return (
+        changed.with_columns(_power(ratio, _RESTATED), _unit(ratio, _RESTATED))
         .with_columns(factor=pl.coalesce("power", "unit"))
         .drop_nulls("factor")
-        .group_by("series_id", "number", "factor")
+        .group_by("series_id", "factor")
         .agg(same=pl.len(), power=pl.col("power").is_not_null().all())
     )
+
+
+def _describe_factors(factors: pl.DataFrame, counts: pl.DataFrame) -> pl.DataFrame:
     enough = pl.col("power") | (
         (pl.col("same") >= _FEW_BY_UNIT) & (pl.col("same") * 2 > pl.col("number"))
     )
     return (
-        counted.filter(enough)
+        factors.group_by("series_id", "factor")
+        .agg(pl.col("same").sum(), pl.col("power").all())
+        .join(counts, on="series_id")
+        .filter(enough)
         .sort("series_id", "same", "factor", descending=[False, True, False])
         .select(
             "series_id",
@@ -123,22 +183,19 @@ def _factors(changed: pl.DataFrame) -> pl.DataFrame:
     )  # fmt: skip
 
 
-def _jumps(rows: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:
-    last = pl.col("value").tail(_BEFORE)
-    before = held.group_by("series_id", maintain_order=True).agg(
-        pl.col("period").last().alias("newest"),
-        pl.col("value").last().alias("value_held"),
-        low=last.min(),
-        high=last.max(),
-        number=last.len(),
+def _describe_jumps(first_new: pl.DataFrame, last_held: pl.DataFrame) -> pl.DataFrame:
+    before = last_held.group_by("series_id").agg(
+        pl.col("value").sort_by("period").last().alias("value_held"),
+        low=pl.col("value").min(),
+        high=pl.col("value").max(),
+        number=pl.len(),
     )
     ratio = pl.col("value") / pl.col("value_held")
     return (
-        rows.join(before, on="series_id")
-        .filter(pl.col("period") > pl.col("newest"), pl.col("low") > 0, pl.col("number") == _BEFORE)
+        first_new.join(before, on="series_id")
+        .filter(pl.col("low") > 0, pl.col("number") == _BEFORE)
         .filter(pl.col("high") < pl.col("low") * _CALM)
         .sort(_CELL)
-        .unique("series_id", keep="first", maintain_order=True)
         .with_columns(_power(ratio, _NEXT), _unit(ratio, _NEXT, _FAR))
         .with_columns(factor=pl.coalesce("power", "unit"))
         .drop_nulls("factor")
@@ -154,19 +211,14 @@ def _jumps(rows: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _masses(
-    met: pl.DataFrame, changed: pl.DataFrame, families: Mapping[str, Family]
-) -> pl.DataFrame:
+def _describe_masses(counts: pl.DataFrame, families: Mapping[str, Family]) -> pl.DataFrame:
     limits = pl.DataFrame(
-        [(name, one.restated_share) for name, one in families.items()],
+        [(name, rules.restated_share) for name, rules in families.items()],
         schema={"series_id": pl.String, "limit": pl.Float64},
         orient="row",
     ).drop_nulls()
     return (
-        changed.group_by("series_id")
-        .len("number")
-        .join(met.group_by("series_id").len("of"), on="series_id")
-        .join(limits, on="series_id")
+        counts.join(limits, on="series_id")
         .filter(
             pl.col("number") >= _FEW_RESTATED,
             pl.col("number") > pl.col("of") * pl.col("limit"),

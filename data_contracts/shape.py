@@ -15,6 +15,8 @@ import polars as pl
 #: Values a rounding publisher is recognised by, and values on both sides of a change of scale.
 DISTINCT_WINDOW = 40
 SCALE_AFTER, SCALE_BEFORE = 5, 20
+#: Values before one by which its scale is judged.
+SCALE_CONTEXT = SCALE_AFTER + SCALE_BEFORE - 1
 
 FINDINGS = {"rule": pl.String, "series_id": pl.String, "period": pl.Date, "detail": pl.String}
 
@@ -38,6 +40,15 @@ class Shape:
     distinct_floor: float | None = None
     scale_limit: float | None = None
 
+    def is_local(self, *, in_order: bool) -> bool:
+        """Whether values are compared with no more than ``SCALE_CONTEXT`` values before them.
+
+        Args:
+            in_order: whether rows come in the order of their periods by themselves.
+        """
+        is_ordered = in_order or not self.ascending
+        return is_ordered and self.spacing is None and self.distinct_floor is None
+
 
 def findings(
     rows: pl.DataFrame, refused: pl.DataFrame, shapes: Mapping[str, Shape]
@@ -53,14 +64,19 @@ def findings(
     Returns:
         rule, series_id, period and detail of each finding, by rule and series.
     """
-    known = rows.join(_limits(shapes), on="series_id", maintain_order="left")
+    claimed = rows.join(_limits(shapes), on="series_id", maintain_order="left")
     parts = [pl.DataFrame(schema=FINDINGS)]
     if any(shape.ascending for shape in shapes.values()):
-        parts.append(_unordered(known))
+        parts.append(_unordered(claimed))
     if any(replace(shape, ascending=False) != Shape() for shape in shapes.values()):
-        ordered = known.sort(*_GROUP, "period", maintain_order=True)
+        ordered = claimed.sort(*_GROUP, "period", maintain_order=True)
         valued = ordered.filter(pl.col("value").is_not_null())
-        parts += [_misplaced(ordered, refused), _rounded(valued), _rescaled(valued)]
+        if any(shape.spacing is not None for shape in shapes.values()):
+            parts.append(_misplaced(ordered, refused))
+        if any(shape.distinct_floor is not None for shape in shapes.values()):
+            parts.append(_rounded(valued))
+        if any(shape.scale_limit is not None for shape in shapes.values()):
+            parts.append(_rescaled(valued))
     return pl.concat(part.select(*FINDINGS).cast(pl.Schema(FINDINGS)) for part in parts).sort(
         "rule", "series_id", "period"
     )
@@ -92,10 +108,10 @@ def _unordered(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _misplaced(rows: pl.DataFrame, refused: pl.DataFrame) -> pl.DataFrame:
     days = pl.col("period").diff().dt.total_days().over(_GROUP)
-    found = rows.with_columns(days=days).filter(~pl.col("days").is_between("fewest", "most"))
+    misplaced = rows.with_columns(days=days).filter(~pl.col("days").is_between("fewest", "most"))
     explained = refused.group_by(_GROUP).len("explained")
     return (
-        found.join(explained, on=_GROUP, how="left")
+        misplaced.join(explained, on=_GROUP, how="left")
         .filter(pl.len().over(_GROUP) > pl.col("explained").fill_null(0))
         .with_columns(
             rule=pl.lit("period_spacing"),

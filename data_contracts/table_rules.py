@@ -35,22 +35,15 @@ class RuleOutcome:
     detail: str
 
 
-def quarantined_share(
-    parsed: pl.DataFrame, rejected: pl.DataFrame, limit: float = QUARANTINE_LIMIT
-) -> RuleOutcome:
+def quarantined_share(shares: pl.DataFrame, limit: float = QUARANTINE_LIMIT) -> RuleOutcome:
     """No series may have more than ``limit`` of its rows set aside.
 
     Args:
-        parsed: every parsed row, with ``series_id``.
-        rejected: distinct rejected rows, with ``series_id``.
+        shares: series_id, rows and refused: of each series all rows, and those set aside.
         limit: highest share allowed.
     """
-    shares = (
-        parsed.group_by("series_id")
-        .len("parsed")
-        .join(rejected.group_by("series_id").len("rejected"), on="series_id", how="left")
-        .with_columns(share=pl.col("rejected").fill_null(0) / pl.col("parsed"))
-        .sort("share", "series_id", descending=[True, False])
+    shares = shares.with_columns(share=pl.col("refused") / pl.col("rows")).sort(
+        "share", "series_id", descending=[True, False]
     )
     over = shares.filter(pl.col("share") > limit)
     if over.is_empty():
@@ -71,20 +64,20 @@ def series_present(good: pl.DataFrame, expected: list[str]) -> RuleOutcome:
     return RuleOutcome("series_present", passed=True, detail=f"all {len(expected)} series present")
 
 
-def shape_outcomes(found: pl.DataFrame) -> tuple[RuleOutcome, ...]:
+def shape_outcomes(findings: pl.DataFrame) -> tuple[RuleOutcome, ...]:
     """One outcome for each rule about the shape of a series.
 
     Args:
-        found: what :func:`data_contracts.shape.findings` gave.
+        findings: what :func:`data_contracts.shape.findings` gave.
     """
     rules = [name for name in DELIVERY_RULES if name not in ("quarantined_share", "series_present")]
-    return tuple(_shape_outcome(name, found.filter(pl.col("rule") == name)) for name in rules)
+    return tuple(_shape_outcome(name, findings.filter(pl.col("rule") == name)) for name in rules)
 
 
-def _shape_outcome(rule: str, found: pl.DataFrame) -> RuleOutcome:
-    if found.is_empty():
+def _shape_outcome(rule: str, findings: pl.DataFrame) -> RuleOutcome:
+    if findings.is_empty():
         return RuleOutcome(rule, passed=True, detail="every series keeps it")
-    first = found.unique("series_id", keep="first", maintain_order=True)
+    first = findings.unique("series_id", keep="first", maintain_order=True)
     named = "; ".join(f"{row['series_id']}: {row['detail']}" for row in first.head(3).to_dicts())
     more = f" and {len(first) - 3} more series" if len(first) > 3 else ""
-    return RuleOutcome(rule, passed=False, detail=f"{len(found)} places, {named}{more}")
+    return RuleOutcome(rule, passed=False, detail=f"{len(findings)} places, {named}{more}")

@@ -245,10 +245,12 @@ def _warehouse(settings: Settings) -> Finding:
         except WarehouseBusy as error:
             note = f"; not looked at as it is written: {error}"
         with warehouse.read() as store:
-            count = store.query("SELECT count(*) AS n FROM raw.observation")["n"][0]
+            values = store.query("SELECT count(*) FROM raw.observation").item()
+            bars = store.query("SELECT count(*) FROM raw.bar").item()
     except (WarehouseError, LedgerDamaged) as error:
         return Finding("warehouse", "fix", str(error))
-    return Finding("warehouse", "ok", f"{count:,} observed values published{note}")
+    counted = f"{values:,} observed values" + (f" and {bars:,} bars" if bars else "")
+    return Finding("warehouse", "ok", f"{counted} published{note}")
 
 
 def _commodities(settings: Settings) -> Iterator[Finding]:

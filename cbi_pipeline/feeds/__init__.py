@@ -17,7 +17,7 @@ from cbi_pipeline.feeds.errors import (
 from cbi_pipeline.feeds.source import PARSED_SCHEMA, Answer, Parsed, Pull, Series, Source
 
 #: Sources that read files, by name: whoever reads stored bytes again needs no file.
-FILE_READERS = {one.name: one for one in (archive.READER, csv_import.READER)}
+FILE_READERS = {source.name: source for source in (archive.READER, csv_import.READER)}
 
 __all__ = [
     "FILE_READERS",

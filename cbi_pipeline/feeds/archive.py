@@ -33,7 +33,7 @@ READER = Source(
     title="Embedded official records",
     zone=ZoneInfo(EASTERN),
     series=(),
-    pulls=lambda asked, held, today: (),
+    pulls=lambda asked, newest, today: (),
     parse=lambda answer: parse(answer.url, answer.body),
     closed=datetime.max.replace(tzinfo=UTC),
 )
@@ -122,33 +122,33 @@ def source(archive_dir: Path = PACKAGED) -> Source:
         READER,
         series=tuple(map(_followed, record.series)),
         closed=record.clock,
-        pulls=lambda asked, held, today: [
-            _pull(archive_dir, record, one) for one in verify(archive_dir)
+        pulls=lambda asked, newest, today: [
+            _pull(archive_dir, record, item) for item in verify(archive_dir)
         ],
         examine=lambda: [
-            f"{one.name} was edited and sealed" for one in verify(archive_dir) if one.modified
+            f"{item.name} was edited and sealed" for item in verify(archive_dir) if item.modified
         ],
     )
 
 
-def _followed(one: SeriesRecord) -> Series:
+def _followed(item: SeriesRecord) -> Series:
     return Series(
-        id=one.id,
-        code=one.label,
-        family=one.family,
-        name=one.name,
-        unit=one.unit,
-        frequency=one.frequency,
-        group=one.files[0],
-        since=one.first,
-        span=(one.first, one.last),
-        rights=one.rights,
-        origin=f"{RECORD}: {', '.join(one.files)}",
+        id=item.id,
+        code=item.label,
+        family=item.family,
+        name=item.name,
+        unit=item.unit,
+        frequency=item.frequency,
+        group=item.files[0],
+        since=item.first,
+        span=(item.first, item.last),
+        rights=item.rights,
+        origin=f"{RECORD}: {', '.join(item.files)}",
     )
 
 
 def _pull(archive_dir: Path, record: Record, file: ArchivedFile) -> Pull:
-    carried = tuple(one.id for one in record.series if file.name in one.files)
+    carried = tuple(item.id for item in record.series if file.name in item.files)
     return Pull(file.name, SCHEME + file.name, carried, date.min, path=archive_dir / file.name)
 
 
@@ -162,11 +162,11 @@ def verify(archive_dir: Path = PACKAGED) -> tuple[ArchivedFile, ...]:
     """
     files = read_record(archive_dir).files
     for file in files:
-        found = hashlib.sha256(_bytes(archive_dir, file.name)).hexdigest()
-        if found != file.sha256:
+        digest = hashlib.sha256(_bytes(archive_dir, file.name)).hexdigest()
+        if digest != file.sha256:
             raise ArchiveChecksumMismatch(
                 FEED,
-                f"{archive_dir / file.name} has sha256 {found}, recorded is {file.sha256}",
+                f"{archive_dir / file.name} has sha256 {digest}, recorded is {file.sha256}",
                 f"{_RESTORE}; if you changed the file on purpose, run `cbi archive seal`",
             )
     return files

@@ -268,10 +268,10 @@ def _released(rule: ReleaseRule, period: date | None) -> datetime | None:
     return None if period is None else rule.rule(period)
 
 
-def _unexpected(name: str, expected: str, found: str) -> UnexpectedShape:
+def _unexpected(name: str, expected: str, actual: str) -> UnexpectedShape:
     return UnexpectedShape(
         FEED,
-        f"{name}: expected {expected}, found {found}",
+        f"{name}: expected {expected}, found {actual}",
         "Restore the file as shipped, or undo the edit that changed its structure",
     )
 

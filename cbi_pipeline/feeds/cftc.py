@@ -75,16 +75,16 @@ def source(base: str = BASE, series: Sequence[Series] = SERIES, page: int = PAGE
         page: rows asked for at once.
     """
     followed = tuple(series)
-    known = frozenset(one.id for one in followed)
-    codes = frozenset(one.code for one in followed)
+    ids = frozenset(member.id for member in followed)
+    codes = frozenset(member.code for member in followed)
 
-    def pulls(asked: Sequence[Series], held: Mapping[str, date], today: date) -> list[Pull]:
-        found: list[Pull] = []
-        for _, members in groupby(asked, key=lambda one: one.group):
-            for window in windows(tuple(members), held, today, AGAIN):
+    def pulls(asked: Sequence[Series], newest: Mapping[str, date], today: date) -> list[Pull]:
+        questions: list[Pull] = []
+        for _, members in groupby(asked, key=lambda member: member.group):
+            for window in windows(tuple(members), newest, today, AGAIN):
                 parts = split_to_address(window, lambda part: _pull(base, page, part).url)
-                found.extend(number_parts([_pull(base, page, part) for part in parts]))
-        return found
+                questions.extend(number_parts([_pull(base, page, part) for part in parts]))
+        return questions
 
     return Source(
         name=FEED,
@@ -92,7 +92,7 @@ def source(base: str = BASE, series: Sequence[Series] = SERIES, page: int = PAGE
         zone=ZoneInfo(EASTERN),
         series=followed,
         pulls=pulls,
-        parse=lambda answer: parse(answer, known, codes),
+        parse=lambda answer: parse(answer, ids, codes),
         service=Service(
             base=base,
             credential=_TOKEN,
@@ -127,14 +127,14 @@ def _pull(base: str, page: int, window: Window) -> Pull:
     return Pull(
         name=f"{report} {window.kind}",
         url=f"{base}/resource/{DATASETS[report]}.json?{query}",
-        series=tuple(one.id for one in window.series),
+        series=tuple(member.id for member in window.series),
         first=window.first,
         last=window.last,
     )
 
 
 def _where(window: Window) -> str:
-    codes = ",".join(f"'{code}'" for code in sorted({one.code for one in window.series}))
+    codes = ",".join(f"'{code}'" for code in sorted({member.code for member in window.series}))
     until = f" and {DATE} <= '{window.last}T00:00:00.000'" if window.last else ""
     return f"{CODE} in ({codes}) and {DATE} >= '{window.first}T00:00:00.000'{until}"
 
@@ -231,8 +231,8 @@ def parse(answer: Answer, followed: frozenset[str], codes: frozenset[str]) -> Pa
     report, url = _report(answer), unquote(answer.url)
     lines = [
         line
-        for place, row in enumerate(rows)
-        for line in _lines(report, place, row)
+        for position, row in enumerate(rows)
+        for line in _lines(report, position, row)
         if line[0] in followed or line[0].split(".")[2] not in codes
     ]
     return Parsed(
@@ -264,7 +264,7 @@ def _other_scope(row: Mapping[str, Any]) -> str | None:
     return name if name.upper().endswith("C") else None
 
 
-def _lines(report: str, place: int, row: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
+def _lines(report: str, position: int, row: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
     day, code, source = _day(row.get(DATE)), _code(row), json.dumps(row)
     for column in measures(report):
         text = row.get(column)
@@ -278,7 +278,7 @@ def _lines(report: str, place: int, row: Mapping[str, Any]) -> Iterator[tuple[An
             "missing" if text is None else "value",
             None if day is None else _released(day),
             "assumed",
-            f"[{place}].{column}",
+            f"[{position}].{column}",
             source,
         )
 

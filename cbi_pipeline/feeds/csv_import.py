@@ -35,7 +35,7 @@ READER = Source(
     title="Own histories",
     zone=ZoneInfo("UTC"),
     series=(),
-    pulls=lambda asked, held, today: (),
+    pulls=lambda asked, newest, today: (),
     parse=lambda answer: parse(answer.url, answer.body),
 )
 
@@ -80,7 +80,7 @@ def source(
         name=f"{FEED}:{series}",
         title=f"Own history of {series}",
         series=(followed,),
-        pulls=lambda asked, held, today: [Pull(file.name, url, (series,), date.min, path=file)],
+        pulls=lambda asked, newest, today: [Pull(file.name, url, (series,), date.min, path=file)],
         adds=adds,
     )
 
@@ -117,8 +117,8 @@ def parse(url: str, body: bytes) -> Parsed:
         raise _unexpected(f"no CSV in UTF-8 ({error})") from error
     _require_columns(header)
     rows = [
-        _row(stated, place, header, cells)
-        for place, cells in enumerate(lines, start=2)
+        _row(stated, position, header, cells)
+        for position, cells in enumerate(lines, start=2)
         if any(cells)
     ]
     return Parsed(
@@ -136,7 +136,7 @@ def _require_columns(header: Sequence[str]) -> None:
 
 
 def _row(
-    stated: dict[str, str], place: int, header: Sequence[str], cells: Sequence[str]
+    stated: dict[str, str], position: int, header: Sequence[str], cells: Sequence[str]
 ) -> tuple[object, ...]:
     # A line may end before the header does, or go on after it.
     line = dict(zip(header, cells, strict=False))
@@ -153,7 +153,7 @@ def _row(
         "missing" if missing else "value",
         None,
         "first_seen",
-        f"line {place}",
+        f"line {position}",
         json.dumps({**line, **({"extra cells": surplus} if surplus else {})}),
     )
 

@@ -65,16 +65,16 @@ def source(base: str = BASE, series: Sequence[Series] = SERIES, page: int = PAGE
         page: rows asked for at once, at most 5000.
     """
     followed = tuple(series)
-    codes = {one.code: one for one in followed}
+    codes = {member.code: member for member in followed}
     first = followed[0]
 
-    def pulls(asked: Sequence[Series], held: Mapping[str, date], today: date) -> list[Pull]:
-        found: list[Pull] = []
+    def pulls(asked: Sequence[Series], newest: Mapping[str, date], today: date) -> list[Pull]:
+        questions: list[Pull] = []
         for _, members in groupby(sorted(asked, key=_group), key=_group):
-            for window in windows(tuple(members), held, today, AGAIN):
+            for window in windows(tuple(members), newest, today, AGAIN):
                 parts = split_to_address(window, lambda part: _pull(base, page, part).url)
-                found.extend(number_parts([_pull(base, page, part) for part in parts]))
-        return found
+                questions.extend(number_parts([_pull(base, page, part) for part in parts]))
+        return questions
 
     return Source(
         name=FEED,
@@ -96,20 +96,20 @@ def source(base: str = BASE, series: Sequence[Series] = SERIES, page: int = PAGE
 
 
 def _alone(followed: Sequence[Series], names: Collection[str], period: date) -> Window:
-    asked = tuple(one for one in followed if one.id in names)
+    asked = tuple(member for member in followed if member.id in names)
     return Window("alone", asked, period, period)
 
 
-def _group(one: Series) -> tuple[str, str]:
-    return one.group, one.frequency
+def _group(member: Series) -> tuple[str, str]:
+    return member.group, member.frequency
 
 
 def _pull(base: str, page: int, window: Window) -> Pull:
-    one = window.series[0]
+    member = window.series[0]
     facets = [("facets[series][]", member.code) for member in window.series]
     ends = [("end", window.last.isoformat())] if window.last else []
     question = [
-        ("frequency", one.frequency),
+        ("frequency", member.frequency),
         ("data[0]", "value"),
         *facets,
         ("start", window.first.isoformat()),
@@ -124,8 +124,8 @@ def _pull(base: str, page: int, window: Window) -> Pull:
     # The service needs its brackets as they are.
     query = "&".join(f"{name}={quote(value, safe='')}" for name, value in question)
     return Pull(
-        name=f"{one.group} {one.frequency} {window.kind}",
-        url=f"{base}/{one.group}/data/?{query}",
+        name=f"{member.group} {member.frequency} {window.kind}",
+        url=f"{base}/{member.group}/data/?{query}",
         series=tuple(member.id for member in window.series),
         first=window.first,
         last=window.last,
@@ -161,29 +161,29 @@ class PagesProof:
 
     def __init__(self, pull: Pull, codes: Mapping[str, Series]) -> None:
         self._pull = pull
-        self._codes = {code for code, one in codes.items() if one.id in pull.series}
+        self._codes = {code for code, member in codes.items() if member.id in pull.series}
         self._total: int | None = None
         self._rows = self._cells = 0
         self._edge: tuple[str, set[str]] = ("", set())
 
     def add(self, answer: Answer) -> str | None:
         """Take a page; see ``Proof.add``."""
-        found = read_page(answer)
-        self._check_warnings(found)
-        self._check_asked(found)
-        in_order = self._check_order(found.table)
-        total = found.total
+        page = read_page(answer)
+        self._check_warnings(page)
+        self._check_asked(page)
+        in_order = self._check_order(page.table)
+        total = page.total
         if self._total not in (None, total):
             raise self._incomplete(f"the total changed from {self._total} to {total}")
         self._total = total
-        self._rows += len(found.table)
+        self._rows += len(page.table)
         if self._rows > total:
             raise self._incomplete(f"{self._rows} rows of a total of {total}")
-        self._cells += found.table.select("series", "period").n_unique()
+        self._cells += page.table.select("series", "period").n_unique()
         if self._rows == total:
             self._check_cells()
             return None
-        if found.table.is_empty():
+        if page.table.is_empty():
             raise self._incomplete(f"an empty page after {self._rows} of {total} rows")
         if not in_order:
             # Only in order does the next page begin where this one ends.
@@ -191,23 +191,23 @@ class PagesProof:
         offset = f"&offset={self._rows}&"
         return re.sub(r"&offset=[0-9]+&", offset, self._pull.url)
 
-    def _check_warnings(self, found: Page) -> None:
+    def _check_warnings(self, page: Page) -> None:
         # A page cut at the service's limit says so; that more pages follow is what totals are for.
-        other = [text for text in found.warnings if "incomplete return" not in text]
+        other = [text for text in page.warnings if "incomplete return" not in text]
         if other:
             raise self._incomplete(f"the service warns: {'; '.join(other)[:300]}")
 
-    def _check_asked(self, found: Page) -> None:
+    def _check_asked(self, page: Page) -> None:
         asked = parse_qs(urlsplit(self._pull.url).query)["frequency"][0]
-        if found.frequency is None:
+        if page.frequency is None:
             raise unexpected(f"asked for {asked} values, and the page does not say what its are")
-        if found.frequency != asked:
-            raise unexpected(f"asked for {asked} values, got {found.frequency} ones")
-        strangers = set(map(str, found.table["series"].unique())) - self._codes
+        if page.frequency != asked:
+            raise unexpected(f"asked for {asked} values, got {page.frequency} ones")
+        strangers = set(map(str, page.table["series"].unique())) - self._codes
         if strangers:
             raise unexpected(f"series not asked for: {', '.join(sorted(strangers)[:5])}")
         low, high = self._pull.first.isoformat(), (self._pull.last or date.max).isoformat()
-        outside = found.table.filter(
+        outside = page.table.filter(
             ~pl.col("period").str.head(10).is_between(pl.lit(low), pl.lit(high))
         )
         readable = [text for text in outside["period"].unique() if _day(text)]
@@ -249,7 +249,7 @@ def parse(answer: Answer, codes: Mapping[str, Series]) -> Parsed:
     table = page.table
     if table.is_empty():
         return Parsed(pl.DataFrame(schema=dict(PARSED_SCHEMA)))
-    ids = {code: one.id for code, one in codes.items()}
+    ids = {code: member.id for code, member in codes.items()}
     text, day = pl.col("value"), pl.col("period").str.to_date("%Y-%m-%d", strict=False)
     number = pl.when(text.str.contains(_NUMBER)).then(text.cast(pl.Float64, strict=False))
     frame = table.select(
@@ -265,7 +265,7 @@ def parse(answer: Answer, codes: Mapping[str, Series]) -> Parsed:
         locator=pl.format("data[{}]", pl.int_range(pl.len())),
         row_json=pl.lit(""),
     )
-    families = {one.id: one.family for one in codes.values()}
+    families = {member.id: member.family for member in codes.values()}
     dated = frame.with_columns(
         family=pl.col("series_id").replace_strict(families, default=None, return_dtype=pl.String)
     )
@@ -283,7 +283,7 @@ def _strangers(page: Page, codes: Mapping[str, Series]) -> pl.DataFrame:
 
     Daily, weekly and monthly values go by the same code; nothing but the page tells them apart.
     """
-    frequencies = {code: one.frequency for code, one in codes.items()}
+    frequencies = {code: member.frequency for code, member in codes.items()}
     stated = page.frequency or "not stated"
     own = pl.col("series").replace_strict(frequencies, default=stated, return_dtype=pl.String)
     return (
@@ -300,8 +300,8 @@ def _strangers(page: Page, codes: Mapping[str, Series]) -> pl.DataFrame:
 
 def _releases(dated: pl.DataFrame) -> pl.DataFrame:
     cells = dated.select("family", "period").unique().drop_nulls()
-    found = [_released(name, day) for name, day in cells.iter_rows()]
-    return cells.with_columns(available_at=pl.Series(found, dtype=pl.Datetime("us", "UTC")))
+    releases = [_released(name, day) for name, day in cells.iter_rows()]
+    return cells.with_columns(available_at=pl.Series(releases, dtype=pl.Datetime("us", "UTC")))
 
 
 def number(text: str | None) -> float | None:

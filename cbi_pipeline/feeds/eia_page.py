@@ -147,9 +147,13 @@ def _frequency(head: Mapping[str, Any], request: object) -> str | None:
     return None if stated is None else str(stated)
 
 
-def _warnings(*said: object) -> tuple[str, ...]:
-    several = [one if isinstance(one, list) else [one] for one in said if one is not None]
-    return tuple(str(one) for many in several for one in many)
+def _warnings(*given: object) -> tuple[str, ...]:
+    lists = [
+        warning if isinstance(warning, list) else [warning]
+        for warning in given
+        if warning is not None
+    ]
+    return tuple(str(warning) for warnings in lists for warning in warnings)
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:

@@ -8,7 +8,7 @@ one member alone: ``service`` says how to talk to one, and a source without it r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -45,7 +45,7 @@ class Credential:
     """
 
     setting: str
-    place: Literal["query", "header"]
+    location: Literal["query", "header"]
     name: str
     required: bool
     obtain: str
@@ -137,6 +137,8 @@ class Parsed:
         strangers: rows of another frequency, report or the like than the series whose code they
             carry, as the page itself shows: columns of ``STRANGER``, at most one per row. A
             service's proof refuses such a page whole.
+        later: the further parts of an answer that is too long to be held as rows, each parsed when
+            it is asked for.
     """
 
     frame: pl.DataFrame
@@ -144,6 +146,12 @@ class Parsed:
     complete: tuple[str, ...] = ()
     source: Callable[[], pl.Series] | None = None
     strangers: pl.DataFrame = field(default_factory=lambda: NO_STRANGERS)
+    later: Iterable[Parsed] = ()
+
+    def parts(self) -> Iterator[Parsed]:
+        """The answer a part after the other; most have one alone."""
+        yield self
+        yield from self.later
 
     @property
     def sourced(self) -> pl.DataFrame:
@@ -241,13 +249,13 @@ class Source:
             ValueError: a series lacks a dimension that its table is keyed by, or is not called
                 after them, so that two could share a row.
         """
-        for one in self.series if self.table.identity else ():
-            named = ".".join(one.dimensions.get(name, "") for name in self.table.identity)
-            if one.id != named:
+        for series in self.series if self.table.identity else ():
+            named = ".".join(series.dimensions.get(name, "") for name in self.table.identity)
+            if series.id != named:
                 keys = ", ".join(self.table.identity)
                 raise ValueError(
-                    f"{self.name}: the series {one.id!r} of {self.table.name} must be called after "
-                    f"its dimensions {keys}: {named!r}"
+                    f"{self.name}: the series {series.id!r} of {self.table.name} must be called "
+                    f"after its dimensions {keys}: {named!r}"
                 )
 
     @property
@@ -270,5 +278,9 @@ class Source:
                 together.
         """
         wanted = set(names)
-        reports = {one.report for one in self.series if wanted & {one.id, one.report}} - {""}
-        return tuple(one for one in self.series if one.id in wanted or one.report in reports)
+        reports = {
+            series.report for series in self.series if wanted & {series.id, series.report}
+        } - {""}
+        return tuple(
+            series for series in self.series if series.id in wanted or series.report in reports
+        )

@@ -31,7 +31,7 @@ class Window:
 
 
 def windows(
-    series: Sequence[Series], held: Mapping[str, date], today: date, again: timedelta
+    series: Sequence[Series], newest: Mapping[str, date], today: date, again: timedelta
 ) -> list[Window]:
     """Tonight's windows of one group of series that can be asked for together.
 
@@ -40,18 +40,18 @@ def windows(
     window of its own. One thirtieth of the history is read again each night, in slices whose
     bounds move once a year, so that an unchanged answer is the same bytes.
     """
-    unseen = tuple(one for one in series if one.id not in held)
-    seen = [one for one in series if one.id in held]
-    found = []
+    unseen = tuple(member for member in series if member.id not in newest)
+    seen = [member for member in series if member.id in newest]
+    planned = []
     if unseen:
-        found.append(Window("history", unseen, min(one.since for one in unseen)))
-    for members in _near(seen, held, again):
-        first = min(max(held[one.id] - again, one.since) for one in members)
-        found.append(Window("new", members, first))
+        planned.append(Window("history", unseen, min(member.since for member in unseen)))
+    for members in _near(seen, newest, again):
+        first = min(max(newest[member.id] - again, member.since) for member in members)
+        planned.append(Window("new", members, first))
     if seen:
-        oldest = min(held[one.id] for one in seen)
-        found.extend(_slice(tuple(seen), oldest - again, today))
-    return found
+        oldest = min(newest[member.id] for member in seen)
+        planned.extend(_slice(tuple(seen), oldest - again, today))
+    return planned
 
 
 def split_to_address(window: Window, address: Callable[[Window], str]) -> list[Window]:
@@ -65,12 +65,12 @@ def split_to_address(window: Window, address: Callable[[Window], str]) -> list[W
         The window itself where it fits. Series of one code stay together, and one code alone is
         asked for however long its address is.
     """
-    codes = list(dict.fromkeys(one.code for one in window.series))
+    codes = list(dict.fromkeys(member.code for member in window.series))
     if len(codes) == 1 or len(address(window)) <= ADDRESS_LIMIT:
         return [window]
     first = set(codes[: len(codes) // 2])
     halves = [
-        tuple(one for one in window.series if (one.code in first) == is_first)
+        tuple(member for member in window.series if (member.code in first) == is_first)
         for is_first in (True, False)
     ]
     return [
@@ -89,19 +89,19 @@ def number_parts(pulls: Sequence[Pull]) -> list[Pull]:
 
 
 def _near(
-    seen: Sequence[Series], held: Mapping[str, date], again: timedelta
+    seen: Sequence[Series], newest: Mapping[str, date], again: timedelta
 ) -> list[tuple[Series, ...]]:
     buckets: list[list[Series]] = []
-    for one in sorted(seen, key=lambda one: held[one.id], reverse=True):
-        if buckets and held[buckets[-1][0].id] - held[one.id] <= again:
-            buckets[-1].append(one)
+    for member in sorted(seen, key=lambda member: newest[member.id], reverse=True):
+        if buckets and newest[buckets[-1][0].id] - newest[member.id] <= again:
+            buckets[-1].append(member)
         else:
-            buckets.append([one])
-    return [tuple(sorted(bucket, key=lambda one: one.code)) for bucket in buckets]
+            buckets.append([member])
+    return [tuple(sorted(bucket, key=lambda member: member.code)) for bucket in buckets]
 
 
 def _slice(series: tuple[Series, ...], recent: date, today: date) -> list[Window]:
-    begin = min(one.since for one in series)
+    begin = min(member.since for member in series)
     end = date(today.year + 1, 1, 1)
     night = today.toordinal() % DEEP_NIGHTS
     days = (end - begin).days

@@ -1,10 +1,8 @@
 """One way in for every source: land, stage, validate, commit; replay, retry, health, incidents."""
 
-from cbi_pipeline.ingest._anew import RULES
 from cbi_pipeline.ingest._client import Client, Patience
 from cbi_pipeline.ingest._clock import CLOCK, accept_clock, describe_corrections, require_clock
 from cbi_pipeline.ingest._commit import IngestReport, commit, deliver
-from cbi_pipeline.ingest._files import TableRuleBroken, require
 from cbi_pipeline.ingest._health import (
     FamilyAge,
     FeedHealth,
@@ -14,10 +12,9 @@ from cbi_pipeline.ingest._health import (
 )
 from cbi_pipeline.ingest._import import Mode, import_file, import_files
 from cbi_pipeline.ingest._incidents import Fault, FaultEvent, FaultLog
-from cbi_pipeline.ingest._judged import Judged
 from cbi_pipeline.ingest._land import Landed, land_files, land_night
-from cbi_pipeline.ingest._offline import parse_file
 from cbi_pipeline.ingest._rebuild import RebuildRefused, Rebuilt, rebuild
+from cbi_pipeline.ingest._replay import RULES
 from cbi_pipeline.ingest._retry import Retried, retry, retry_quarantined
 from cbi_pipeline.ingest._screen import screen
 from cbi_pipeline.ingest._sources import (
@@ -28,12 +25,12 @@ from cbi_pipeline.ingest._sources import (
     land_live,
     live_feed,
     live_feeds,
+    parse_file,
     pricing_feeds,
     profile_sources,
     require_live_home,
-    secret_of,
 )
-from cbi_pipeline.ingest._validate import judge
+from cbi_pipeline.ingest._validate import Judged, TableRuleBroken, judge, require_usable
 from cbi_pipeline.ingest._verify import verify_ledger, verify_warehouse
 
 __all__ = [
@@ -76,13 +73,12 @@ __all__ = [
     "pricing_feeds",
     "profile_sources",
     "rebuild",
-    "require",
     "require_clock",
     "require_live_home",
+    "require_usable",
     "retry",
     "retry_quarantined",
     "screen",
-    "secret_of",
     "verify_ledger",
     "verify_warehouse",
     "why_not_asked",

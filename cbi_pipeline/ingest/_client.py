@@ -30,17 +30,20 @@ from cbi_pipeline.feeds import (
     RejectedCredential,
     Source,
 )
-from cbi_pipeline.ingest._body import ACCEPTED, BodyTooLarge, BodyUnreadable, unpack_body
 from cbi_pipeline.ingest._incidents import reading
 from cbi_pipeline.ingest._transport import (
+    ACCEPTED,
+    BodyTooLarge,
+    BodyUnreadable,
     Deadline,
     SigningTransport,
-    checked_key,
-    failed_lookup,
-    network,
-    redacted,
-    spellings,
-    unreachable,
+    describe_unreachable,
+    find_failed_lookup,
+    list_spellings,
+    open_network,
+    redact,
+    require_key,
+    unpack_body,
 )
 
 _LOG = logging.getLogger(__name__)
@@ -125,10 +128,10 @@ class Client:
         self._feed, self._service = feed, feed.asked
         self._patience = patience or Patience()
         self._deadline = Deadline()
-        self._inner = transport or network(self._service.base, self._deadline)
+        self._inner = transport or open_network(self._service.base, self._deadline)
         self._limiter = Limiter(Rate(self._service.per_second, Duration.SECOND))
-        self._secret = self._checked(secret)
-        self._spellings = spellings(self._secret)
+        self._secret = self._require_key(secret)
+        self._spellings = list_spellings(self._secret)
         self._lookups_failed = 0
         self.notices: list[str] = []
         self._open()
@@ -161,8 +164,8 @@ class Client:
         Raises:
             FeedError: no answer came at all.
         """
-        answer, error = self._tried(url, until)
-        if isinstance(error, RejectedCredential) and self._optional_key():
+        answer, error = self._try(url, until)
+        if isinstance(error, RejectedCredential) and self._has_optional_key():
             setting = self._service.credential.setting if self._service.credential else ""
             self.notices.append(
                 f"{self._feed.name}: the service refused {setting}; went on without it. "
@@ -170,14 +173,14 @@ class Client:
             )
             self._secret = None
             self._open()
-            answer, error = self._tried(url, until)
+            answer, error = self._try(url, until)
         return answer, error
 
-    def _checked(self, secret: SecretStr | None) -> SecretStr | None:
+    def _require_key(self, secret: SecretStr | None) -> SecretStr | None:
         credential = self._service.credential
         if credential is None:
             return None
-        key = checked_key(self._feed.name, credential.setting, secret)
+        key = require_key(self._feed.name, credential.setting, secret)
         if key is None and credential.required:
             raise MissingCredential(
                 self._feed.name,
@@ -186,7 +189,7 @@ class Client:
             )
         return key
 
-    def _optional_key(self) -> bool:
+    def _has_optional_key(self) -> bool:
         credential = self._service.credential
         return credential is not None and not credential.required and self._secret is not None
 
@@ -207,7 +210,7 @@ class Client:
         """Its bounds of time and size."""
         return self._patience
 
-    def _tried(self, url: str, until: float) -> tuple[Answer, FeedError | None]:
+    def _try(self, url: str, until: float) -> tuple[Answer, FeedError | None]:
         self._deadline.at = min(time.monotonic() + self._patience.total, until)
         failed: _Retry | None = None
         try:
@@ -220,7 +223,7 @@ class Client:
                 wait_jitter=self._patience.first_wait,
             ):
                 with attempt:
-                    return self._once(url)
+                    return self._ask(url)
         except _Retry as error:
             failed = error
         # Raised outside the handler: a chained exception could show what it was given.
@@ -237,23 +240,23 @@ class Client:
         in_time = error.wait < self._deadline.left()
         return error.wait if in_time and error.wait <= self._patience.longest_wait else False
 
-    def _once(self, url: str) -> tuple[Answer, FeedError | None]:
-        answer = self._followed(url)
+    def _ask(self, url: str) -> tuple[Answer, FeedError | None]:
+        answer = self._follow(url)
         with reading(self._feed.name, self._spellings):
             error = self._service.refusal(answer)
         if error is None:
             return answer, None
-        error = type(error)(error.feed, redacted(error.problem, self._spellings), error.remedy)
+        error = type(error)(error.feed, redact(error.problem, self._spellings), error.remedy)
         if isinstance(error, RateLimited) or (
             isinstance(error, FeedUnavailable) and answer.status >= 500
         ):
-            raise _Retry(error, answer, _retry_after(answer.headers))
+            raise _Retry(error, answer, _read_retry_after(answer.headers))
         return answer, error
 
-    def _followed(self, url: str) -> Answer:
+    def _follow(self, url: str) -> Answer:
         origin, target = urlsplit(url), url
         for _ in range(_REDIRECTS):
-            answer, location = self._sent(target, url)
+            answer, location = self._send(target, url)
             if location is None:
                 return answer
             try:
@@ -265,27 +268,29 @@ class Client:
                 raise self._unavailable(f"the service redirects to another host, {parts.hostname}")
         raise self._unavailable("the service redirects in a circle")
 
-    def _sent(self, target: str, url: str) -> tuple[Answer, str | None]:
+    def _send(self, target: str, url: str) -> tuple[Answer, str | None]:
         self._limiter.try_acquire(self._feed.name)
         hopeless = False
         try:
             with self._http.stream("GET", target) as response:
                 location = response.headers.get("location") if response.is_redirect else None
-                body = self._body(response)
+                body = self._read_body(response)
                 self._lookups_failed = 0
-                return Answer(url, response.status_code, _kept(response.headers), body), location
+                return Answer(
+                    url, response.status_code, _keep_headers(response.headers), body
+                ), location
         except (FeedError, _Retry):
             raise
         except httpx.TimeoutException as error:
             problem = f"no answer in time ({type(error).__name__})"
         except Exception as error:
             # Whatever a transport raises may quote the signed address, and Dagster keeps errors.
-            problem = redacted(unreachable(error, self._service.base), self._spellings)
+            problem = redact(describe_unreachable(error, self._service.base), self._spellings)
             hopeless = self._is_hopeless(error)
         raise _Retry(self._unavailable(problem), None, None, hopeless=hopeless)
 
     def _is_hopeless(self, error: Exception) -> bool:
-        failed = failed_lookup(error)
+        failed = find_failed_lookup(error)
         if failed is None:
             return False
         # A name server that could not answer is asked once more; where none is there at all every
@@ -293,10 +298,12 @@ class Client:
         self._lookups_failed += 1
         return failed.errno != socket.EAI_AGAIN or self._lookups_failed > 1
 
-    def _body(self, response: httpx.Response) -> bytes:
+    def _read_body(self, response: httpx.Response) -> bytes:
         codings = response.headers.get("content-encoding", "")
         try:
-            return unpack_body(response.iter_raw(), codings, self._patience.size, self._check_time)
+            return unpack_body(
+                response.iter_raw(), codings, self._patience.size, self._require_time
+            )
         except BodyTooLarge:
             raise IncompleteResponse(
                 self._feed.name,
@@ -306,7 +313,7 @@ class Client:
         except BodyUnreadable as error:
             raise _Retry(self._unavailable(f"an answer {error}"), None, None) from error
 
-    def _check_time(self) -> None:
+    def _require_time(self) -> None:
         if self._deadline.left() <= 0:
             raise self._unavailable("the answer did not end in time")
 
@@ -317,7 +324,7 @@ class Client:
         )
 
 
-def _kept(headers: httpx.Headers) -> Mapping[str, str]:
+def _keep_headers(headers: httpx.Headers) -> Mapping[str, str]:
     return {
         name.lower(): value
         for name, value in headers.items()
@@ -325,7 +332,7 @@ def _kept(headers: httpx.Headers) -> Mapping[str, str]:
     }
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
+def _read_retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds the service asks us to wait; None where its header says neither number nor date."""
     text = headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():

@@ -21,7 +21,7 @@ import polars as pl
 from pydantic import AwareDatetime, TypeAdapter
 
 from cbi_pipeline.feeds import ClockInDoubt
-from cbi_pipeline.ingest._stage import END_OF_TIME
+from cbi_pipeline.ingest._stored import note_transaction, read_state
 from cbi_pipeline.ledger import (
     Entry,
     Ledger,
@@ -31,7 +31,6 @@ from cbi_pipeline.ledger import (
     read_documents,
 )
 from cbi_pipeline.warehouse import NothingPublished, Store, Warehouse
-from data_contracts.ledger import TRANSACTION
 from data_contracts.versioned import VERSIONED, VersionedTable
 
 #: How far the clock and a service's hour may be apart.
@@ -73,7 +72,7 @@ class Witness:
 
     def hear(self, headers: Mapping[str, str]) -> None:
         """Take the hour of an answer that has just come, if it gives one."""
-        given = _hour(headers)
+        given = _read_hour(headers)
         if given is not None:
             passed = timedelta(seconds=time.monotonic() - self._began)
             self._hours.append((given, self._now + passed))
@@ -90,8 +89,8 @@ class Witness:
         given, own = self._hours[-1]
         return ClockInDoubt(
             feed,
-            f"the service's answers are of {_words(given)}, and this machine's clock shows "
-            f"{_words(own)}",
+            f"the service's answers are of {_format(given)}, and this machine's clock shows "
+            f"{_format(own)}",
             "Nothing was written, because values would be dated wrongly; set the clock, the next "
             "run asks again",
         )
@@ -109,17 +108,41 @@ def require_clock(ledger: Ledger, feed: str, now: datetime, *, nightly: bool = F
     Raises:
         ClockInDoubt: the clock is behind the newest entry, or too far past it.
     """
-    then = _newest(ledger)
+    then = _read_newest(ledger)
     if then is None or then <= now <= then + (SILENCE if nightly else now - then):
         return
     where = "before" if now < then else f"more than {SILENCE.days} days after"
     raise ClockInDoubt(
         feed,
-        f"this machine's clock shows {_words(now)}, {where} the ledger's newest entry of "
-        f"{_words(then)}, and no service gave its hour",
+        f"this machine's clock shows {_format(now)}, {where} the ledger's newest entry of "
+        f"{_format(then)}, and no service gave its hour",
         "Nothing was written; set the clock, or, if it is right, run "
         "`cbi ledger accept-clock --reason ...`",
     )
+
+
+def settle_clock(
+    ledger: Ledger, warehouse: Warehouse, feed: str, now: datetime, *, has_witness: bool
+) -> tuple[str, ...]:
+    """Refuse a clock in doubt; under another, correct the dates that a wrong one gave.
+
+    Args:
+        ledger: as of :func:`require_clock`; where a correction is noted.
+        warehouse: where the rows are.
+        feed: feed whose rows are to be written tonight.
+        now: what the clock shows.
+        has_witness: whether an answer gave its hour, and the clock agrees with it.
+
+    Returns:
+        As :func:`correct_dates`.
+
+    Raises:
+        ClockInDoubt: nothing bears witness to the clock, and it contradicts the ledger.
+        BehindLedger, AheadOfLedger, LedgerDamaged: warehouse and ledger do not belong together.
+    """
+    if not has_witness:
+        require_clock(ledger, feed, now, nightly=True)
+    return correct_dates(ledger, warehouse, now)
 
 
 def accept_clock(ledger: Ledger, now: datetime, reason: str) -> Acceptance:
@@ -142,7 +165,7 @@ def examine_acceptances(ledger: Ledger) -> Readings[Acceptance]:
     return examine_documents(ledger.clock_file, _ACCEPTANCE)
 
 
-def _newest(ledger: Ledger) -> datetime | None:
+def _read_newest(ledger: Ledger) -> datetime | None:
     entry = ledger.newest_entry
     if entry is None:
         return None
@@ -152,7 +175,7 @@ def _newest(ledger: Ledger) -> datetime | None:
     return entry.seen_at
 
 
-def _hour(headers: Mapping[str, str]) -> datetime | None:
+def _read_hour(headers: Mapping[str, str]) -> datetime | None:
     try:
         hour = parsedate_to_datetime(headers["date"])
         # A copy that was kept on the way says how old it is.
@@ -162,7 +185,7 @@ def _hour(headers: Mapping[str, str]) -> datetime | None:
         return None
 
 
-def _words(hour: datetime) -> str:
+def _format(hour: datetime) -> str:
     return f"{hour.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
@@ -183,7 +206,7 @@ def correct_dates(ledger: Ledger, warehouse: Warehouse, now: datetime) -> tuple[
     limit = now + APART
     try:
         with warehouse.read() as store:
-            if all(_late_rows(store, table, now, limit).is_empty() for table in VERSIONED):
+            if all(_find_late_rows(store, table, now, limit).is_empty() for table in VERSIONED):
                 return ()
     except NothingPublished:
         return ()
@@ -208,35 +231,24 @@ def redate(store: Store, now: datetime, limit: datetime, txn_id: int) -> str:
     Returns:
         The state afterwards.
     """
-    followed = store.table("ref.series")["series_id"].to_list()
-    before = store.state(END_OF_TIME, followed)
-    added = 0
+    before, added = read_state(store), 0
     for table in VERSIONED:
-        late = _late_rows(store, table, now, limit)
-        added += store.append(table.name, _known_since(table, late, now, txn_id))
+        late = _find_late_rows(store, table, now, limit)
+        added += store.append(table.name, _date_anew(table, late, now, txn_id))
     _redate_rest(store, now, limit)
-    after = store.state(END_OF_TIME, followed)
-    row = {
-        "txn_id": txn_id,
-        "feed": CLOCK,
-        "seen_at": now,
-        "response_ids": [],
-        "state_before": before,
-        "state_after": after,
-        **dict.fromkeys(("parsed", "accepted", "quarantined", "duplicates", "ignored"), 0),
-        "added": added,
-    }
-    store.append("ledger.txn", pl.DataFrame([row], schema=TRANSACTION.dtypes))
-    return after
+    counts = {"added": added}
+    return note_transaction(
+        store, txn_id=txn_id, feed=CLOCK, seen_at=now, before=before, counts=counts
+    )
 
 
 def describe_corrections(store: Store, since: datetime) -> tuple[str, ...]:
     """The corrections of dates that were made since an instant, in words."""
     made = store.table("ledger.txn", "feed = ? AND seen_at >= ?", [CLOCK, since])
-    return tuple(_corrections(made.select("added", "seen_at").iter_rows()))
+    return tuple(_list_corrections(made.select("added", "seen_at").iter_rows()))
 
 
-def _corrections(made: Iterable[tuple[int, datetime]]) -> Iterable[str]:
+def _list_corrections(made: Iterable[tuple[int, datetime]]) -> Iterable[str]:
     for number, at in made:
         values = "1 value was" if number == 1 else f"{number:,} values were"
         yield (
@@ -245,7 +257,9 @@ def _corrections(made: Iterable[tuple[int, datetime]]) -> Iterable[str]:
         )
 
 
-def _late_rows(store: Store, table: VersionedTable, now: datetime, limit: datetime) -> pl.DataFrame:
+def _find_late_rows(
+    store: Store, table: VersionedTable, now: datetime, limit: datetime
+) -> pl.DataFrame:
     cell = ", ".join(table.cell)
     # Periods that lie ahead themselves are nothing that anybody could have known.
     return store.query(
@@ -263,7 +277,7 @@ def _late_rows(store: Store, table: VersionedTable, now: datetime, limit: dateti
     )
 
 
-def _known_since(
+def _date_anew(
     table: VersionedTable, late: pl.DataFrame, now: datetime, txn_id: int
 ) -> pl.DataFrame:
     instant, ahead = pl.lit(now, pl.Datetime("us", "UTC")), pl.col("available_at") > now

@@ -10,27 +10,28 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 
 import polars as pl
 
 from cbi_pipeline.feeds import ClockInDoubt, Source
-from cbi_pipeline.ingest._clock import correct_dates, require_clock
+from cbi_pipeline.ingest._clock import correct_dates, settle_clock
 from cbi_pipeline.ingest._incidents import FaultLog
-from cbi_pipeline.ingest._judged import Judged
 from cbi_pipeline.ingest._land import JUDGED_AS, Landed
-from cbi_pipeline.ingest._quarantine import describe_refusals, refusals, settle
 from cbi_pipeline.ingest._screen import REFUSAL
-from cbi_pipeline.ingest._stage import END_OF_TIME, Held
-from cbi_pipeline.ingest._validate import judge
+from cbi_pipeline.ingest._stored import Stored, note_transaction, read_state
+from cbi_pipeline.ingest._validate import Judged, describe_refusals, judge
 from cbi_pipeline.ledger import Entry, Ledger
 from cbi_pipeline.warehouse import NothingPublished, Store, Warehouse
 from data_contracts.families import family
-from data_contracts.ledger import TRANSACTION
+from data_contracts.observation import QUARANTINE
 from data_contracts.reference import RELEASE, SERIES
+from data_contracts.restatement import is_confirmable
 
-#: However long a history is, its first load fits a small machine.
-_MEMORY = "128MB"
+#: However long a history is, its first load fits a small machine, and so does a year of the minutes
+#: of an instrument, which the state hashes together.
+_MEMORY = "256MB"
+_SAME_ROW = ["series_id", "rule", "row"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,27 +62,6 @@ class IngestReport:
     notices: tuple[str, ...] = ()
 
 
-def series_table(source: Source, names: Collection[str]) -> pl.DataFrame:
-    """Rows of ``ref.series`` for some series of a source."""
-    wanted = set(names)
-    rows = [
-        {
-            "series_id": one.id,
-            "family": one.family,
-            "name": one.name,
-            "unit": one.unit,
-            "frequency": one.frequency,
-            "dimensions": json.dumps(dict(one.dimensions), sort_keys=True),
-            "source": one.origin or f"{source.title}: {one.group}",
-            "rights": one.rights or family(one.family).rights,
-            "contract_version": family(one.family).version,
-        }
-        for one in source.series
-        if one.id in wanted
-    ]
-    return pl.DataFrame(rows, schema=SERIES.dtypes).sort("series_id")
-
-
 def deliver(
     source: Source, landed: Landed, ledger: Ledger, warehouse: Warehouse, faults: FaultLog
 ) -> IngestReport:
@@ -90,153 +70,128 @@ def deliver(
     Returns:
         What was done; ``changed`` is False when nothing was written to the warehouse.
     """
+    corrected: tuple[str, ...] = ()
     try:
-        if landed.pulls and not landed.has_witness:
-            require_clock(ledger, source.name, landed.at, nightly=True)
+        # Only a night whose clock is believed has pulls that are used.
+        if landed.pulls:
+            witness = landed.has_witness
+            corrected = settle_clock(ledger, warehouse, source.name, landed.at, has_witness=witness)
     except ClockInDoubt as error:
-        landed = landed.unused(error)
-    # Only a night whose clock is believed has pulls that are used.
-    corrected = correct_dates(ledger, warehouse, landed.at) if landed.pulls else ()
-    with Held.published(warehouse, source) as held:
-        judged = judge(source, landed, ledger, held)
-    judged, report = _commit(source, landed, judged, held, ledger, warehouse)
+        landed = landed.without_pulls(error)
+    with Stored.published(warehouse, source) as stored:
+        judged = judge(source, landed, ledger, stored)
+    judged, report = _write_news(landed, judged, stored, ledger, warehouse)
     faults.settle(source.name, (*landed.faults, *judged.faults), landed.at)
     return replace(report, notices=corrected)
 
 
 def commit(
-    source: Source,
     landed: Landed,
     judged: Judged,
     ledger: Ledger,
     warehouse: Warehouse,
     *,
-    held: Held | None = None,
-    withdraws: Callable[[Store], bool] = lambda store: False,
+    stored: Stored | None = None,
+    require: Callable[[Judged], object] = lambda judged: None,
 ) -> IngestReport:
     """Write a judged delivery of files in one transaction and publish it.
 
     Args:
-        source: whose files they are.
         landed: what lay in them.
         judged: the verdict on it.
         ledger: where their bytes lie.
         warehouse: where their rows go.
-        held: what it was judged by; None where it does not matter, as for a closed record.
-        withdraws: whether held periods are to be withdrawn although the same bytes came last;
-            raises where that makes the delivery hard to believe.
+        stored: what it was judged by; None where it does not matter, as for a closed record.
+        require: raises where a verdict is hard to believe: it is judged again where more is stored.
 
     Raises:
         BehindLedger, AheadOfLedger, LedgerDamaged: warehouse and ledger do not belong together.
     """
     corrected = correct_dates(ledger, warehouse, landed.at)
-    _, report = _commit(source, landed, judged, held or Held(), ledger, warehouse, withdraws)
+    _, report = _write_news(landed, judged, stored or Stored(), ledger, warehouse, require)
     return replace(report, notices=corrected)
 
 
-def _commit(
-    source: Source,
+def _write_news(
     landed: Landed,
     judged: Judged,
-    held: Held,
+    stored: Stored,
     ledger: Ledger,
     warehouse: Warehouse,
-    withdraws: Callable[[Store], bool] = lambda store: False,
+    require: Callable[[Judged], object] = lambda judged: None,
 ) -> tuple[Judged, IngestReport]:
+    source = judged.source
     try:
         with warehouse.read() as store:
-            if not withdraws(store) and _is_old(store, source, landed, judged):
-                return judged, _report(source, judged, *_last(store), changed=False)
+            if _is_old(store, landed, judged):
+                return judged, _report(judged, *_read_last(store), changed=False)
     except NothingPublished:
         if not judged.used:
-            return judged, _report(source, judged, 0, "", changed=False)
+            return judged, _report(judged, 0, "", changed=False)
     with warehouse.write(memory=_MEMORY) as store, ledger.transaction(store) as txn_id:
-        withdraws(store)
-        written = Held.read(store, source)
-        if source.closed is None and written.sizes != held.sizes:
+        present = Stored.read(store, source)
+        if source.closed is None and present.sizes != stored.sizes:
             # A run killed between commit and publication left rows that no snapshot shows.
-            judged = judge(source, landed, ledger, written)
-        report = write(store, source, landed, judged, ledger, txn_id)
-        ledger.log(_entry(source, landed, judged, report))
+            judged = judge(source, landed, ledger, present)
+            require(judged)
+        report = write(store, landed, judged, ledger, txn_id)
+        ledger.log(_describe(landed, judged, report))
     warehouse.publish()
     return judged, report
 
 
-def _is_old(store: Store, source: Source, landed: Landed, judged: Judged) -> bool:
+def _is_old(store: Store, landed: Landed, judged: Judged) -> bool:
     """Whether there is nothing to write: of files, that their bytes came last as they are now."""
-    series = series_table(source, landed.asked)
+    source = judged.source
+    series = list_series(source, landed.asked)
     if len(series.join(store.table("ref.series"), on=series.columns, how="anti")):
         return False
     if source.service is None:
         last = store.table("ledger.txn", "feed = ?", [source.name]).sort("txn_id").tail(1)
         used = sorted(response.response_id for response in judged.used)
-        return len(last) > 0 and sorted(last["response_ids"][0]) == used
-    return not judged.says_new and settle(store, source, judged, landed.at, 0).is_empty()
+        same = len(last) > 0 and sorted(last["response_ids"][0]) == used
+        return same and not judged.withdrawn
+    return not judged.says_new and settle(store, judged, landed.at, 0).is_empty()
 
 
-def _entry(source: Source, landed: Landed, judged: Judged, report: IngestReport) -> Entry:
-    asks = _files(source, landed) if source.service is None else _pulls(landed)
-    return Entry(
-        txn_id=report.txn_id,
+def write(
+    store: Store, landed: Landed, judged: Judged, ledger: Ledger, txn_id: int
+) -> IngestReport:
+    """Write a verdict inside the running transaction, which the ledger numbered."""
+    source = judged.source
+    store.replace("ref.series", list_series(source, landed.asked))
+    before = _read_last(store)[1] or read_state(store)
+    used = ledger.frame({response.response_id: response for response in judged.used}.values())
+    landed_before = store.query("SELECT response_id FROM ledger.response")
+    store.append("ledger.response", used.join(landed_before, on="response_id", how="anti"))
+    added, withdrawn, releases = 0, 0, RELEASE.empty()
+    for rows, complete in judged.record():
+        recorded = store.record(
+            rows, seen_at=landed.at, txn_id=txn_id, complete=complete, table=source.table
+        )
+        added += recorded.added + recorded.withdrawn
+        withdrawn += recorded.withdrawn + len(rows.filter(status="withdrawn"))
+        releases = _keep_earliest([releases, list_releases(store, rows)])
+    note_releases(store, releases)
+    store.replace("quarantine.row", settle(store, judged, landed.at, txn_id))
+    state = note_transaction(
+        store,
+        txn_id=txn_id,
         feed=source.name,
         seen_at=landed.at,
-        question=asks,
-        contracts=versions_of(series_table(source, landed.asked)),
-        refused=refusals(source, judged).select(list(REFUSAL)).to_dicts(),
-        state=report.state,
+        before=before,
+        counts={**judged.counts, "added": added},
+        response_ids=used["response_id"].to_list(),
     )
-
-
-def _files(source: Source, landed: Landed) -> dict[str, object]:
-    spans = {one.id: one.span for one in source.series if one.span is not None}
-    return {
-        "kind": "files",
-        "responses": [one.response_id for one in landed.responses],
-        "known_until": (source.closed or landed.at).isoformat(),
-        "series": series_table(source, landed.asked).to_dicts(),
-        "spans": {name: list(map(str, span)) for name, span in spans.items()},
-        "adds": source.adds,
-    }
-
-
-def _pulls(landed: Landed) -> dict[str, object]:
-    pulls = [
-        {
-            "name": pull.pull.name,
-            "url": pull.pull.url,
-            "series": list(pull.pull.series),
-            "first": pull.pull.first.isoformat(),
-            "last": pull.pull.last and pull.pull.last.isoformat(),
-            "responses": [response.response_id for response in pull.responses],
-        }
-        for pull in landed.pulls
-    ]
-    return {"kind": "night", **JUDGED_AS, "pulls": pulls}
-
-
-def versions_of(series: pl.DataFrame) -> dict[str, str]:
-    """Contract version of each family of some rows of ``ref.series``."""
-    return dict(series.select("family", "contract_version").unique().sort("family").iter_rows())
-
-
-def _last(store: Store) -> tuple[int, str]:
-    """Number of the newest transaction, and the state after it."""
-    last = store.table("ledger.txn").tail(1)
-    return (last["txn_id"].item(), last["state_after"].item()) if len(last) else (0, "")
+    return _report(judged, txn_id, state, changed=True, added=added, withdrawn=withdrawn)
 
 
 def _report(
-    source: Source,
-    judged: Judged,
-    txn_id: int,
-    state: str,
-    *,
-    changed: bool,
-    added: int = 0,
-    withdrawn: int = 0,
+    judged: Judged, txn_id: int, state: str, *, changed: bool, added: int = 0, withdrawn: int = 0
 ) -> IngestReport:
+    counts = judged.counts
     return IngestReport(
-        feed=source.name,
+        feed=judged.source.name,
         changed=changed,
         txn_id=txn_id,
         added=added,
@@ -244,58 +199,104 @@ def _report(
         newest=judged.newest,
         withdrawn=withdrawn,
         refusals=describe_refusals(judged.rejected),
-        notices=(),
-        **judged.counts,
+        parsed=counts["parsed"],
+        accepted=counts["accepted"],
+        quarantined=counts["quarantined"],
+        duplicates=counts["duplicates"],
+        ignored=counts["ignored"],
     )
 
 
-def write(
-    store: Store, source: Source, landed: Landed, judged: Judged, ledger: Ledger, txn_id: int
-) -> IngestReport:
-    """Write a verdict inside the running transaction, which the ledger numbered."""
-    store.replace("ref.series", series_table(source, landed.asked))
-    followed = store.table("ref.series")["series_id"].to_list()
-    before = _last(store)[1] or store.state(END_OF_TIME, followed)
-    used = ledger.frame({one.response_id: one for one in judged.used}.values())
-    known = store.query("SELECT response_id FROM ledger.response")
-    store.append("ledger.response", used.join(known, on="response_id", how="anti"))
-    added, withdrawn, releases = 0, 0, RELEASE.empty()
-    for rows, complete in judged.rows():
-        recorded = store.record(
-            rows, seen_at=landed.at, txn_id=txn_id, complete=complete, table=source.table
-        )
-        added += recorded.added + recorded.withdrawn
-        withdrawn += recorded.withdrawn + len(rows.filter(status="withdrawn"))
-        releases = earliest([releases, releases_of(store, rows)])
-    add_releases(store, releases)
-    store.replace("quarantine.row", settle(store, source, judged, landed.at, txn_id))
-    after = store.state(END_OF_TIME, followed)
-    row = {
-        "txn_id": txn_id,
-        "feed": source.name,
-        "seen_at": landed.at,
-        "response_ids": used["response_id"].to_list(),
-        "state_before": before,
-        "state_after": after,
-        **judged.counts,
-        "added": added,
+def _read_last(store: Store) -> tuple[int, str]:
+    """Number of the newest transaction, and the state after it."""
+    last = store.table("ledger.txn").tail(1)
+    return (last["txn_id"].item(), last["state_after"].item()) if len(last) else (0, "")
+
+
+def _describe(landed: Landed, judged: Judged, report: IngestReport) -> Entry:
+    """An ingestion as the ledger remembers it, so that it can be done again."""
+    source = judged.source
+    series = list_series(source, landed.asked)
+    return Entry(
+        txn_id=report.txn_id,
+        feed=source.name,
+        seen_at=landed.at,
+        question=_describe_files(source, landed, series)
+        if source.service is None
+        else _describe_night(landed),
+        contracts=dict(
+            series.select("family", "contract_version").unique().sort("family").iter_rows()
+        ),
+        refused=list_refusals(judged).select(list(REFUSAL)).to_dicts(),
+        state=report.state,
+    )
+
+
+def _describe_files(source: Source, landed: Landed, series: pl.DataFrame) -> dict[str, object]:
+    spans = {member.id: member.span for member in source.series if member.span is not None}
+    return {
+        "kind": "files",
+        "responses": [response.response_id for response in landed.responses],
+        "known_until": (source.closed or landed.at).isoformat(),
+        "series": series.to_dicts(),
+        "spans": {name: list(map(str, span)) for name, span in spans.items()},
+        "adds": source.adds,
     }
-    store.append("ledger.txn", pl.DataFrame([row], schema=TRANSACTION.dtypes))
-    return _report(source, judged, txn_id, after, changed=True, added=added, withdrawn=withdrawn)
 
 
-def releases_of(store: Store, rows: pl.DataFrame) -> pl.DataFrame:
+def _describe_night(landed: Landed) -> dict[str, object]:
+    pulls = [
+        {
+            "name": part.pull.name,
+            "url": part.pull.url,
+            "series": list(part.pull.series),
+            "first": part.pull.first.isoformat(),
+            "last": part.pull.last and part.pull.last.isoformat(),
+            "responses": [response.response_id for response in part.responses],
+        }
+        for part in landed.pulls
+    ]
+    return {"kind": "night", **JUDGED_AS, "pulls": pulls}
+
+
+def list_series(source: Source, names: Collection[str]) -> pl.DataFrame:
+    """Rows of ``ref.series`` for some series of a source."""
+    wanted = set(names)
+    rows = [
+        {
+            "series_id": series.id,
+            "family": series.family,
+            "name": series.name,
+            "unit": series.unit,
+            "frequency": series.frequency,
+            "dimensions": json.dumps(dict(series.dimensions), sort_keys=True),
+            "source": series.origin or f"{source.title}: {series.group}",
+            "rights": series.rights or family(series.family).rights,
+            "contract_version": family(series.family).version,
+        }
+        for series in source.series
+        if series.id in wanted
+    ]
+    return pl.DataFrame(rows, schema=SERIES.dtypes).sort("series_id")
+
+
+def note_releases(store: Store, releases: pl.DataFrame) -> None:
+    """Note releases of periods that have none yet, inside the running transaction."""
+    noted = store.query("SELECT family, period FROM ref.release")
+    store.replace("ref.release", releases.join(noted, on=["family", "period"], how="anti"))
+
+
+def list_releases(store: Store, rows: pl.DataFrame) -> pl.DataFrame:
     """The first release of each period that some rows tell of, as rows of ``ref.release``."""
     families = dict(store.query("SELECT series_id, family FROM ref.series").iter_rows())
-    family = pl.col("series_id").replace_strict(families, return_dtype=pl.String)
-    told = rows.filter(pl.col("status") != "withdrawn").select(
-        family.alias("family"), "period", released_at="available_at", basis="available_basis"
+    family_of = pl.col("series_id").replace_strict(families, return_dtype=pl.String)
+    releases = rows.filter(pl.col("status") != "withdrawn").select(
+        family_of.alias("family"), "period", released_at="available_at", basis="available_basis"
     )
-    return earliest([told])
+    return _keep_earliest([releases])
 
 
-def earliest(releases: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """The first of several releases of each period."""
+def _keep_earliest(releases: Sequence[pl.DataFrame]) -> pl.DataFrame:
     return (
         pl.concat(releases)
         .select(list(RELEASE.dtypes))
@@ -304,7 +305,62 @@ def earliest(releases: Sequence[pl.DataFrame]) -> pl.DataFrame:
     )
 
 
-def add_releases(store: Store, releases: pl.DataFrame) -> None:
-    """Note releases of periods that have none yet, inside the running transaction."""
-    known = store.query("SELECT family, period FROM ref.release")
-    store.replace("ref.release", releases.join(known, on=["family", "period"], how="anti"))
+def list_refusals(judged: Judged) -> pl.DataFrame:
+    """Rejected rows as open rows of ``quarantine.row``, but for transaction and instant."""
+    versions = {series.id: family(series.family).version for series in judged.source.series}
+    today = pl.col("series_id").replace_strict(
+        versions, default="unfollowed", return_dtype=pl.String
+    )
+    return judged.rejected.select(
+        "response_id",
+        "locator",
+        "rule",
+        pl.lit(judged.source.name).alias("feed"),
+        "series_id",
+        "period",
+        "column_name",
+        pl.col("offending").alias("value"),
+        pl.col("row_json").alias("row"),
+        pl.coalesce("contract_version", today).alias("contract_version"),
+        pl.lit("open").alias("fate"),
+    ).unique(list(QUARANTINE.key), keep="first", maintain_order=True)
+
+
+def settle(store: Store, judged: Judged, seen_at: datetime, txn_id: int) -> pl.DataFrame:
+    """Rows of ``quarantine.row`` that a delivery adds or settles.
+
+    A row refused again night after night is one quarantined row. An open one whose series and
+    period were answered anew, without it, is superseded, or accepted where a second sight let it
+    in.
+    """
+    source, rejected = judged.source, list_refusals(judged)
+    opened = store.table("quarantine.row", "feed = ? AND fate = 'open'", [source.name])
+    answered = _find_answered(opened, judged)
+    # Night after night a service sends the same row in other bytes; a file has it in its place.
+    same = _SAME_ROW if source.service is not None else list(QUARANTINE.key)
+    gone = answered.join(rejected, on=same, how="anti", nulls_equal=True)
+    fresh = rejected.join(opened, on=same, how="anti", nulls_equal=True).with_columns(
+        txn_id=pl.lit(txn_id, pl.Int64), seen_at=pl.lit(seen_at, pl.Datetime("us", "UTC"))
+    )
+    let_in = pl.col("series_id").is_in(list(judged.confirmed)) & pl.col("rule").is_in(
+        list(filter(is_confirmable, gone["rule"].unique()))
+    )
+    fate = pl.when(let_in).then(pl.lit("accepted")).otherwise(pl.lit("superseded"))
+    columns = list(QUARANTINE.dtypes)
+    return pl.concat([gone.with_columns(fate=fate).select(columns), fresh.select(columns)])
+
+
+def _find_answered(opened: pl.DataFrame, judged: Judged) -> pl.DataFrame:
+    """Open rows whose series and period this delivery speaks of."""
+    followed = [series.id for series in judged.source.series]
+    period, stray = pl.col("period"), ~pl.col("series_id").is_in(followed)
+    asked = [
+        (pl.col("series_id").is_in(pull.series) | (stray & pl.lit(pull.last is None)))
+        & ((period >= pull.first) & (period <= pull.last if pull.last else True)).fill_null(
+            # A row without a readable date, or of no followed series, stands for no question; the
+            # newest answer decides.
+            value=pull.last is None
+        )
+        for pull in judged.covered
+    ]
+    return opened.filter(pl.any_horizontal(asked)) if asked else opened.clear()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import httpx
+from pydantic import SecretStr
 
 from cbi_pipeline.feeds import (
     FILE_READERS,
@@ -105,12 +106,15 @@ def check_feeds(
     try:
         sources = profile_sources(settings)
     except FeedError as error:
-        return [_unreadable(error)]
+        title = FILE_READERS[error.feed].title
+        return [FeedHealth(error.feed, title, "not needed", None, (), (str(error),))]
     return [
-        _files_health(settings, one)
-        if one.service is None
-        else _live_health(settings, one, probe, patience, transport)
-        for one in sources.values()
+        _check_files(settings, source)
+        if source.service is None
+        else _check_service(
+            settings, source, _ask_key(settings, source, probe, patience, transport)
+        )
+        for source in sources.values()
     ]
 
 
@@ -120,11 +124,10 @@ def note_staleness(settings: Settings, name: str) -> tuple[FamilyAge, ...]:
     A service that answers well and says nothing new for too long is a fault of its own, noted
     under ``<name> freshness``. While the feed itself has an open fault, that explains its age.
     """
-    feed = live_feed(settings, name)
-    asked, log = asked_series(settings, feed), fault_log(settings)
-    ages = _ages(asked, _newest(settings, asked))
+    asked, log = asked_series(settings, live_feed(settings, name)), fault_log(settings)
+    ages = _measure_ages(asked, _read_newest(settings, asked))
     if not log.open(name):
-        late = [_stale_fault(feed, age) for age in ages if age.stale]
+        late = [_describe_fault(name, age) for age in ages if age.stale]
         log.settle(f"{name} freshness", late, datetime.now(UTC))
     return ages
 
@@ -138,16 +141,13 @@ def why_not_asked(settings: Settings, name: str) -> str | None:
     feed, secret = live_feed(settings, name), secret_of(settings, name)
     if settings.profile != "live":
         return f"the profile {settings.profile} rests on embedded records; CBI_PROFILE=live asks it"
-    need = feed.asked.credential
-    asked = asked_series(settings, feed)
+    need, asked = feed.asked.credential, asked_series(settings, feed)
     if not asked:
         return (
             f"nothing reads a series of it; name one in the catalogue, or say in [feed.{name}] why "
             'to keep one: keep = { "SERIES" = "reason" }'
         )
-    if need is None or not need.required or (secret and secret.get_secret_value().strip()):
-        return None
-    if _newest(settings, asked):
+    if need is None or not need.required or _is_set(secret) or _read_newest(settings, asked):
         return None
     return (
         f"{need.setting} is not set. Get a key at {need.obtain} and put {need.setting}=... into "
@@ -155,34 +155,11 @@ def why_not_asked(settings: Settings, name: str) -> str | None:
     )
 
 
-def _stale_fault(feed: Source, age: FamilyAge) -> Fault:
-    if age.newest is None:
-        return Fault(
-            f"{feed.name} freshness",
-            age.family,
-            "Absent",
-            f"it answers, and nothing of {age.family} was ever published to us",
-            "Check the codes of its series, and the service's own page",
-        )
-    return Fault(
-        f"{feed.name} freshness",
-        age.family,
-        "Stale",
-        f"newest value of {age.newest}, {age.days} days ago; its contract allows {age.limit}",
-        "Look at the service's own page before trusting forecasts",
-    )
-
-
-def _unreadable(error: FeedError) -> FeedHealth:
-    title = FILE_READERS[error.feed].title
-    return FeedHealth(error.feed, title, "not needed", None, (), (str(error),))
-
-
-def _files_health(settings: Settings, source: Source) -> FeedHealth:
+def _check_files(settings: Settings, source: Source) -> FeedHealth:
     newest, problems, notices = None, list[str](), list[str]()
     try:
         notices.extend(source.examine() if source.examine is not None else ())
-        newest = max(_newest(settings, source.series).values(), default=None)
+        newest = max(_read_newest(settings, source.series).values(), default=None)
     except FeedError as error:
         problems.append(str(error))
     return FeedHealth(
@@ -190,89 +167,85 @@ def _files_health(settings: Settings, source: Source) -> FeedHealth:
     )
 
 
-def _live_health(
-    settings: Settings,
-    feed: Source,
-    probe: bool,
-    patience: Patience | None,
-    transport: httpx.BaseTransport | None,
-) -> FeedHealth:
-    key, error, notices = _key(settings, feed, probe, patience, transport)
-    asked = asked_series(settings, feed)
-    held = _newest(settings, asked)
-    ages = _ages(asked, held)
-    log = fault_log(settings)
-    stale = [_stale_words(feed, age) for age in ages if age.stale]
-    known = [str(fault) for fault in log.open(feed.name)]
-    problems = dict.fromkeys(
-        [*([str(error)] if error else []), *known, *stale, *_absent(feed, asked, held)]
-    )
+def _check_service(settings: Settings, feed: Source, key: _Key) -> FeedHealth:
+    asked, log = asked_series(settings, feed), fault_log(settings)
+    newest = _read_newest(settings, asked)
+    ages = _measure_ages(asked, newest)
+    problems = [
+        *([str(key.error)] if key.error else []),
+        *map(str, log.open(feed.name)),
+        *(_describe_age(feed.name, age) for age in ages if age.stale),
+        *_describe_absent(feed.name, asked, newest),
+    ]
     return FeedHealth(
         feed=feed.name,
         title=feed.title,
-        key=key,
-        newest=max(held.values(), default=None),
+        key=key.state,
+        newest=max(newest.values(), default=None),
         ages=ages,
-        problems=tuple(problems),
-        notices=notices,
+        problems=tuple(dict.fromkeys(problems)),
+        notices=key.notices,
         since=log.since(feed.name),
     )
 
 
-def _key(
+class _Key(NamedTuple):
+    """What a service says of its key."""
+
+    state: KeyState
+    error: FeedError | None = None
+    notices: tuple[str, ...] = ()
+
+
+def _ask_key(
     settings: Settings,
     feed: Source,
     probe: bool,
     patience: Patience | None,
     transport: httpx.BaseTransport | None,
-) -> tuple[KeyState, FeedError | None, tuple[str, ...]]:
+) -> _Key:
     secret = secret_of(settings, feed.name)
-    is_set = bool(secret and secret.get_secret_value().strip())
     unset: KeyState = "not set" if feed.asked.credential is not None else "not needed"
-    given: KeyState = "set" if is_set else unset
+    state: KeyState = "set" if _is_set(secret) else unset
     try:
         with Client(feed, secret, patience, transport) as client:
             error = client.get(feed.asked.probe)[1] if probe else None
             notices = tuple(client.notices)
     except MissingCredential as missing:
-        return "missing", missing, ()
+        return _Key("missing", missing)
     except RejectedCredential as rejected:
-        return "refused", rejected, ()
+        return _Key("refused", rejected)
     except FeedError as unreachable:
-        return given, unreachable, ()
+        return _Key(state, unreachable)
     if isinstance(error, RejectedCredential) or notices:
-        return "refused", error, notices
-    return ("accepted" if probe and error is None and given == "set" else given), error, notices
+        return _Key("refused", error, notices)
+    return _Key("accepted" if probe and error is None and state == "set" else state, error)
 
 
-def _ages(asked: Sequence[Series], newest: Mapping[str, date]) -> tuple[FamilyAge, ...]:
+def _is_set(secret: SecretStr | None) -> bool:
+    return bool(secret and secret.get_secret_value().strip())
+
+
+def _measure_ages(asked: Sequence[Series], newest: Mapping[str, date]) -> tuple[FamilyAge, ...]:
     # A family is as stale as the stalest of its series.
     oldest: dict[str, date] = {}
-    for one in asked:
-        if one.id in newest:
-            oldest[one.family] = min(newest[one.id], oldest.get(one.family, newest[one.id]))
+    for series in asked:
+        if series.id in newest:
+            period = newest[series.id]
+            oldest[series.family] = min(period, oldest.get(series.family, period))
     today = datetime.now(UTC).date()
     return tuple(
-        _age(name, oldest.get(name), today) for name in sorted({one.family for one in asked})
+        FamilyAge(
+            name,
+            oldest.get(name),
+            (today - oldest[name]).days if name in oldest else None,
+            family(name).staleness.days,
+        )
+        for name in sorted({series.family for series in asked})
     )
 
 
-def _absent(feed: Source, asked: Sequence[Series], newest: Mapping[str, date]) -> list[str]:
-    """Series without any value beside others of their family: their code may be wrong."""
-    loaded = {one.family for one in asked if one.id in newest}
-    absent = [one.id for one in asked if one.id not in newest and one.family in loaded]
-    return [
-        f"{feed.name}: nothing was ever published to us as {name}. Check its code."
-        for name in absent
-    ]
-
-
-def _age(name: str, newest: date | None, today: date) -> FamilyAge:
-    days = None if newest is None else (today - newest).days
-    return FamilyAge(name, newest, days, family(name).staleness.days)
-
-
-def _newest(settings: Settings, series: Sequence[Series]) -> dict[str, date]:
+def _read_newest(settings: Settings, series: Sequence[Series]) -> dict[str, date]:
     try:
         with bind_warehouse(settings).read() as store:
             rows = store.query(
@@ -281,20 +254,45 @@ def _newest(settings: Settings, series: Sequence[Series]) -> dict[str, date]:
                     "WHERE status = 'value' AND series_id = ANY($1) GROUP BY series_id"
                     for table in VERSIONED
                 ),
-                [[one.id for one in series]],
+                [[member.id for member in series]],
             )
     except NothingPublished:
         return {}
     return dict(rows.iter_rows())
 
 
-def _stale_words(feed: Source, age: FamilyAge) -> str:
+def _describe_fault(feed: str, age: FamilyAge) -> Fault:
     if age.newest is None:
-        return (
-            f"{feed.name}: nothing of {age.family} is held. Ask for it with `cbi feeds pull "
-            f"{feed.name}`."
+        return Fault(
+            f"{feed} freshness",
+            age.family,
+            "Absent",
+            f"it answers, and nothing of {age.family} was ever published to us",
+            "Check the codes of its series, and the service's own page",
         )
+    return Fault(
+        f"{feed} freshness",
+        age.family,
+        "Stale",
+        f"newest value of {age.newest}, {age.days} days ago; its contract allows {age.limit}",
+        "Look at the service's own page before trusting forecasts",
+    )
+
+
+def _describe_age(feed: str, age: FamilyAge) -> str:
+    if age.newest is None:
+        return f"{feed}: nothing of {age.family} is held. Ask for it with `cbi feeds pull {feed}`."
     return (
-        f"{feed.name}: the newest {age.family} value is of {age.newest}, {age.days} days ago; its "
+        f"{feed}: the newest {age.family} value is of {age.newest}, {age.days} days ago; its "
         f"contract allows {age.limit}. Look at the service's own page before trusting forecasts."
     )
+
+
+def _describe_absent(
+    feed: str, asked: Sequence[Series], newest: Mapping[str, date]
+) -> Iterator[str]:
+    """Series without any value beside others of their family: their code may be wrong."""
+    loaded = {series.family for series in asked if series.id in newest}
+    for series in asked:
+        if series.id not in newest and series.family in loaded:
+            yield f"{feed}: nothing was ever published to us as {series.id}. Check its code."

@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
-import polars as pl
-
 from cbi_pipeline.feeds import IncompleteResponse, Pull, Source, UnexpectedShape
 from cbi_pipeline.ingest._clock import require_clock
 from cbi_pipeline.ingest._commit import IngestReport, commit
-from cbi_pipeline.ingest._files import require
-from cbi_pipeline.ingest._judged import Judged
 from cbi_pipeline.ingest._land import land_files
+from cbi_pipeline.ingest._plausibility import list_sized_families
 from cbi_pipeline.ingest._sources import file_sources
-from cbi_pipeline.ingest._stage import Held
-from cbi_pipeline.ingest._validate import judge
+from cbi_pipeline.ingest._stored import Stored
+from cbi_pipeline.ingest._validate import Judged, judge, require_usable
 from cbi_pipeline.ledger import Ledger, bind_warehouse
 from cbi_pipeline.settings import Settings
-from cbi_pipeline.warehouse import NothingPublished, Store, Warehouse
-from data_contracts.families import family
-from data_contracts.family import Family
-from data_contracts.own_history import OWN_HISTORY
-from data_contracts.restatement import describe_jump, find_restatements, is_jump
-from data_contracts.shape import Shape
+from cbi_pipeline.warehouse import NothingPublished, Warehouse
+from data_contracts.restatement import JUMP_CONTEXT, describe_jump, is_jump
 
 Mode = Literal["append", "replace"]
-
-#: Sizes mean something where a price is measured: an own history's contract claims nothing of them.
-_PRICED = replace(OWN_HISTORY, shape=Shape(scale_limit=20.0))
 
 
 def import_file(
@@ -59,15 +48,15 @@ def import_file(
         UnexpectedShape, IncompleteResponse, TableRuleBroken, ClockInDoubt, WarehouseError,
             LedgerDamaged: as of :func:`import_files`.
     """
-    readers = {name: one for name, one in file_sources(settings).items() if one.series}
+    readers = {name: source for name, source in file_sources(settings).items() if source.series}
     if kind not in readers:
         raise ValueError(f"no file source {kind!r}; there are: {', '.join(readers)}")
     if not file.is_file():
         raise FileNotFoundError(f"{file} is no file")
     reader, url = readers[kind], f"{kind}://{quote(file.name)}"
-    carried = tuple(one.id for one in reader.series)
+    carried = tuple(series.id for series in reader.series)
     whole = Pull(file.name, url, carried, date.min, path=file.resolve())
-    own = replace(reader, pulls=lambda asked, held, today: [whole], adds=mode == "append")
+    own = replace(reader, pulls=lambda asked, newest, today: [whole], adds=mode == "append")
     return import_files(settings, own, mode=mode, confirm=confirm)
 
 
@@ -98,93 +87,73 @@ def import_files(
     now = datetime.now(UTC)
     require_clock(ledger, own.name, now)
     landed = land_files(own, ledger, now)
-    with Held.published(warehouse, own) as held:
-        judged = judge(own, landed, ledger, held)
-    require(judged)
-    confirmed: list[str] = []
+    with Stored.published(warehouse, own) as stored:
+        judged = judge(own, landed, ledger, stored)
+    require_usable(judged)
 
-    def withdraws(store: Store) -> bool:
-        confirmed[:] = _require_confirmed(store, own, judged, confirm=confirm)
-        return _withdraws(store, own, judged, mode)
+    def require_meant(judged: Judged) -> None:
+        _require_confirmed(judged, confirm=confirm)
+        _require_mode(judged, mode)
 
-    report = commit(own, landed, judged, ledger, warehouse, held=held, withdraws=withdraws)
-    jumps = _jumps(warehouse, own) if report.changed else []
-    return replace(report, notices=(*report.notices, *confirmed, *jumps))
+    require_meant(judged)
+    report = commit(landed, judged, ledger, warehouse, stored=stored, require=require_meant)
+    jumps = _describe_jumps(warehouse, own) if report.changed else []
+    restated = [
+        f"{name}: {detail}, which is confirmed" for name, detail in _list_restated(judged).items()
+    ]
+    return replace(report, notices=(*report.notices, *restated, *jumps))
 
 
 def _require_units(warehouse: Warehouse, own: Source) -> None:
-    units = {one.id: one.unit for one in own.series}
+    units = {series.id: series.unit for series in own.series}
     try:
         with warehouse.read() as store:
-            known = store.table("ref.series")
+            followed = store.table("ref.series")
     except NothingPublished:
         return
-    for name, held in known.select("series_id", "unit").iter_rows():
-        if held != units.get(name, held):
-            raise ValueError(f"{name} is held in {held}; convert the file or choose another id")
+    for name, unit in followed.select("series_id", "unit").iter_rows():
+        if unit != units.get(name, unit):
+            raise ValueError(f"{name} is held in {unit}; convert the file or choose another id")
 
 
-def _sized(own: Source) -> dict[str, Family]:
-    """Families whose rules about sizes hold for series of a file."""
+def _list_restated(judged: Judged) -> dict[str, str]:
+    """Series whose stored values a file restates by a factor or in the mass, and how."""
     return {
-        one.id: _PRICED if one.family == OWN_HISTORY.name else family(one.family)
-        for one in own.series
-        if one.family != OWN_HISTORY.name or one.unit.startswith("USD/")
+        name: detail for part in judged.parts for name, (_, detail) in part.doubts.restated.items()
     }
 
 
-def _require_confirmed(store: Store, own: Source, judged: Judged, *, confirm: bool) -> list[str]:
-    """Factors by which held prices are restated and that a person confirms, in words."""
-    families = _sized(own)
-    good = own.table.sized(pl.concat(rows for rows, _ in judged.rows()))
-    ours = pl.col("series_id").is_in(list(families))
-    found = find_restatements(good.filter(ours), _values(store, own, families), families)
-    if len(found) and not confirm:
-        raise UnexpectedShape(
-            own.name.split(":")[0],
-            f"{found['series_id'][0]} is held for confirmation: {found['detail'][0]}",
-            "Nothing of it was used: say --confirm if it is meant",
-        )
-    return [
-        f"{name}: {detail}, which is confirmed"
-        for name, detail in found.select("series_id", "detail").iter_rows()
-    ]
+def _require_confirmed(judged: Judged, *, confirm: bool) -> None:
+    for name, detail in _list_restated(judged).items():
+        if not confirm:
+            raise UnexpectedShape(
+                judged.source.name.split(":")[0],
+                f"{name} is held for confirmation: {detail}",
+                "Nothing of it was used: say --confirm if it is meant",
+            )
 
 
-def _jumps(warehouse: Warehouse, own: Source) -> list[str]:
-    notices, families = [], _sized(own)
+def _require_mode(judged: Judged, mode: Mode | None) -> None:
+    """Refuse a file that lacks stored periods while nobody says what that means."""
+    for part in judged.parts:
+        for absent in part.doubts.absent:
+            if mode != "replace" and absent["series_id"] in part.withdrawing:
+                raise IncompleteResponse(
+                    judged.source.name.split(":")[0],
+                    f"{absent['gone']} of {absent['stored']} periods we hold of "
+                    f"{absent['series_id']} are not in the file, the first of {absent['first']}",
+                    "Nothing of it was used: say --append to keep them, or --replace if the file "
+                    "is the whole history and they are to be withdrawn",
+                )
+
+
+def _describe_jumps(warehouse: Warehouse, own: Source) -> list[str]:
+    notices, families = [], list_sized_families(own)
     with warehouse.read() as store:
-        values = _values(store, own, families).drop_nulls("value")
-    for one in own.series:
-        valued = values.filter(series_id=one.id)
-        if is_jump(valued["value"].to_list()):
-            period, value = valued.select("period", "value").row(-1)
-            notices.append(f"{one.id}: {describe_jump(period, value, one.unit)}")
+        stored = Stored.read(store, own)
+        for series in (series for series in own.series if series.id in families):
+            last = own.table.sized(stored.last(series.id, JUMP_CONTEXT))
+            if is_jump(last["value"].to_list()):
+                period, value = last.select("period", "value").row(-1)
+                notices.append(f"{series.id}: {describe_jump(period, value, series.unit)}")
     return notices
-
-
-def _values(store: Store, own: Source, series: Collection[str]) -> pl.DataFrame:
-    """The newest value of each cell, by series and period; null where there is none."""
-    return own.table.sized(Held.read(store, own).cells(series).rows)
-
-
-def _withdraws(store: Store, own: Source, judged: Judged, mode: Mode | None) -> bool:
-    """Whether periods that are held are to be withdrawn, because the file is all there is."""
-    # A row set aside is not a row withdrawn: such a file withdraws nothing.
-    complete = [name for names in judged.complete for name in names]
-    if not complete:
-        return False
-    cells = Held.read(store, own).cells(complete).rows
-    held = cells.filter(pl.col("status") != "withdrawn").select(own.table.cell)
-    good = pl.concat(rows for rows, _ in judged.rows())
-    gone = held.join(good, on=own.table.cell, how="anti").sort(own.table.cell)
-    if gone.is_empty() or mode == "replace":
-        return len(gone) > 0
-    series, first = gone.row(0)
-    few, many = len(gone.filter(series_id=series)), len(held.filter(series_id=series))
-    raise IncompleteResponse(
-        own.name.split(":")[0],
-        f"{few} of {many} periods we hold of {series} are not in the file, the first of {first}",
-        "Nothing of it was used: say --append to keep them, or --replace if the file is the whole "
-        "history and they are to be withdrawn",
-    )

@@ -17,7 +17,7 @@ from typing import Literal
 from pydantic import AwareDatetime, TypeAdapter
 
 from cbi_pipeline.feeds import FeedError, UnexpectedShape
-from cbi_pipeline.ingest._transport import redacted
+from cbi_pipeline.ingest._transport import redact
 from cbi_pipeline.ledger import Readings, append_line, examine_documents, read_documents
 
 
@@ -101,11 +101,11 @@ class FaultLog:
         return event
 
     def _news(self, feed: str, faults: Sequence[Fault], at: datetime) -> FaultEvent | None:
-        known, now = self.open(feed), tuple(faults)
-        if _alike(known) == _alike(now):
+        before, now = self.open(feed), tuple(faults)
+        if _alike(before) == _alike(now):
             return None
         kind: Literal["opened", "changed", "closed"] = (
-            "changed" if known and now else "opened" if now else "closed"
+            "changed" if before and now else "opened" if now else "closed"
         )
         return FaultEvent(at, feed, kind, now)
 
@@ -160,7 +160,7 @@ def reading(feed: str, secrets: tuple[str, ...] = ()) -> Iterator[None]:
     except FeedError:
         raise
     except Exception as error:
-        words = redacted(_words(error), secrets)[:_LONGEST]
+        words = redact(_words(error), secrets)[:_LONGEST]
         raise UnexpectedShape(
             feed,
             f"the answer cannot be read ({words})",

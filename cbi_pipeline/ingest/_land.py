@@ -26,10 +26,11 @@ from cbi_pipeline.feeds import (
 )
 from cbi_pipeline.ingest._client import Client, Patience
 from cbi_pipeline.ingest._clock import Witness
-from cbi_pipeline.ingest._doubt import questions, require_absent
 from cbi_pipeline.ingest._incidents import Fault, reading
-from cbi_pipeline.ingest._read import answer_of
-from cbi_pipeline.ingest._stage import END_OF_TIME, Cells, Held, LandedPull
+from cbi_pipeline.ingest._plausibility import Absences
+from cbi_pipeline.ingest._screen import parse_landed
+from cbi_pipeline.ingest._stage import LandedPull
+from cbi_pipeline.ingest._stored import END_OF_TIME, Cells, Stored
 from cbi_pipeline.ledger import Ledger, Response
 from cbi_pipeline.warehouse import Warehouse
 
@@ -75,9 +76,9 @@ class Landed:
         """Every answer of its complete pulls."""
         return tuple(response for pull in self.pulls for response in pull.responses)
 
-    def unused(self, error: FeedError) -> Landed:
+    def without_pulls(self, error: FeedError) -> Landed:
         """The same night, nothing of which may be used."""
-        ids = [one.response_id for one in self.responses]
+        ids = [response.response_id for response in self.responses]
         ids += [name for fault in self.faults for name in fault.response_ids]
         return replace(self, pulls=(), faults=(Fault.of(error, "*", ids),))
 
@@ -140,12 +141,12 @@ class _Landing:
             "Nothing of this pull was used; the next run asks again",
         )
 
-    def pages(self, pull: Pull, known: Cells | None) -> Iterator[tuple[Response, Parsed]]:
+    def read_pages(self, pull: Pull, counted: Cells | None) -> Iterator[tuple[Response, Parsed]]:
         """Every page of a pull in turn, proven to be whole when they end.
 
         Args:
             pull: what to ask.
-            known: cells held already, where the service is to count its rows if they differ.
+            counted: cells stored already, where the service is to count its rows if they differ.
         """
         service = self.feed.asked
         proof = service.proof(pull)
@@ -160,10 +161,10 @@ class _Landing:
                 with reading(self.feed.name):
                     parsed = self.feed.parse(answer)
                     rows = service.rows_in(answer) if service.rows_in is not None else 0
-                if known is not None:
+                if counted is not None:
                     self.rows += rows
-                    self.says_new = self.says_new or len(known.news(parsed.frame)) > 0
-                yield response, parsed
+                    self.says_new = self.says_new or len(counted.news(parsed.frame)) > 0
+                yield from ((response, part) for part in parsed.parts())
 
 
 def land_files(source: Source, ledger: Ledger, now: datetime) -> Landed:
@@ -174,17 +175,17 @@ def land_files(source: Source, ledger: Ledger, now: datetime) -> Landed:
         OSError: it cannot be opened.
     """
     today = now.astimezone(source.zone).date()
-    pulls = [_opened(source, pull, ledger, now) for pull in source.pulls(source.series, {}, today)]
-    asked = tuple(one.id for one in source.series)
-    return Landed(source.name, now, by_vintage(pulls), asked=asked)
+    pulls = [_open(source, pull, ledger, now) for pull in source.pulls(source.series, {}, today)]
+    asked = tuple(series.id for series in source.series)
+    return Landed(source.name, now, sort_by_vintage(pulls), asked=asked)
 
 
-def by_vintage(files: Sequence[LandedPull]) -> tuple[LandedPull, ...]:
+def sort_by_vintage(files: Sequence[LandedPull]) -> tuple[LandedPull, ...]:
     """Files in the order in which the public saw what they say: so they are recorded."""
-    return tuple(sorted(files, key=lambda one: (one.oldest or END_OF_TIME, one.pull.url)))
+    return tuple(sorted(files, key=lambda file: (file.oldest or END_OF_TIME, file.pull.url)))
 
 
-def _opened(source: Source, pull: Pull, ledger: Ledger, now: datetime) -> LandedPull:
+def _open(source: Source, pull: Pull, ledger: Ledger, now: datetime) -> LandedPull:
     if pull.path is None:
         raise ValueError(f"{source.name}: {pull.url} names no file")
     response = ledger.land(
@@ -196,8 +197,8 @@ def _opened(source: Source, pull: Pull, ledger: Ledger, now: datetime) -> Landed
         headers={},
     )
     with reading(source.name):
-        parsed = source.parse(answer_of(response, ledger))
-    return LandedPull.of(source, pull, ledger, [(response, parsed)], as_answered=True)
+        pages = parse_landed(source, [response], ledger)
+        return LandedPull.of(source, pull, ledger, pages, as_answered=True)
 
 
 def land_night(
@@ -221,7 +222,7 @@ def land_night(
         asked: series of it to ask for.
         secret: its key.
         ledger: where answers go, masked.
-        warehouse: what is held already decides what is asked.
+        warehouse: what is stored already decides what is asked.
         now: when it is asked and seen.
         patience: bounds of time and size.
         transport: seam for tests.
@@ -234,12 +235,12 @@ def land_night(
     faults: list[Fault] = []
     requests, witness = 0, Witness(now)
     today = now.astimezone(feed.zone).date()
-    with client, Held.published(warehouse, feed) as held:
-        for pull in feed.pulls(asked, held.newest, today):
+    with client, Stored.published(warehouse, feed) as stored:
+        for pull in feed.pulls(asked, stored.newest, today):
             ends = time.monotonic() + client.patience.pull
             landing = _Landing(feed, pull, client, ledger, now, witness, ends)
             try:
-                pulls.append(_complete(landing, pull, held))
+                pulls.append(_land_pull(landing, pull, stored))
             except FeedError as error:
                 wide = isinstance(error, _FEED_WIDE)
                 unused = [response.response_id for response in landing.responses]
@@ -249,31 +250,30 @@ def land_night(
             finally:
                 requests += landing.requests
         notices = tuple(client.notices)
-    names, spoken = tuple(one.id for one in asked), witness.has_spoken
+    names, spoken = tuple(series.id for series in asked), witness.has_spoken
     landed = Landed(feed.name, now, tuple(pulls), tuple(faults), notices, requests, spoken, names)
     wrong = witness.contradiction(feed.name)
-    return landed if wrong is None else landed.unused(wrong)
+    return landed if wrong is None else landed.without_pulls(wrong)
 
 
-def _complete(landing: _Landing, pull: Pull, held: Held) -> LandedPull:
-    feed, known, service = landing.feed, None, landing.feed.asked
+def _land_pull(landing: _Landing, pull: Pull, stored: Stored) -> LandedPull:
+    feed, counted, service = landing.feed, None, landing.feed.asked
     if service.count_url is not None:
-        known = held.cells(pull.series)
-    landed = LandedPull.of(feed, pull, landing.ledger, landing.pages(pull, known), stamped=True)
-    if known is not None:
+        counted = stored.cells(pull.series)
+    pages = landing.read_pages(pull, counted)
+    landed = LandedPull.of(feed, pull, landing.ledger, pages, stamped=True)
+    if counted is not None:
         expected = landing.rows * (service.values_per_row(pull) if service.values_per_row else 1)
-        if landing.says_new or len(known.within(pull)) != expected:
-            _counted(landing, pull)
-    _require_rows(feed, landed, held)
-    for question in questions(feed, landed.rows, pull, held):
-        for _, parsed in landing.pages(question.alone, None):
-            require_absent(feed, pull, question, parsed.frame)
+        if landing.says_new or len(counted.within(pull)) != expected:
+            _require_count(landing, pull)
+    _require_rows(feed, landed, stored)
+    _require_absent(landing, landed, stored)
     return landed
 
 
-def _require_rows(feed: Source, landed: LandedPull, held: Held) -> None:
+def _require_rows(feed: Source, landed: LandedPull, stored: Stored) -> None:
     pull = landed.pull
-    is_first = pull.last is None and held.sizes.keys().isdisjoint(pull.series)
+    is_first = pull.last is None and stored.sizes.keys().isdisjoint(pull.series)
     if is_first and not landed.rows.sizes().total():
         raise IncompleteResponse(
             feed.name,
@@ -283,7 +283,7 @@ def _require_rows(feed: Source, landed: LandedPull, held: Held) -> None:
         )
 
 
-def _counted(landing: _Landing, pull: Pull) -> None:
+def _require_count(landing: _Landing, pull: Pull) -> None:
     feed, rows, service = landing.feed, landing.rows, landing.feed.asked
     assert service.count_url is not None and service.count is not None
     _, answer = landing.ask(service.count_url(pull))
@@ -295,3 +295,31 @@ def _counted(landing: _Landing, pull: Pull) -> None:
             f"{pull.name}: {rows} rows came, the service counts {counted}",
             "Nothing of this pull was used; the next run asks again",
         )
+
+
+def _require_absent(landing: _Landing, landed: LandedPull, stored: Stored) -> None:
+    """Ask again for what is stored and did not come, each period alone, before it is believed gone.
+
+    Raises:
+        IncompleteResponse: it comes, so the first answer was not all there is.
+    """
+    feed, pull, alone = landing.feed, landed.pull, landing.feed.asked.alone
+    if alone is None or stored.sizes.keys().isdisjoint(pull.series):
+        return
+    absences = Absences(feed.table)
+    for series, stretch, rows in landed.rows.batches(stored, cut=lambda names: True):
+        absences.add(stored.cells(series, stretch).within(pull), rows)
+    lost = absences.find_lost()["series_id"]
+    gone = absences.without(lost).cells.sort("period")
+    for absent in gone.partition_by("period", maintain_order=True):
+        period = absent["period"][0]
+        question = alone(tuple(absent["series_id"].unique().sort()), period)
+        for _, parsed in landing.read_pages(question, None):
+            came = absent.join(parsed.frame, on=feed.table.cell, how="semi").sort("series_id")
+            if len(came):
+                raise IncompleteResponse(
+                    feed.name,
+                    f"{pull.name}: {period} of {came['series_id'][0]} was not in the answer, "
+                    "and comes when it is asked for alone",
+                    "Nothing of this pull was used; the next run asks again",
+                )

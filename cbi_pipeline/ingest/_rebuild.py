@@ -11,24 +11,25 @@ import duckdb
 import polars as pl
 
 from cbi_pipeline.feeds import Source
-from cbi_pipeline.ingest._anew import (
+from cbi_pipeline.ingest._clock import redate, require_clock
+from cbi_pipeline.ingest._commit import list_refusals, write
+from cbi_pipeline.ingest._replay import (
     RULES,
+    Bytes,
     Content,
+    apply_verdicts,
     describe_changes,
-    is_anew,
-    judged_until,
+    find_judged_until,
+    is_judgement,
+    list_contracts,
     note_judgement,
-    recorded_verdicts,
-    unjudged,
+    read_landed,
+    without_verdict,
     write_judgement,
 )
-from cbi_pipeline.ingest._clock import redate, require_clock
-from cbi_pipeline.ingest._commit import write
-from cbi_pipeline.ingest._quarantine import refusals
-from cbi_pipeline.ingest._replay import Bytes, contracts_today, landed_then
-from cbi_pipeline.ingest._retry import PLACE, judge_again, readmit
-from cbi_pipeline.ingest._screen import REFUSAL
-from cbi_pipeline.ingest._stage import END_OF_TIME, Held
+from cbi_pipeline.ingest._retry import judge_again, readmit
+from cbi_pipeline.ingest._screen import LOCATION, REFUSAL
+from cbi_pipeline.ingest._stored import Stored, read_state
 from cbi_pipeline.ingest._validate import judge
 from cbi_pipeline.ledger import Entry, Ledger, LedgerDamaged
 from cbi_pipeline.warehouse import Store, Warehouse, WarehouseError
@@ -51,7 +52,7 @@ DERIVED = ("market.session", "features.origin", "features.generation", "features
 CARRIED = tuple(name for name in CONTRACTS if name not in (*REPLAYED, *DERIVED))
 
 
-def _unsuited() -> tuple[type[Exception], ...]:
+def _list_unsuited() -> tuple[type[Exception], ...]:
     """What an entry comes to whose values are no longer what an ingestion would have written."""
     # Who lists feeds loads this package too, and judges no row.
     from pandera.errors import SchemaErrors
@@ -60,7 +61,7 @@ def _unsuited() -> tuple[type[Exception], ...]:
 
 
 #: Does every ingestion again; gives the first whose state is another under other contracts.
-_DoAgain = Callable[[Store, Sequence[Entry], Bytes], int | None]
+_RepeatAll = Callable[[Store, Sequence[Entry], Bytes], int | None]
 
 
 class RebuildRefused(RuntimeError):
@@ -133,10 +134,10 @@ def rebuild(
         LayoutChanged, WarehouseError, WarehouseBusy: as ``Warehouse.recreate``.
     """
     ledger.require_ingestions(warehouse.newest_transaction())
-    entries, source = recorded_verdicts(ledger.entries()), Bytes(ledger, feeds)
+    entries, source = apply_verdicts(ledger.entries()), Bytes(ledger, feeds)
     responses = _require_sound(entries, source)
     ledger.require_whole()
-    before, now = _held_state(warehouse) or entries[-1].state, ""
+    before, now = _read_published_state(warehouse) or entries[-1].state, ""
     unreadable, older, lost = _find_unreadable(warehouse, copied, lossy=lossy)
     carried = [table for table in CARRIED if table not in lost]
 
@@ -145,10 +146,10 @@ def rebuild(
         # version numbers would hide the corrections that come later.
         return DERIVED if now == before else ()
 
-    do_again = _judging(warehouse, judge_anew) if judge_anew is not None else _do_again
+    repeat_all = _bind_judgement(warehouse, judge_anew) if judge_anew is not None else _repeat_all
     with warehouse.recreate(carry=carried, derived=derived, kept=unreadable) as store:
-        changed_from = do_again(store, entries, source)
-        now = _state(store)
+        changed_from = repeat_all(store, entries, source)
+        now = read_state(store)
     warehouse.publish()
     return Rebuilt(
         transactions=len(entries),
@@ -169,28 +170,28 @@ def _counts(warehouse: Warehouse) -> _Counts:
         }
 
 
-def _judging(warehouse: Warehouse, tell: Callable[[Sequence[str]], None]) -> _DoAgain:
+def _bind_judgement(warehouse: Warehouse, tell: Callable[[Sequence[str]], None]) -> _RepeatAll:
     with warehouse.read() as store:
-        held = Content.read(store)
-    return lambda store, entries, source: _judge_anew(store, entries, source, held, tell)
+        published = Content.read(store)
+    return lambda store, entries, source: _judge_anew(store, entries, source, published, tell)
 
 
 def _judge_anew(
     store: Store,
     entries: Sequence[Entry],
     source: Bytes,
-    held: Content,
+    published: Content,
     tell: Callable[[Sequence[str]], None],
 ) -> None:
     """Every ingestion once more by today's rules; notes the verdicts where they change anything."""
     now = datetime.now(UTC)
     require_clock(source.ledger, RULES, now)
-    judged = [unjudged(entry) for entry in entries]
+    judged = [without_verdict(entry) for entry in entries]
     for number, entry in enumerate(judged):
         with store.transaction():
-            _, refused = _done_again(store, entry, judged, source, anew=True)
+            _, refused = _repeat_or_refuse(store, entry, judged, source, anew=True)
         judged[number] = replace(entry, refused=refused)
-    changes = describe_changes(held, Content.read(store))
+    changes = describe_changes(published, Content.read(store))
     tell(changes)
     if changes:
         with store.transaction():
@@ -198,13 +199,13 @@ def _judge_anew(
         source.ledger.log(entry)
 
 
-def _do_again(store: Store, entries: Sequence[Entry], source: Bytes) -> int | None:
+def _repeat_all(store: Store, entries: Sequence[Entry], source: Bytes) -> int | None:
     """Every ingestion once more; gives the first whose state is another under other contracts."""
     changed_from: int | None = None
-    until = judged_until(entries)
+    until = find_judged_until(entries)
     for entry in entries:
         with store.transaction():
-            state, _ = _done_again(store, entry, entries, source)
+            state, _ = _repeat_or_refuse(store, entry, entries, source)
         # What was judged anew gives another state than was recorded, up to that judgement.
         if state != entry.state and changed_from is None and entry.txn_id > until:
             _require_other_contracts(entry, state)
@@ -255,25 +256,25 @@ def _require_sound(entries: Sequence[Entry], source: Bytes) -> int:
     return len(used)
 
 
-def _held_state(warehouse: Warehouse) -> str:
+def _read_published_state(warehouse: Warehouse) -> str:
     """State of what is published, which an earlier rebuild may have judged otherwise than the log.
 
     Empty where no snapshot can be read.
     """
     try:
         with warehouse.read() as store:
-            return _state(store)
+            return read_state(store)
     except (WarehouseError, duckdb.Error):
         return ""
 
 
-def _done_again(
+def _repeat_or_refuse(
     store: Store, entry: Entry, entries: Sequence[Entry], source: Bytes, *, anew: bool = False
 ) -> tuple[str, list[dict[str, Any]]]:
     """Do one ingestion again; the state after it, and the rows that it sets aside."""
     try:
-        return _again(store, entry, entries, source, anew)
-    except _unsuited() as error:
+        return _repeat(store, entry, entries, source, anew)
+    except _list_unsuited() as error:
         raise RebuildRefused(
             f"transaction {entry.txn_id} ({entry.feed}, {entry.seen_at:%Y-%m-%d %H:%M} UTC) cannot "
             f"be done again ({type(error).__name__}: {str(error).splitlines()[0]}). The warehouse "
@@ -282,30 +283,30 @@ def _done_again(
         ) from error
 
 
-def _again(
+def _repeat(
     store: Store, entry: Entry, entries: Sequence[Entry], source: Bytes, anew: bool
 ) -> tuple[str, list[dict[str, Any]]]:
     if entry.question["kind"] == "clock":
         limit = datetime.fromisoformat(entry.question["dated_after"])
         return redate(store, entry.seen_at, limit, entry.txn_id), []
-    if is_anew(entry):
+    if is_judgement(entry):
         return write_judgement(store, entry.seen_at, entry.txn_id), []
     if entry.question["kind"] != "retry":
-        feed, landed = landed_then(entry, source)
-        held = Held.read(store, feed)
-        judged = judge(feed, landed, source.ledger, held, source.refused(entry), anew=anew)
-        refused = refusals(feed, judged).select(list(REFUSAL)).to_dicts()
-        return write(store, feed, landed, judged, source.ledger, entry.txn_id).state, refused
+        feed, landed = read_landed(entry, source)
+        stored = Stored.read(store, feed)
+        judged = judge(feed, landed, source.ledger, stored, source.refused(entry), anew=anew)
+        refused = list_refusals(judged).select(list(REFUSAL)).to_dicts()
+        return write(store, landed, judged, source.ledger, entry.txn_id).state, refused
     first = entries[entry.question["of"] - 1]
-    told = entry.question["places"]
-    places = pl.DataFrame(told, schema=dict.fromkeys(PLACE, pl.String), orient="row")
+    places = entry.question["places"]
+    places = pl.DataFrame(places, schema=dict.fromkeys(LOCATION, pl.String), orient="row")
     passing = judge_again(store, first, places, source)
     asked = entry.question["asked"]
     return readmit(store, first, passing, entry.seen_at, asked, entry.txn_id), []
 
 
 def _require_other_contracts(entry: Entry, state: str) -> None:
-    if contracts_today(entry) != dict(entry.contracts):
+    if list_contracts(entry) != dict(entry.contracts):
         return
     raise RebuildRefused(
         f"transaction {entry.txn_id} ({entry.feed}, {entry.seen_at:%Y-%m-%d %H:%M} UTC) gives the "
@@ -313,10 +314,6 @@ def _require_other_contracts(entry: Entry, state: str) -> None:
         "changed. The warehouse was left as it was; run `cbi ledger verify`, and rebuild with the "
         "version of this program that ingested it"
     )
-
-
-def _state(store: Store) -> str:
-    return store.state(END_OF_TIME, store.table("ref.series")["series_id"].to_list())
 
 
 def _count(store: Store, table: str) -> int:

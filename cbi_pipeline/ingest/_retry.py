@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -10,21 +10,17 @@ import polars as pl
 
 from cbi_pipeline.feeds import Source
 from cbi_pipeline.ingest._clock import CLOCK, require_clock
-from cbi_pipeline.ingest._commit import add_releases, releases_of
+from cbi_pipeline.ingest._commit import list_releases, note_releases
 from cbi_pipeline.ingest._land import Landed
-from cbi_pipeline.ingest._read import read_pull
-from cbi_pipeline.ingest._replay import Bytes, contracts_today, landed_then
-from cbi_pipeline.ingest._screen import Screened
+from cbi_pipeline.ingest._replay import Bytes, list_contracts, read_landed
+from cbi_pipeline.ingest._screen import LOCATION, find_refused_series, screen_pull
 from cbi_pipeline.ingest._sources import file_sources, live_feeds
-from cbi_pipeline.ingest._stage import END_OF_TIME
+from cbi_pipeline.ingest._stored import Stored, note_transaction, read_state
 from cbi_pipeline.ledger import Entry, Ledger, bind_warehouse
 from cbi_pipeline.settings import Settings
 from cbi_pipeline.warehouse import Store, Warehouse
-from data_contracts.ledger import TRANSACTION
 from data_contracts.observation import QUARANTINE
 from data_contracts.versioned import VersionedTable
-
-PLACE = ["response_id", "locator"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +75,13 @@ def retry(
     if feed is not None:
         rows = rows.filter(pl.col("feed") == feed)
     entries, source = {entry.txn_id: entry for entry in ledger.entries()}, Bytes(ledger, feeds)
-    found = [
-        _one(warehouse, source, entries[number], part.select(PLACE).unique(), now)
+    retried = [
+        _retry_entry(warehouse, source, entries[number], part.select(LOCATION).unique(), now)
         for (number,), part in rows.sort("txn_id").group_by(["txn_id"], maintain_order=True)
     ]
-    if any(one.txn_id for one in found):
+    if any(outcome.txn_id for outcome in retried):
         warehouse.publish()
-    return found
+    return retried
 
 
 def retry_quarantined(settings: Settings, rule: str, feed: str | None = None) -> list[Retried]:
@@ -106,7 +102,7 @@ def retry_quarantined(settings: Settings, rule: str, feed: str | None = None) ->
     )
 
 
-def _one(
+def _retry_entry(
     warehouse: Warehouse,
     source: Bytes,
     entry: Entry,
@@ -122,7 +118,15 @@ def _one(
         passing = judge_again(store, entry, places, source)
         instant = now(entry.feed)
         state = readmit(store, entry, passing, instant, len(places), txn_id)
-        source.ledger.log(_entry(txn_id, entry, passing, instant, len(places), state))
+        question = {
+            "kind": "retry",
+            "of": entry.txn_id,
+            "places": [list(row) for row in passing.places.iter_rows()],
+            "asked": len(places),
+        }
+        contracts = list_contracts(entry)
+        entered = Entry(txn_id, entry.feed, instant, question, contracts, state=state)
+        source.ledger.log(entered)
     late = len(passing.overtaken)
     return Retried(
         feed=entry.feed,
@@ -131,24 +135,6 @@ def _one(
         accepted=len(passing.places) - late,
         overtaken=late,
         refused=len(places) - len(passing.places),
-    )
-
-
-def _entry(
-    txn_id: int, first: Entry, passing: Passing, now: datetime, asked: int, state: str
-) -> Entry:
-    return Entry(
-        txn_id=txn_id,
-        feed=first.feed,
-        seen_at=now,
-        question={
-            "kind": "retry",
-            "of": first.txn_id,
-            "places": [list(place) for place in passing.places.iter_rows()],
-            "asked": asked,
-        },
-        contracts=contracts_today(first),
-        state=state,
     )
 
 
@@ -181,31 +167,31 @@ def judge_again(store: Store, entry: Entry, places: pl.DataFrame, source: Bytes)
         places: response_id and locator of the rows.
         source: where bytes and feeds are.
     """
-    feed, landed = landed_then(entry, source)
+    feed, landed = read_landed(entry, source)
     table, cell = feed.table, feed.table.cell
-    good, unused = _good(store, feed, landed, source.refused(entry), places, entry.txn_id)
-    passing = good.join(places, on=PLACE, how="semi", maintain_order="left")
+    good, unused = _screen_again(store, feed, landed, source.refused(entry), places, entry.txn_id)
+    passing = good.join(places, on=LOCATION, how="semi", maintain_order="left")
     # A date that was corrected since is nothing new of the value.
-    held = store.query(
+    present = store.query(
         f"""
         SELECT {", ".join(cell)}, coalesce(max(txn_id) FILTER (txn_id NOT IN (
             SELECT txn_id FROM ledger.txn WHERE feed = ?)), 0) > ? AS newer
         FROM {table.name} GROUP BY ALL""",
         [CLOCK, entry.txn_id],
     )
-    newer = held.filter("newer")
+    newer = present.filter("newer")
     brought = unused & set(passing["series_id"])
-    unheard = good.filter(pl.col("series_id").is_in(brought)).join(held, on=cell, how="anti")
-    fresh = pl.concat([passing.join(newer, on=cell, how="anti"), unheard]).unique(PLACE)
+    unheard = good.filter(pl.col("series_id").is_in(brought)).join(present, on=cell, how="anti")
+    fresh = pl.concat([passing.join(newer, on=cell, how="anti"), unheard]).unique(LOCATION)
     return Passing(
-        places=passing.select(PLACE),
-        overtaken=passing.join(newer, on=cell, how="semi").select(PLACE),
-        rows=good.join(fresh.select(PLACE), on=PLACE, how="semi", maintain_order="left"),
+        places=passing.select(LOCATION),
+        overtaken=passing.join(newer, on=cell, how="semi").select(LOCATION),
+        rows=good.join(fresh.select(LOCATION), on=LOCATION, how="semi", maintain_order="left"),
         table=table,
     )
 
 
-def _good(
+def _screen_again(
     store: Store,
     feed: Source,
     landed: Landed,
@@ -214,21 +200,29 @@ def _good(
     txn_id: int,
 ) -> tuple[pl.DataFrame, set[str]]:
     """Rows that pass now, and series of which nothing was used then."""
-    still = before.join(places, on=PLACE, how="anti")
-    held = store.query(
+    sizes = store.query(
         f"SELECT series_id, count(*) AS versions, max({feed.table.day_sql}) AS newest "
         f"FROM {feed.table.name} WHERE txn_id < ? GROUP BY ALL",
         [txn_id],
     )
-    loaded = dict(held.select("series_id", "versions").iter_rows())
-    newest = dict(held.select("series_id", "newest").iter_rows())
+    stored = Stored(
+        newest=dict(sizes.select("series_id", "newest").iter_rows()),
+        sizes=dict(sizes.select("series_id", "versions").iter_rows()),
+        table=feed.table,
+    )
 
-    def read(refused: pl.DataFrame) -> Iterator[Screened]:
+    def read(refused: pl.DataFrame) -> tuple[pl.DataFrame, set[str]]:
+        goods, names = [], set[str]()
         for pull in landed.pulls:
-            yield from read_pull(feed, pull, loaded, newest, landed.at, refused)
+            screened = list(screen_pull(feed, pull, stored, landed.at, refused))
+            unused = find_refused_series(feed, [part.shares for part in screened])
+            believed = ~pl.col("series_id").is_in(list(unused))
+            goods += [part.good.filter(believed) for part in screened]
+            names |= unused.keys()
+        return pl.concat(goods), names
 
-    rows = [some.good for some in read(still)]
-    return pl.concat(rows), {name for some in read(before) for name in some.doubted}
+    still = before.join(places, on=LOCATION, how="anti")
+    return read(still)[0], read(before)[1]
 
 
 def readmit(
@@ -250,34 +244,29 @@ def readmit(
     Returns:
         The state afterwards.
     """
-    followed = store.table("ref.series")["series_id"].to_list()
-    before = store.state(END_OF_TIME, followed)
-    rows = _dated(passing.rows, now)
-    added = 0
+    before, rows, added = read_state(store), _date_rows(passing.rows, now), 0
     for (_,), part in rows.group_by(["response_id"], maintain_order=True):
         added += store.record(part, seen_at=now, txn_id=txn_id, table=passing.table).added
-    add_releases(store, releases_of(store, rows))
+    note_releases(store, list_releases(store, rows))
     _settle(store, passing)
-    after = store.state(END_OF_TIME, followed)
-    row = {
-        "txn_id": txn_id,
-        "feed": entry.feed,
-        "seen_at": now,
-        "response_ids": entry.responses,
-        "state_before": before,
-        "state_after": after,
+    counts = {
         "parsed": asked,
         "accepted": len(passing.places) - len(passing.overtaken),
         "added": added,
         "quarantined": asked - len(passing.places),
-        "duplicates": 0,
-        "ignored": 0,
     }
-    store.append("ledger.txn", pl.DataFrame([row], schema=TRANSACTION.dtypes))
-    return after
+    return note_transaction(
+        store,
+        txn_id=txn_id,
+        feed=entry.feed,
+        seen_at=now,
+        before=before,
+        counts=counts,
+        response_ids=entry.responses,
+    )
 
 
-def _dated(rows: pl.DataFrame, now: datetime) -> pl.DataFrame:
+def _date_rows(rows: pl.DataFrame, now: datetime) -> pl.DataFrame:
     ours = pl.col("available_basis") == "first_seen"
     instant = pl.lit(now, pl.Datetime("us", "UTC"))
     return rows.with_columns(available_at=pl.when(ours).then(instant).otherwise("available_at"))
@@ -285,9 +274,9 @@ def _dated(rows: pl.DataFrame, now: datetime) -> pl.DataFrame:
 
 def _settle(store: Store, passing: Passing) -> None:
     opened = store.table("quarantine.row", "fate = 'open'")
-    late = opened.join(passing.overtaken, on=PLACE, how="semi")
-    taken = opened.join(passing.places, on=PLACE, how="semi").join(
-        passing.overtaken, on=PLACE, how="anti"
+    late = opened.join(passing.overtaken, on=LOCATION, how="semi")
+    taken = opened.join(passing.places, on=LOCATION, how="semi").join(
+        passing.overtaken, on=LOCATION, how="anti"
     )
     settled = [
         late.with_columns(fate=pl.lit("superseded")),

@@ -1,14 +1,17 @@
-"""The sources of the settings: which there are, their keys, one night of each service.
+"""The sources of the settings: which there are, their keys, one night, one recorded answer of each.
 
 What ships is named here and nowhere else in ingestion.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
+from pathlib import Path
 
 import httpx
+import polars as pl
 from pydantic import SecretStr
 
 from cbi_pipeline.catalogue import (
@@ -20,13 +23,14 @@ from cbi_pipeline.catalogue import (
     load_feeds,
     load_files,
 )
-from cbi_pipeline.feeds import FILE_READERS, Series, Source, archive
+from cbi_pipeline.feeds import FILE_READERS, Answer, Parsed, Series, Source, archive
 from cbi_pipeline.ingest._client import Patience
 from cbi_pipeline.ingest._commit import IngestReport, deliver
-from cbi_pipeline.ingest._incidents import FaultLog
+from cbi_pipeline.ingest._incidents import FaultLog, reading
 from cbi_pipeline.ingest._land import Landed, land_night
+from cbi_pipeline.ingest._screen import screen
 from cbi_pipeline.ledger import Ledger, bind_warehouse
-from cbi_pipeline.settings import Settings, SettingsError
+from cbi_pipeline.settings import Settings, SettingsError, load_settings
 
 
 def profile_sources(settings: Settings) -> dict[str, Source]:
@@ -50,7 +54,7 @@ def readable_sources(settings: Settings) -> dict[str, Source]:
         FeedError: the embedded record cannot be read.
     """
     closed = archive.source(settings.archive_dir)
-    files = {name: one for name, one in file_sources(settings).items() if one.series}
+    files = {name: source for name, source in file_sources(settings).items() if source.series}
     return {closed.name: closed} | live_feeds(settings) | files
 
 
@@ -61,12 +65,14 @@ def live_feeds(settings: Settings) -> dict[str, Source]:
         CatalogueError: a module of the catalogue is not there, fails, or describes no feed of that
             name.
     """
-    return {entry.name: _feed(entry, settings) for entry in load_feeds(*settings.catalogue_files)}
+    return {
+        entry.name: _load_feed(entry, settings) for entry in load_feeds(*settings.catalogue_files)
+    }
 
 
-def _feed(entry: FeedEntry, settings: Settings) -> Source:
-    given = [settings.feed_urls[entry.name]] if entry.name in settings.feed_urls else []
-    feed = _described(entry.module, entry.origin, *given)
+def _load_feed(entry: FeedEntry, settings: Settings) -> Source:
+    address = [settings.feed_urls[entry.name]] if entry.name in settings.feed_urls else []
+    feed = _load_module(entry.module, entry.origin, *address)
     if not isinstance(feed, Source) or feed.service is None or feed.name != entry.name:
         raise CatalogueError(
             f"{entry.origin}: {entry.module}.source() describes no service named {entry.name}"
@@ -79,7 +85,7 @@ def asked_series(settings: Settings, feed: Source) -> tuple[Series, ...]:
     files = settings.catalogue_files
     read = load_catalogue(*files, profile=settings.profile).readers
     (entry,) = (entry for entry in load_feeds(*files) if entry.name == feed.name)
-    return feed.series_of({*read, *entry.kept(one.id for one in feed.series)})
+    return feed.series_of({*read, *entry.kept(series.id for series in feed.series)})
 
 
 def file_sources(settings: Settings) -> dict[str, Source]:
@@ -90,33 +96,31 @@ def file_sources(settings: Settings) -> dict[str, Source]:
             name.
     """
     entries = load_files(*settings.catalogue_files)
-    return {**FILE_READERS, **{entry.name: _files(entry, settings) for entry in entries}}
+    return {**FILE_READERS, **{entry.name: _load_files(entry, settings) for entry in entries}}
 
 
-def _files(entry: FileEntry, settings: Settings) -> Source:
-    source = _described(entry.module, entry.origin)
+def _load_files(entry: FileEntry, settings: Settings) -> Source:
+    source = _load_module(entry.module, entry.origin)
     if not isinstance(source, Source) or source.service is not None or source.name != entry.name:
         raise CatalogueError(
             f"{entry.origin}: {entry.module}.source() describes no files named {entry.name}"
         )
-    if entry.name in FILE_READERS or entry.name in _names(settings):
+    if entry.name in FILE_READERS or entry.name in {
+        feed.name for feed in load_feeds(*settings.catalogue_files)
+    }:
         raise CatalogueError(
             f"{entry.origin}: another source is named {entry.name}; choose another name"
         )
     return source
 
 
-def _names(settings: Settings) -> set[str]:
-    return {entry.name for entry in load_feeds(*settings.catalogue_files)}
-
-
-def _described(module: str, where: str, *given: str) -> object:
+def _load_module(module: str, origin: str, *address: str) -> object:
     try:
-        return import_module(module).source(*given)
+        return import_module(module).source(*address)
     except Exception as error:
         # The module may be a user's own: whatever it fails with, the entry that names it is said.
         raise CatalogueError(
-            f"{where}: module = {module!r} cannot be used: {type(error).__name__}: {error}"
+            f"{origin}: module = {module!r} cannot be used: {type(error).__name__}: {error}"
         ) from error
 
 
@@ -138,7 +142,7 @@ def pricing_feeds(settings: Settings, catalogue: Catalogue) -> tuple[str, ...]:
     return tuple(
         name
         for name, feed in live_feeds(settings).items()
-        if any(one.id in prices for one in feed.series)
+        if any(series.id in prices for series in feed.series)
     )
 
 
@@ -206,4 +210,57 @@ def deliver_live(settings: Settings, landed: Landed) -> IngestReport:
         Ledger(settings.ledger_dir),
         bind_warehouse(settings),
         fault_log(settings),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedFile:
+    """A recorded answer as rows.
+
+    Attributes:
+        accepted: series_id, period, value, value_text, unit, status, available_at,
+            available_basis, locator; rows that keep their contract.
+        rejected: the same with ``rule``, ``column_name`` and ``offending``, one line per rule.
+        ignored: source rows that are no observations, by reason.
+    """
+
+    accepted: pl.DataFrame
+    rejected: pl.DataFrame
+    ignored: dict[str, int]
+
+
+def parse_file(feed: str, path: Path, url: str | None = None) -> ParsedFile:
+    """Parse and screen a recorded answer.
+
+    Args:
+        feed: a live feed or a source of files that knows its series.
+        path: file with the answer's body.
+        url: address it came from; by default one of the feed that fits the file.
+
+    Raises:
+        ValueError: no such feed.
+        FileNotFoundError: no such file.
+        FeedError: the body is no answer of that feed.
+    """
+    sources = readable_sources(load_settings())
+    if feed not in sources:
+        raise ValueError(f"no feed {feed!r}; feeds: {', '.join(sources)}")
+    source = sources[feed]
+    address = source.asked.probe if source.service is not None else f"{feed}://{path.name}"
+    with reading(feed):
+        parsed = source.parse(Answer(url or address, 200, {}, path.read_bytes()))
+    return _screen_parsed(parsed, source)
+
+
+def _screen_parsed(parsed: Parsed, source: Source) -> ParsedFile:
+    followed = {series.id: series for series in source.series}
+    rows = source.table.with_period(parsed.sourced).with_columns(response_id=pl.lit("recorded"))
+    own = rows.join(parsed.strangers, on="locator", how="anti", maintain_order="left")
+    screened = screen(own, followed, datetime.now(UTC), table=source.table)
+    rejected = screened.rejected.drop("row", "contract_version", "response_id")
+    strangers = rows.join(parsed.strangers, on="locator", maintain_order="left")
+    return ParsedFile(
+        accepted=screened.good.drop("row_json", "response_id"),
+        rejected=pl.concat([strangers.select(rejected.columns), rejected]),
+        ignored=dict(parsed.ignored),
     )

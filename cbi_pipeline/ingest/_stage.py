@@ -1,9 +1,9 @@
-"""Staging: rows of a pull however many, and what is held of their series beside them.
+"""Staging: the rows of a pull however many, taken up again as many at a time as are not too many.
 
 A pull is judged series by series, and comes in the order of its periods. So its rows are put down
 by *block*, a run of series that are judged together, and taken up again block by block; they stay
-in memory while few, and go to a nameless file once they are many. What is held of a source's
-series decides what is asked, what is new and what is gone.
+in memory while few, and go to a nameless file once they are many. A block that is too long itself
+is taken up in stretches of periods.
 """
 
 from __future__ import annotations
@@ -11,29 +11,24 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, NamedTuple, Self
 
 import polars as pl
 
 from cbi_pipeline.feeds import FeedError, Parsed, Pull, Source
 from cbi_pipeline.ingest._incidents import Fault
+from cbi_pipeline.ingest._stored import Stored, Stretch
 from cbi_pipeline.ledger import Ledger, Response
-from cbi_pipeline.warehouse import NothingPublished, Store, Warehouse
-from data_contracts.observation import QUARANTINE
-from data_contracts.restatement import is_confirmable
-from data_contracts.versioned import OBSERVATIONS, VersionedTable
+from data_contracts.families import family
 
-#: Later than any knowledge time: the state of everything accepted.
-END_OF_TIME = datetime.fromisoformat("9999-12-31T00:00:00+00:00")
-#: Rows that are held or judged at once, beyond which the memory they take would show.
+#: Rows that are stored or judged at once, beyond which the memory they take would show.
 MANY = 100_000
 #: Rows of a pull that wait in memory: the file is written in larger pieces than it is read in.
 _PENDING = 2 * MANY
@@ -41,6 +36,14 @@ _PENDING = 2 * MANY
 _BLOCKS = 64
 
 _BLOCK = "block"
+
+
+class Batch(NamedTuple):
+    """Rows that are judged together: of some series, in a stretch of periods."""
+
+    series: tuple[str, ...]
+    stretch: Stretch
+    rows: pl.DataFrame
 
 
 @dataclass(frozen=True)
@@ -56,37 +59,22 @@ class Blocks:
     @classmethod
     def of(cls, feed: Source, pull: Pull) -> Blocks:
         """The blocks of the series a pull asks for."""
-        known = {one.id: one.code for one in feed.series}
-        codes = {name: known.get(name, name) for name in pull.series}
-        order = {code: number for number, code in enumerate(sorted(set(codes.values())))}
+        codes = {series.id: series.code for series in feed.series}
+        asked = {name: codes.get(name, name) for name in pull.series}
+        order = {code: number for number, code in enumerate(sorted(set(asked.values())))}
         share = max(len(order), _BLOCKS)
-        return cls({name: order[code] * _BLOCKS // share for name, code in codes.items()})
+        return cls({name: order[code] * _BLOCKS // share for name, code in asked.items()})
 
     @cached_property
     def members(self) -> Mapping[int, tuple[str, ...]]:
         """Series of each block."""
-        found: dict[int, list[str]] = {}
+        members: dict[int, list[str]] = {}
         for name, number in self.numbers.items():
-            found.setdefault(number, []).append(name)
-        return {number: tuple(found[number]) for number in sorted(found)}
-
-    def batches(
-        self, rows: Counter[int], held: Mapping[str, int]
-    ) -> Iterator[tuple[tuple[int, ...], tuple[str, ...]]]:
-        """Blocks to judge together, and their series, when what is held of them is looked at too.
-
-        Args:
-            rows: rows to look at of each block.
-            held: rows held of each series.
-        """
-        known: Counter[int] = Counter()
-        for name, number in self.numbers.items():
-            known[number] += held.get(name, 0)
-        for group in self.groups(rows + known):
-            yield group, tuple(name for block in group for name in self.members[block])
+            members.setdefault(number, []).append(name)
+        return {number: tuple(members[number]) for number in sorted(members)}
 
     def groups(self, sizes: Mapping[int, int]) -> Iterator[tuple[int, ...]]:
-        """Blocks to judge together: as many in a row as stay below ``MANY``, one at least.
+        """Blocks to take up together: as many in a row as stay below ``MANY``, one at least.
 
         Args:
             sizes: rows to look at of each block.
@@ -104,6 +92,22 @@ class Blocks:
             yield tuple(group)
 
 
+class _Piece(NamedTuple):
+    """Rows in the file: where they lie, and their first and last period."""
+
+    begin: int
+    size: int
+    first: date | None
+    last: date | None
+
+    def meets(self, stretch: Stretch) -> bool:
+        """Whether some of its rows may lie in a stretch."""
+        # A row without a period is counted to the first stretch.
+        if self.first is None or self.last is None or stretch.first is None:
+            return True
+        return stretch.first <= self.last and (stretch.last is None or self.first <= stretch.last)
+
+
 @dataclass
 class Spool:
     """Rows by block, in the order they were put down.
@@ -118,38 +122,106 @@ class Spool:
     _fresh: list[pl.DataFrame] = field(default_factory=list)
     _waiting: int = 0
     _sorted: dict[int, list[pl.DataFrame]] = field(default_factory=dict)
-    _stored: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
+    _written: dict[int, list[_Piece]] = field(default_factory=dict)
     _sizes: Counter[int] = field(default_factory=Counter)
     _empty: pl.DataFrame | None = None
     _file: IO[bytes] | None = None
 
     def put(self, rows: pl.DataFrame) -> None:
-        """Put rows down; they have a ``series_id`` and the columns of all before."""
+        """Put rows down; they have a ``series_id``, a ``period`` and the columns of all before."""
         self._empty = rows.clear()
         self._fresh.append(rows)
         self._waiting += len(rows)
         if self._waiting >= _PENDING:
             self._sort()
-            self._store()
+            self._write()
 
     def sizes(self) -> Counter[int]:
         """Number of rows by block."""
         self._sort()
         return self._sizes
 
-    def take(self, blocks: Sequence[int]) -> pl.DataFrame:
-        """The rows of some blocks."""
-        self._sort()
+    def take(self, blocks: Sequence[int], stretch: Stretch = Stretch()) -> pl.DataFrame:  # noqa: B008
+        """The rows of some blocks in a stretch of periods."""
         assert self._empty is not None, "nothing was ever put down"
-        found = [self._empty]
-        for block in blocks:
-            found.extend(self._read(*place) for place in self._stored.get(block, ()))
-            found.extend(self._sorted.get(block, ()))
-        return pl.concat(found)
+        return pl.concat([self._empty, *self._frames(blocks, stretch)])
 
     def all(self) -> pl.DataFrame:
         """Every row."""
         return self.take(list(self.blocks.members))
+
+    def pick(self, series: Collection[str]) -> pl.DataFrame:
+        """The rows of some series."""
+        assert self._empty is not None, "nothing was ever put down"
+        blocks = sorted({self.blocks.numbers[name] for name in series})
+        wanted = pl.col("series_id").is_in(list(series))
+        frames = (rows.filter(wanted) for rows in self._frames(blocks, Stretch()))
+        return pl.concat([self._empty, *frames])
+
+    def iterate(self, blocks: Sequence[int]) -> Iterator[pl.DataFrame]:
+        """The rows of some blocks, in frames that are not many each."""
+        frames: list[pl.DataFrame] = []
+        for rows in self._frames(blocks, Stretch()):
+            if frames and sum(map(len, frames)) + len(rows) > MANY:
+                yield pl.concat(frames)
+                frames = []
+            frames.append(rows)
+        if frames:
+            yield pl.concat(frames)
+
+    def batches(self, stored: Stored, *, cut: Callable[[Sequence[str]], bool]) -> Iterator[Batch]:
+        """Every row, as many at a time as are not too many with what is stored of their series.
+
+        Args:
+            stored: what is stored.
+            cut: whether rows of some series may be looked at a stretch of periods at a time.
+        """
+        for blocks in self.blocks.groups(self._sizes_beside(stored)):
+            names = tuple(name for block in blocks for name in self.blocks.members[block])
+            stretches = self._stretches(blocks, names, stored) if cut(names) else [Stretch()]
+            for stretch in stretches:
+                yield Batch(names, stretch, self.take(blocks, stretch))
+
+    def _sizes_beside(self, stored: Stored) -> Counter[int]:
+        beside: Counter[int] = Counter()
+        for name, number in self.blocks.numbers.items():
+            beside[number] += stored.sizes.get(name, 0)
+        return self.sizes() + beside
+
+    def _stretches(
+        self, blocks: Sequence[int], names: Sequence[str], stored: Stored
+    ) -> Sequence[Stretch]:
+        """Stretches of periods that together are all there are, each of no more than ``MANY`` rows.
+
+        A day is not parted, however many rows it has.
+        """
+        sizes = self._sizes_beside(stored)
+        if sum(sizes[block] for block in blocks) <= MANY:
+            return [Stretch()]
+        days = stored.days(names)
+        for rows in self._frames(blocks, Stretch()):
+            days += Counter(dict(rows.drop_nulls("period").group_by("period").len().iter_rows()))
+        ends, rows_so_far = list[date](), 0
+        before: date | None = None
+        for day in sorted(days):
+            if before is not None and rows_so_far + days[day] > MANY:
+                ends.append(before)
+                rows_so_far = 0
+            rows_so_far += days[day]
+            before = day
+        firsts = [None, *(end + timedelta(days=1) for end in ends)]
+        return [Stretch(first, last) for first, last in zip(firsts, [*ends, None], strict=True)]
+
+    def _frames(self, blocks: Sequence[int], stretch: Stretch) -> Iterator[pl.DataFrame]:
+        self._sort()
+        inside = stretch.covers(pl.col("period"))
+        for block in blocks:
+            for piece in self._written.get(block, ()):
+                if piece.meets(stretch):
+                    rows = self._read(piece)
+                    yield rows if stretch == Stretch() else rows.filter(inside)
+            for rows in self._sorted.get(block, ()):
+                yield rows if stretch == Stretch() else rows.filter(inside)
 
     def _sort(self) -> None:
         """Part what was put down by block."""
@@ -165,20 +237,22 @@ class Spool:
             self._sorted.setdefault(block, []).append(part.drop(_BLOCK))
         self._fresh = []
 
-    def _store(self) -> None:
+    def _write(self) -> None:
         if self._file is None:
             self._file = tempfile.TemporaryFile(dir=self.folder)  # noqa: SIM115  (kept open)
-        for block, rows in self._sorted.items():
-            packed = BytesIO()
-            pl.concat(rows).write_ipc_stream(packed, compression="lz4")
-            self._stored.setdefault(block, []).append((self._file.tell(), packed.tell()))
+        for block, frames in self._sorted.items():
+            rows, packed = pl.concat(frames), BytesIO()
+            rows.write_ipc_stream(packed, compression="lz4")
+            span = rows.select(first=pl.col("period").min(), last=pl.col("period").max()).row(0)
+            piece = _Piece(self._file.tell(), packed.tell(), *span)
+            self._written.setdefault(block, []).append(piece)
             self._file.write(packed.getbuffer())
         self._sorted, self._waiting = {}, 0
 
-    def _read(self, place: int, size: int) -> pl.DataFrame:
+    def _read(self, piece: _Piece) -> pl.DataFrame:
         assert self._file is not None
-        self._file.seek(place)
-        rows = pl.read_ipc_stream(self._file.read(size))
+        self._file.seek(piece.begin)
+        rows = pl.read_ipc_stream(self._file.read(piece.size))
         self._file.seek(0, 2)
         return rows
 
@@ -235,7 +309,8 @@ class LandedPull:
                     response_id=pl.lit(response.response_id), row_json=pl.lit("")
                 )
             )
-            responses.append(response)
+            # A long answer comes as several pages.
+            responses.extend([response] if response not in responses[-1:] else [])
             ignored += sum(parsed.ignored.values())
             complete.extend(parsed.complete)
             first: datetime | None = parsed.frame["available_at"].min()  # type: ignore[assignment]
@@ -249,121 +324,36 @@ class LandedPull:
             oldest=min(oldest, default=None),
             as_answered=as_answered,
             sized=sized,
-            changed=tuple(_changed(one) if stamped else None for one in responses),
+            changed=tuple(_read_changed(response) if stamped else None for response in responses),
         )
+
+    def batches(self, source: Source, stored: Stored) -> Iterator[Batch]:
+        """Its rows, as many at a time as can be judged together.
+
+        A long series is judged a stretch of periods at a time, unless a rule of its family compares
+        rows that may be far apart.
+        """
+        families = {series.id: family(series.family) for series in source.series}
+        parted = {series.id for series in source.series if series.span is None}
+
+        def cut(names: Sequence[str]) -> bool:
+            followed = [name for name in names if name in families]
+            return parted.issuperset(followed) and all(
+                families[name].is_local(in_order=not self.as_answered) for name in followed
+            )
+
+        return self.rows.batches(stored, cut=cut)
 
     def fault(self, error: FeedError) -> Fault:
         """The fault an error in its answers makes, which were landed and are not used."""
-        ids = [response.response_id for response in self.responses]
-        return Fault.of(error, self.pull.name, ids)
+        return Fault.of(
+            error, self.pull.name, [response.response_id for response in self.responses]
+        )
 
 
-def _changed(response: Response) -> datetime | None:
+def _read_changed(response: Response) -> datetime | None:
     try:
         at = parsedate_to_datetime(json.loads(response.headers)["last-modified"])
         return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
     except (KeyError, ValueError, OverflowError):
         return None
-
-
-@dataclass(frozen=True, slots=True)
-class Cells:
-    """The newest version of every cell of some series.
-
-    Attributes:
-        rows: what tells each cell apart, its content and its ``period``, sorted.
-        table: table that they are of.
-    """
-
-    rows: pl.DataFrame
-    table: VersionedTable = OBSERVATIONS
-
-    def within(self, pull: Pull) -> pl.DataFrame:
-        """Cells a pull asks for again, withdrawn ones aside."""
-        asked = pl.col("series_id").is_in(pull.series) & (pl.col("period") >= pull.first)
-        if pull.last is not None:
-            asked &= pl.col("period") <= pull.last
-        return self.rows.filter(asked & (pl.col("status") != "withdrawn"))
-
-    def news(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Rows that say something other than what is held."""
-        cell = self.table.cell
-        met = rows.join(self.rows, on=cell, how="left", suffix="_held", maintain_order="left")
-        same = self.table.says_as("{}_held")
-        return met.filter(~same.fill_null(value=False)).select(rows.columns)
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What an open warehouse holds of a feed's series, its cells read as they are needed.
-
-    Attributes:
-        newest: newest period per series that has any.
-        sizes: versions per series of which anything was ever held.
-        doubts: rows of ``quarantine.row`` that wait for a second sight, or were let in by one.
-        table: table that its source fills.
-    """
-
-    newest: Mapping[str, date] = field(default_factory=dict)
-    sizes: Mapping[str, int] = field(default_factory=dict)
-    doubts: pl.DataFrame = field(default_factory=QUARANTINE.empty)
-    table: VersionedTable = OBSERVATIONS
-    _store: Store | None = None
-
-    @classmethod
-    @contextmanager
-    def published(cls, warehouse: Warehouse, feed: Source) -> Iterator[Held]:
-        """What the published snapshot holds, readable while the block lasts."""
-        with ExitStack() as stack:
-            try:
-                store = stack.enter_context(warehouse.read())
-            except NothingPublished:
-                yield cls(table=feed.table)
-            else:
-                yield cls.read(store, feed)
-
-    @classmethod
-    def read(cls, store: Store, feed: Source) -> Held:
-        """What an open warehouse holds of a feed's series."""
-        names, table, time = [one.id for one in feed.series], feed.table, feed.table.time
-        sizes = store.query(
-            f"SELECT series_id, count(*) FROM {table.name} WHERE series_id = ANY(?) GROUP BY ALL",
-            [names],
-        )
-        # A withdrawn period may have been given again since.
-        newest = store.query(
-            f"""
-            WITH ours AS NOT MATERIALIZED (
-                FROM {table.name} WHERE series_id = ANY(?)),
-            doubtful AS (
-                SELECT series_id, {time}, max_by(status, version) AS status
-                FROM ours SEMI JOIN (
-                    SELECT DISTINCT series_id, {time} FROM ours WHERE status = 'withdrawn'
-                ) USING (series_id, {time}) GROUP BY ALL)
-            SELECT series_id, max({table.day_sql})
-            FROM ours ANTI JOIN (FROM doubtful WHERE status = 'withdrawn')
-                USING (series_id, {time})
-            GROUP BY ALL""",
-            [names],
-        )
-        aside = store.table("quarantine.row", "feed = ? AND fate <> 'superseded'", [feed.name])
-        rules = list(filter(is_confirmable, aside["rule"].unique()))
-        doubts = aside.filter(pl.col("rule").is_in(rules))
-        return cls(dict(newest.iter_rows()), dict(sizes.iter_rows()), doubts, table, store)
-
-    def cells(self, series: Collection[str]) -> Cells:
-        """The cells of some series."""
-        met = [name for name in series if name in self.sizes]
-        table = self.table
-        columns = [*table.cell, *table.identity, *table.content]
-        if self._store is None or not met:
-            return Cells(table.with_period(table.contract.empty().select(columns)), table)
-        rows = self._store.query(
-            f"""
-            SELECT {", ".join(columns)} FROM {table.name}
-            WHERE series_id = ANY(?)
-            QUALIFY version = max(version) OVER (PARTITION BY {", ".join(table.cell)})
-            ORDER BY {", ".join(table.cell)}""",
-            [met],
-        )
-        return Cells(table.with_period(rows), table)

@@ -1,9 +1,11 @@
-"""Requests on their way out and bytes on their way in: signed, masked, ended by one deadline.
+"""Requests on their way out and bytes on their way in: signed, masked, bounded in time and size.
 
 A key is added below httpx's own logging, so that no log line or error ever sees it. A time limit
 of httpx is one of silence: a header that comes byte by byte, or interim answers without end, would
 keep it waiting for ever before there is a body to look at. Here every single read and write of a
-connection ends with the deadline at the latest.
+connection ends with the deadline at the latest. A few kilobytes can unpack to gigabytes, and packed
+once more they fit a kilobyte: so a limit of size holds for what arrives and for what every layer of
+packing gives, and the deadline is looked at with each piece of either.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ import math
 import socket
 import ssl
 import time
-from collections.abc import Iterable
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from urllib.parse import quote, quote_plus, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -26,6 +29,20 @@ from pydantic import SecretStr
 from cbi_pipeline.feeds import RejectedCredential
 from cbi_pipeline.feeds.source import Credential
 from cbi_pipeline.ledger import mask
+
+#: What a request offers to unpack; any other coding is refused.
+ACCEPTED = "gzip, deflate"
+_PIECE = 2**16
+#: A service packs once; a proxy on the way might do so again.
+_LAYERS = 2
+
+
+class BodyTooLarge(Exception):
+    """More bytes than may be kept, as they came or unpacked."""
+
+
+class BodyUnreadable(Exception):
+    """Bytes that do not unpack as the answer says they do."""
 
 
 class Deadline:
@@ -137,7 +154,7 @@ class SigningTransport(httpx.BaseTransport):
         if self._credential is None or self._secret is None:
             return request
         key, url, headers = self._secret.get_secret_value(), request.url, request.headers.copy()
-        if self._credential.place == "header":
+        if self._credential.location == "header":
             headers[self._credential.name] = key
         else:
             query = f"{self._credential.name}={quote(key, safe='')}".encode()
@@ -155,13 +172,13 @@ class _Network(httpx.HTTPTransport):
     """The network, within a deadline."""
 
     def __init__(self, base: str, deadline: Deadline) -> None:
-        super().__init__(verify=_trusted(), proxy=_proxy(base))
+        super().__init__(verify=_load_certificates(), proxy=_proxy(base))
         # The seam is one of the pool; httpx has no parameter that hands it on.
         backend = TimedBackend(self._pool._network_backend, deadline)
         self._pool._network_backend = backend
 
 
-def network(base: str, deadline: Deadline) -> httpx.BaseTransport:
+def open_network(base: str, deadline: Deadline) -> httpx.BaseTransport:
     """The real network: certificates verified, the machine's proxy honoured.
 
     Args:
@@ -179,21 +196,21 @@ def network(base: str, deadline: Deadline) -> httpx.BaseTransport:
     return _Network(base, deadline)
 
 
-def unreachable(error: Exception, base: str) -> str:
+def describe_unreachable(error: Exception, base: str) -> str:
     """What kept an answer from coming, in words, with the error as it came."""
     raw = f"{type(error).__name__}: {error}"
     if not isinstance(error, httpx.ConnectError | httpx.ProxyError):
         return raw
     proxy = _proxy(base)
     by = f"{_host(base)} could not be reached" + (f" by the proxy {_host(proxy)}" if proxy else "")
-    if failed_lookup(error) is not None:
+    if find_failed_lookup(error) is not None:
         return (
             f"{by}: the name {_host(proxy or base)} does not resolve; is there a network? ({raw})"
         )
     return f"{by}; is there a network, and does it let us through? ({raw})"
 
 
-def failed_lookup(error: BaseException | None) -> socket.gaierror | None:
+def find_failed_lookup(error: BaseException | None) -> socket.gaierror | None:
     """The look-up of a host's name that kept a connection from being made; None when it was not."""
     while error is not None and not isinstance(error, socket.gaierror):
         error = error.__cause__ or error.__context__
@@ -210,12 +227,12 @@ def _proxy(base: str) -> str | None:
 
 
 @cache
-def _trusted() -> ssl.SSLContext:
+def _load_certificates() -> ssl.SSLContext:
     # Reading every certificate takes longer than asking a service.
     return httpx.create_ssl_context()
 
 
-def checked_key(feed: str, setting: str, secret: SecretStr | None) -> SecretStr | None:
+def require_key(feed: str, setting: str, secret: SecretStr | None) -> SecretStr | None:
     """The key without surrounding blanks; None when it is not set or empty.
 
     Raises:
@@ -230,16 +247,84 @@ def checked_key(feed: str, setting: str, secret: SecretStr | None) -> SecretStr 
     return SecretStr(key)
 
 
-def spellings(secret: SecretStr | None) -> tuple[str, ...]:
+def list_spellings(secret: SecretStr | None) -> tuple[str, ...]:
     """Every way a service may spell the key back to us, beyond those the ledger knows."""
     if secret is None:
         return ()
     key = secret.get_secret_value()
     encoded = {quote(key, safe=""), quote_plus(key), quote(key)}
     escaped = {json.dumps(key)[1:-1], json.dumps(key)[1:-1].replace("/", "\\/")}
-    return tuple(sorted({key} | encoded | {one.lower() for one in encoded} | escaped))
+    return tuple(sorted({key} | encoded | {text.lower() for text in encoded} | escaped))
 
 
-def redacted(text: str, secrets: tuple[str, ...]) -> str:
+def redact(text: str, secrets: tuple[str, ...]) -> str:
     """The text with every spelling of the secrets masked."""
     return mask(text.encode(), secrets).body.decode(errors="replace")
+
+
+def unpack_body(
+    raw: Iterable[bytes], codings: str, limit: int, check_time: Callable[[], None]
+) -> bytes:
+    """The body of an answer as its service wrote it.
+
+    Args:
+        raw: the bytes as they come.
+        codings: value of its ``Content-Encoding``.
+        limit: most bytes of the body, and of every step on the way to it.
+        check_time: called with every piece; raises when time is up.
+
+    Raises:
+        BodyTooLarge: the limit is passed; nothing beyond it was unpacked.
+        BodyUnreadable: the coding was not offered, or the bytes do not keep it.
+    """
+    pieces = _limit(raw, limit, check_time)
+    for name in reversed(_codings(codings)):
+        pieces = _limit(_inflate(pieces, name), limit, check_time)
+    return b"".join(pieces)
+
+
+def _codings(codings: str) -> list[str]:
+    names = [name.strip().lower().removeprefix("x-") for name in codings.split(",")]
+    names = [name for name in names if name not in ("", "identity")]
+    strange = [name for name in names if name not in ("gzip", "deflate")]
+    if strange:
+        raise BodyUnreadable(f"packed as {strange[0][:40]!r}, which was not asked for")
+    if len(names) > _LAYERS:
+        raise BodyUnreadable(f"packed {len(names)} times over")
+    return names
+
+
+def _limit(pieces: Iterable[bytes], limit: int, check_time: Callable[[], None]) -> Iterator[bytes]:
+    size = 0
+    for piece in pieces:
+        check_time()
+        size += len(piece)
+        if size > limit:
+            raise BodyTooLarge
+        yield piece
+
+
+def _inflate(pieces: Iterable[bytes], name: str) -> Iterator[bytes]:
+    packer: zlib._Decompress | None = None
+    for piece in pieces:
+        rest, full = piece, False
+        while rest or full:
+            if packer is None or packer.eof:
+                packer = zlib.decompressobj(_window(name, rest))
+            try:
+                plain = packer.decompress(rest, _PIECE)
+            except zlib.error as error:
+                raise BodyUnreadable(f"no valid {name} ({error})") from error
+            # An empty piece is passed on too: whoever counts time has to hear of it.
+            yield plain
+            rest, full = packer.unconsumed_tail or packer.unused_data, len(plain) == _PIECE
+            full = full and not packer.eof
+    if packer is not None and not packer.eof:
+        raise BodyUnreadable(f"{name} that breaks off")
+
+
+def _window(name: str, begin: bytes) -> int:
+    if name == "gzip":
+        return zlib.MAX_WBITS | 16
+    # Half the servers of the world leave out the two bytes that mark a zlib stream.
+    return zlib.MAX_WBITS if begin[0] & 0x0F == zlib.DEFLATED else -zlib.MAX_WBITS

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from cbi_pipeline.ingest._clock import examine_acceptances
 from cbi_pipeline.ingest._incidents import FaultLog
-from cbi_pipeline.ingest._stage import END_OF_TIME
+from cbi_pipeline.ingest._stored import read_state
 from cbi_pipeline.ledger import Ledger, standing_entries, verify_files
 from cbi_pipeline.warehouse import Store
 from data_contracts.ledger import RESPONSE
@@ -48,10 +48,14 @@ def verify_warehouse(ledger: Ledger, store: Store) -> list[str]:
     Returns:
         A line for each; none when it is.
     """
-    return [*_transactions(ledger, store), *_responses(ledger, store), *_content(store)]
+    return [
+        *_check_transactions(ledger, store),
+        *_check_responses(ledger, store),
+        *_check_content(store),
+    ]
 
 
-def _transactions(ledger: Ledger, store: Store) -> Iterator[str]:
+def _check_transactions(ledger: Ledger, store: Store) -> Iterator[str]:
     documents = ledger.examine_log().documents
     lines = {entry.txn_id: number for number, entry in documents}
     entries = {entry.txn_id: entry for entry in standing_entries([e for _, e in documents])}
@@ -59,11 +63,11 @@ def _transactions(ledger: Ledger, store: Store) -> Iterator[str]:
     for number, row in rows.items():
         entry = entries.get(number)
         if entry is None:
-            yield f"the warehouse holds {_words(row)}, which {ledger.log_file} lacks"
+            yield f"the warehouse holds {_describe(row)}, which {ledger.log_file} lacks"
         elif (entry.feed, entry.seen_at) != (row["feed"], row["seen_at"]):
             yield (
                 f"{ledger.log_file}, line {lines[number]} is transaction {number} ({entry.feed}), "
-                f"and the warehouse holds {_words(row)}: one of them was changed; {_REBUILD}"
+                f"and the warehouse holds {_describe(row)}: one of them was changed; {_REBUILD}"
             )
     newest = max(rows, default=0)
     for number in sorted(entries.keys() - rows.keys()):
@@ -74,11 +78,11 @@ def _transactions(ledger: Ledger, store: Store) -> Iterator[str]:
             )
 
 
-def _words(row: dict[str, object]) -> str:
+def _describe(row: dict[str, object]) -> str:
     return f"transaction {row['txn_id']} ({row['feed']}, {row['seen_at']:%Y-%m-%d %H:%M} UTC)"
 
 
-def _responses(ledger: Ledger, store: Store) -> Iterator[str]:
+def _check_responses(ledger: Ledger, store: Store) -> Iterator[str]:
     lines = ledger.examine_manifest().documents
     landed = ledger.frame(response for _, response in lines)
     stored = store.table("ledger.response")
@@ -96,13 +100,12 @@ def _responses(ledger: Ledger, store: Store) -> Iterator[str]:
         )
 
 
-def _content(store: Store) -> Iterator[str]:
+def _check_content(store: Store) -> Iterator[str]:
     for series_id, year in store.altered_blocks().iter_rows():
         yield (
             f"the warehouse's values of {series_id} in {year} are not those that were ingested; "
             f"{_REBUILD}"
         )
     recorded = store.table("ledger.txn").sort("txn_id").tail(1)["state_after"]
-    series = store.table("ref.series")["series_id"].to_list()
-    if len(recorded) and store.state(END_OF_TIME, series) != recorded.item():
+    if len(recorded) and read_state(store) != recorded.item():
         yield f"the warehouse's values do not give the state that it recorded; {_REBUILD}"

@@ -52,8 +52,14 @@ PUB_VIEWS = {
                avg((o.available_basis = 'assumed')::DOUBLE) AS assumed_share
         FROM ref.series s
         LEFT JOIN (
-            SELECT *, version = max(version) OVER (PARTITION BY series_id, period) AS newest
-            FROM raw.observation) o ON o.series_id = s.series_id
+            SELECT series_id, period, status, version, available_at, available_basis, seen_at,
+                   version = max(version) OVER (PARTITION BY series_id, period) AS newest
+            FROM raw.observation
+            UNION ALL
+            SELECT series_id, CAST(ts_event AT TIME ZONE 'UTC' AS DATE), status, version,
+                   available_at, available_basis, seen_at,
+                   version = max(version) OVER (PARTITION BY series_id, ts_event)
+            FROM raw.bar) o ON o.series_id = s.series_id
         GROUP BY ALL
         ORDER BY s.series_id""",
     "quarantine": """

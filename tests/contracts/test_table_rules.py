@@ -14,19 +14,28 @@ def rows(**counts: int) -> pl.DataFrame:
     )
 
 
+def shares(**counts: tuple[int, int]) -> pl.DataFrame:
+    """Rows, and how many of them are refused, of each series."""
+    return pl.DataFrame(
+        [(name, *count) for name, count in counts.items()],
+        schema={"series_id": pl.String, "rows": pl.UInt32, "refused": pl.UInt32},
+        orient="row",
+    )
+
+
 def test_a_few_bad_rows_do_not_block() -> None:
-    assert quarantined_share(rows(a=100, b=100), rows(a=5)).passed
+    assert quarantined_share(shares(a=(100, 5), b=(100, 0))).passed
 
 
 def test_too_many_bad_rows_of_one_series_block_and_the_series_is_named() -> None:
-    outcome = quarantined_share(rows(a=1000, b=10), rows(b=1))
+    outcome = quarantined_share(shares(a=(1000, 0), b=(10, 1)))
     assert not outcome.passed
     assert "b 10.0%" in outcome.detail
     assert "a " not in outcome.detail
 
 
 def test_nothing_parsed_is_not_a_broken_share() -> None:
-    assert quarantined_share(rows(), rows()).passed
+    assert quarantined_share(shares()).passed
 
 
 def test_a_series_without_an_accepted_row_blocks_by_name() -> None:

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from cbi_pipeline.feeds import eia
 from cbi_pipeline.feeds.eia_series import SERIES
-from cbi_pipeline.ingest import _judged, _stage, rebuild
+from cbi_pipeline.ingest import _stage, _validate, rebuild
 from tests.feed_servers.eia_server import EiaServer
 from tests.feed_servers.night import eia_installation
 
 CODES = ("RWTC", "RBRTE", "RNGWHHD", "EER_EPD2F_PF4_Y35NY_DPG")
 TABLES = ("raw.observation", "quarantine.row", "ref.release", "ledger.txn", "ref.series")
-LIMITS = ((_stage, "MANY", 25), (_judged, "MANY", 25), (_stage, "_PENDING", 50))
+LIMITS = ((_stage, "MANY", 25), (_validate, "MANY", 25), (_stage, "_PENDING", 50))
 BEGIN = datetime(2020, 4, 20, 3, 0, tzinfo=UTC)
 NIGHTS = (0, 20)
 
@@ -72,8 +72,11 @@ def test_rows_put_down_come_back_by_block_in_their_order(tmp_path_factory, frame
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_stage, "_PENDING", pending)
         for names in frames:
-            new = [(f"EIA.{name}", len(rows) + place) for place, name in enumerate(names)]
-            spool.put(pl.DataFrame(new, {"series_id": pl.String, "place": pl.Int64}, orient="row"))
+            new = [
+                (f"EIA.{name}", date(2020, 1, 6) + timedelta(days=len(rows) + place))
+                for place, name in enumerate(names)
+            ]
+            spool.put(pl.DataFrame(new, {"series_id": pl.String, "period": pl.Date}, orient="row"))
             rows += new
     first = min(blocks.members)
     for block in blocks.members:

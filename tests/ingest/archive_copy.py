@@ -61,8 +61,8 @@ class Pipe:
         source = archive.source(self.archive_dir)
         landed = ingest.land_files(source, self.ledger, self.seen_at)
         judged = ingest.judge(source, landed, self.ledger)
-        ingest.require(judged)
-        return ingest.commit(source, landed, judged, self.ledger, self.warehouse)
+        ingest.require_usable(judged)
+        return ingest.commit(landed, judged, self.ledger, self.warehouse)
 
     def table(self, name: str) -> pl.DataFrame:
         with self.warehouse.read() as store:

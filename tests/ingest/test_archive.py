@@ -158,7 +158,7 @@ def test_a_series_without_any_row_blocks_the_whole_delivery(fresh):
     part = replace(whole, pulls=lambda *asked: whole.pulls(*asked)[1:])
     landed = ingest.land_files(part, fresh.ledger, fresh.seen_at)
     with pytest.raises(ingest.TableRuleBroken, match=r"series_present.*EIA\.RWTC"):
-        ingest.require(ingest.judge(part, landed, fresh.ledger))
+        ingest.require_usable(ingest.judge(part, landed, fresh.ledger))
 
 
 def test_a_deleted_file_stops_the_ingestion_and_is_named(fresh):
@@ -229,7 +229,7 @@ def test_a_new_contract_version_screens_the_same_bytes_again(pipe, monkeypatch):
         EIA_SPOT_DAILY, version="2.0.0", bounds={"USD/bbl": (-500.0, 77.0)}, release=None
     )
     monkeypatch.setitem(FAMILIES, "eia_spot_daily", stricter)
-    monkeypatch.setattr("cbi_pipeline.ingest._files.quarantined_share", _allow)
+    monkeypatch.setattr("cbi_pipeline.ingest._validate.quarantined_share", _allow)
     before = pipe.table("raw.observation")
     report = pipe.run()
     rows = pipe.table("quarantine.row")
@@ -241,7 +241,7 @@ def test_a_new_contract_version_screens_the_same_bytes_again(pipe, monkeypatch):
     assert pipe.table("raw.observation").equals(before)
 
 
-def _allow(parsed, rejected):
+def _allow(shares):
     from data_contracts.table_rules import RuleOutcome
 
     return RuleOutcome("quarantined_share", passed=True, detail="not judged here")

@@ -17,8 +17,8 @@ from cbi_pipeline.ingest import (
     judge,
     land_files,
     live_feeds,
-    require,
     require_clock,
+    require_usable,
 )
 from cbi_pipeline.ledger import Response
 from cbi_pipeline.operations.count_raw_rows import count_raw_rows
@@ -84,8 +84,8 @@ def ingested(pipeline: Pipeline) -> Iterator[Event]:
     yield landed(files.responses, archive.read_record(folder).modified)
     verdict = judge(source, files, pipeline.ledger)
     yield from judged(verdict)
-    require(verdict)
-    report = commit(source, files, verdict, pipeline.ledger, pipeline.warehouse)
+    require_usable(verdict)
+    report = commit(files, verdict, pipeline.ledger, pipeline.warehouse)
     yield committed(RAW, report, count_raw_rows(pipeline, source.name))
 
 
