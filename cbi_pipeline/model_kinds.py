@@ -15,12 +15,14 @@ class ModelKind:
         reads_features: whether its recipes name feature groups.
         library: what must be installed for it besides the project's own requirements.
         extra: extra of the project that brings the library.
+        names_members: whether its recipes name other recipes with their weights.
     """
 
     estimator: str
     reads_features: bool = False
     library: str = ""
     extra: str = ""
+    names_members: bool = False
 
 
 _FORECASTING, _EVALUATION = "cbi_pipeline.forecasting.models", "cbi_pipeline.evaluation.models"
@@ -33,5 +35,6 @@ MODEL_KINDS: Mapping[str, ModelKind] = {
     "prior": ModelKind(f"{_FORECASTING}.prior:Prior"),
     "garch": ModelKind(f"{_EVALUATION}.garch:Garch"),
     "har": ModelKind(f"{_FORECASTING}.har:Har"),
+    "combined": ModelKind(f"{_EVALUATION}.combined:Combined", names_members=True),
     "boosted": ModelKind(f"{_EVALUATION}.boosted:Boosted", True, "lightgbm", "boost"),
 }

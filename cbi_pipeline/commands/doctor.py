@@ -28,6 +28,7 @@ PACKAGE_DATA = (
     "cbi_pipeline/catalogue.toml",
     "cbi_pipeline/catalogue/recipes/anchored_gru.toml",
     "cbi_pipeline/catalogue/recipes/climatology.toml",
+    "cbi_pipeline/catalogue/recipes/combined.toml",
     "cbi_pipeline/catalogue/recipes/ewma.toml",
     "cbi_pipeline/catalogue/recipes/garch_t.toml",
     "cbi_pipeline/catalogue/recipes/gjr_t.toml",

@@ -14,6 +14,7 @@ from cbi_pipeline.forecasting.config import Config, declarations
 from cbi_pipeline.forecasting.declarations import describe
 from cbi_pipeline.forecasting.losses.objective import ObjectiveConfig, Term
 from cbi_pipeline.forecasting.models.climatology import ClimatologyRecipe
+from cbi_pipeline.forecasting.models.combined import CombinedRecipe, Member, OwnForecasts
 from cbi_pipeline.forecasting.models.ewma import EwmaRecipe
 from cbi_pipeline.forecasting.models.garch import GarchRecipe
 from cbi_pipeline.forecasting.models.har import HarRecipe
@@ -32,6 +33,9 @@ CONFIGURATIONS: tuple[type[Config], ...] = (
     PriorRecipe,
     GarchRecipe,
     HarRecipe,
+    CombinedRecipe,
+    Member,
+    OwnForecasts,
     *EncoderConfig.members(),
     HeadConfig,
     TrainingConfig,

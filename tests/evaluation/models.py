@@ -5,9 +5,13 @@ import dataclasses
 import numpy as np
 from scipy.stats import norm
 
+from cbi_pipeline.evaluation.models.combined import Combined
 from cbi_pipeline.evaluation.models.ewma import Ewma
 from cbi_pipeline.forecasting import Estimator, Forecasts, anchored_untrained
-from cbi_pipeline.forecasting.models.climatology import Climatology
+from cbi_pipeline.forecasting.models.climatology import Climatology, ClimatologyRecipe
+from cbi_pipeline.forecasting.models.combined import CombinedRecipe, Member
+from cbi_pipeline.forecasting.models.garch import GarchRecipe
+from cbi_pipeline.forecasting.models.har import HarRecipe
 from cbi_pipeline.forecasting.models.prior import Prior
 from cbi_pipeline.forecasting.models.recipe import DEFAULT_LEVELS, StatisticalRecipe
 
@@ -32,6 +36,18 @@ class Model:
 def baselines():
     """The naive forecasts."""
     return Climatology(), Ewma(), Prior()
+
+
+def blend(**changed):
+    """Every statistical forecast that the combined recipe averages."""
+    weights: dict[StatisticalRecipe, float] = {
+        GarchRecipe(): 4.0,
+        GarchRecipe(name="gjr_t", asymmetric=True): 4.0,
+        HarRecipe(): 4.0,
+        ClimatologyRecipe(): 3.0,
+    }
+    members = tuple(Member(recipe=recipe, weight=weight) for recipe, weight in weights.items())
+    return Combined(CombinedRecipe(forecasts=members, **changed))
 
 
 def recipe(name, levels=DEFAULT_LEVELS):

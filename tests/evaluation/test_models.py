@@ -19,6 +19,7 @@ from cbi_pipeline.forecasting.models.har import Har
 from cbi_pipeline.forecasting.models.prior import Prior
 from cbi_pipeline.forecasting.storage import read_sealed, seal
 from tests.evaluation import panels
+from tests.evaluation.models import blend
 
 ESTIMATORS = [
     Climatology(),
@@ -27,6 +28,7 @@ ESTIMATORS = [
     Garch(),
     Garch(GarchRecipe(name="gjr_t", asymmetric=True)),
     Har(),
+    blend(),
 ]
 if find_spec("lightgbm"):
     ESTIMATORS.append(Boosted(BoostedRecipe(name="lightgbm", feature_set="f-1")))

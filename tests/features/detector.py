@@ -37,6 +37,7 @@ from cbi_pipeline.forecasting.models.prior import Prior
 from cbi_pipeline.forecasting.scaler import fit_moments
 from cbi_pipeline.market import latest_prices
 from data_contracts.evaluation import FORECAST
+from tests.evaluation.models import blend
 from tests.features.records import CATALOGUE, prices, rows_of
 from tests.features.worlds import scramble
 from tests.recipes import tiny
@@ -85,7 +86,7 @@ class Record:
         )
         networks = [estimator_of(recipe), Rolling(recipe, estimator_of(recipe), 2)]
         garch = [Garch(), Garch(GarchRecipe(name="gjr_t", asymmetric=True))]
-        return [Climatology(), Ewma(), Prior(), Har(), *garch, *trees, *networks]
+        return [Climatology(), Ewma(), Prior(), Har(), blend(), *garch, *trees, *networks]
 
     def panel(self, as_of: datetime = END) -> Panel:
         return panel(self.rows, self.targets, self.prices, CATALOGUE, CORE_1, as_of)

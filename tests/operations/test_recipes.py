@@ -76,6 +76,34 @@ def test_a_file_beside_the_catalogue_stands_for_the_one_that_ships(beside):
     assert load_recipe("tiny", pipeline).window == 16
 
 
+def test_a_combined_recipe_holds_the_recipes_that_it_names_with_their_weights(beside):
+    blend = 'kind = "combined"\n[forecasts]\ngjr_t = 2\nclimatology = 1\n[own.wti]\nhar = 1\n'
+    (recipe,) = load_challengers(beside({"blend": blend}, '["blend"]'))
+    held = [(member.recipe.name, member.weight) for member in recipe.forecasts]
+    assert held == [("gjr_t", 2.0), ("climatology", 1.0)]
+    assert recipe.forecasts[0].recipe.asymmetric
+    assert recipe.weights("wti") == {"har": 1.0}
+    assert recipe.weights("gasoline_mn") == {"gjr_t": 2.0, "climatology": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("forecasts", "words"),
+    [
+        ("[forecasts]\ngarch = 1", "no recipe 'garch'; nearest: garch_t"),
+        ("[forecasts]\nanchored_gru = 1", "unknown kind 'network'"),
+        ("[forecasts]\ngarch_t = 0", "Member.weight takes a number above 0"),
+        ('forecasts = ["garch_t"]', "forecasts is a table of recipes with their weights"),
+        ("", "forecasts is a table of recipes with their weights"),
+        ("own = 1\n[forecasts]\nhar = 1", "own is a table per commodity, as in [own.wti]"),
+    ],
+)
+def test_a_combined_recipe_of_what_cannot_be_averaged_is_refused(beside, forecasts, words):
+    pipeline = beside({"blend": f'kind = "combined"\n{forecasts}\n'}, '["blend"]')
+    with pytest.raises(CatalogueError) as caught:
+        load_challengers(pipeline)
+    assert words in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("recipe", "words"),
     [

@@ -10,6 +10,7 @@ from cbi_pipeline.features import panel_from_frame
 from cbi_pipeline.forecasting import NO_FEATURES, PanelSpec, latest
 from cbi_pipeline.forecasting.models.climatology import Climatology
 from cbi_pipeline.registry import Registry, model_input
+from tests.evaluation.models import blend
 from tests.registry import world
 
 SPEC = PanelSpec(NO_FEATURES, (), (), *list(vars(world.SPEC).values())[3:])
@@ -22,7 +23,7 @@ def frame() -> pl.DataFrame:
     return world.panel_frame(rows=ROWS).drop(left_out)
 
 
-@pytest.fixture(scope="module", params=[Garch(), Climatology()], ids=lambda one: one.name)
+@pytest.fixture(scope="module", params=[Garch(), Climatology(), blend()], ids=lambda one: one.name)
 def fitted(request, frame):
     panel = panel_from_frame(frame, SPEC)
     targets = {"target_available_RH": panel.decision_at_R[:, None].expand(-1, 2).contiguous()}

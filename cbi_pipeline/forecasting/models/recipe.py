@@ -1,7 +1,8 @@
 """What every recipe says, whatever kind of model it is one of."""
 
 from dataclasses import dataclass, field
-from typing import Annotated, TypeAlias
+from importlib import import_module
+from typing import Annotated, ClassVar, TypeAlias
 
 from cbi_pipeline.forecasting import config
 from cbi_pipeline.forecasting.declarations import FileName, InsideUnit, Items, Label
@@ -41,6 +42,10 @@ class ModelRecipe(config.Config):
         return config.encode(self)
 
 
+#: Modules of this package, each with the recipe of one kind that reads no features.
+MODULES = ("climatology", "ewma", "prior", "garch", "har", "combined")
+
+
 @dataclass(frozen=True, kw_only=True)
 class StatisticalRecipe(ModelRecipe):
     """A recipe of what reads no features.
@@ -49,6 +54,27 @@ class StatisticalRecipe(ModelRecipe):
         name: as for every recipe.
         feature_set: `NO_FEATURES`.
         levels: as for every recipe.
+        kinds: by the kind's name, its recipe.
     """
 
     feature_set: Label = NO_FEATURES
+    kinds: ClassVar[dict[str, "type[StatisticalRecipe]"]] = {}
+
+    def __init_subclass__(cls, *, kind: str = "") -> None:
+        super().__init_subclass__(kind=kind)
+        StatisticalRecipe.kinds[kind] = cls
+
+    @classmethod
+    def members(cls) -> tuple[type[config.Config], ...]:
+        """Every kind of these recipes, in the order of `MODULES`; others come last."""
+        if cls is not StatisticalRecipe:
+            return ()
+        order = [import_module(f"{__package__}.{name}").__name__ for name in MODULES]
+        return tuple(
+            sorted(
+                cls.kinds.values(),
+                key=lambda kind: (
+                    order.index(kind.__module__) if kind.__module__ in order else len(order)
+                ),
+            )
+        )

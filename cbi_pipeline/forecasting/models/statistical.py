@@ -56,17 +56,19 @@ class StatisticalModel(Model):
     def of_parameters(cls, recipe: Any, spec: PanelSpec, parameters: Any, named: Any) -> Self:  # noqa: ANN401
         """The model that has these parameters; `named` as in the attributes."""
 
-    def save(self, folder: Path, *, commit: str | None = None) -> None:
-        """Writes model.json, whole or not at all."""
-        tree = {
-            "format": FORMAT,
+    def to_json(self) -> dict[str, Json]:
+        """All of it as a plain tree, which `statistical_of_json` reads."""
+        return {
             "class": f"{type(self).__module__}:{type(self).__name__}",
             "recipe": encode(self.recipe),
             "spec": encode(self.spec),
-            "named": self.named,
+            "named": dict(self.named),
             "parameters": self.parameters(),
-            "written_by": writer(commit),
         }
+
+    def save(self, folder: Path, *, commit: str | None = None) -> None:
+        """Writes model.json, whole or not at all."""
+        tree = {"format": FORMAT, **self.to_json(), "written_by": writer(commit)}
         storage.write_atomic(folder / DESCRIPTION, storage.seal(tree))
 
     def fingerprint(self) -> str:
@@ -96,16 +98,32 @@ def load_statistical(folder: Path, *, written_by: object = None) -> StatisticalM
             f"{folder}: format {tree.get('format')} cannot be read here; load it with the version "
             f"that wrote it ({describe_writer(written_by)}) or a later one"
         )
-    kind = _class_of(str(tree["class"]), folder, written_by)
+    return statistical_of_json(tree, str(folder), written_by)
+
+
+def statistical_of_json(
+    tree: Mapping[str, Any], where: str, written_by: object = None
+) -> StatisticalModel:
+    """The model of a tree that `to_json` made.
+
+    Args:
+        tree: the tree.
+        where: what holds it, for messages.
+        written_by: what is known of the version that wrote it.
+
+    Raises:
+        ValueError: it says what this version lacks; names where and the writing version.
+    """
+    kind = _class_of(str(tree["class"]), where, written_by)
     try:
         recipe = decode(kind.recipe_type, tree["recipe"], written_by)
         spec = decode(PanelSpec, tree["spec"], written_by)
     except ValueError as error:
-        raise ValueError(f"{folder}: {error}") from error
+        raise ValueError(f"{where}: {error}") from error
     return kind.of_parameters(recipe, spec, tree["parameters"], tree["named"])
 
 
-def _class_of(name: str, folder: Path, written_by: object) -> type[StatisticalModel]:
+def _class_of(name: str, folder: str, written_by: object) -> type[StatisticalModel]:
     module, _, member = name.partition(":")
     loaded: object = None
     if module.startswith(_PACKAGES):
