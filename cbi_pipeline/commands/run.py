@@ -35,7 +35,6 @@ ROUND, LOOK, NIGHT = "evaluate", "decide", "nightly"
 # Dagster keeps every event for its pages; the console shows stages, bars and what failed.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 IF_DUE = {"ops": {"evaluation__walk_forward": {"config": {"opening": "due"}}}}
-REPOSITORY_TAGS = {".dagster/repository": "__repository__@cbi_pipeline"}
 
 
 def run() -> int:
@@ -195,11 +194,13 @@ def _execute(
     from dagster._core.utils import make_new_run_id
 
     from cbi_pipeline.operations.progress import watched_by
+    from cbi_pipeline.runs.origins import TAGS, note_origin
     from cbi_pipeline.runs.processes import process_tags
 
     job = definitions.resolve_job_def(name)
     run_id = make_new_run_id()
     instance.add_event_listener(run_id, _stages(screen))
+    instance.add_event_listener(run_id, note_origin(instance, name))
     with watched_by(_bars(bars)):
         return job.execute_in_process(
             instance=instance,
@@ -207,7 +208,7 @@ def _execute(
             run_id=run_id,
             run_config=options.get("run_config", QUIET),
             partition_key=options.get("partition_key"),
-            tags={**REPOSITORY_TAGS, **process_tags(run_id), **options.get("tags", {})},
+            tags={**TAGS, **process_tags(run_id), **options.get("tags", {})},
         )
 
 
