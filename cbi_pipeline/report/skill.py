@@ -20,6 +20,8 @@ NAMES = {
     PRIOR: "the untrained prior",
     "garch_t": "GARCH(1,1)-t",
     "gjr_t": "GJR-GARCH-t",
+    "har": "past absolute returns (HAR)",
+    "combined": "the combined forecast",
     "lightgbm": "boosted trees (LightGBM)",
 }
 
