@@ -19,6 +19,8 @@ from cbi_pipeline.forecasting.clipping import ClipConfig
 from cbi_pipeline.forecasting.config import Config, declarations
 from cbi_pipeline.forecasting.declarations import Items, Range, Text
 from cbi_pipeline.forecasting.losses.objective import ObjectiveConfig, Term
+from cbi_pipeline.forecasting.models.climatology import ClimatologyRecipe
+from cbi_pipeline.forecasting.models.combined import CombinedRecipe, Member, OwnForecasts
 from cbi_pipeline.forecasting.models.recipe import ModelRecipe, StatisticalRecipe
 from cbi_pipeline.forecasting.networks.cross import CrossConfig
 from cbi_pipeline.forecasting.networks.encoder import EncoderConfig
@@ -29,7 +31,11 @@ from cbi_pipeline.forecasting.optimisers import OptimiserConfig
 from cbi_pipeline.forecasting.schedules import ScheduleConfig
 from tests.recipes import tiny
 
+MEMBER = Member(recipe=ClimatologyRecipe())
 NEEDED = {
+    Member: {"recipe": ClimatologyRecipe()},
+    OwnForecasts: {"commodity": "a", "forecasts": (MEMBER,)},
+    CombinedRecipe: {"forecasts": (MEMBER,)},
     Recipe: {"name": "r", "feature_set": "f"},
     Term: {"loss": "pinball"},
     PanelSpec: {

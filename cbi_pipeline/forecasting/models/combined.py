@@ -74,7 +74,7 @@ class CombinedRecipe(StatisticalRecipe, kind="combined"):
 
     name: FileName = "combined"
     forecasts: Members
-    own: tuple[OwnForecasts, ...] = ()
+    own: Annotated[tuple[OwnForecasts, ...], Items()] = ()
     mean: bool = True
 
     def check(self) -> None:
