@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from cbi_pipeline.defs.evaluation import bands
-from cbi_pipeline.defs.issued.assets import held
+from cbi_pipeline.defs.issued.assets import check_live_coverage
 from cbi_pipeline.evaluation import score
 from tests.evaluation import worlds
 
@@ -61,7 +61,7 @@ def test_live_bands_are_watched_and_carried_forecasts_count_once(stretch, passed
     class Pipeline:
         catalogue = world.catalogue
 
-    assert held(rows, world.targets(), Pipeline()).passed is passed
+    assert check_live_coverage(rows, world.targets(), Pipeline()).passed is passed
 
 
 def test_before_any_live_target_is_known_nothing_is_judged():
@@ -71,7 +71,7 @@ def test_before_any_live_target_is_known_nothing_is_judged():
     class Pipeline:
         catalogue = world.catalogue
 
-    found = held(said.clear().drop("recipe"), world.targets(), Pipeline())
+    found = check_live_coverage(said.clear().drop("recipe"), world.targets(), Pipeline())
     assert found.passed
     assert "too few" in found.description
 
@@ -84,5 +84,7 @@ def test_live_forecasts_of_horizons_no_longer_followed_are_left_out():
     class Pipeline:
         catalogue = world.catalogue
 
-    both = held(pl.concat([said, dropped.cast(said.schema)]), world.targets(), Pipeline())
-    assert both.metadata == held(said, world.targets(), Pipeline()).metadata
+    both = check_live_coverage(
+        pl.concat([said, dropped.cast(said.schema)]), world.targets(), Pipeline()
+    )
+    assert both.metadata == check_live_coverage(said, world.targets(), Pipeline()).metadata
