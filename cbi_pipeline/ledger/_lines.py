@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from cbi_pipeline.ledger._errors import LedgerDamaged
 T = TypeVar("T")
 
 _BLOCK = 65536
+_POLL_S = 0.005
 _CUT_OFF = (
     "{path}, line {number} is cut off: a crash left it, and the next line written there takes its "
     "place; restore the file from a copy if nothing crashed"
@@ -42,11 +42,13 @@ def append_line(path: Path, text: str | Callable[[], str | None]) -> None:
     Raises:
         LedgerDamaged: the last line has no line break and is whole all the same.
     """
+    from filelock import FileLock
+
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with path.open("ab+") as file:
-        # A line that another process is writing right now looks like one cut off by a crash. The
-        # system lets the lock go when the file is closed, or with the process.
-        fcntl.flock(file, fcntl.LOCK_EX)
+    # A line that another process is writing right now looks like one cut off by a crash. The
+    # system lets the lock go with the process.
+    lock = FileLock(path.with_name(f".{path.name}.lock"), poll_interval=_POLL_S)
+    with lock, path.open("ab+") as file:
         _drop_torn_line(path, file)
         line = text if isinstance(text, str) else text()
         if line is None:

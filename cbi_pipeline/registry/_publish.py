@@ -6,7 +6,6 @@ finished and a model nobody points to, which the next registration sweeps away.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import shutil
 from collections.abc import Iterator
@@ -177,9 +176,10 @@ class Registration:
 @contextmanager
 def exclusive(artifacts: Path) -> Iterator[None]:
     """Let one process register at a time; the system frees the lock when the process dies."""
+    from filelock import FileLock
+
     make_folders(artifacts)
-    with (artifacts / ".registry.lock").open("a") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with FileLock(artifacts / ".registry.lock"):
         yield
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import random
@@ -12,11 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
 
 from cbi_pipeline.warehouse._errors import WarehouseBusy
 
 _PAUSE_S = (0.01, 0.06)
+_POLL_S = 0.02
 
 
 @contextmanager
@@ -30,17 +29,21 @@ def writer_lock(path: Path, wait_s: float) -> Iterator[None]:
     Raises:
         WarehouseBusy: names the process that holds the lock and since when.
     """
+    from filelock import FileLock, Timeout
+
     deadline = time.monotonic() + wait_s
-    # flock belongs to an open file, so two threads of one process exclude each other as well.
-    with path.open("a+") as handle:
+    # A lock belongs to its own open file, so two threads of one process exclude each other as well.
+    lock, gate = FileLock(path), FileLock(path.with_suffix(".gate"))
+    try:
         # Only the one at the gate waits for the lock, so a busy writer that comes straight back
         # queues behind it instead of slipping in again.
-        with path.with_suffix(".gate").open("a") as gate:
-            while not (_try_lock(gate) and _try_lock(handle)):
-                if time.monotonic() >= deadline:
-                    raise WarehouseBusy(_complaint(path, wait_s))
-                pause()
-        _sign(handle)
+        with gate.acquire(wait_s, poll_interval=_POLL_S):
+            left_s = max(0.0, deadline - time.monotonic())
+            acquired = lock.acquire(left_s, poll_interval=_POLL_S)
+    except Timeout as error:
+        raise WarehouseBusy(_complaint(path, wait_s)) from error
+    with acquired:
+        _sign(path)
         yield
 
 
@@ -49,23 +52,13 @@ def pause() -> None:
     time.sleep(random.uniform(*_PAUSE_S))
 
 
-def _try_lock(handle: IO[str]) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _sign(handle: IO[str]) -> None:
+def _sign(path: Path) -> None:
     holder = {
         "pid": os.getpid(),
         "program": Path(sys.argv[0]).name,
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    handle.truncate(0)
-    handle.write(json.dumps(holder))
-    handle.flush()
+    path.write_text(json.dumps(holder))
 
 
 def _complaint(path: Path, wait_s: float) -> str:

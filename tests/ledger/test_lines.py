@@ -33,3 +33,14 @@ def test_two_processes_that_add_at_once_lose_no_line(tmp_path: Path) -> None:
     assert [process.exitcode for process in processes] == [0, 0]
     expected = {letter * LENGTH + "\n": LINES for letter in "ab"}
     assert Counter(whole_lines(path)) == expected
+
+
+def test_a_process_killed_while_it_adds_leaves_no_lock(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    append_line(path, '"before"')
+    killed = FORK.Process(target=append_line, args=(path, lambda: os._exit(9)))
+    killed.start()
+    killed.join(30)
+    assert killed.exitcode == 9
+    append_line(path, '"after"')
+    assert whole_lines(path) == ['"before"\n', '"after"\n']
