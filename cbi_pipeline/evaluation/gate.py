@@ -183,34 +183,45 @@ def refreshed(
     recipe: str,
     version: int,
     current: int | None,
+    promoted: int | None,
     *,
     state: str,
     decided_at: datetime,
 ) -> Decision:
     """The row on tonight's version of the champion recipe: in use from now on, or held back.
 
+    Where what was issued since the promotion has lost, the promoted version is taken into use
+    again.
+
     Args:
         judged: outcome of the comparison, or why there is none; None when nothing stood before.
         recipe: champion recipe.
         version: tonight's.
         current: version in use until now, if any.
+        promoted: version that it was compared with.
         state: state of the data behind tonight's version.
         decided_at: instant on the wall clock.
     """
+    verdict, named = "refresh", version
     reason = f"Version {version} of {recipe} is the first one in use; nothing stood before it."
-    if current is not None:
-        reason = f"Version {version} against version {current}. "
-        reason += judged.reason if isinstance(judged, Refresh) else str(judged)
+    if judged is not None:
+        reason = f"Version {version} against version {promoted}. "
+        reason += judged.reason if isinstance(judged, Refresh) else judged
+    if isinstance(judged, Refresh) and not judged.accepted:
+        verdict = "hold"
+        if judged.has_lost and promoted is not None and current != promoted:
+            verdict, named = "refresh", promoted
+            reason += f" Version {promoted} takes over again."
     return decision(
         f"refresh {version} over {current} on {state}",
         recipe,
         recipe,
-        "hold" if isinstance(judged, Refresh) and not judged.accepted else "refresh",
+        verdict,
         reason,
         decided_at=decided_at,
         figures=asdict(judged) if isinstance(judged, Refresh) else None,
         who="refresh",
-        version=version,
+        version=named,
     )
 
 

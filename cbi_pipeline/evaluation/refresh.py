@@ -1,7 +1,13 @@
-"""The nightly refresh: the champion recipe trained again, accepted when it is no worse."""
+"""The nightly refresh: the champion recipe trained again, judged against what was promoted.
+
+Each night's version is compared with the promoted one, frozen, and never with that of the night
+before, so that losses too small to be seen in one night cannot add up. So is what refreshed
+versions issued since the promotion: it rests on outcomes that none of them had seen.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,8 +16,8 @@ import numpy.typing as npt
 import polars as pl
 from scipy import stats
 
-from cbi_pipeline.evaluation.comparison import compare
-from cbi_pipeline.evaluation.groups import Group, group
+from cbi_pipeline.evaluation.comparison import compare, diebold_mariano
+from cbi_pipeline.evaluation.groups import ALL, Group, group, groups
 from cbi_pipeline.evaluation.losses import INTERVALS, column_of, crps, share_levels
 from cbi_pipeline.forecasting.models.model import Forecasts
 from cbi_pipeline.forecasting.models.recipe import ModelRecipe
@@ -21,10 +27,39 @@ from data_contracts.core import UTC_MICROSECONDS
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
 
-# A refresh may cost at most this share of the standing model's CRPS, and this much coverage.
+# Refreshed versions may cost at most this share of the promoted version's CRPS.
 CRPS_MARGIN = 0.02
-COVERAGE_MARGIN = 0.05
+# Their 80 % bands may miss 80 % by so much more than the promoted version's, which on any sample
+# miss it by chance: over everything, and on held-out rows in each cell and horizon.
+COVERAGE_MARGIN, PART_MARGIN = 0.05, 0.10
 LEVEL = 0.05
+# Fewer weeks of what was issued say nothing.
+FEWEST_WEEKS = 8
+
+NEW, PROMOTED = "new", "promoted"
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Refreshed forecasts against the promoted version's of the same rows.
+
+    Attributes:
+        increase: their CRPS over that of the promoted version, minus one, mean over the cells.
+        at_most: upper end of its one-sided 95 % interval; None with too few weeks to tell.
+        at_least: lower end of the same level; None likewise.
+        coverage: share of returns in their 80 % intervals.
+        promoted_coverage: the same of the promoted version.
+        weeks: weeks that the figures rest on.
+        miscovered: where 80 % intervals hold too few or too many returns, in words.
+    """
+
+    increase: float
+    at_most: float | None
+    at_least: float | None
+    coverage: float
+    promoted_coverage: float
+    weeks: int
+    miscovered: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +67,19 @@ class Refresh:
     """Whether a refreshed model may take over, and the figures.
 
     Attributes:
-        accepted: True when it is shown to be no worse than the margins.
+        accepted: True when tonight's model is shown to be no worse than the margins, and nothing
+            speaks against what was issued since the promotion.
+        has_lost: True when what was issued since the promotion is shown to be worse.
         reason: in words.
-        increase: CRPS of the new model over the standing one, minus one, mean over the cells.
-        at_most: upper end of its one-sided 95 % interval.
-        coverage: share of returns in the new model's 80 % interval.
-        current_coverage: the same of the standing model.
+        tonight: tonight's model, on rows that neither it nor the promoted one was trained on.
+        issued: what was issued since the promotion; None while there are too few outcomes.
     """
 
     accepted: bool
+    has_lost: bool
     reason: str
-    increase: float
-    at_most: float
-    coverage: float
-    current_coverage: float
+    tonight: Measured
+    issued: Measured | None
 
 
 class Version(Protocol):
@@ -61,56 +95,166 @@ class Version(Protocol):
         ...
 
 
-def judge_refresh(new: Version, current: Version, panel: Panel, rows: Rows) -> Refresh:
-    """Compare tonight's model with the standing one on rows that neither was trained on.
+Used = Sequence[tuple[Version, Rows]]
+
+
+def judge_refresh(
+    new: Version, promoted: Version, panel: Panel, rows: Rows, used: Used = ()
+) -> Refresh:
+    """Compare tonight's model, and those used since the promotion, with the promoted one.
 
     Args:
         new: the champion recipe, trained tonight.
-        current: the model in use.
+        promoted: the version that was promoted.
         panel: today's panel.
         rows: ready rows that both read, of the validation rows of tonight's training.
+        used: versions that were in use since the promotion, each with ready rows from which it
+            forecast: rows later than all that it was trained on.
 
     Raises:
         ValueError: no row has a known target.
     """
-    levels = share_levels([new.recipe.levels, current.recipe.levels])
-    table = pl.concat(
-        [
-            _losses(panel, rows, name, levels, _predict_at(levels, model, panel, rows))
-            for name, model in (("new", new), ("standing", current))
-        ]
-    )
-    if table.is_empty():
+    tonight = compare_losses(panel, [(new, rows)], promoted)
+    if tonight.is_empty():
         raise ValueError("none of the rows has a known target; refresh on older rows")
-    return _judge(group(table))
+    return judge_losses(tonight, compare_losses(panel, used, promoted) if used else tonight.clear())
 
 
-def _judge(group: Group) -> Refresh:
-    difference = -group.difference("new", "standing")
-    increase = float(difference.mean())
-    at_most = _upper(difference, group.lags)
-    coverage, before = (
-        float(group.sums(name, "covered_80").mean() / group.sums(name, None).mean())
-        for name in ("new", "standing")
+def judge_losses(tonight: pl.DataFrame, issued: pl.DataFrame) -> Refresh:
+    """The verdict on tables of `compare_losses`.
+
+    Args:
+        tonight: of tonight's model.
+        issued: of what was issued since the promotion; horizons with too few weeks are left out.
+    """
+    judged = _measure(tonight, proven=False)
+    is_fit, words = _judge_tonight(judged)
+    lasting = _drop_short(issued)
+    since = None if lasting.is_empty() else _measure(lasting, proven=True)
+    has_lost = since is not None and _has_lost(since)
+    accepted = is_fit and not has_lost
+    reason = f"{'Accepted' if accepted else 'Refused'}: {words}"
+    if since is not None:
+        reason += f" {_describe_issued(since, has_lost=has_lost)}"
+    return Refresh(accepted, has_lost, reason, judged, since)
+
+
+def compare_losses(panel: Panel, used: Used, promoted: Version) -> pl.DataFrame:
+    """Losses of versions, as one called ``new``, and of the promoted one on the same rows.
+
+    Returns:
+        Columns recipe, commodity, horizon, week, as_of, known_at, crps, covered_80.
+    """
+    levels = share_levels([version.recipe.levels for version in (promoted, *(v for v, _ in used))])
+    rows = np.concatenate([own for _, own in used])
+    parts = [(NEW, version, own) for version, own in used] + [(PROMOTED, promoted, rows)]
+    table = pl.concat(
+        _losses(panel, own, name, levels, _predict_at(levels, version, panel, own))
+        for name, version, own in parts
     )
-    missed, missed_before = abs(coverage - 0.8), abs(before - 0.8)
-    covers = missed <= max(missed_before, COVERAGE_MARGIN) + 1e-12
-    accepted = at_most <= CRPS_MARGIN and covers
-    reason = (
-        f"{'Accepted' if accepted else 'Refused'}: CRPS {increase:+.2%} against the standing "
-        f"model, at most {at_most:+.2%} (margin {CRPS_MARGIN:.0%}); 80 % intervals hold "
-        f"{coverage:.1%} of returns, {before:.1%} before."
+    return table.sort("recipe", "commodity", "horizon", "as_of")
+
+
+def _judge_tonight(tonight: Measured) -> tuple[bool, str]:
+    """Whether tonight's model is no worse than the margins, and the figures in words."""
+    is_close = tonight.at_most is not None and tonight.at_most <= CRPS_MARGIN
+    most = "too few weeks to tell" if tonight.at_most is None else f"at most {tonight.at_most:+.2%}"
+    words = (
+        f"CRPS {tonight.increase:+.2%} against the promoted version on rows held out, {most} "
+        f"(margin {CRPS_MARGIN:.0%}); 80 % intervals hold {tonight.coverage:.1%} of returns, "
+        f"{tonight.promoted_coverage:.1%} of the promoted version."
     )
-    return Refresh(accepted, reason, increase, at_most, coverage, before)
+    miscovered = f" They are off on {'; '.join(tonight.miscovered)}." if tonight.miscovered else ""
+    return is_close and not tonight.miscovered, words + miscovered
 
 
-def _upper(difference: Floats, lags: int) -> float:
+def _has_lost(issued: Measured) -> bool:
+    """Whether more than the margin was lost and chance alone does not explain it."""
+    is_shown = issued.at_least is not None and issued.at_least > 0.0
+    return (issued.increase > CRPS_MARGIN and is_shown) or bool(issued.miscovered)
+
+
+def _describe_issued(issued: Measured, *, has_lost: bool) -> str:
+    off = f"; 80 % intervals are off on {'; '.join(issued.miscovered)}" if issued.miscovered else ""
+    judged = "more than chance gives" if has_lost else "within the margin or chance"
+    return (
+        f"What was issued since the promotion: CRPS {issued.increase:+.2%} against that version "
+        f"over {issued.weeks} weeks with outcomes{off}, {judged}."
+    )
+
+
+def _measure(table: pl.DataFrame, *, proven: bool) -> Measured:
+    """The figures of a table of `compare_losses`.
+
+    Args:
+        table: losses of both.
+        proven: whether a cell's coverage counts as off only where chance does not explain it.
+    """
+    everything = group(table)
+    difference = -everything.difference(NEW, PROMOTED)
+    low, high = _interval(difference, everything.lags)
+    coverage, before = (_coverage(everything, name) for name in (NEW, PROMOTED))
+    looked = [own for own in groups(table) if own.commodity == ALL or own.horizon != ALL]
+    off = [
+        _describe_coverage(own)
+        for own in looked
+        if _is_off(own, proven=proven) and (not proven or _is_shown(own, LEVEL / len(looked)))
+    ]
+    return Measured(
+        float(difference.mean()), high, low, coverage, before, everything.weeks, tuple(off)
+    )
+
+
+def _is_off(own: Group, *, proven: bool) -> bool:
+    """Whether coverage misses 80 % by more than the promoted version's and the margin."""
+    missed, missed_before = (abs(_coverage(own, name) - 0.8) for name in (NEW, PROMOTED))
+    is_part = (own.commodity, own.horizon) != (ALL, ALL)
+    margin = PART_MARGIN if is_part and not proven else COVERAGE_MARGIN
+    return missed > missed_before + margin + 1e-12
+
+
+def _is_shown(cell: Group, level: float) -> bool:
+    """Whether chance does not explain that coverage lies beyond the promoted version's."""
+    apart = cell.sums(NEW, "covered_80") - cell.sums(PROMOTED, "covered_80")
+    beyond = np.sign(_coverage(cell, NEW) - 0.8) * apart
+    return cell.weeks > 2 * (cell.lags + 1) and diebold_mariano(beyond, cell.lags).p_value < level
+
+
+def _describe_coverage(own: Group) -> str:
+    now, before = (_coverage(own, name) for name in (NEW, PROMOTED))
+    names = [name for name in (own.commodity, own.horizon) if name != ALL]
+    where = " ".join(names) or "everything"
+    return f"{where}, {now:.0%} ({before:.0%} of the promoted version)"
+
+
+def _coverage(own: Group, name: str) -> float:
+    return float(own.sums(name, "covered_80").mean() / own.sums(name, None).mean())
+
+
+def _drop_short(issued: pl.DataFrame) -> pl.DataFrame:
+    """Without the horizons whose overlap leaves too few weeks to tell."""
+    lasting = [
+        horizon
+        for horizon in issued["horizon"].unique(maintain_order=True)
+        if (own := group(issued, horizon=horizon)).weeks > max(FEWEST_WEEKS, 2 * (own.lags + 1))
+    ]
+    return issued.filter(pl.col("horizon").is_in(lasting))
+
+
+def _interval(difference: Floats, lags: int) -> tuple[float | None, float | None]:
+    """One-sided bounds of the mean, from below and above; None with too few weeks.
+
+    Acceptance has to be proven, so the upper one is that of the more careful of two tests; the
+    lower one finds what was lost.
+    """
     if not difference.any():
-        return 0.0
+        return 0.0, 0.0
     if len(difference) <= 2 * (lags + 1):
-        return float("inf")
-    test = compare(difference, lags).cosine
-    return float(difference.mean() + stats.t.isf(LEVEL, test.degrees) * test.error)
+        return None, None
+    tests = compare(difference, lags)
+    dm = tests.diebold_mariano
+    lower = tests.mean - float(stats.t.isf(LEVEL, dm.degrees)) * dm.error
+    return lower, tests.mean + tests.shown_from(LEVEL)
 
 
 def _predict_at(levels: tuple[float, ...], model: Version, panel: Panel, rows: Rows) -> Floats:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -15,12 +17,13 @@ from cbi_pipeline.registry import (
     RegistryUnreadable,
     current_champion,
     following,
+    versions_in_use,
 )
 from data_contracts.evaluation import DECISION, VERSION
 
 if TYPE_CHECKING:
     from cbi_pipeline.evaluation import Refresh
-    from cbi_pipeline.forecasting import ModelRecipe
+    from cbi_pipeline.forecasting import Model, ModelRecipe
     from cbi_pipeline.registry import RegisteredVersion
 
 
@@ -100,11 +103,14 @@ def rule_on_refresh(
     tonight = next((version for version in versions if now and version.recipe == now.recipe), None)
     if now is None or tonight is None or tonight.version == now.version:
         return DECISION.empty()
+    used = versions_in_use(decisions)
+    judged, promoted = compare_versions(tonight.version, used, data, pipeline)
     ruling = refreshed(
-        compare_versions(tonight.version, now.version, data, pipeline) if now.version else None,
+        judged,
         tonight.recipe,
         tonight.version,
         now.version,
+        promoted,
         state=data.state,
         decided_at=pipeline.now(),
     )
@@ -112,17 +118,42 @@ def rule_on_refresh(
 
 
 def compare_versions(
-    new: int, current: int, data: TrainingData, pipeline: Pipeline
-) -> Refresh | str:
-    """Both versions on rows neither was trained on, or why the standing one cannot be asked."""
+    new: int, used: Sequence[tuple[int, datetime]], data: TrainingData, pipeline: Pipeline
+) -> tuple[Refresh | str | None, int | None]:
+    """Tonight's version against the promoted one, on rows neither was trained on.
+
+    Where the promoted one cannot be read any longer, the first one after it that can stands for
+    it.
+
+    Args:
+        new: tonight's version.
+        used: versions in use since the promotion, and since when; see `versions_in_use`.
+        data: what is known now.
+        pipeline: the home.
+
+    Returns:
+        The verdict, or why they cannot be compared, and the version that stood for the promoted
+        one; None and None where nothing was in use.
+    """
     from cbi_pipeline.operations.compare_versions import judge_on_common_rows
 
+    if not used:
+        return None, None
     tonight = pipeline.registry.load(new)
-    try:
-        before = pipeline.registry.load(current)
-    except (RegistryUnreadable, RegistryDamaged, RegistryEmpty) as error:
-        return f"The standing one was not compared: {error}."
-    return judge_on_common_rows(tonight, before, data, pipeline)
+    unread: list[str] = []
+
+    def load(version: int) -> Model | None:
+        try:
+            return pipeline.registry.load(version)
+        except (RegistryUnreadable, RegistryDamaged, RegistryEmpty) as error:
+            unread.append(str(error))
+            return None
+
+    for number, (version, _) in enumerate(used):
+        if (promoted := load(version)) is not None:
+            since = used[number:]
+            return judge_on_common_rows(tonight, promoted, since, load, data, pipeline), version
+    return f"The promoted one was not compared: {unread[0]}.", used[0][0]
 
 
 def apply_ruling(

@@ -18,6 +18,7 @@ from cbi_pipeline.registry.aliases import (
     later,
     newest_evidence,
     sort_decisions,
+    versions_in_use,
 )
 from cbi_pipeline.registry.errors import (
     RegistryDamaged,
@@ -60,4 +61,5 @@ __all__ = [
     "newest_evidence",
     "panel_spec_id",
     "sort_decisions",
+    "versions_in_use",
 ]

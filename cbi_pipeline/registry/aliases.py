@@ -90,6 +90,24 @@ def current_champion(decisions: pl.DataFrame) -> Champion | None:
     return champions[-1] if champions else None
 
 
+def versions_in_use(decisions: pl.DataFrame) -> list[tuple[int, datetime]]:
+    """Versions in use since a recipe was last crowned, the promoted one first.
+
+    Returns:
+        Version, and what was known when it was taken into use: what it forecast came later.
+    """
+    used: list[tuple[int, datetime]] = []
+    champion = None
+    for row in sort_decisions(decisions).iter_rows(named=True):
+        if row["verdict"] in CROWNS:
+            used, champion = [], row["recipe"]
+        elif row["verdict"] != "refresh" or row["recipe"] != champion:
+            continue
+        if row["version"] is not None:
+            used.append((row["version"], row["as_of"] or row["decided_at"]))
+    return used
+
+
 def before(decisions: pl.DataFrame) -> Champion | None:
     """What a rollback goes back to: the version in use before the one in use now.
 

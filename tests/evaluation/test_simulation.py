@@ -12,18 +12,34 @@ from benchmarks import gate
 ROOT = Path(gate.__file__).parents[1]
 
 
-@pytest.mark.slow
-def test_the_quick_benchmark_prints_one_line_with_a_rate_below_its_level():
-    command = [sys.executable, "benchmarks/gate.py", "--quick", "--trials", "100", "--json", "-"]
+def run_quickly(*command):
+    """The one line that a quick benchmark prints."""
     surroundings = os.environ | {"PYTHONPATH": str(ROOT)}
     run = subprocess.run(
-        command, cwd=ROOT, env=surroundings, capture_output=True, text=True, check=True
+        [sys.executable, *command, "--quick", "--json", "-"],
+        cwd=ROOT,
+        env=surroundings,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     (line,) = run.stdout.splitlines()
-    found = json.loads(line)
+    return json.loads(line)
+
+
+@pytest.mark.slow
+def test_the_quick_benchmark_prints_one_line_with_a_rate_below_its_level():
+    found = run_quickly("benchmarks/gate.py", "--trials", "100")
     assert {"false_promotion_rate", "level", "trials", "power"} <= set(found)
     assert found["false_promotion_rate"] <= binom.ppf(0.999, 100, found["level"]) / 100
     assert found["power"] > 0.15
+
+
+@pytest.mark.slow
+def test_an_honest_refresh_passes_and_planted_losses_are_stopped_before_they_add_up():
+    found = run_quickly("-m", "benchmarks.refresh")
+    assert found["honest_passed"] >= 0.95
+    assert found["worst_loss"] < found["limit"] == 0.03
 
 
 @pytest.mark.slow

@@ -44,7 +44,7 @@ def ruled(data, decisions, models):
     return rule_on_refresh(TONIGHT, decisions, data, pipeline)
 
 
-def test_a_standing_version_that_cannot_be_read_is_followed_and_the_record_says_why(data):
+def test_a_promoted_version_that_cannot_be_read_is_followed_and_the_record_says_why(data):
     why = "version 1 of cbi-forecaster cannot be read: no such field (written by cbi-pipeline 9)"
 
     def load(number):
@@ -56,7 +56,7 @@ def test_a_standing_version_that_cannot_be_read_is_followed_and_the_record_says_
     row = rule_on_refresh(TONIGHT, decided(STANDING), data, pipeline).row(0, named=True)
     assert (row["verdict"], row["version"]) == ("refresh", 3)
     assert row["reason"].startswith(
-        "Version 3 against version 1. The standing one was not compared"
+        "Version 3 against version 1. The promoted one was not compared"
     )
     assert why in row["reason"]
 
@@ -79,7 +79,7 @@ def test_a_version_serves_only_when_it_is_no_worse(data, stretch, verdict):
     assert "increase" in row["statistics"]
 
 
-def test_a_held_version_leaves_the_standing_one_champion(data):
+def test_a_held_version_leaves_the_one_in_use_champion(data):
     models = {1: Trained(1.0), 3: Trained(2.5)}
     decisions = pl.concat([decided(STANDING), ruled(data, decided(STANDING), models)])
     versions = world.versions(*({"version": number, "recipe": "prior"} for number in (1, 3)))
@@ -91,7 +91,7 @@ def test_a_version_in_use_already_is_not_judged_again(data):
     assert ruled(data, decided(STANDING, again), {}).is_empty()
 
 
-def test_a_standing_version_that_reads_another_panel_is_no_opponent(data):
+def test_a_promoted_version_that_reads_another_panel_is_no_opponent(data):
     others = tuple(f"other_{name}" for name in SPEC.commodities)
     models = {1: Trained(1.0, spec=dataclasses.replace(SPEC, commodities=others)), 3: Trained(2.5)}
     row = ruled(data, decided(STANDING), models).row(0, named=True)
@@ -101,3 +101,39 @@ def test_a_standing_version_that_reads_another_panel_is_no_opponent(data):
 
 def test_nobody_succeeds_before_a_recipe_is_crowned(data):
     assert ruled(data, world.decisions(), {}).is_empty()
+
+
+def known(number, version, **changes):
+    """A refresh, with what was known when it was made: years before the newest row."""
+    row = world.decision("prior", "refresh", version=version, number=number, who="refresh")
+    return row | {"as_of": datetime(2012, 1, 2, tzinfo=UTC)} | changes
+
+
+def test_small_losses_do_not_add_up_night_by_night(data):
+    models = {1: Trained(1.0), 2: Trained(1.15), 3: Trained(1.35)}
+    row = ruled(data, decided(known(0, 1), known(1, 2)), models).row(0, named=True)
+    assert row["verdict"] == "hold"
+    assert row["reason"].startswith("Version 3 against version 1. Refused: CRPS +")
+
+
+def test_the_promoted_version_takes_over_again_from_versions_that_lost(data):
+    models = {1: Trained(1.0), 2: Trained(0.4), 3: Trained(1.0)}
+    decisions = decided(known(0, 1), known(1, 2))
+    found = ruled(data, decisions, models)
+    row = found.row(0, named=True)
+    assert (row["verdict"], row["version"]) == ("refresh", 1)
+    assert row["reason"].endswith("Version 1 takes over again.")
+    versions = world.versions(*({"version": n, "recipe": "prior"} for n in (1, 2, 3)))
+    assert derive(pl.concat([decisions, found]), versions) == {"champion": 1}
+
+
+def test_where_the_promoted_version_cannot_be_read_the_next_one_stands_for_it(data):
+    def load(number):
+        if number == 1:
+            raise RegistryUnreadable("no such field")
+        return {2: Trained(1.0), 3: Trained(2.5)}[number]
+
+    pipeline = SimpleNamespace(registry=SimpleNamespace(load=load), now=lambda: world.AS_OF)
+    row = rule_on_refresh(TONIGHT, decided(known(0, 1), known(1, 2)), data, pipeline)
+    assert row["verdict"][0] == "hold"
+    assert row["reason"][0].startswith("Version 3 against version 2. ")

@@ -162,7 +162,7 @@ def test_a_night_goes_on_without_the_champion_that_it_cannot_read(shrunk, tmp_pa
     done = call(shrunk, home, "-m", "cbi_pipeline.cli", "run")
     assert done.returncode == 0, done.stdout + done.stderr
     said = " ".join(done.stdout.split())
-    assert "Version 3 against version 1. The standing one was not compared: " in said
+    assert "Version 3 against version 1. The promoted one was not compared: " in said
     assert "skip_limit: this version has no such field" in said
 
 

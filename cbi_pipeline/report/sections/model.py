@@ -20,7 +20,7 @@ _VERDICTS = {
     "too_good": "Refused: too good to be believed without an explanation.",
     "first": "First version: champion by construction.",
     "rollback": "Rolled back to an earlier version.",
-    "refresh": "Refreshed: tonight's version takes over.",
+    "refresh": "Refreshed: another version takes over.",
     "hold": "Held back: the version in use stays.",
 }
 
