@@ -109,7 +109,7 @@ def pull(
     )
     # What was landed whole may still be doubted when it is judged.
     faults = fault_log(settings).open(feed)
-    for line in (*faults, *landed.notices, *report.notices):
+    for line in (*faults, *landed.notices):
         errors.print(str(line))
     return 1 if faults else 0
 

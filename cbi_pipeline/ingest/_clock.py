@@ -82,12 +82,16 @@ class Witness:
         """Whether any answer gave its hour."""
         return bool(self._hours)
 
-    def contradiction(self, feed: str) -> ClockInDoubt | None:
-        """What is wrong with the clock; None when the hour of some answer agrees with it."""
+    def require_agreement(self, feed: str) -> None:
+        """Refuse a clock that the hours of all answers contradict.
+
+        Raises:
+            ClockInDoubt: none that was given agrees with it.
+        """
         if not self._hours or any(abs(given - own) <= APART for given, own in self._hours):
-            return None
+            return
         given, own = self._hours[-1]
-        return ClockInDoubt(
+        raise ClockInDoubt(
             feed,
             f"the service's answers are of {_format(given)}, and this machine's clock shows "
             f"{_format(own)}",

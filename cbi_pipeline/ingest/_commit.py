@@ -14,8 +14,8 @@ from datetime import date, datetime
 
 import polars as pl
 
-from cbi_pipeline.feeds import ClockInDoubt, Source
-from cbi_pipeline.ingest._clock import correct_dates, settle_clock
+from cbi_pipeline.feeds import Source
+from cbi_pipeline.ingest._clock import correct_dates
 from cbi_pipeline.ingest._incidents import FaultLog
 from cbi_pipeline.ingest._land import JUDGED_AS, Landed
 from cbi_pipeline.ingest._screen import REFUSAL
@@ -70,74 +70,94 @@ def deliver(
     Returns:
         What was done; ``changed`` is False when nothing was written to the warehouse.
     """
-    corrected: tuple[str, ...] = ()
-    try:
-        # Only a night whose clock is believed has pulls that are used.
-        if landed.pulls:
-            witness = landed.has_witness
-            corrected = settle_clock(ledger, warehouse, source.name, landed.at, has_witness=witness)
-    except ClockInDoubt as error:
-        landed = landed.without_pulls(error)
-    with Stored.published(warehouse, source) as stored:
-        judged = judge(source, landed, ledger, stored)
-    judged, report = _write_news(landed, judged, stored, ledger, warehouse)
+    judged, report = record(source, landed, ledger, warehouse)
     faults.settle(source.name, (*landed.faults, *judged.faults), landed.at)
-    return replace(report, notices=corrected)
+    return report
 
 
-def commit(
+def record(
+    source: Source,
     landed: Landed,
-    judged: Judged,
     ledger: Ledger,
     warehouse: Warehouse,
-    *,
-    stored: Stored | None = None,
     require: Callable[[Judged], object] = lambda judged: None,
-) -> IngestReport:
-    """Write a judged delivery of files in one transaction and publish it.
+) -> tuple[Judged, IngestReport]:
+    """Judge what was landed by what is stored, and write what is new in one transaction.
 
     Args:
-        landed: what lay in them.
-        judged: the verdict on it.
+        source: where it is from.
+        landed: what came.
+        ledger: where its bytes lie.
+        warehouse: where its rows go.
+        require: raises where a verdict is hard to believe, before anything is written.
+
+    Raises:
+        BehindLedger, AheadOfLedger, LedgerDamaged: warehouse and ledger do not belong together.
+    """
+    while True:
+        with Stored.published(warehouse, source) as stored:
+            judged = judge(source, landed, ledger, stored)
+        require(judged)
+        report = _write_news(landed, judged, ledger, warehouse, stored.sizes)
+        if report is not None:
+            return judged, report
+        # Another run committed meanwhile, or was killed before it published.
+        warehouse.publish()
+
+
+def commit(landed: Landed, judged: Judged, ledger: Ledger, warehouse: Warehouse) -> IngestReport:
+    """Write a judged delivery of a closed record in one transaction and publish it.
+
+    Args:
+        landed: what lay in its files.
+        judged: the verdict on it, which nothing that is stored changes.
         ledger: where their bytes lie.
         warehouse: where their rows go.
-        stored: what it was judged by; None where it does not matter, as for a closed record.
-        require: raises where a verdict is hard to believe: it is judged again where more is stored.
 
     Raises:
         BehindLedger, AheadOfLedger, LedgerDamaged: warehouse and ledger do not belong together.
     """
     corrected = correct_dates(ledger, warehouse, landed.at)
-    _, report = _write_news(landed, judged, stored or Stored(), ledger, warehouse, require)
+    report = _write_news(landed, judged, ledger, warehouse)
+    assert report is not None
     return replace(report, notices=corrected)
 
 
 def _write_news(
     landed: Landed,
     judged: Judged,
-    stored: Stored,
     ledger: Ledger,
     warehouse: Warehouse,
-    require: Callable[[Judged], object] = lambda judged: None,
-) -> tuple[Judged, IngestReport]:
-    source = judged.source
+    sizes: Mapping[str, int] | None = None,
+) -> IngestReport | None:
+    """Write and publish what is new.
+
+    Args:
+        landed: what came.
+        judged: the verdict on it.
+        ledger: where its bytes lie.
+        warehouse: where its rows go.
+        sizes: versions per series that were stored when it was judged; None where that is nothing
+            to it.
+
+    Returns:
+        What was done; None where other versions are stored by now, and nothing was.
+    """
     try:
         with warehouse.read() as store:
             if _is_old(store, landed, judged):
-                return judged, _report(judged, *_read_last(store), changed=False)
+                return _report(judged, *_read_last(store), changed=False)
     except NothingPublished:
         if not judged.used:
-            return judged, _report(judged, 0, "", changed=False)
-    with warehouse.write(memory=_MEMORY) as store, ledger.transaction(store) as txn_id:
-        present = Stored.read(store, source)
-        if source.closed is None and present.sizes != stored.sizes:
-            # A run killed between commit and publication left rows that no snapshot shows.
-            judged = judge(source, landed, ledger, present)
-            require(judged)
-        report = write(store, landed, judged, ledger, txn_id)
-        ledger.log(_describe(landed, judged, report))
+            return _report(judged, 0, "", changed=False)
+    with warehouse.write(memory=_MEMORY) as store:
+        if sizes is not None and Stored.read(store, judged.source).sizes != sizes:
+            return None
+        with ledger.transaction(store) as txn_id:
+            report = write(store, landed, judged, ledger, txn_id)
+            ledger.log(_describe(landed, judged, report))
     warehouse.publish()
-    return judged, report
+    return report
 
 
 def _is_old(store: Store, landed: Landed, judged: Judged) -> bool:

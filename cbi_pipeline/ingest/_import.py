@@ -9,13 +9,13 @@ from typing import Literal
 from urllib.parse import quote
 
 from cbi_pipeline.feeds import IncompleteResponse, Pull, Source, UnexpectedShape
-from cbi_pipeline.ingest._clock import require_clock
-from cbi_pipeline.ingest._commit import IngestReport, commit
+from cbi_pipeline.ingest._clock import correct_dates, require_clock
+from cbi_pipeline.ingest._commit import IngestReport, record
 from cbi_pipeline.ingest._land import land_files
 from cbi_pipeline.ingest._plausibility import list_sized_families
 from cbi_pipeline.ingest._sources import file_sources
 from cbi_pipeline.ingest._stored import Stored
-from cbi_pipeline.ingest._validate import Judged, judge, require_usable
+from cbi_pipeline.ingest._validate import Judged, require_usable
 from cbi_pipeline.ledger import Ledger, bind_warehouse
 from cbi_pipeline.settings import Settings
 from cbi_pipeline.warehouse import NothingPublished, Warehouse
@@ -87,21 +87,19 @@ def import_files(
     now = datetime.now(UTC)
     require_clock(ledger, own.name, now)
     landed = land_files(own, ledger, now)
-    with Stored.published(warehouse, own) as stored:
-        judged = judge(own, landed, ledger, stored)
-    require_usable(judged)
 
     def require_meant(judged: Judged) -> None:
+        require_usable(judged)
         _require_confirmed(judged, confirm=confirm)
         _require_mode(judged, mode)
 
-    require_meant(judged)
-    report = commit(landed, judged, ledger, warehouse, stored=stored, require=require_meant)
+    corrected = correct_dates(ledger, warehouse, now)
+    judged, report = record(own, landed, ledger, warehouse, require_meant)
     jumps = _describe_jumps(warehouse, own) if report.changed else []
     restated = [
         f"{name}: {detail}, which is confirmed" for name, detail in _list_restated(judged).items()
     ]
-    return replace(report, notices=(*report.notices, *restated, *jumps))
+    return replace(report, notices=(*corrected, *restated, *jumps))
 
 
 def _require_units(warehouse: Warehouse, own: Source) -> None:

@@ -1,4 +1,7 @@
-"""Landing: ask a service what is due or open files, store the bytes, see that all is there."""
+"""Landing: ask a service what is due or open files, store the bytes, see that all is there.
+
+What a night brings is dated by the clock, so its pulls are usable where the clock is believed.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from pydantic import SecretStr
 
 from cbi_pipeline.feeds import (
     Answer,
+    ClockInDoubt,
     FeedError,
     FeedUnavailable,
     IncompleteResponse,
@@ -25,11 +29,10 @@ from cbi_pipeline.feeds import (
     Source,
 )
 from cbi_pipeline.ingest._client import Client, Patience
-from cbi_pipeline.ingest._clock import Witness
+from cbi_pipeline.ingest._clock import Witness, settle_clock
 from cbi_pipeline.ingest._incidents import Fault, reading
 from cbi_pipeline.ingest._plausibility import Absences
-from cbi_pipeline.ingest._screen import parse_landed
-from cbi_pipeline.ingest._stage import LandedPull
+from cbi_pipeline.ingest._stage import LandedPull, parse_landed
 from cbi_pipeline.ingest._stored import END_OF_TIME, Cells, Stored
 from cbi_pipeline.ledger import Ledger, Response
 from cbi_pipeline.warehouse import Warehouse
@@ -58,7 +61,6 @@ class Landed:
         faults: what went wrong; the answers it concerns are landed but will not be used.
         notices: what a person should know although nothing is lost.
         requests: questions asked.
-        has_witness: whether an answer gave its hour, and the clock agrees with it.
         asked: ids of the series asked for.
     """
 
@@ -68,7 +70,6 @@ class Landed:
     faults: tuple[Fault, ...] = ()
     notices: tuple[str, ...] = ()
     requests: int = 0
-    has_witness: bool = False
     asked: tuple[str, ...] = ()
 
     @property
@@ -250,10 +251,23 @@ def land_night(
             finally:
                 requests += landing.requests
         notices = tuple(client.notices)
-    names, spoken = tuple(series.id for series in asked), witness.has_spoken
-    landed = Landed(feed.name, now, tuple(pulls), tuple(faults), notices, requests, spoken, names)
-    wrong = witness.contradiction(feed.name)
-    return landed if wrong is None else landed.without_pulls(wrong)
+    names = tuple(series.id for series in asked)
+    landed = Landed(feed.name, now, tuple(pulls), tuple(faults), notices, requests, names)
+    return _settle_clock(landed, witness, ledger, warehouse)
+
+
+def _settle_clock(landed: Landed, witness: Witness, ledger: Ledger, warehouse: Warehouse) -> Landed:
+    """The night with the dates it corrected; without its pulls under a clock in doubt."""
+    try:
+        witness.require_agreement(landed.feed)
+        if not landed.pulls:
+            return landed
+        corrected = settle_clock(
+            ledger, warehouse, landed.feed, landed.at, has_witness=witness.has_spoken
+        )
+    except ClockInDoubt as error:
+        return landed.without_pulls(error)
+    return replace(landed, notices=(*landed.notices, *corrected))
 
 
 def _land_pull(landing: _Landing, pull: Pull, stored: Stored) -> LandedPull:

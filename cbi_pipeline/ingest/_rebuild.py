@@ -28,7 +28,8 @@ from cbi_pipeline.ingest._replay import (
     write_judgement,
 )
 from cbi_pipeline.ingest._retry import judge_again, readmit
-from cbi_pipeline.ingest._screen import LOCATION, REFUSAL
+from cbi_pipeline.ingest._screen import REFUSAL
+from cbi_pipeline.ingest._stage import LOCATION
 from cbi_pipeline.ingest._stored import Stored, read_state
 from cbi_pipeline.ingest._validate import judge
 from cbi_pipeline.ledger import Entry, Ledger, LedgerDamaged

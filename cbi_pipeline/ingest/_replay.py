@@ -25,8 +25,8 @@ from cbi_pipeline.ingest._land import (
     Landed,
     sort_by_vintage,
 )
-from cbi_pipeline.ingest._screen import REFUSAL, parse_landed
-from cbi_pipeline.ingest._stage import LandedPull
+from cbi_pipeline.ingest._screen import REFUSAL
+from cbi_pipeline.ingest._stage import LandedPull, parse_landed
 from cbi_pipeline.ingest._stored import END_OF_TIME, note_transaction, read_state
 from cbi_pipeline.ledger import Entry, Ledger, LedgerDamaged, Response
 from cbi_pipeline.warehouse import Store

@@ -13,8 +13,9 @@ from cbi_pipeline.ingest._clock import CLOCK, require_clock
 from cbi_pipeline.ingest._commit import list_releases, note_releases
 from cbi_pipeline.ingest._land import Landed
 from cbi_pipeline.ingest._replay import Bytes, list_contracts, read_landed
-from cbi_pipeline.ingest._screen import LOCATION, find_refused_series, screen_pull
+from cbi_pipeline.ingest._screen import find_refused_series, screen_pull
 from cbi_pipeline.ingest._sources import file_sources, live_feeds
+from cbi_pipeline.ingest._stage import LOCATION
 from cbi_pipeline.ingest._stored import Stored, note_transaction, read_state
 from cbi_pipeline.ledger import Entry, Ledger, bind_warehouse
 from cbi_pipeline.settings import Settings

@@ -8,14 +8,15 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from email.utils import parsedate_to_datetime
 
 import polars as pl
 
-from cbi_pipeline.feeds import Answer, Parsed, Series, Source
-from cbi_pipeline.ingest._stage import LandedPull
+from cbi_pipeline.feeds import Series, Source
+from cbi_pipeline.ingest._stage import LOCATION, LandedPull
 from cbi_pipeline.ingest._stored import Stored, Stretch
-from cbi_pipeline.ledger import Ledger, Response
+from cbi_pipeline.ledger import Response
 from data_contracts.core import UTC_MICROSECONDS
 from data_contracts.decision import decision_at
 from data_contracts.families import family
@@ -31,8 +32,6 @@ REFUSAL = {
     for name in ("response_id", "locator", "rule", "column_name", "value", "contract_version")
 }
 NO_REFUSALS = pl.DataFrame(schema=REFUSAL)
-#: Where a row stands in what was landed.
-LOCATION = ["response_id", "locator"]
 #: A few rows may be refused whatever their share: windows are short.
 _FEW_REFUSED = 2
 #: Later than any day or instant, counted as either is.
@@ -109,43 +108,6 @@ def sum_shares(shares: Iterable[pl.DataFrame]) -> pl.DataFrame:
     return pl.concat(shares).group_by("series_id").sum().sort("series_id")
 
 
-def read_answer(response: Response, ledger: Ledger) -> Answer:
-    """A landed answer as the feed reads it."""
-    headers = json.loads(response.headers)
-    return Answer(response.url, response.status, headers, ledger.body(response))
-
-
-def parse_landed(
-    feed: Source, responses: Iterable[Response], ledger: Ledger
-) -> Iterator[tuple[Response, Parsed]]:
-    """The rows of landed answers in turn, of a long one a part at a time."""
-    for response in responses:
-        for parsed in feed.parse(read_answer(response, ledger)).parts():
-            yield response, parsed
-
-
-def add_source_rows(
-    rejected: pl.DataFrame, feed: Source, landed: LandedPull, ledger: Ledger
-) -> pl.DataFrame:
-    """Rejected rows with the source rows behind them, read again from the ledger."""
-    places = rejected.select(LOCATION).unique()
-    behind = set(places["response_id"])
-    doubtful = [response for response in landed.responses if response.response_id in behind]
-    sources = [
-        parsed.sourced.select(
-            pl.lit(response.response_id).alias("response_id"), "locator", "row_json"
-        ).join(places, on=LOCATION, how="semi")
-        for response, parsed in parse_landed(feed, doubtful, ledger)
-    ]
-    if not sources:
-        return rejected
-    return (
-        rejected.drop("row_json")
-        .join(pl.concat(sources), on=LOCATION, how="left", maintain_order="left")
-        .select(rejected.columns)
-    )
-
-
 def _identify(good: pl.DataFrame, feed: Source) -> pl.DataFrame:
     """Rows with what their table keys each series by."""
 
@@ -193,16 +155,24 @@ def _date_rows(
 
 def _read_stamps(feed: Source, landed: LandedPull, stored: Stored) -> pl.Expr:
     """When its publisher last changed the file a row came in, of rows that this may date."""
-    if not any(landed.changed) or not stored.newest:
+    changed = {response.response_id: _read_changed(response) for response in landed.responses}
+    if not landed.stamped or not any(changed.values()) or not stored.newest:
         return pl.lit(None, UTC_MICROSECONDS)
-    ids = [response.response_id for response in landed.responses]
-    changed = dict(zip(ids, landed.changed, strict=True))
     stamped = [series.id for series in feed.series if family(series.family).stamped]
     # What is stored may be corrected in the same file, and was public before.
     newest = pl.col("series_id").replace_strict(stored.newest, default=None, return_dtype=pl.Date)
     newer = pl.col("series_id").is_in(stamped) & (pl.col("period") > newest)
     stamp = pl.col("response_id").replace_strict(changed, return_dtype=UTC_MICROSECONDS)
     return pl.when(newer).then(stamp)
+
+
+def _read_changed(response: Response) -> datetime | None:
+    """When the file behind an answer was last changed; None where its publisher does not say it."""
+    try:
+        at = parsedate_to_datetime(json.loads(response.headers)["last-modified"])
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (KeyError, ValueError, OverflowError):
+        return None
 
 
 def screen(

@@ -13,8 +13,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
@@ -22,7 +21,7 @@ from typing import IO, NamedTuple, Self
 
 import polars as pl
 
-from cbi_pipeline.feeds import FeedError, Parsed, Pull, Source
+from cbi_pipeline.feeds import Answer, FeedError, Parsed, Pull, Source
 from cbi_pipeline.ingest._incidents import Fault
 from cbi_pipeline.ingest._stored import Stored, Stretch
 from cbi_pipeline.ledger import Ledger, Response
@@ -36,6 +35,9 @@ _PENDING = 2 * MANY
 _BLOCKS = 64
 
 _BLOCK = "block"
+
+#: Where a row stands in what was landed.
+LOCATION = ["response_id", "locator"]
 
 
 class Batch(NamedTuple):
@@ -272,8 +274,8 @@ class LandedPull:
         as_answered: whether rows are judged in the order in which they came and not in that of
             their periods: files are, and nights that earlier versions of this program recorded.
         sized: whether a change of size that no factor explains is refused, as those nights did.
-        changed: when the file behind each page was last changed, as its publisher says; None where
-            it does not say it, and in nights that were recorded before anybody read it.
+        stamped: whether newer periods are dated by when the file behind a page was last changed;
+            nights that were recorded before anybody read it are not.
     """
 
     pull: Pull
@@ -284,7 +286,7 @@ class LandedPull:
     oldest: datetime | None = None
     as_answered: bool = False
     sized: bool = False
-    changed: tuple[datetime | None, ...] = ()
+    stamped: bool = False
 
     @classmethod
     def of(
@@ -324,7 +326,7 @@ class LandedPull:
             oldest=min(oldest, default=None),
             as_answered=as_answered,
             sized=sized,
-            changed=tuple(_read_changed(response) if stamped else None for response in responses),
+            stamped=stamped,
         )
 
     def batches(self, source: Source, stored: Stored) -> Iterator[Batch]:
@@ -344,6 +346,27 @@ class LandedPull:
 
         return self.rows.batches(stored, cut=cut)
 
+    def add_source_rows(
+        self, rejected: pl.DataFrame, source: Source, ledger: Ledger
+    ) -> pl.DataFrame:
+        """Rejected rows with the source rows behind them, read again from the ledger."""
+        places = rejected.select(LOCATION).unique()
+        behind = set(places["response_id"])
+        doubtful = [response for response in self.responses if response.response_id in behind]
+        rows = [
+            parsed.sourced.select(
+                pl.lit(response.response_id).alias("response_id"), "locator", "row_json"
+            ).join(places, on=LOCATION, how="semi")
+            for response, parsed in parse_landed(source, doubtful, ledger)
+        ]
+        if not rows:
+            return rejected
+        return (
+            rejected.drop("row_json")
+            .join(pl.concat(rows), on=LOCATION, how="left", maintain_order="left")
+            .select(rejected.columns)
+        )
+
     def fault(self, error: FeedError) -> Fault:
         """The fault an error in its answers makes, which were landed and are not used."""
         return Fault.of(
@@ -351,9 +374,12 @@ class LandedPull:
         )
 
 
-def _read_changed(response: Response) -> datetime | None:
-    try:
-        at = parsedate_to_datetime(json.loads(response.headers)["last-modified"])
-        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
-    except (KeyError, ValueError, OverflowError):
-        return None
+def parse_landed(
+    feed: Source, responses: Iterable[Response], ledger: Ledger
+) -> Iterator[tuple[Response, Parsed]]:
+    """The rows of landed answers in turn, of a long one a part at a time."""
+    for response in responses:
+        headers = json.loads(response.headers)
+        answer = Answer(response.url, response.status, headers, ledger.body(response))
+        for parsed in feed.parse(answer).parts():
+            yield response, parsed

@@ -20,14 +20,12 @@ from cbi_pipeline.ingest._incidents import Fault
 from cbi_pipeline.ingest._land import Landed
 from cbi_pipeline.ingest._plausibility import Doubts, Examination, set_aside
 from cbi_pipeline.ingest._screen import (
-    LOCATION,
     NO_REFUSALS,
     Screened,
-    add_source_rows,
     screen_pull,
     sum_shares,
 )
-from cbi_pipeline.ingest._stage import MANY, LandedPull, Spool
+from cbi_pipeline.ingest._stage import LOCATION, MANY, LandedPull, Spool
 from cbi_pipeline.ingest._stored import Stored
 from cbi_pipeline.ledger import Ledger, Response
 from data_contracts.table_rules import (
@@ -346,7 +344,7 @@ def _judge_pull(
         part.conclude(examination)
     if feed.service is not None:
         part.doubts.require_present(feed.name, landed.pull.name)
-    part.rejected = [add_source_rows(pl.concat(part.rejected), feed, landed, ledger)]
+    part.rejected = [landed.add_source_rows(pl.concat(part.rejected), feed, ledger)]
     return part
 
 

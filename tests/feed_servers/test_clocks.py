@@ -151,11 +151,11 @@ def known(one, at):
 def test_a_value_dated_in_the_future_is_known_since_the_first_night_whose_clock_is_right(misdated):
     at = RIGHT + timedelta(days=1)
     assert NEW_DAY not in known(misdated, at)
-    report = misdated.night(at)
+    misdated.night(at)
     assert known(misdated, at)[NEW_DAY] == 35.44
     assert known(misdated, at)[date(2020, 5, 27)] == 31.0
     assert known(misdated, at - timedelta(minutes=1))[date(2020, 5, 27)] != 31.0
-    (words,) = report.notices
+    (words,) = misdated.landed.notices
     assert words.startswith("2 values were dated in the future, by a clock that was wrong")
     assert words.endswith("they are known since 2020-06-06 03:00 UTC now")
     assert misdated.problem() == ""
@@ -167,7 +167,8 @@ def test_a_correction_of_dates_overwrites_no_version_and_is_made_once(misdated):
     after = misdated.table("raw.observation")
     assert before.join(after, on=before.columns, how="anti", nulls_equal=True).is_empty()
     assert len(after) == len(before) + 2
-    assert misdated.night(RIGHT + timedelta(days=2)).notices == ()
+    misdated.night(RIGHT + timedelta(days=2))
+    assert misdated.landed.notices == ()
     assert len(misdated.table("raw.observation")) == len(after)
 
 
@@ -201,9 +202,9 @@ def test_a_value_with_a_corrected_date_can_be_restated(misdated, server):
 
 def test_a_night_whose_clock_is_in_doubt_corrects_nothing(misdated):
     before = misdated.content()
-    report = misdated.night(RIGHT + timedelta(days=2), hour=NO_HOUR)
+    misdated.night(RIGHT + timedelta(days=2), hour=NO_HOUR)
     assert misdated.errors() == {"ClockInDoubt"}
-    assert report.notices == ()
+    assert misdated.landed.notices == ()
     assert misdated.content() == before
 
 
