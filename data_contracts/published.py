@@ -112,7 +112,7 @@ class Model(Table):
 
 
 class Freshness(Table):
-    """How new each series is, and how sure its knowledge times are."""
+    """How new each series that is asked for is, and how sure its knowledge times are."""
 
     series_id: str = column("Series")
     name: str = column("Name for people")

@@ -43,8 +43,16 @@ class Release(Table):
     )
 
 
+class Asked(Table):
+    """Whether nights ask for a series; those that they always asked for have no row."""
+
+    series_id: str = column("Series of a live feed")
+    asked: bool = column("Whether the newest night asked for it")
+
+
 SERIES = Contract(table="ref.series", model=Series, key=("series_id",), append_only=False)
 INSTRUMENT = Contract(
     table="ref.instrument", model=Instrument, key=("dataset", "instrument"), append_only=False
 )
+ASKED = Contract(table="ref.asked", model=Asked, key=("series_id",), append_only=False)
 RELEASE = Contract(table="ref.release", model=Release, key=("family", "period"), append_only=False)

@@ -18,6 +18,7 @@ CONTRACTS: dict[str, Contract] = {
         ledger.RESPONSE,
         ledger.TRANSACTION,
         reference.SERIES,
+        reference.ASKED,
         reference.INSTRUMENT,
         reference.RELEASE,
         observation.OBSERVATION,

@@ -10,9 +10,10 @@ import csv
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
+from itertools import islice
 from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
 from zoneinfo import ZoneInfo
@@ -28,6 +29,8 @@ FEED = "csv"
 COLUMNS = ("period", "value")
 _SERIES = re.compile(r"[A-Z][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)+")
 _MISSING = ("", "NA", "null")
+#: Rows that are read at once.
+_PART = 50_000
 
 #: A file of which neither series nor place is stated: reads the bytes of any.
 READER = Source(
@@ -110,20 +113,31 @@ def parse(url: str, body: bytes) -> Parsed:
         UnexpectedShape: it is no UTF-8 text, lacks one of the two columns, or has two of one name.
     """
     stated = {key: values[0] for key, values in parse_qs(urlsplit(url).query).items()}
+    lines = _read_lines(body)
+    header = next(lines, [])
+    _require_columns(header)
+    rows = (
+        _row(stated, position, header, cells)
+        for position, cells in enumerate(filter(None, lines), start=2)
+        if any(cells)
+    )
+    parts = _split(rows)
+    return Parsed(next(parts), complete=(stated["series"],), later=map(Parsed, parts))
+
+
+def _read_lines(body: bytes) -> Iterator[list[str]]:
     try:
-        reader = csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
-        header, lines = next(reader, []), [cells for cells in reader if cells]
+        yield from csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
     except (UnicodeDecodeError, csv.Error) as error:
         raise _unexpected(f"no CSV in UTF-8 ({error})") from error
-    _require_columns(header)
-    rows = [
-        _row(stated, position, header, cells)
-        for position, cells in enumerate(lines, start=2)
-        if any(cells)
-    ]
-    return Parsed(
-        pl.DataFrame(rows, schema=dict(PARSED_SCHEMA), orient="row"), complete=(stated["series"],)
-    )
+
+
+def _split(rows: Iterator[tuple[object, ...]]) -> Iterator[pl.DataFrame]:
+    """Rows as frames that are not many each, one at least."""
+    schema = dict(PARSED_SCHEMA)
+    yield pl.DataFrame(list(islice(rows, _PART)), schema=schema, orient="row")
+    while part := list(islice(rows, _PART)):
+        yield pl.DataFrame(part, schema=schema, orient="row")
 
 
 def _require_columns(header: Sequence[str]) -> None:

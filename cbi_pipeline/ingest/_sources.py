@@ -5,6 +5,7 @@ What ships is named here and nowhere else in ingestion.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
@@ -31,6 +32,7 @@ from cbi_pipeline.ingest._land import Landed, land_night
 from cbi_pipeline.ingest._screen import screen
 from cbi_pipeline.ledger import Ledger, bind_warehouse
 from cbi_pipeline.settings import Settings, SettingsError, load_settings
+from cbi_pipeline.warehouse import NothingPublished, Store
 
 
 def profile_sources(settings: Settings) -> dict[str, Source]:
@@ -204,12 +206,46 @@ def land_live(
 
 def deliver_live(settings: Settings, landed: Landed) -> IngestReport:
     """Judge what was landed, write what is new, publish it, note what is wrong."""
-    return deliver(
+    report = deliver(
         live_feed(settings, landed.feed),
         landed,
         Ledger(settings.ledger_dir),
         bind_warehouse(settings),
         fault_log(settings),
+    )
+    note_asked(settings, landed.feed)
+    return report
+
+
+def note_asked(settings: Settings, name: str) -> None:
+    """Note which stored series of a live feed nights ask for, and publish what has changed.
+
+    The other profiles ask for nothing, and their night says nothing of it.
+    """
+    if settings.profile != "live":
+        return
+    feed, warehouse = live_feed(settings, name), bind_warehouse(settings)
+    try:
+        with warehouse.read() as store:
+            changed = _find_changed(store, feed, asked_series(settings, feed))
+    except NothingPublished:
+        return
+    if len(changed):
+        with warehouse.write() as store, store.transaction():
+            store.replace("ref.asked", changed)
+        warehouse.publish()
+
+
+def _find_changed(store: Store, feed: Source, asked: Sequence[Series]) -> pl.DataFrame:
+    """Rows of ``ref.asked`` that are no longer true of the stored series of a feed."""
+    noted = store.table("ref.asked")
+    own, names = [series.id for series in feed.series], [series.id for series in asked]
+    return (
+        store.table("ref.series", "series_id = ANY(?)", [own])
+        .select("series_id", asked=pl.col("series_id").is_in(names))
+        .join(noted.rename({"asked": "before"}), on="series_id", how="left")
+        .filter(pl.col("asked") != pl.col("before").fill_null(value=True))
+        .drop("before")
     )
 
 

@@ -60,6 +60,7 @@ PUB_VIEWS = {
                    available_at, available_basis, seen_at,
                    version = max(version) OVER (PARTITION BY series_id, ts_event)
             FROM raw.bar) o ON o.series_id = s.series_id
+        ANTI JOIN (FROM ref.asked WHERE NOT asked) dropped ON dropped.series_id = s.series_id
         GROUP BY ALL
         ORDER BY s.series_id""",
     "quarantine": """

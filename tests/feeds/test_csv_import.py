@@ -2,6 +2,7 @@
 
 import json
 
+import polars as pl
 import pytest
 
 from cbi_pipeline.feeds import UnexpectedShape, csv_import
@@ -56,6 +57,24 @@ def test_a_header_with_two_columns_of_one_name_is_refused(header):
 def test_columns_without_a_name_may_be_several():
     (row,) = rows("period,value,,\n2020-01-01,80,,\n")
     assert row["value"] == 80.0
+
+
+def test_a_long_file_is_read_in_parts_that_number_its_lines_through(monkeypatch):
+    lines = [f"2020-01-{day:02},{day}" for day in range(1, 32)]
+    text = "\n".join(["period,value", *lines])
+    whole = csv_import.parse(URL, text.encode())
+    monkeypatch.setattr(csv_import, "_PART", 7)
+    parts = list(csv_import.parse(URL, text.encode()).parts())
+    assert [len(part.frame) for part in parts] == [7, 7, 7, 7, 3]
+    assert pl.concat(part.frame for part in parts).equals(whole.frame)
+    assert parts[0].complete == whole.complete
+
+
+def test_a_long_file_that_ends_within_a_quote_is_refused(monkeypatch):
+    monkeypatch.setattr(csv_import, "_PART", 1)
+    parsed = csv_import.parse(URL, b'period,value\n2020-01-01,80\n"2020')
+    with pytest.raises(UnexpectedShape):
+        list(parsed.parts())
 
 
 @pytest.mark.parametrize("text", ["", "\n", "day;price\n2020-01-01;1\n", 'period,value\n"2020'])

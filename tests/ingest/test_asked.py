@@ -128,6 +128,12 @@ def codes(server: EiaServer) -> set[str]:
     return {code for asked in server.requests for code in asked.every("facets[series][]")}
 
 
+def list_fresh(settings: Settings) -> set[str]:
+    """Series in the published view of freshness."""
+    with Warehouse(settings.warehouse_dir).read() as store:
+        return set(store.query("SELECT series_id FROM pub.freshness")["series_id"])
+
+
 @pytest.mark.slow
 def test_a_home_keeps_the_rows_of_a_series_that_is_asked_no_longer_and_health_is_silent_of_it(
     follow, services
@@ -137,7 +143,8 @@ def test_a_home_keeps_the_rows_of_a_series_that_is_asked_no_longer_and_health_is
         "feed_urls": {"eia": server.url, "cftc": services[1].base},
         "feed_keys": {"EIA_API_KEY": SecretStr(server.key)},
     }
-    kept = follow("[feed.eia]", 'keep = { "EIA.RBRTE" = "the desk looks at it" }', **given)
+    keep = ("[feed.eia]", 'keep = { "EIA.RBRTE" = "the desk looks at it" }')
+    kept = follow(*keep, **given)
     night(kept)
     assert {"RWTC", "RBRTE"} <= codes(server)
     with Warehouse(kept.warehouse_dir).read() as store:
@@ -146,6 +153,7 @@ def test_a_home_keeps_the_rows_of_a_series_that_is_asked_no_longer_and_health_is
 
     server.requests.clear()
     dropped = follow(**given)
+    assert "EIA.RBRTE" in list_fresh(kept)
     newest = max(day for _, code, day, _ in server.publisher.events if code == "RWTC")
     server.publisher.publish(
         datetime.now(UTC) - timedelta(days=1), "RWTC", newest + timedelta(days=3), "61.00"
@@ -156,6 +164,25 @@ def test_a_home_keeps_the_rows_of_a_series_that_is_asked_no_longer_and_health_is
         assert store.table("raw.observation", "series_id = 'EIA.RBRTE'").equals(before)
     (health,) = (one for one in ingest.check_feeds(dropped, probe=False) if one.feed == "eia")
     assert "RBRTE" not in " ".join(health.problems)
+    assert "EIA.RWTC" in list_fresh(kept)
+    assert "EIA.RBRTE" not in list_fresh(kept)
+    night(follow(*keep, **given))
+    assert "EIA.RBRTE" in list_fresh(kept)
+
+
+@pytest.mark.slow
+def test_a_series_leaves_the_view_of_freshness_although_no_night_asks_the_feed(follow, services):
+    given = {
+        "feed_urls": {"eia": services[0].url, "cftc": services[1].base},
+        "feed_keys": {"EIA_API_KEY": SecretStr(services[0].key)},
+    }
+    night(follow(**given))
+    assert "EIA.RWTC" in list_fresh(follow(**given))
+    palm = OIL.replace('"wti"', '"palm"').replace("EIA.RWTC", "DESK.CPO")
+    other = follow(**given)
+    other.catalogue_files[-1].write_text(palm)
+    ingest.note_asked(other, "eia")
+    assert list_fresh(other) == asked(other, "eia")
 
 
 def test_the_newest_value_that_health_names_is_of_what_is_asked(follow):

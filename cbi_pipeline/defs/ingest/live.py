@@ -20,6 +20,7 @@ from cbi_pipeline.ingest import (
     fault_log,
     land_live,
     live_feed,
+    note_asked,
     note_staleness,
     why_not_asked,
 )
@@ -68,6 +69,7 @@ def live_records(name: str, says: str, fills: str) -> dg.AssetsDefinition:
         """Ask what is due, land it, judge it, and commit what is new in one transaction."""
         idle = why_not_asked(pipeline.settings, name)
         if idle is not None:
+            note_asked(pipeline.settings, name)
             yield from unasked(landing, raw, _checks(raw), idle)
             return
         landed = _landed(pipeline.settings, name)
