@@ -51,7 +51,8 @@ def freshness_limits(settings: Settings) -> dict[str, timedelta]:
     """How long ago what follows the records may have been made, by asset or by asset group.
 
     What a feed brings gets stale as the contract of its quickest family says; everything made of
-    prices as the commodity that bears the least.
+    prices as the commodity that bears the least. The page counts from the last run: how old the
+    values are that a service still answers with, the check ``fresh`` says.
     """
     try:
         feeds = live_feeds(settings)
