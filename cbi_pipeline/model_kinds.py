@@ -16,6 +16,7 @@ class ModelKind:
         library: what must be installed for it besides the project's own requirements.
         extra: extra of the project that brings the library.
         names_members: whether its recipes name other recipes with their weights.
+        names_anchor: whether its recipes may name another recipe that they adjust.
     """
 
     estimator: str
@@ -23,13 +24,16 @@ class ModelKind:
     library: str = ""
     extra: str = ""
     names_members: bool = False
+    names_anchor: bool = False
 
 
 _FORECASTING, _EVALUATION = "cbi_pipeline.forecasting.models", "cbi_pipeline.evaluation.models"
 
 #: By the ``kind`` of a recipe file. What fits a model with numpy alone stands beside the model.
 MODEL_KINDS: Mapping[str, ModelKind] = {
-    "network": ModelKind(f"{_EVALUATION}.network:NetworkEstimator", reads_features=True),
+    "network": ModelKind(
+        f"{_EVALUATION}.network:NetworkEstimator", reads_features=True, names_anchor=True
+    ),
     "climatology": ModelKind(f"{_FORECASTING}.climatology:Climatology"),
     "ewma": ModelKind(f"{_EVALUATION}.ewma:Ewma"),
     "prior": ModelKind(f"{_FORECASTING}.prior:Prior"),

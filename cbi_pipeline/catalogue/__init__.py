@@ -6,6 +6,7 @@ from cbi_pipeline.catalogue._evaluation import NAIVE, EvaluationPlan
 from cbi_pipeline.catalogue._files import FileEntry
 from cbi_pipeline.catalogue._layers import PACKAGED, Layers, is_without_base, read_layers
 from cbi_pipeline.catalogue._load import load_catalogue, load_feeds, load_files
+from cbi_pipeline.catalogue._recipe_names import named_recipes, resolve_recipe
 from cbi_pipeline.catalogue._recipes import RecipeFile, find_recipes, read_recipe
 
 __all__ = [
@@ -24,7 +25,9 @@ __all__ = [
     "load_catalogue",
     "load_feeds",
     "load_files",
+    "named_recipes",
     "nearest",
     "read_layers",
     "read_recipe",
+    "resolve_recipe",
 ]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cbi_pipeline.forecasting.config import Config
 from cbi_pipeline.forecasting.declarations import Items, Label, Natural, NotNegative, Share
-from cbi_pipeline.forecasting.windows import Batch, Inputs, WindowSampler
+from cbi_pipeline.forecasting.windows import AnchorInputs, Batch, Inputs, WindowSampler
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Augmented:
         alpha = torch.full((partner_B.shape[0], 2), self.config.mixup, device=partner_B.device)
         drawn_B = torch._sample_dirichlet(alpha, self.generator)[:, 0]
         share_B = torch.where(chosen_B, drawn_B, 1.0)
-        first, other = batch.inputs, Inputs(*(x[partner_B] for x in batch.inputs))
+        first, other = batch.inputs, batch.inputs.each(lambda x: x[partner_B])
         both = first.mask_BTCF & other.mask_BTCF
         inputs = first._replace(
             values_BTCF=torch.where(
@@ -120,6 +120,7 @@ class Augmented:
             ),
             age_BTCG=_blend(first.age_BTCG, other.age_BTCG, share_B),
             variance_BC2=_blend(first.variance_BC2, other.variance_BC2, share_B),
+            anchor=_blend_anchors(first.anchor, other.anchor, share_B),
         )
         shared_BHC = batch.weight_BHC * batch.weight_BHC[partner_B]
         weight_BHC = shared_BHC * (1.0 - share_B)[:, None, None]
@@ -148,6 +149,14 @@ def _older(values_BTCF: Tensor) -> Tensor:
     """[T, 1, 1], True for all rows but the newest."""
     window = values_BTCF.shape[1]
     return (torch.arange(window, device=values_BTCF.device) < window - 1)[:, None, None]
+
+
+def _blend_anchors(
+    a: AnchorInputs | None, b: AnchorInputs | None, share_B: Tensor
+) -> AnchorInputs | None:
+    if a is None or b is None:
+        return None
+    return AnchorInputs(*(_blend(x, y, share_B) for x, y in zip(a, b, strict=True)))
 
 
 def _blend(a: Tensor, b: Tensor, share_B: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from cbi_pipeline.forecasting import devices, storage
+from cbi_pipeline.forecasting.anchor import Anchor
 from cbi_pipeline.forecasting.config import Config, canonical, decode, encode
 from cbi_pipeline.forecasting.declarations import Natural
 from cbi_pipeline.forecasting.forecaster import Forecaster
@@ -36,11 +37,19 @@ class Keep(Config):
     every: Natural = 0
 
 
-def run_identity(recipe: Recipe, panel: Panel, train_N: Tensor, validation_M: Tensor) -> str:
-    """The sha256 of recipe, data, rows, torch version and device: what a run's bits depend on."""
+def run_identity(
+    recipe: Recipe,
+    panel: Panel,
+    train_N: Tensor,
+    validation_M: Tensor,
+    anchor: Anchor | None = None,
+) -> str:
+    """The sha256 of what a run's bits depend on: recipe, data, rows, anchor, torch and device."""
     rows = [storage.sha256(r.cpu().numpy().tobytes()) for r in (train_N, validation_M)]
     device = devices.describe_device(panel.device)
     parts = [FORMAT, recipe.identity(), panel.identity(), *rows, torch.__version__, device]
+    if anchor is not None:
+        parts.append(anchor.fingerprint())
     return storage.sha256(canonical(parts).encode())
 
 
@@ -56,6 +65,7 @@ class Checkpoints:
         spec: the panel's axes, for the same reason.
         keep: what stays.
         device: where the run computes, in words.
+        anchor: what the network adjusts, for the same reason.
     """
 
     folder: Path
@@ -64,6 +74,7 @@ class Checkpoints:
     spec: PanelSpec
     keep: Keep
     device: str = "cpu"
+    anchor: Anchor | None = None
 
     def save(self, record: EpochRecord, state: Mapping[str, object]) -> None:
         """Writes what the policy keeps, and the last checkpoint after it."""
@@ -126,13 +137,15 @@ class Checkpoints:
         return self.folder / f"best-{epoch:04d}.safetensors"
 
     def _pack(self, state: Mapping[str, object]) -> bytes:
-        head = {
+        head: dict[str, object] = {
             "identity": self.identity,
             "recipe": encode(self.recipe),
             "spec": encode(self.spec),
             "device": self.device,
             "written_by": writer(),
         }
+        if self.anchor is not None:
+            head["anchor"] = self.anchor.to_json()
         return storage.pack({**head, "state": state})
 
 
@@ -147,10 +160,13 @@ def load_checkpoint(path: Path) -> Forecaster:
     try:
         recipe = Recipe.from_json(tree["recipe"], tree["written_by"])
         spec = decode(PanelSpec, tree["spec"], tree["written_by"])
+        anchor = None
+        if isinstance(saved := tree.get("anchor"), dict):
+            anchor = Anchor.from_json(saved, str(path), tree["written_by"])
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     state = tree["state"]
     assert isinstance(state, dict)
     network = recipe.build(spec)
     network.load_state_dict(state["scored"])
-    return Forecaster(recipe, spec, network.eval())
+    return Forecaster(recipe, spec, network.eval(), anchor=anchor)

@@ -12,6 +12,7 @@ from typing import Literal
 import torch
 
 from cbi_pipeline.forecasting import devices, windows
+from cbi_pipeline.forecasting.anchor import Anchor, lay_beside
 from cbi_pipeline.forecasting.panel import Panel
 from cbi_pipeline.forecasting.recipe import Recipe
 from cbi_pipeline.forecasting.train import Rows, Run
@@ -38,12 +39,15 @@ def measure(
     panel: Panel,
     train_rows_N: Rows,
     *,
+    anchor: Anchor | None = None,
     device: str | torch.device | None = None,
     precisions: tuple[Precision, ...] = ("float32", "bfloat16"),
     compiles: tuple[Compile, ...] = ("off", "default", "reduce-overhead"),
     steps: int = 20,
 ) -> list[Execution]:
     """Times `steps` training steps of every combination, fastest first. Compiling takes minutes.
+
+    The other arguments are those of `fit`.
 
     Raises:
         ValueError: fewer than one step.
@@ -52,7 +56,9 @@ def measure(
         raise ValueError("measure: time at least one step")
     chosen = devices.choose_device(device)
     rows_N = torch.as_tensor(train_rows_N, dtype=torch.int64, device=chosen)
-    sampler = windows.make_sampler(panel.to(chosen), recipe.window, rows_N, recipe.mode)
+    panel = panel.to(chosen)
+    beside, (rows_N,) = lay_beside(anchor, panel, rows_N)
+    sampler = windows.make_sampler(panel, recipe.window, rows_N, recipe.mode, beside)
     timed = []
     for precision, compiled in product(precisions, compiles):
         config = recipe.with_training(precision=precision, compile=compiled)

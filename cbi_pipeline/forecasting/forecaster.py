@@ -1,7 +1,7 @@
 """A trained model: predicts from a panel, saves to two plain files, loads without pickle."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from cbi_pipeline.forecasting import devices, storage, windows
+from cbi_pipeline.forecasting.anchor import Anchor
 from cbi_pipeline.forecasting.config import Json, canonical, decode, differences, encode
-from cbi_pipeline.forecasting.models.model import Forecasts, Model, Rows
+from cbi_pipeline.forecasting.models.model import Absence, Forecasts, Model, Rows
 from cbi_pipeline.forecasting.networks.network import Network
 from cbi_pipeline.forecasting.networks.output import Output
 from cbi_pipeline.forecasting.panel import Panel, PanelSpec
@@ -21,6 +22,7 @@ from cbi_pipeline.forecasting.version import describe_writer, writer
 
 FORMAT = 2
 _WEIGHTS, _DESCRIPTION = "weights.safetensors", "forecaster.json"
+_ANCHOR = "anchor.json"
 _CHUNK = 512
 
 
@@ -34,22 +36,26 @@ class Forecaster(Model):
         network: weights and scaler.
         named: what its fingerprint covers besides the weights, as it was first written; derived
             from recipe and spec for a new one. So a fingerprint outlives options added since.
+        anchor: what it adjusts, where its recipe has an anchor.
     """
 
     recipe: Recipe
     spec: PanelSpec
     network: Network
     named: Mapping[str, Json] = field(default_factory=dict)
+    anchor: Anchor | None = None
 
     def __post_init__(self) -> None:
+        check_anchor(self.recipe, self.anchor)
         if not self.named:
             named = {"recipe": differences(self.recipe), "spec": differences(self.spec)}
             object.__setattr__(self, "named", named)
 
     @property
     def history(self) -> Mapping[str, int]:
-        """The recipe's window."""
-        return dict.fromkeys(self.spec.commodities, self.recipe.window)
+        """The recipe's window, or what the anchor reads where that is more."""
+        read = self.anchor.history if self.anchor else {}
+        return {name: max(self.recipe.window, read.get(name, 0)) for name in self.spec.commodities}
 
     @property
     def is_joint(self) -> bool:
@@ -61,6 +67,10 @@ class Forecaster(Model):
         """Where the network is."""
         return next(self.network.buffers()).device
 
+    def absences(self, panel: Panel, rows_N: Rows) -> Sequence[Absence]:
+        """Those of its anchor."""
+        return self.anchor.absences(panel, rows_N) if self.anchor else ()
+
     def predict(self, panel: Panel, rows_N: Rows | Tensor) -> Forecasts:
         """Forecasts from the given origin rows, on the network's device.
 
@@ -71,16 +81,31 @@ class Forecaster(Model):
         device = self.device
         panel = panel.to(device)
         rows = torch.as_tensor(rows_N, dtype=torch.int64, device=device)
+        sampler = self.make_sampler(panel, rows)
         if self.recipe.mode == "pooled":
-            sampler = windows.pooled_sampler(panel, self.recipe.window, rows)
             sample_N, column_N = torch.arange(rows.numel(), device=device), torch.zeros_like(rows)
             return _collect(self._forward(sampler), sample_N, column_N)
-        sampler = windows.joint_sampler(panel, self.recipe.window, rows)
         _, sample_N = torch.unique(windows.first_dates(panel, rows), return_inverse=True)
         return _collect(self._forward(sampler), sample_N, panel.commodity_R[rows])
 
+    def make_sampler(self, panel: Panel, rows_N: Tensor) -> windows.WindowSampler:
+        """What the network sees of the given rows, on the panel's device.
+
+        Raises:
+            ValueError: a row cannot be an origin, or the anchor cannot forecast it.
+        """
+        rows = None
+        if self.anchor is not None:
+            rows = self.anchor.forecast(panel, rows_N)
+            if not bool(rows.has_R[rows_N].all()):
+                absences = self.anchor.absences(panel, rows_N.cpu().numpy())
+                raise ValueError("; ".join(f"{each.commodity}: {each.reason}" for each in absences))
+        return windows.make_sampler(panel, self.recipe.window, rows_N, self.recipe.mode, rows)
+
     def save(self, folder: Path, *, commit: str | None = None) -> None:
-        """Writes weights.safetensors, then forecaster.json, each whole or not at all.
+        """Writes weights.safetensors, anchor.json where there is one, and then forecaster.json.
+
+        Each is written whole or not at all.
 
         Args:
             folder: where to.
@@ -96,6 +121,10 @@ class Forecaster(Model):
             "written_by": writer(commit),
         }
         storage.write_atomic(folder / _WEIGHTS, weights)
+        if self.anchor is not None:
+            anchor = {**self.anchor.to_json(), "written_by": writer(commit)}
+            storage.write_atomic(folder / _ANCHOR, storage.seal(anchor))
+            tree["anchor_fingerprint"] = self.anchor.fingerprint()
         storage.write_atomic(folder / _DESCRIPTION, storage.seal(tree))
 
     @classmethod
@@ -125,6 +154,7 @@ class Forecaster(Model):
             spec = decode(PanelSpec, tree["spec"], written_by)
             network = recipe.build(spec)
             network.load_state_dict(safetensors.torch.load(weights))
+            anchor = None if recipe.anchor is None else _read_anchor(folder, tree)
         except ValueError as error:
             raise ValueError(f"{folder}: {error}") from error
         except RuntimeError as error:
@@ -132,12 +162,14 @@ class Forecaster(Model):
                 f"{folder}: the weights are not those of the recipe beside them (written by "
                 f"{describe_writer(written_by)}): {' '.join(str(error).split())}"
             ) from error
-        return cls(recipe, spec, network.to(device).eval(), tree["named"])
+        return cls(recipe, spec, network.to(device).eval(), tree["named"], anchor)
 
     def fingerprint(self) -> str:
-        """The sha256 of weights, recipe and axes: equal for equal models."""
+        """The sha256 of weights, recipe, axes and anchor: equal for equal models."""
         weights = self._weights()
         covered = {**self.named, "weights_sha256": storage.sha256(weights)}
+        if self.anchor is not None:
+            covered["anchor"] = self.anchor.fingerprint()
         return storage.sha256(weights + canonical(covered).encode())
 
     def _weights(self) -> bytes:
@@ -150,6 +182,32 @@ class Forecaster(Model):
         with devices.cpu_threads(self.recipe.training.threads), torch.inference_mode():
             parts = [self.network(sampler.inputs(index)) for index in every.split(_CHUNK)]
         return Output(*(torch.cat(column) for column in zip(*parts, strict=True)))
+
+
+def check_anchor(recipe: Recipe, anchor: Anchor | None) -> None:
+    """Refuse an anchor of another recipe than the one under a network, or none where one belongs.
+
+    Raises:
+        ValueError: says which is missing or wrong.
+    """
+    asked, given = recipe.anchor_recipe, anchor and anchor.model.recipe
+    if asked != given:
+        raise ValueError(
+            f"recipe {recipe.name} adjusts {asked.name if asked else 'the prior'}; "
+            f"got {given.name if given else 'no anchor'}"
+            f"{' of another recipe' if asked and given and asked.name == given.name else ''}"
+        )
+
+
+def _read_anchor(folder: Path, tree: Mapping[str, Any]) -> Anchor:
+    path = folder / _ANCHOR
+    if not path.is_file():
+        raise ValueError(f"{_ANCHOR} is missing; save the forecaster again")
+    saved = storage.read_sealed(path)
+    anchor = Anchor.from_json(saved, _ANCHOR, saved.get("written_by"))
+    if anchor.fingerprint() != tree["anchor_fingerprint"]:
+        raise ValueError(f"{_ANCHOR} is not the one that was saved; save it again")
+    return anchor
 
 
 def _description(folder: Path) -> dict[str, Any]:

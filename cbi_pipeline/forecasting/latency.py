@@ -100,7 +100,7 @@ def memory(forecaster: Forecaster, panel: Panel, rows_N: Rows) -> Memory:
 
     return Memory(
         weights=sum(t.numel() * t.element_size() for t in state) / MIB,
-        inputs=sum(t.numel() * t.element_size() for t in inputs) / MIB,
+        inputs=sum(t.numel() * t.element_size() for t in inputs.tensors()) / MIB,
         forward=_peak(forward, every.device),
         training=_peak(train, every.device),
     )
@@ -111,8 +111,7 @@ def _sampler(
 ) -> tuple[windows.WindowSampler, torch.Tensor]:
     device = forecaster.network.steps_CH.device
     rows = torch.as_tensor(rows_N, dtype=torch.int64, device=device)
-    recipe = forecaster.recipe
-    sampler = windows.make_sampler(panel.to(device), recipe.window, rows, recipe.mode)
+    sampler = forecaster.make_sampler(panel.to(device), rows)
     return sampler, torch.arange(len(sampler), device=device)
 
 

@@ -169,6 +169,20 @@ class Panel:
         }
         return type(self)(spec=self.spec, **moved)
 
+    def until(self, instant_us: int) -> Self:
+        """The rows decided by an instant (microseconds UTC), with the targets public by then."""
+        kept = self.decision_at_R <= instant_us
+        is_public = self.target_mask_RH & (self.target_available_RH <= instant_us)
+        moved = torch.where(kept, kept.cumsum(0) - 1, -1).to(self.pos_DC.dtype)
+        pos = torch.where(self.pos_DC >= 0, moved[self.pos_DC.clamp(min=0).long()], -1)
+        tensors = self.tensors() | {
+            "target_RH": torch.where(is_public, self.target_RH, 0.0),
+            "target_mask_RH": is_public,
+            "target_available_RH": torch.where(is_public, self.target_available_RH, NEVER),
+        }
+        rows = {name: x[kept.to(x.device)] for name, x in tensors.items() if name != "pos_DC"}
+        return type(self)(spec=self.spec, **rows, pos_DC=pos)
+
     def identity(self) -> str:
         """The sha256 of the spec and of every tensor's bytes."""
         digest = hashlib.sha256(self.spec.identity().encode())

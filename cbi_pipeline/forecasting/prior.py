@@ -1,7 +1,7 @@
 """The prior: no change, with a variance of half the EWMA and half the long-run mean per session.
 
 Its shape is Student's t of `student.DEGREES` degrees of freedom, scaled to unit variance. Networks
-are anchored to it, trees learn in units of its deviation, and an untrained network is it.
+that name no anchor adjust it, and untrained are it; trees learn in units of its deviation.
 """
 
 from typing import TypeVar

@@ -24,10 +24,12 @@ from cbi_pipeline.forecasting.models.recipe import (
     FORMER_LEVELS,
     Levels,
     ModelRecipe,
+    StatisticalRecipe,
 )
 from cbi_pipeline.forecasting.networks.encoder import EncoderConfig
 from cbi_pipeline.forecasting.networks.heads import HeadConfig
 from cbi_pipeline.forecasting.networks.network import Network
+from cbi_pipeline.forecasting.networks.output import ANCHOR_LEVELS
 from cbi_pipeline.forecasting.networks.recurrent import RecurrentConfig
 from cbi_pipeline.forecasting.optimisers import OptimiserConfig
 from cbi_pipeline.forecasting.panel import PanelSpec
@@ -99,6 +101,8 @@ class Recipe(ModelRecipe):
         network: the encoder.
         head: the heads over it.
         training: how it is trained.
+        anchor: what the network adjusts, fitted before it; the prior where there is none. In a
+            file it is the name of another recipe, which reads prices alone.
     """
 
     name: FileName
@@ -109,9 +113,12 @@ class Recipe(ModelRecipe):
     network: EncoderConfig = field(default_factory=RecurrentConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    anchor: StatisticalRecipe | None = None
 
     def check(self) -> None:
         """The parts suit each other."""
+        if self.anchor is not None:
+            self._check_anchor()
         if not self.head.anchored and self.training.trust != (1.0,):
             raise ValueError("Recipe: a free-form network has no prior to share trust with")
         if self.network.needs_joint and self.mode != "joint":
@@ -125,6 +132,21 @@ class Recipe(ModelRecipe):
                 f"Recipe: augment.time_mask hides up to {augment.time_mask} rows of a window of "
                 f"{self.window}; make it shorter"
             )
+
+    def _check_anchor(self) -> None:
+        if not self.head.anchored:
+            raise ValueError("Recipe.anchor: a free-form network adjusts none; set head.anchored")
+        lowest, _, highest = ANCHOR_LEVELS
+        if self.levels[0] > lowest or self.levels[-1] < highest:
+            raise ValueError(
+                f"Recipe.levels: a network over an anchor needs one at or below {lowest} and one "
+                f"at or above {highest}, which its scale is read between"
+            )
+
+    @property
+    def anchor_recipe(self) -> StatisticalRecipe | None:
+        """The recipe of the anchor, at the levels of this one."""
+        return self.anchor and dataclasses.replace(self.anchor, levels=self.levels)
 
     @classmethod
     def from_json(cls, tree: object, written_by: object = None) -> Self:
@@ -159,7 +181,14 @@ class Recipe(ModelRecipe):
                 f"recipe {self.name} was made for the feature set {self.feature_set}, "
                 f"the panel has {spec.feature_set}"
             )
-        return Network(self.network, self.head, self.levels, spec, self.window)
+        return Network(
+            self.network,
+            self.head,
+            self.levels,
+            spec,
+            self.window,
+            has_anchor=self.anchor is not None,
+        )
 
     def with_training(self, **changes: object) -> Self:
         """The same recipe, trained otherwise."""

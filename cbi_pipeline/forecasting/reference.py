@@ -102,7 +102,7 @@ all its files. One flipped bit is refused when the file is read, with the path a
 | --- | --- |
 | `last.safetensors`, `best.json` and other checkpoints | delete it: training starts over |
 | `finished.json`, `forecasts.parquet` of a fold | delete the fold's folder: it is computed again |
-| `forecaster.json`, `weights.safetensors`, `ensemble.json` | save the model again |
+| `forecaster.json`, `weights.safetensors`, `anchor.json`, `ensemble.json` | save the model again |
 | any file of a registered version | restore it, or let the next run register the model again |
 
 Version 0.1.0 at first wrote no checksums. Its checkpoints are not resumed: a warning says that

@@ -14,8 +14,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import one_hot
 
 from cbi_pipeline.forecasting import devices, windows
+from cbi_pipeline.forecasting.anchor import Anchor, lay_beside
 from cbi_pipeline.forecasting.ensemble import Ensemble
-from cbi_pipeline.forecasting.forecaster import Forecaster
+from cbi_pipeline.forecasting.forecaster import Forecaster, check_anchor
 from cbi_pipeline.forecasting.losses.objective import Objective
 from cbi_pipeline.forecasting.networks.mlp import MlpConfig
 from cbi_pipeline.forecasting.networks.network import Network
@@ -37,12 +38,15 @@ def fit_ensemble(
     validation_rows_M: Rows,
     *,
     seeds: Sequence[int],
+    anchor: Anchor | None = None,
     device: str | torch.device | None = None,
 ) -> Ensemble:
     """Equal-weight ensemble of the recipe at distinct seeds; stacked where shapes allow.
 
+    All members adjust the same anchor where the recipe has one.
+
     Raises:
-        ValueError: seeds repeat, or the rows do not suit the recipe.
+        ValueError: seeds repeat, or the rows or the anchor do not suit the recipe.
         TrainingFailed: as `fit`.
     """
     if not seeds or len(set(seeds)) != len(seeds):
@@ -51,9 +55,13 @@ def fit_ensemble(
     if why_in_turn(recipe) is None and len(seeds) > 1:
         train_N = torch.as_tensor(train_rows_N, dtype=torch.int64, device=chosen)
         validation_M = torch.as_tensor(validation_rows_M, dtype=torch.int64, device=chosen)
-        return Ensemble.equal(Stack(recipe, panel.to(chosen), train_N, validation_M, seeds).train())
+        stack = Stack(recipe, panel.to(chosen), train_N, validation_M, seeds, anchor)
+        return Ensemble.equal(stack.train())
     recipes = [recipe.with_training(seed=seed) for seed in seeds]
-    results = [fit(r, panel, train_rows_N, validation_rows_M, device=chosen) for r in recipes]
+    results = [
+        fit(r, panel, train_rows_N, validation_rows_M, anchor=anchor, device=chosen)
+        for r in recipes
+    ]
     return Ensemble.equal([result.forecaster for result in results])
 
 
@@ -83,11 +91,16 @@ class Stack:
         train_N: Tensor,
         validation_M: Tensor,
         seeds: Sequence[int],
+        anchor: Anchor | None = None,
     ) -> None:
+        check_anchor(recipe, anchor)
+        self.anchor = anchor
+        beside, (train_N, validation_M) = lay_beside(anchor, panel, train_N, validation_M)
         self.recipe, self.panel, self.seeds, self.device = recipe, panel, seeds, panel.device
         self.training = recipe.training
-        self.train_sampler = windows.make_sampler(panel, recipe.window, train_N, recipe.mode)
-        self.validation = windows.make_sampler(panel, recipe.window, validation_M, recipe.mode)
+        window, mode = recipe.window, recipe.mode
+        self.train_sampler = windows.make_sampler(panel, window, train_N, mode, beside)
+        self.validation = windows.make_sampler(panel, window, validation_M, mode, beside)
         networks = [self._member(seed, train_N) for seed in seeds]
         self.network = networks[0]
         self.objective: Objective = self.training.objective.build(recipe.levels).to(self.device)
@@ -142,12 +155,12 @@ class Stack:
         members = index_MB.shape[0]
         flat = self.train_sampler.batch(index_MB.flatten())
         batch = Batch(
-            Inputs(*(x.unflatten(0, (members, -1)) for x in flat.inputs)),
+            flat.inputs.each(lambda x: x.unflatten(0, (members, -1))),
             flat.target_BHC.unflatten(0, (members, -1)),
             flat.weight_BHC.unflatten(0, (members, -1)),
         )
         loss_M = vmap(self._loss, randomness="different")(
-            self.weights, batch.inputs, batch.target_BHC, batch.weight_BHC
+            self.weights, batch.inputs.tensors(), batch.target_BHC, batch.weight_BHC
         )
         loss_M.sum().backward()
         norm_M = self._clip()
@@ -157,8 +170,13 @@ class Stack:
         return broken
 
     def _loss(
-        self, weights: dict[str, Tensor], inputs: Inputs, target_BHC: Tensor, weight_BHC: Tensor
+        self,
+        weights: dict[str, Tensor],
+        tensors: tuple[Tensor, ...],
+        target_BHC: Tensor,
+        weight_BHC: Tensor,
     ) -> Tensor:
+        inputs = Inputs.unpack(*tensors)
         output = functional_call(self.network, (weights, self.buffers), (inputs,))
         prior_BHC = self.network.prior_scale(inputs)
         count = weight_BHC.sum().clamp(min=1)
@@ -217,4 +235,4 @@ class Stack:
         recipe = self.recipe.with_training(seed=self.seeds[m])
         network = recipe.build(self.panel.spec).to(self.device)
         network.load_state_dict({**self.network.state_dict(), **self.best[m]})
-        return Forecaster(recipe, self.panel.spec, network.eval())
+        return Forecaster(recipe, self.panel.spec, network.eval(), anchor=self.anchor)

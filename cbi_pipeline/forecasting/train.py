@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cbi_pipeline.forecasting import devices, windows
+from cbi_pipeline.forecasting.anchor import Anchor, lay_beside
 from cbi_pipeline.forecasting.augment import Augmented
 from cbi_pipeline.forecasting.averaging import Average
 from cbi_pipeline.forecasting.checkpoint import Checkpoints, Keep, run_identity
 from cbi_pipeline.forecasting.clipping import clip
 from cbi_pipeline.forecasting.config import decode
-from cbi_pipeline.forecasting.forecaster import Forecaster
+from cbi_pipeline.forecasting.forecaster import Forecaster, check_anchor
 from cbi_pipeline.forecasting.networks.network import Network
 from cbi_pipeline.forecasting.networks.output import Output
 from cbi_pipeline.forecasting.optimisers import step_unless
@@ -40,6 +41,7 @@ def fit(
     train_rows_N: Rows,
     validation_rows_M: Rows,
     *,
+    anchor: Anchor | None = None,
     device: str | torch.device | None = None,
     checkpoint_dir: Path | None = None,
     keep: Keep | None = None,
@@ -49,26 +51,31 @@ def fit(
 
     With `checkpoint_dir`, an interrupted run of the same recipe, data and rows continues there
     and ends with the same bits as an uninterrupted one; `keep` says which epochs stay on disk.
+    A recipe with an anchor takes it fitted; rows that it cannot forecast train nothing.
 
     Raises:
-        ValueError: the rows or the panel do not suit the recipe, or the checkpoint is damaged.
+        ValueError: the rows, the panel or the anchor do not suit the recipe, or the checkpoint is
+            damaged.
         TrainingFailed: losses or too many gradients were not finite.
     """
+    check_anchor(recipe, anchor)
     chosen = devices.choose_device(device)
     panel = panel.to(chosen)
     train_N = torch.as_tensor(train_rows_N, dtype=torch.int64, device=chosen)
     validation_M = torch.as_tensor(validation_rows_M, dtype=torch.int64, device=chosen)
+    beside, (train_N, validation_M) = lay_beside(anchor, panel, train_N, validation_M)
     threads = devices.cpu_threads(recipe.training.threads)
     with threads, devices.reproducible(recipe.training.seed, chosen):
-        train = windows.make_sampler(panel, recipe.window, train_N, recipe.mode)
+        train = windows.make_sampler(panel, recipe.window, train_N, recipe.mode, beside)
         network = recipe.build(panel.spec).to(chosen).prepare(panel, train_N)
         if recipe.training.max_epochs == 0:
-            return FitResult(Forecaster(recipe, panel.spec, network.eval()), (), "untrained")
-        validation = windows.make_sampler(panel, recipe.window, validation_M, recipe.mode)
-        run = Run(recipe, network, train, validation)
+            idle = Forecaster(recipe, panel.spec, network.eval(), anchor=anchor)
+            return FitResult(idle, (), "untrained")
+        validation = windows.make_sampler(panel, recipe.window, validation_M, recipe.mode, beside)
+        run = Run(recipe, network, train, validation, anchor)
         checkpoints = None
         if checkpoint_dir is not None:
-            identity = run_identity(recipe, panel, train_N, validation_M)
+            identity = run_identity(recipe, panel, train_N, validation_M, anchor)
             checkpoints = Checkpoints(
                 checkpoint_dir,
                 identity,
@@ -76,6 +83,7 @@ def fit(
                 panel.spec,
                 keep or Keep(),
                 devices.describe_device(chosen),
+                anchor,
             )
             if (state := checkpoints.last()) is not None:
                 run.restore(state)
@@ -88,13 +96,15 @@ def fit(
     return FitResult(run.forecaster(), tuple(run.curve), run.stopped)
 
 
-def untrained(recipe: Recipe, panel: Panel, rows_N: Rows) -> Forecaster:
+def untrained(
+    recipe: Recipe, panel: Panel, rows_N: Rows, *, anchor: Anchor | None = None
+) -> Forecaster:
     """The recipe's network before its first step, its scaler fitted on the rows.
 
-    An anchored network is then the prior itself.
+    An anchored network is then its anchor, or the prior itself.
     """
     idle = recipe.with_training(max_epochs=0)
-    return fit(idle, panel, rows_N, rows_N, device=panel.device).forecaster
+    return fit(idle, panel, rows_N, rows_N, anchor=anchor, device=panel.device).forecaster
 
 
 class Run:
@@ -106,8 +116,10 @@ class Run:
         network: Network,
         train: windows.WindowSampler,
         validation: windows.WindowSampler,
+        anchor: Anchor | None = None,
     ) -> None:
         self.recipe, self.training, self.network = recipe, recipe.training, network
+        self.anchor = anchor
         self.train, self.validation = train, validation
         self.device = train.row_NC.device
         self.objective = self.training.objective.build(recipe.levels).to(self.device)
@@ -266,7 +278,8 @@ class Run:
     def forecaster(self) -> Forecaster:
         """The best weights so far, as a forecaster."""
         self.network.load_state_dict(self.best)
-        return Forecaster(self.recipe, self.train.panel.spec, self.network.eval())
+        spec, network = self.train.panel.spec, self.network.eval()
+        return Forecaster(self.recipe, spec, network, anchor=self.anchor)
 
     def state(self) -> dict[str, object]:
         """All that a later process needs to go on as if nothing had happened."""

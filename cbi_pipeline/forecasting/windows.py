@@ -4,13 +4,29 @@ A batch is an index gather: no per-item Dataset, no worker, no host copy. Suffix
 T window, C commodities (1 in pooled mode), F features, G groups, H horizons, N samples.
 """
 
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple, Self
 
 import torch
 from torch import Tensor
 
+from cbi_pipeline.forecasting.anchor import AnchorRows
 from cbi_pipeline.forecasting.panel import Panel
+
+
+class AnchorInputs(NamedTuple):
+    """What the anchor says of each sample's newest row; Q quantile levels.
+
+    Attributes:
+        q_BHCQ: float32 quantiles, non-decreasing in Q.
+        up_BHC: float32 probability that the return is positive.
+        vol_BHC: float32 standard deviation of the return.
+    """
+
+    q_BHCQ: Tensor
+    up_BHC: Tensor
+    vol_BHC: Tensor
 
 
 class Inputs(NamedTuple):
@@ -22,6 +38,7 @@ class Inputs(NamedTuple):
         age_BTCG: float32 days.
         variance_BC2: float32 one-step variances of the newest row (1 where there is no row).
         commodity_BC: int64 index of the commodity.
+        anchor: forecasts that the network adjusts; none for one without an anchor model.
     """
 
     values_BTCF: Tensor
@@ -29,6 +46,22 @@ class Inputs(NamedTuple):
     age_BTCG: Tensor
     variance_BC2: Tensor
     commodity_BC: Tensor
+    anchor: AnchorInputs | None = None
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All of them in a row, those of the anchor last."""
+        return (*self[:5], *(self.anchor or ()))
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> Self:
+        """The same inputs, every tensor changed alike."""
+        return self.unpack(*map(change, self.tensors()))
+
+    @classmethod
+    def unpack(cls, *tensors: Tensor) -> Self:
+        """The inputs of tensors in the order of `tensors`."""
+        values, mask, age, variance, commodity, *rest = tensors
+        anchor = AnchorInputs(*rest) if rest else None
+        return cls(values, mask, age, variance, commodity, anchor)
 
 
 class Batch(NamedTuple):
@@ -57,6 +90,7 @@ class WindowSampler:
         row_NC: int64 newest row of each window; -1 for none. C is 1 in pooled mode.
         counts_NC: bool, True where the row's targets count in the loss.
         ragged: True when some window starts before its commodity's first row.
+        anchor: forecasts of the rows, for a network that adjusts them.
     """
 
     panel: Panel
@@ -64,6 +98,7 @@ class WindowSampler:
     row_NC: Tensor
     counts_NC: Tensor
     ragged: bool
+    anchor: AnchorRows | None = None
 
     def __len__(self) -> int:
         return self.row_NC.shape[0]
@@ -85,7 +120,9 @@ class WindowSampler:
         variance = _take(panel.variance_R2, newest_BC)
         if valid_BTC is not None:
             variance = torch.where((row_BC >= 0)[..., None], variance, 1.0)
-        return Inputs(values, mask, age, variance, self._commodity(newest_BC))
+        return Inputs(
+            values, mask, age, variance, self._commodity(newest_BC), self._anchor(newest_BC)
+        )
 
     def batch(self, index_B: Tensor, shift_B: Tensor | None = None) -> Batch:
         """The windows of `index_B`, shifted if asked, with the targets of their newest rows."""
@@ -114,6 +151,12 @@ class WindowSampler:
         valid_BTC = row_BTC >= first_BC[:, None, :]
         return torch.maximum(row_BTC, first_BC[:, None, :]), valid_BTC & (row_BC >= 0)[:, None, :]
 
+    def _anchor(self, newest_BC: Tensor) -> AnchorInputs | None:
+        if self.anchor is None:
+            return None
+        tables = self.anchor.q_RHQ, self.anchor.up_RH, self.anchor.vol_RH
+        return AnchorInputs(*(_take(table, newest_BC).transpose(1, 2) for table in tables))
+
     def _commodity(self, newest_BC: Tensor) -> Tensor:
         if self.row_NC.shape[1] > 1:  # joint: column c is commodity c, with or without a row
             ids = torch.arange(newest_BC.shape[1], device=newest_BC.device)
@@ -122,11 +165,18 @@ class WindowSampler:
 
 
 def make_sampler(
-    panel: Panel, window: int, rows_N: Tensor, mode: Literal["pooled", "joint"]
+    panel: Panel,
+    window: int,
+    rows_N: Tensor,
+    mode: Literal["pooled", "joint"],
+    anchor: AnchorRows | None = None,
 ) -> WindowSampler:
-    """The sampler of the rows in the given mode; see `pooled_sampler` and `joint_sampler`."""
+    """The sampler of the rows in the given mode; see `pooled_sampler` and `joint_sampler`.
+
+    With `anchor` its inputs hold what that says of the newest rows.
+    """
     make = pooled_sampler if mode == "pooled" else joint_sampler
-    return make(panel, window, rows_N)
+    return replace(make(panel, window, rows_N), anchor=anchor)
 
 
 def pooled_sampler(panel: Panel, window: int, rows_N: Tensor) -> WindowSampler:

@@ -12,6 +12,7 @@ from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 
+from cbi_pipeline.catalogue import resolve_recipe
 from cbi_pipeline.feeds import ArchiveError
 from cbi_pipeline.feeds.archive import verify
 from cbi_pipeline.ledger import write_durably
@@ -100,7 +101,14 @@ def basis(pipeline: Pipeline) -> dict[str, object]:
         "as_of": pipeline.as_of(pipeline.today().isoformat()).isoformat(),
         "archive": {file.name: file.sha256 for file in verify(settings.archive_dir)},
         "catalogue": pipeline.catalogue.identity,
-        "recipes": [file.model_dump(mode="json") for file in read_recipes(pipeline)],
+        "recipes": [
+            # With what they name: another file of that name is another recipe.
+            {
+                **file.model_dump(mode="json"),
+                "fields": resolve_recipe(file, *settings.recipe_folders),
+            }
+            for file in read_recipes(pipeline)
+        ],
         "code": code(PROJECT_ROOT),
         "snapshot": str((pipeline.warehouse.published / "current").readlink()),
     }

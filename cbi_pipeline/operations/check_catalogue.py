@@ -20,6 +20,7 @@ from cbi_pipeline.catalogue import (
     nearest,
     read_layers,
     read_recipe,
+    resolve_recipe,
 )
 from cbi_pipeline.features import find_groups, series_read
 from cbi_pipeline.feeds import Source, archive, csv_import
@@ -253,6 +254,7 @@ def _recipe_faults(catalogue: Catalogue, settings: Settings, layers: Layers) -> 
         where = f"{layers.origin('evaluation', field)} {field}"
         try:
             recipe = read_recipe(name, *settings.recipe_folders)
+            resolve_recipe(recipe, *settings.recipe_folders)
         except CatalogueError as error:
             yield f"{where}: {error}"
             continue

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from cbi_pipeline.catalogue import Catalogue, CatalogueError, read_recipe
+from cbi_pipeline.catalogue import (
+    Catalogue,
+    CatalogueError,
+    named_recipes,
+    read_recipe,
+    resolve_recipe,
+)
 from cbi_pipeline.model_kinds import MODEL_KINDS
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.operations.training_data import feature_set
@@ -26,7 +32,10 @@ def load_recipe(name: str, pipeline: Pipeline) -> ModelRecipe:
 
     file = read_recipe(name, *pipeline.settings.recipe_folders)
     features = feature_set(read_catalogue(file, pipeline.catalogue)).name
-    given = {**_resolve_members(file, pipeline), "name": name, "feature_set": features}
+    fields = resolve_recipe(file, *pipeline.settings.recipe_folders)
+    for other in named_recipes(file):
+        load_recipe(other, pipeline)  # what is wrong with it is said of its own file
+    given = {**fields, "name": name, "feature_set": features}
     try:
         return compose(load_estimator(file.kind).recipe_type, given)
     except ValueError as error:
@@ -77,36 +86,6 @@ def read_catalogue(file: RecipeFile, catalogue: Catalogue) -> Catalogue:
     if not MODEL_KINDS[file.kind].reads_features:
         return catalogue.reading(())
     return catalogue if file.groups is None else catalogue.reading(file.groups)
-
-
-def _resolve_members(file: RecipeFile, pipeline: Pipeline) -> dict[str, Any]:
-    """The fields of a recipe, other recipes that it names in place of their names."""
-    if not MODEL_KINDS[file.kind].names_members:
-        return file.fields
-    fields = dict(file.fields)
-    fields["forecasts"] = _read_members(file, fields.get("forecasts"), pipeline)
-    own = fields.get("own", {})
-    if not isinstance(own, dict):
-        raise CatalogueError(f"{file.source}: own is a table per commodity, as in [own.wti]")
-    fields["own"] = [
-        {"commodity": commodity, "forecasts": _read_members(file, named, pipeline)}
-        for commodity, named in own.items()
-    ]
-    return fields
-
-
-def _read_members(file: RecipeFile, named: object, pipeline: Pipeline) -> list[dict[str, Any]]:
-    """Recipes with their weights, as the fields of a recipe hold them."""
-    if not isinstance(named, dict) or not named:
-        raise CatalogueError(
-            f"{file.source}: forecasts is a table of recipes with their weights, as in garch_t = 4"
-        )
-    members = []
-    for name, weight in named.items():
-        member = read_recipe(name, *pipeline.settings.recipe_folders)
-        recipe = {**_resolve_members(member, pipeline), "kind": member.kind, "name": name}
-        members.append({"recipe": recipe, "weight": weight})
-    return members
 
 
 def _load(names: Iterable[str], pipeline: Pipeline) -> tuple[ModelRecipe, ...]:

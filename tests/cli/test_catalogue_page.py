@@ -15,6 +15,7 @@ from cbi_pipeline.settings import PROJECT_ROOT, Settings
 from tests.catalogues import write_layer
 
 PAGE = (PROJECT_ROOT / "docs" / "catalogue.md").read_text()
+ANCHORS = (PROJECT_ROOT / "docs" / "anchors.md").read_text()
 FILES = re.findall(r"```toml\n(.*?)```", PAGE, re.S)
 (COMMANDS,) = re.findall(r"```sh\n(.*?)```", PAGE, re.S)
 
@@ -69,6 +70,15 @@ def test_its_feed_keeps_a_series_for_its_reason(settings):
     write_layer(settings.home, written("[feed.eia]"))
     (eia, _) = load_feeds(*settings.catalogue_files)
     assert eia.keep == {"EIA.WGTSTUS1": "the desk's own sheet reads it"}
+
+
+def test_the_recipe_of_the_page_on_anchors_adjusts_the_combined_forecast(settings):
+    file = settings.catalogue_dir / "recipes" / "anchored_lstm.toml"
+    file.parent.mkdir(parents=True)
+    (block,) = re.findall(r"```toml\n(.*?)```", ANCHORS, re.S)
+    file.write_text(block)
+    recipe = load_recipe("anchored_lstm", Pipeline(settings))
+    assert (recipe.anchor.name, recipe.network.cell) == ("combined", "lstm")
 
 
 def test_its_recipe_may_be_named_as_a_challenger(settings):

@@ -54,7 +54,9 @@ def test_the_same_generator_state_gives_the_same_samples_and_no_other_randomness
     one = augmented(panel, ALL).batch(index)
     torch.manual_seed(2)
     two = augmented(panel, ALL).batch(index)
-    assert all(torch.equal(a, b) for a, b in zip(one.inputs, two.inputs, strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(one.inputs.tensors(), two.inputs.tensors(), strict=True)
+    )
 
 
 def test_each_sample_is_drawn_on_its_own(panel):

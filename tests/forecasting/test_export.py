@@ -7,8 +7,8 @@ import torch
 
 from cbi_pipeline.forecasting import untrained
 from cbi_pipeline.forecasting.export import (
-    INPUT_NAMES,
     OUTPUT_NAMES,
+    input_names,
     real_inputs,
     save_onnx,
     save_program,
@@ -57,7 +57,7 @@ def test_the_exported_program_answers_like_the_model_at_any_batch_size(name, pan
     for size in (1, 2, 7, 40):
         inputs = real_inputs(model, panel, ROWS[:size])
         with torch.no_grad():
-            found, expected = program(*inputs), model.network(inputs)
+            found, expected = program(*inputs.tensors()), model.network(inputs)
         for a, b in zip(found, expected, strict=True):
             torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-7)
 
@@ -68,7 +68,7 @@ def test_a_saved_program_needs_no_class_of_ours(panel, tmp_path):
     save_program(model, panel, ROWS, tmp_path / "model.pt2")
     program = torch.export.load(tmp_path / "model.pt2").module()
     inputs = real_inputs(model, panel, ROWS[:3])
-    torch.testing.assert_close(program(*inputs)[0], model.network(inputs).q_BHCQ)
+    torch.testing.assert_close(program(*inputs.tensors())[0], model.network(inputs).q_BHCQ)
 
 
 @pytest.mark.slow
@@ -81,7 +81,11 @@ def test_the_onnx_model_answers_like_the_model_at_any_batch_size(name, panel, tm
     wanted = {node.name for node in session.get_inputs()}
     for size in (1, 2, 7, 40):
         inputs = real_inputs(model, panel, ROWS[:size])
-        given = {n: x.numpy() for n, x in zip(INPUT_NAMES, inputs, strict=True) if n in wanted}
+        given = {
+            n: x.numpy()
+            for n, x in zip(input_names(model), inputs.tensors(), strict=True)
+            if n in wanted
+        }
         found = session.run(None, given)
         with torch.no_grad():
             expected = model.network(inputs)
@@ -120,5 +124,5 @@ def test_memory_counts_parameters_buffers_and_inputs(panel):
     found = memory(model, panel, ROWS)
     tensors = [*model.network.parameters(), *model.network.buffers()]
     assert found.weights == sum(t.nbytes for t in tensors) / 2**20
-    assert found.inputs == sum(x.nbytes for x in real_inputs(model, panel, ROWS)) / 2**20
+    assert found.inputs == sum(x.nbytes for x in real_inputs(model, panel, ROWS).tensors()) / 2**20
     assert found.forward is None

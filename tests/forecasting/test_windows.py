@@ -74,7 +74,7 @@ def test_adding_a_commodity_changes_no_other_batch(make_arrays):
         windows.pooled_sampler(Panel.from_numpy(s, **a), 10, rows).inputs(torch.arange(len(rows)))
         for s, a in ((spec, alone), (spec_two, both))
     )
-    assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(one.tensors(), two.tensors(), strict=True))
 
 
 def test_a_window_longer_than_every_history_is_refused(panel):

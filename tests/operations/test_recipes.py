@@ -104,6 +104,30 @@ def test_a_combined_recipe_of_what_cannot_be_averaged_is_refused(beside, forecas
     assert words in str(caught.value)
 
 
+def test_a_network_holds_the_recipe_that_it_adjusts(beside):
+    over = 'anchor = "blend"\n' + OWN
+    blend = 'kind = "combined"\n[forecasts]\ngjr_t = 2\nclimatology = 1\n'
+    (recipe,) = load_challengers(beside({"short": over, "blend": blend}, '["short"]'))
+    assert recipe.anchor.weights("wti") == {"gjr_t": 2.0, "climatology": 1.0}
+    assert recipe.anchor_recipe.levels == recipe.levels
+
+
+@pytest.mark.parametrize(
+    ("anchor", "words"),
+    [
+        ('"combnied"', "short.toml: anchor: no recipe 'combnied'; nearest: combined"),
+        ('"tiny"', "short.toml: anchor: tiny is of the kind network, which reads features"),
+        ('"lightgbm"', "an anchor reads prices alone: climatology, ewma, prior, garch, har, comb"),
+        ("true", "short.toml: anchor is the name of a recipe"),
+    ],
+)
+def test_an_anchor_that_is_none_is_refused_before_anything_runs(beside, anchor, words):
+    pipeline = beside({"short": f"anchor = {anchor}\n{OWN}"}, '["short"]')
+    with pytest.raises(CatalogueError) as caught:
+        pipeline.require_catalogue()
+    assert words in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("recipe", "words"),
     [

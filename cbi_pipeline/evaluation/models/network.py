@@ -1,4 +1,4 @@
-"""Fitting a network: the training loop on a fold's rows."""
+"""Fitting a network: its anchor first, then the training loop on a fold's rows."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from cbi_pipeline.evaluation.anchors import AnchorFit
 from cbi_pipeline.forecasting.folds import Fold
 from cbi_pipeline.forecasting.models.estimator import Estimator, Fitted, sit_out, untrained
 from cbi_pipeline.forecasting.models.model import Absence
@@ -28,8 +29,9 @@ class NetworkEstimator(Estimator):
 
     @property
     def modules(self) -> tuple[str, ...]:
-        """Its own, and the encoder's, which the network finds by its kind."""
-        return (*super().modules, type(self.recipe.network).__module__)
+        """Its own, the encoder's, which the network finds by its kind, and the anchor's."""
+        anchor = self._anchor.estimator.modules if self._anchor else ()
+        return (*super().modules, type(self.recipe.network).__module__, *anchor)
 
     @property
     def epochs(self) -> int:
@@ -37,16 +39,29 @@ class NetworkEstimator(Estimator):
         epochs = self.recipe.training.max_epochs
         return epochs + 1 if epochs else 0
 
+    @property
+    def _anchor(self) -> AnchorFit | None:
+        recipe = self.recipe.anchor_recipe
+        return AnchorFit.of(recipe) if recipe else None
+
     def absences(self, panel: Panel, fold: Fold) -> Sequence[Absence]:
-        """Every row of a fold with nothing to train on, or with a column that never varied."""
+        """Every row of a fold with nothing to train on, or with a column that never varied.
+
+        Of others those that the anchor cannot forecast.
+        """
         if not fold.train_rows.size:
             return untrained(panel, fold)
         rows = torch.from_numpy(fold.train_rows).to(panel.values_RF.device)
         constant = constant_features(panel, rows)
-        if not constant:
+        if constant:
+            names = ", ".join(constant)
+            reason = f"{names} never varied in the rows known at the refit of {fold.name}"
+            return sit_out(panel, fold, reason)
+        if self._anchor is None:
             return ()
-        reason = f"{', '.join(constant)} never varied in the rows known at the refit of {fold.name}"
-        return sit_out(panel, fold, reason)
+        if reason := self._anchor.why_untrained(panel, fold):
+            return sit_out(panel, fold, reason)
+        return self._anchor.absences(panel, fold)
 
     def fit(
         self,
@@ -56,12 +71,13 @@ class NetworkEstimator(Estimator):
         checkpoints: Path | None = None,
         on_epoch: Callable[[EpochRecord], None] | None = None,
     ) -> Fitted:
-        """The network of the best epoch, and its learning curve."""
+        """The network of the best epoch over the fold's anchor, and its learning curve."""
         result = fit(
             self.recipe,
             panel,
             fold.train_rows,
             fold.validation_rows,
+            anchor=self._anchor.fit(panel, fold) if self._anchor else None,
             checkpoint_dir=checkpoints,
             on_epoch=on_epoch,
         )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class PriorRecipe(StatisticalRecipe, kind="prior"):
-    """What networks are anchored to, as a forecast of its own.
+    """What networks that name no anchor adjust, as a forecast of its own.
 
     Attributes:
         name: for people, tables and folders; part of the identity.

@@ -10,7 +10,7 @@ from cbi_pipeline.forecasting.networks.cross import CrossEncoder
 from cbi_pipeline.forecasting.networks.encoder import EncoderConfig
 from cbi_pipeline.forecasting.networks.heads import HeadConfig, Heads
 from cbi_pipeline.forecasting.networks.lstm_attention import RecipeConfig, RecipeHeads
-from cbi_pipeline.forecasting.networks.output import Anchored, Free, Output, Raw
+from cbi_pipeline.forecasting.networks.output import Free, Output, OverAnchor, OverPrior, Raw
 from cbi_pipeline.forecasting.panel import Panel, PanelSpec
 from cbi_pipeline.forecasting.scaler import Scaler, fit_moments
 from cbi_pipeline.forecasting.windows import Inputs
@@ -33,6 +33,8 @@ class Network(nn.Module):
         levels: tuple[float, ...],
         spec: PanelSpec,
         window: int,
+        *,
+        has_anchor: bool = False,
     ) -> None:
         super().__init__()
         commodities, horizons = len(spec.commodities), len(spec.horizons)
@@ -46,7 +48,7 @@ class Network(nn.Module):
         self.inputs = len(spec.features) if isinstance(encoder, RecipeConfig) else self.scaler.width
         self.encoder = encoder.build(self.inputs, window, horizons)
         self.anchored = head.anchored
-        self.distribution = (Anchored if head.anchored else Free)(levels)
+        self.distribution = _choose_distribution(levels, head.anchored, has_anchor)
         numbers = self.distribution.numbers
         self.heads: RecipeHeads | Heads
         if isinstance(encoder, RecipeConfig):
@@ -89,7 +91,9 @@ class Network(nn.Module):
         trusted = Raw(
             raw.shape_BHCK * trust_BHC[..., None], raw.up_BHC * trust_BHC, raw.vol_BHC * trust_BHC
         )
-        output: Output = self.distribution(trusted, self.prior_scale(inputs), unit_BHC)
+        output: Output = self.distribution(
+            trusted, self.prior_scale(inputs), unit_BHC, inputs.anchor
+        )
         return output
 
     def prior_scale(self, inputs: Inputs) -> Tensor:
@@ -114,6 +118,14 @@ class Network(nn.Module):
             else self.heads(h_BCE, newest_BCI, commodity_BC)
         )
         return raw
+
+
+def _choose_distribution(
+    levels: tuple[float, ...], is_anchored: bool, has_anchor: bool
+) -> OverAnchor | OverPrior | Free:
+    if has_anchor:
+        return OverAnchor(levels)
+    return OverPrior(levels) if is_anchored else Free(levels)
 
 
 def target_units(panel: Panel, rows_N: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What every network returns, and the two ways to turn raw heads into it.
+"""What every network returns, and the ways to turn raw heads into it.
 
 Suffixes: B batch, H horizons, C commodities (1 in pooled mode), Q quantile levels, K numbers per
 distribution.
@@ -11,9 +11,15 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from cbi_pipeline.forecasting import student
+from cbi_pipeline.forecasting.windows import AnchorInputs
 
 LOG_LIMIT = 3.0
 """Scale adjustments stay within a factor of exp(3), so one bad step cannot run away."""
+
+ANCHOR_LEVELS = (0.16, 0.5, 0.84)
+"""Levels of an anchor that its scale and its middle are read from."""
+SURELY = 5e-7
+"""No anchor's chance of a rise is nearer to 0 or 1: a network must be able to move it."""
 
 
 class Output(NamedTuple):
@@ -43,12 +49,21 @@ class Distribution(Protocol):
 
     numbers: int
 
-    def __call__(self, raw: Raw, prior_BHC: Tensor, unit_BHC: Tensor) -> Output:
-        """`prior_BHC` is the prior's scale, `unit_BHC` the training targets' root mean square."""
+    def __call__(
+        self, raw: Raw, prior_BHC: Tensor, unit_BHC: Tensor, anchor: AnchorInputs | None
+    ) -> Output:
+        """The output in log returns.
+
+        Args:
+            raw: of the heads.
+            prior_BHC: the prior's scale.
+            unit_BHC: the training targets' root mean square.
+            anchor: forecasts of the anchor model, where there is one.
+        """
         ...
 
 
-class Anchored(nn.Module):
+class OverPrior(nn.Module):
     """Adjusts the prior: q = s (shift + exp(log_scale) z), z of the prior's Student-t.
 
     With raw heads at zero the output is the prior, exactly. One level alone has no scale, so K
@@ -62,7 +77,9 @@ class Anchored(nn.Module):
         self.numbers = 1 if len(levels) == 1 else 2
         self.register_buffer("z_Q", student.quantiles(levels).float(), persistent=False)
 
-    def forward(self, raw: Raw, prior_BHC: Tensor, unit_BHC: Tensor) -> Output:
+    def forward(
+        self, raw: Raw, prior_BHC: Tensor, unit_BHC: Tensor, anchor: AnchorInputs | None
+    ) -> Output:
         """The prior at its scale `prior_BHC`, adjusted."""
         shift_BHC, spread_BHC = raw.shape_BHCK[..., 0], torch.ones_like(raw.up_BHC)
         if self.numbers == 2:
@@ -77,6 +94,64 @@ class Anchored(nn.Module):
         )
 
 
+class OverAnchor(nn.Module):
+    """Adjusts an anchor's quantiles: q = m + s shift + exp(log_scale) (q_anchor - m).
+
+    m is the anchor's median and s half the distance of its quantiles at 0.16 and 0.84, read between
+    levels by linear interpolation. With raw heads at zero the output is the anchor's to a few units
+    of the last place. A positive factor and one shift for all levels cannot make quantiles cross.
+    """
+
+    numbers = 2
+    at_3Q: Tensor
+    levels_Q: Tensor
+
+    def __init__(self, levels: tuple[float, ...]) -> None:
+        super().__init__()
+        at = torch.tensor([interpolate(levels, level) for level in ANCHOR_LEVELS])
+        self.register_buffer("at_3Q", at, persistent=False)
+        self.register_buffer("levels_Q", torch.tensor(levels), persistent=False)
+
+    def forward(
+        self, raw: Raw, prior_BHC: Tensor, unit_BHC: Tensor, anchor: AnchorInputs | None
+    ) -> Output:
+        """The anchor's forecast, adjusted."""
+        assert anchor is not None  # the sampler of a recipe with an anchor gives one
+        low, middle, high = (anchor.q_BHCQ[..., None, :] * self.at_3Q).sum(-1).unbind(-1)
+        shift = 0.5 * (high - low) * raw.shape_BHCK[..., 0]
+        spread = _bounded_exp(raw.shape_BHCK[..., 1])
+        q_BHCQ = (middle + shift)[..., None] + spread[..., None] * (
+            anchor.q_BHCQ - middle[..., None]
+        )
+        # Where the anchor had the return that is zero now: direction learns on top of that change.
+        zero_BHC = (middle - (middle + shift) / spread).detach()
+        moved = self._logit_above(anchor.q_BHCQ, zero_BHC) - self._logit_above(
+            anchor.q_BHCQ, torch.zeros_like(zero_BHC)
+        )
+        own_BHC = anchor.up_BHC.clamp(SURELY, 1 - SURELY).logit() + moved
+        return Output(
+            q_BHCQ, torch.sigmoid(own_BHC + raw.up_BHC), anchor.vol_BHC * _bounded_exp(raw.vol_BHC)
+        )
+
+    def _logit_above(self, q_BHCQ: Tensor, x_BHC: Tensor) -> Tensor:
+        """Log odds that the anchor's return is above x, linear between levels, flat beyond them."""
+        gap = (q_BHCQ[..., 1:] - q_BHCQ[..., :-1]).clamp(min=torch.finfo(torch.float32).tiny)
+        share = ((x_BHC[..., None] - q_BHCQ[..., :-1]) / gap).clamp(0.0, 1.0)
+        below = self.levels_Q[0] + (share * self.levels_Q.diff()).sum(-1)
+        return -below.logit()
+
+
+def interpolate(levels: tuple[float, ...], level: float) -> list[float]:
+    """Weights [Q] of the quantiles at some levels that give the one at another, between them."""
+    above = next(i for i, stated in enumerate(levels) if stated >= level)
+    weights = [0.0] * len(levels)
+    weights[above] = 1.0
+    if levels[above] > level:
+        weights[above] = (level - levels[above - 1]) / (levels[above] - levels[above - 1])
+        weights[above - 1] = 1.0 - weights[above]
+    return weights
+
+
 class Free(nn.Module):
     """Quantiles without a prior: a median and softplus gaps outwards, so they cannot cross."""
 
@@ -85,7 +160,9 @@ class Free(nn.Module):
         self.numbers = len(levels)
         self.middle = min(range(len(levels)), key=lambda i: abs(levels[i] - 0.5))
 
-    def forward(self, raw: Raw, prior_BHC: Tensor, unit_BHC: Tensor) -> Output:
+    def forward(
+        self, raw: Raw, prior_BHC: Tensor, unit_BHC: Tensor, anchor: AnchorInputs | None
+    ) -> Output:
         """Numbers in units of the training targets' root mean square."""
         middle, gaps = self.middle, softplus(raw.shape_BHCK)
         centre = raw.shape_BHCK[..., middle : middle + 1]
