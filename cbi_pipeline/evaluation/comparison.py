@@ -135,6 +135,18 @@ def discoveries(p_values: Floats, rate: float) -> npt.NDArray[np.bool_]:
     return np.asarray(adjusted <= rate, dtype=np.bool_)
 
 
+def adjust(p_values: Floats) -> Floats:
+    """p-values of many tests, so raised that any of them is below a level by chance so often.
+
+    Holm (1979): valid under any dependence, which opponents and horizons have.
+    """
+    order = np.argsort(p_values)
+    left = len(p_values) - np.arange(len(p_values))
+    adjusted = np.empty(len(p_values))
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(left * np.asarray(p_values)[order]))
+    return adjusted
+
+
 def _mean_test(difference: Floats, variance: float, degrees: float) -> MeanTest:
     mean, error = float(difference.mean()), float(np.sqrt(variance / len(difference)))
     if error > 0.0:

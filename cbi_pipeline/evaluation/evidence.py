@@ -31,7 +31,7 @@ class Contest:
 
     Attributes:
         opponent: champion or baseline.
-        skill: mean over the cells of one minus the ratio of CRPS sums.
+        skill: mean over the cells, by `Group.precision`, of one minus the ratio of CRPS sums.
         places: places to have been lucky in: commodities over those the difference rests on.
         p_value: of the pooled comparison, times the places.
         level: what the p-value has to stay under.

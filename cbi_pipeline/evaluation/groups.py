@@ -13,6 +13,8 @@ import polars as pl
 Floats = npt.NDArray[np.float64]
 
 ALL = "*"
+# Beyond this autocorrelation a sample does not say how long a memory is.
+LONGEST_MEMORY = 0.98
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,40 @@ class Group:
 
         Errors of such forecasts share news, so they are correlated even for a perfect forecaster.
         """
-        instants = self._rows["as_of"].to_physical().to_numpy()
-        latest = np.zeros(self.weeks, dtype=np.int64)
-        np.maximum.at(latest, self._week_of, instants)
-        public = self._rows["known_at"].to_physical().to_numpy()
-        return int(max(0, np.max(np.searchsorted(latest, public) - 1 - self._week_of)))
+        return _count_overlap(self._week_of, *self._instants)
+
+    @cached_property
+    def precision(self) -> Floats:
+        """Weight of each cell in what is pooled, in the order of their ids; [cells], sum 1.
+
+        It is the number of outcomes that share no news, weeks over one plus the overlap: with it
+        falls the variance of a mean of relative differences. Thirteen weekly forecasts of a
+        quarter are one outcome, thirteen of a week are thirteen.
+        """
+        made, public = self._instants
+        counts = []
+        for cell in range(int(self._cell_of.max()) + 1):
+            own = self._cell_of == cell
+            weeks, week_of = np.unique(self._week_of[own], return_inverse=True)
+            counts.append(len(weeks) / (1 + _count_overlap(week_of, made[own], public[own])))
+        return np.array(counts) / sum(counts)
+
+    def memory(self, recipe: str, opponent: str) -> int:
+        """Weeks for which one recipe's bands stay wider than the other's.
+
+        Losses differ as long as the bands do, which autocovariances of the noisy losses hardly
+        show. With r the autocorrelation of the weekly mean of (mine - theirs) / (mine + theirs),
+        widths of the 80 % bands, it is (1 + r) / (1 - r), by which persistence divides the number
+        of independent weeks (Bartlett, 1946).
+        """
+        mine, theirs = (self._values(name, "width_80") for name in (recipe, opponent))
+        both = np.maximum(mine + theirs, np.finfo(np.float64).tiny)
+        weekly = self._weekly((mine - theirs) / both) / self._weekly(np.ones(self.count))
+        apart = weekly - weekly.mean()
+        if not apart.any():
+            return 0
+        r = np.clip(apart[1:] @ apart[:-1] / (apart @ apart), 0.0, LONGEST_MEMORY)
+        return round(float((1.0 + r) / (1.0 - r)))
 
     def sums(self, recipe: str, column: str | None) -> Floats:
         """Weekly sums of a column of `losses`, or of ones (the count) when None; [weeks]."""
@@ -58,13 +89,13 @@ class Group:
     def scaled(self, recipe: str, opponent: str, column: str = "crps") -> tuple[Floats, Floats]:
         """Weekly sums of both losses over the opponent's mean loss in each cell; each [weeks].
 
-        Every cell weighs the same however volatile its market or long its record: the opponent's
-        sums to the number of weeks. One minus the ratio of the sums is the mean over the cells of
-        the recipe's skill in each.
+        Cells weigh by their `precision`, however volatile their markets: the opponent's sums to
+        the number of weeks. One minus the ratio of the sums is the mean over the cells, so
+        weighted, of the recipe's skill in each.
         """
         mine, theirs = self._values(recipe, column), self._values(opponent, column)
         total = np.bincount(self._cell_of, theirs)
-        weights = self.weeks / (total[self._cell_of] * len(total))
+        weights = (self.weeks * self.precision / total)[self._cell_of]
         return self._weekly(mine * weights), self._weekly(theirs * weights)
 
     def difference(self, recipe: str, opponent: str) -> Floats:
@@ -83,6 +114,12 @@ class Group:
         return next(iter(self.frames.values()))
 
     @cached_property
+    def _instants(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """When each forecast was made and its outcome was public, in microseconds."""
+        made, public = (self._rows[name].to_physical().to_numpy() for name in ("as_of", "known_at"))
+        return made, public
+
+    @cached_property
     def _week_of(self) -> npt.NDArray[np.int64]:
         return (self._rows["week"].rank("dense").to_numpy() - 1).astype(np.int64)
 
@@ -90,6 +127,15 @@ class Group:
     def _cell_of(self) -> npt.NDArray[np.int64]:
         cells = self._rows.select(pl.struct("commodity", "horizon").rank("dense")).to_series()
         return (cells.to_numpy() - 1).astype(np.int64)
+
+
+def _count_overlap(
+    week_of: npt.NDArray[np.int64], made: npt.NDArray[np.int64], public: npt.NDArray[np.int64]
+) -> int:
+    """Later weeks in which a forecast was made before an earlier one's outcome was public."""
+    latest = np.zeros(int(week_of.max()) + 1, dtype=np.int64)
+    np.maximum.at(latest, week_of, made)
+    return int(max(0, np.max(np.searchsorted(latest, public) - 1 - week_of)))
 
 
 def common(losses: pl.DataFrame, recipes: Sequence[str]) -> pl.DataFrame:

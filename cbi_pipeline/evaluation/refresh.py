@@ -44,7 +44,8 @@ class Measured:
     """Refreshed forecasts against the promoted version's of the same rows.
 
     Attributes:
-        increase: their CRPS over that of the promoted version, minus one, mean over the cells.
+        increase: their CRPS over that of the promoted version, minus one; see
+            `Group.scaled`.
         at_most: upper end of its one-sided 95 % interval; None with too few weeks to tell.
         at_least: lower end of the same level; None likewise.
         coverage: share of returns in their 80 % intervals.

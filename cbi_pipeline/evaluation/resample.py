@@ -32,15 +32,29 @@ _SCALES: Mapping[Scale, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """Block-resampling weights of one set of weeks, shared by every figure on those weeks.
+    """Samples of one set of weeks in blocks, shared by every figure on those weeks.
 
     Attributes:
-        weights: how often each week is drawn, [draws, weeks]; each row sums to the weeks.
+        starts: first week of each block, [draws, blocks]; a block goes on past the last week from
+            the first, and the last one of a sample is cut to the weeks.
+        weeks: in the sample.
         block: weeks in a block.
     """
 
-    weights: Floats
+    starts: npt.NDArray[np.int64]
+    weeks: int
     block: int
+
+    def resample(self, weekly: Floats) -> Floats:
+        """Sums of weekly values [weeks] over each sample; [draws]."""
+        round_again = np.concatenate([weekly, weekly[: self.block]])
+        rest = self.weeks - self.block * (self.starts.shape[1] - 1)
+        whole, last = (
+            np.lib.stride_tricks.sliding_window_view(round_again, length).sum(axis=1)
+            for length in (self.block, rest)
+        )
+        sums: Floats = whole[self.starts[:, :-1]].sum(axis=1) + last[self.starts[:, -1]]
+        return sums
 
     def interval(
         self, numerator: Floats, denominator: Floats, scale: Scale = "plain"
@@ -64,7 +78,7 @@ class Bootstrap:
         there, back = _SCALES[scale]
         with np.errstate(divide="ignore", invalid="ignore"):
             estimate = there(numerator.sum() / denominator.sum())
-            draws = there((self.weights @ numerator) / (self.weights @ denominator))
+            draws = there(self.resample(numerator) / self.resample(denominator))
         if not np.isfinite(estimate):  # no loss at all, or no exception: so is every draw
             return float(back(estimate)), float(back(estimate))
         ordered = np.sort(draws[~np.isnan(draws)])
@@ -77,27 +91,41 @@ class Bootstrap:
 
     @cached_property
     def _stretch(self) -> float:
-        weeks = self.weights.shape[1]
+        weeks = self.weeks
         tail = (1.0 + CONFIDENCE) / 2.0
         degrees = max(2.0, weeks / self.block - 1.0)
         few_blocks = stats.t.ppf(tail, degrees) / stats.norm.ppf(tail)
         return float(few_blocks * np.sqrt(weeks / (weeks - self.block)))
 
 
-@lru_cache(maxsize=8)
 def block_bootstrap(
-    weeks: int, lags: int, *, draws: int = DRAWS, seed: int = SEED
+    weeks: int, lags: int, memory: int = 0, *, draws: int = DRAWS, seed: int = SEED
 ) -> Bootstrap | None:
     """Circular block bootstrap (Politis and Romano, 1992) for forecasts overlapping ``lags`` weeks.
 
-    Blocks are twice the overlap, at least the cube root and at most a third of the sample.
-    None when there are fewer weeks than `FEWEST_WEEKS`.
+    Blocks are twice the overlap, at least the overlap and the ``memory`` together, at least the
+    cube root and at most a third of the sample. None when there are fewer weeks than
+    `FEWEST_WEEKS`.
+
+    Args:
+        weeks: in the sample.
+        lags: weeks by which forecasts overlap.
+        memory: weeks for which what is resampled goes on; see `Group.memory`.
+        draws: samples drawn.
+        seed: of the draws.
     """
     if weeks < FEWEST_WEEKS:
         return None
-    block = min(max(2 * (lags + 1), round(weeks ** (1 / 3))), weeks // 3)
+    block = max(2 * (lags + 1), lags + _round_up(memory), round(weeks ** (1 / 3)))
+    return _draw(weeks, min(block, weeks // 3), draws, seed)
+
+
+def _round_up(memory: int) -> int:
+    """To the next power of two, so that few lengths of blocks are drawn and kept."""
+    return 1 << (memory - 1).bit_length() if memory > 0 else 0
+
+
+@lru_cache(maxsize=8)
+def _draw(weeks: int, block: int, draws: int, seed: int) -> Bootstrap:
     starts = np.random.default_rng(seed).integers(0, weeks, (draws, -(-weeks // block)))
-    drawn = (starts[..., None] + np.arange(block)) % weeks
-    drawn = drawn.reshape(draws, -1)[:, :weeks] + weeks * np.arange(draws)[:, None]
-    counts = np.bincount(drawn.ravel(), minlength=draws * weeks)
-    return Bootstrap(counts.reshape(draws, weeks).astype(np.float64), block)
+    return Bootstrap(starts, weeks, block)

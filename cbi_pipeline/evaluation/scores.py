@@ -12,8 +12,8 @@ import polars as pl
 
 from cbi_pipeline.catalogue import Catalogue
 from cbi_pipeline.evaluation.calibration import coverage_band
-from cbi_pipeline.evaluation.comparison import compare
-from cbi_pipeline.evaluation.groups import Group, common, group, places
+from cbi_pipeline.evaluation.comparison import adjust, compare
+from cbi_pipeline.evaluation.groups import ALL, Group, common, group, groups, places
 from cbi_pipeline.evaluation.losses import losses
 from cbi_pipeline.evaluation.resample import SEED, Bootstrap, Scale, block_bootstrap
 from data_contracts.evaluation import SCORE
@@ -101,10 +101,12 @@ def score(
     Besides `METRICS`: ``reliability``, the mean squared gap between stated and observed shares of
     rises over five bins of `up` (Murphy, 1973); ``band_80``, whose ends hold the coverage of a
     calibrated 80 % band in 95 % of cases, overlap allowed for; ``skill_vs_X``, the mean over the
-    cells of one minus the ratio of CRPS sums; and ``resolvable_vs_X``, the smallest such skill
-    this sample shows at a one-sided 5 % level; a skill below it is "not shown". Intervals are
-    90 % block bootstrap intervals over weeks, absent when the weeks are too few. A figure that is
-    undefined (a hit rate without a call) has no row.
+    cells, weighed by `Group.precision`, of one minus the ratio of CRPS sums; ``resolvable_vs_X``,
+    the smallest such skill this sample shows at a one-sided 5 % level; and, for each cell,
+    ``p_better_vs_X`` and ``p_worse_vs_X``: the chance that equal forecasts look as different as
+    this in any of the recipe's cells and against any of its opponents (`comparison.adjust`).
+    Intervals are 90 % block bootstrap intervals over weeks, absent when the weeks are too few. A
+    figure that is undefined (a hit rate without a call) has no row.
 
     A recipe that sits out some origins is scored on its own, and two are compared on those that
     both forecast: ``count`` says on how many a figure rests.
@@ -133,6 +135,11 @@ def score(
         for recipe, side in sides.items()
         for figure in side.figures(*cell, seed)
     ]
+    rows += [
+        (evaluation, recipe, *row)
+        for recipe, side in sides.items()
+        for row in examine_differences(recipe, side.shared)
+    ]
     return pl.DataFrame(rows, schema=SCORE.dtypes, orient="row")
 
 
@@ -149,6 +156,7 @@ def shared_evaluation_id(forecasts: pl.DataFrame) -> str:
 
 
 Figure = tuple[str, float, float | None, float | None, int]
+Row = tuple[str, str, str, float, None, None, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +188,37 @@ class _Sides:
             pair = group(rows, commodity, horizon)
             if pair.frames:
                 yield from _skill(pair, self.recipe, opponent, seed)
+
+
+def examine_differences(recipe: str, shared: Mapping[str, pl.DataFrame]) -> list[Row]:
+    """Whether a recipe is better or worse than each opponent in each cell, all of them together.
+
+    Args:
+        recipe: its name.
+        shared: of each opponent, `losses` of both at the origins that both forecast.
+
+    Returns:
+        Commodity, horizon and figure of ``p_better_vs_X`` and ``p_worse_vs_X``; none of a cell
+        with too few weeks.
+    """
+    pairs = [
+        (own, opponent)
+        for opponent, rows in shared.items()
+        for own in groups(rows)
+        if ALL not in (own.commodity, own.horizon) and own.weeks > 2 * (own.lags + 1)
+    ]
+    gains = [own.difference(recipe, opponent) for own, opponent in pairs]
+    rows: list[Row] = []
+    for name, sign in (("better", 1.0), ("worse", -1.0)):
+        p_values = [
+            compare(sign * gain, own.lags).p_value
+            for gain, (own, _) in zip(gains, pairs, strict=True)
+        ]
+        rows += [
+            (own.commodity, own.horizon, f"p_{name}_vs_{opponent}", float(p), None, None, own.count)
+            for (own, opponent), p in zip(pairs, adjust(np.array(p_values)), strict=True)
+        ]
+    return rows
 
 
 def _metrics(group: Group, recipe: str, bootstrap: Bootstrap | None) -> Iterator[Figure]:
@@ -223,13 +262,19 @@ def _band(group: Group, recipe: str) -> Iterator[Figure]:
 
 
 def _skill(pair: Group, recipe: str, opponent: str, seed: int) -> Iterator[Figure]:
-    mine, theirs = pair.scaled(recipe, opponent)
-    bootstrap = block_bootstrap(pair.weeks, pair.lags, seed=seed)
-    gain = Metric("crps", form="gain")
-    yield _figure(f"skill_vs_{opponent}", gain, mine, theirs, bootstrap, pair.count)
+    yield measure_skill(pair, recipe, opponent, seed)
     if pair.weeks > 2 * (pair.lags + 1):
-        smallest = compare(theirs - mine, pair.lags).shown_from(LEVEL)
+        smallest = compare(pair.difference(recipe, opponent), pair.lags).shown_from(LEVEL)
         yield f"resolvable_vs_{opponent}", smallest, None, None, pair.count
+
+
+def measure_skill(pair: Group, recipe: str, opponent: str, seed: int = SEED) -> Figure:
+    """``skill_vs_X`` of a group of both, with its interval."""
+    mine, theirs = pair.scaled(recipe, opponent)
+    memory = pair.memory(recipe, opponent)
+    bootstrap = block_bootstrap(pair.weeks, pair.lags, memory, seed=seed)
+    gain = Metric("crps", form="gain")
+    return _figure(f"skill_vs_{opponent}", gain, mine, theirs, bootstrap, pair.count)
 
 
 def _figure(

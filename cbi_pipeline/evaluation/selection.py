@@ -22,7 +22,7 @@ def superior_ability(
     """p-value of "no rival has a smaller expected loss than the benchmark", all rivals at once.
 
     Hansen's (2005) consistent test with stationary-bootstrap blocks as long as the intervals use;
-    losses are scaled so that every cell weighs the same. None when the weeks are too few, or no
+    losses are scaled as by `Group.scaled`. None when the weeks are too few, or no
     rival differs from the benchmark.
     """
     losses = _distinct(group, benchmark, [name for name in rivals if name != benchmark])

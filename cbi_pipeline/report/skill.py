@@ -13,6 +13,11 @@ from data_contracts.evaluation import CALIBRATED
 
 EVERYTHING = "*"
 SKILL = "skill_vs_"
+BETTER, WORSE, RESOLVABLE = "p_better_vs_", "p_worse_vs_", "resolvable_vs_"
+# A verdict is spoken at this chance of any wrong one about a recipe, over all of its figures.
+LEVEL = 0.05
+# A band of chance wider than this says nothing about coverage.
+WIDEST_REACH = 0.20
 UNTRAINED, PRIOR = "anchored_untrained", "prior"
 NAMES = {
     "climatology": "climatology",
@@ -66,12 +71,14 @@ class Evidence:
         absences: what was sat out, by recipe.
         in_use: the evaluated recipe that is the model in use; None when it was not evaluated.
         challengers: recipes that the gate has ruled on.
+        rounds: sentences on the round of the figures and that of the recipe in use.
     """
 
     scores: tuple[Score, ...] = ()
     absences: tuple[Absence, ...] = ()
     in_use: str | None = None
     challengers: tuple[str, ...] = ()
+    rounds: tuple[str, ...] = ()
 
     @cached_property
     def by_commodity(self) -> dict[str, list[Score]]:
@@ -103,6 +110,11 @@ class Evidence:
         """A recipe's skill figures on a commodity, as they are ordered in the evaluation."""
         own = self.by_commodity.get(commodity, [])
         return [score for score in own if score.recipe == recipe and score.opponent]
+
+    def find_cell(self, recipe: str, commodity: str, horizon: str) -> list[Score]:
+        """A recipe's figures in one cell."""
+        own = self.by_commodity.get(commodity, [])
+        return [score for score in own if (score.recipe, score.horizon) == (recipe, horizon)]
 
 
 def find_evaluated(model_recipe: str | None, scores: Iterable[Score]) -> str | None:
@@ -143,9 +155,14 @@ def _describe_band(name: str, share: Score, band: Score | None) -> str:
     if band is None or band.low is None or band.high is None:
         return f"{words} of {share.count} outcomes; too few to judge."
     reach = f"{formats.percent(band.low)} to {formats.percent(band.high)}"
-    is_inside = band.low <= share.value <= band.high
-    judged = "as it should" if is_inside else "outside what chance gives"
-    return f"{words} of {share.count} outcomes, {judged} ({reach})."
+    chance = f"a band that truly holds 80{formats.NARROW}% shows {reach} on such a record"
+    if not band.low <= share.value <= band.high:
+        judged = f"more than chance explains: {chance}"
+    elif band.high - band.low > WIDEST_REACH:
+        judged = f"too few that share no news to tell: {chance}"
+    else:
+        judged = f"within what chance explains: {chance}"
+    return f"{words} of {share.count} outcomes, {judged}."
 
 
 def describe_untested(evidence: Evidence, commodities: Sequence[CommoditySection]) -> list[str]:
@@ -175,34 +192,49 @@ def _capitalise(words: str) -> str:
     return words[0].upper() + words[1:]
 
 
-def judge_skill(figures: Iterable[Score]) -> str:
-    """The verdict over skill figures in plain words; figures without an interval count for none."""
-    reaches = [(s.low, s.high) for s in figures if s.low is not None and s.high is not None]
-    if not reaches:
+def judge_horizons(evidence: Evidence, recipe: str, commodity: CommoditySection) -> str:
+    """The verdict on a recipe at each horizon of a commodity; horizons that share one, together."""
+    verdicts: dict[str, list[str]] = {}
+    for label in commodity.horizons:
+        cell = evidence.find_cell(recipe, commodity.id, label)
+        if cell:
+            verdicts.setdefault(judge_skill(cell), []).append(formats.horizon(label))
+    if len(verdicts) == 1:
+        return next(iter(verdicts))
+    return "; ".join(f"{', '.join(labels)}: {verdict}" for verdict, labels in verdicts.items())
+
+
+def judge_skill(cell: Iterable[Score]) -> str:
+    """The verdict over the figures of a recipe in one cell, in plain words.
+
+    The chances that they state are already those of any wrong verdict about the recipe, whatever
+    the number of its cells and opponents. What is not shown is not denied: the smallest gain that
+    the sample would show stands beside it.
+    """
+    figures = {score.metric: score.value for score in cell}
+    better = [p <= LEVEL for metric, p in figures.items() if metric.startswith(BETTER)]
+    if not better:
         return "too few forecasts to judge"
-    if any(high < 0 for _, high in reaches):
+    if any(p <= LEVEL for metric, p in figures.items() if metric.startswith(WORSE)):
         return "worse than a naive forecast"
-    if all(low > 0 for low, _ in reaches):
+    if all(better):
         return "skill shown against every naive forecast"
-    if any(low > 0 for low, _ in reaches):
+    if any(better):
         return "skill shown against some naive forecasts, not all"
-    return "no skill shown"
+    unseen = [gain for metric, gain in figures.items() if metric.startswith(RESOLVABLE)]
+    least = f" (gains under {formats.percent(min(unseen), 1)} go unseen)" if unseen else ""
+    return f"no skill shown{least}"
 
 
 def describe_skill(score: Score) -> str:
-    """One skill figure in words."""
+    """One skill figure in words; it is no verdict, since there are many such figures."""
     against = score.opponent or score.metric
     name = NAMES.get(against, against)
     if score.low is None or score.high is None:
         return f"Too few forecasts to tell it from {name}."
     if score.low == score.high == 0:
         return f"The same as {name}."
-    reach = (
-        f"skill {formats.signed_percent(score.value)}, 90{formats.NARROW}% interval "
-        f"{formats.percent_span(score.low, score.high)}"
+    return (
+        f"Against {name}: skill {formats.signed_percent(score.value)}, "
+        f"90{formats.NARROW}% interval {formats.percent_span(score.low, score.high)}."
     )
-    if score.low > 0:
-        return f"Better than {name}: {reach}."
-    if score.high < 0:
-        return f"Worse than {name}: {reach}."
-    return f"Not distinguishable from {name}: {reach}."

@@ -46,12 +46,32 @@ def test_weekly_sums_add_up_to_the_column():
 
 @given(st.integers(0, 1000), st.integers(0, 20))
 @settings(max_examples=25, deadline=None)
-def test_the_mean_difference_is_the_mean_of_the_cells_skills(seed, drop):
+def test_the_mean_difference_is_the_mean_of_the_cells_skills_by_their_precision(seed, drop):
     rows = frame(seed, drop=drop)
     crps = rows.group_by("commodity", "horizon", "recipe").agg(pl.col("crps").sum())
-    wide = crps.pivot(on="recipe", values="crps")
-    expected = (1 - wide["a"] / wide["b"]).mean()
+    wide = crps.pivot(on="recipe", values="crps").sort("commodity", "horizon")
+    expected = (group(rows).precision * (1 - wide["a"] / wide["b"]).to_numpy()).sum()
     assert group(rows).difference("a", "b").mean() == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_cell_weighs_by_its_outcomes_that_share_no_news():
+    weights = group(frame(commodities=2, weeks=40, drop=10)).precision
+    # A month's outcome is public in the fourth week after, a week's in the first.
+    independent = np.array([40 / 4, 40 / 1, 26 / 4, 29 / 1])
+    assert weights == pytest.approx(independent / independent.sum(), rel=0.35)
+    assert weights.sum() == pytest.approx(1.0)
+    assert weights[1] > 3 * weights[0]
+
+
+@pytest.mark.parametrize("memory", [0.0, 0.5, 0.9])
+def test_a_memory_is_as_long_as_one_recipes_bands_stay_wider(memory):
+    rng = np.random.default_rng(1)
+    world = worlds.world(rng, commodities=1, weeks=2000, steps={"1w": 5})
+    apart = np.exp(worlds._ar1(rng, 1, 2000, 0.2, memory))[..., None]
+    spoken = pl.concat([world.speak("a", world.scale * apart), world.speak("b", world.scale)])
+    rows = losses(spoken, world.targets(), world.catalogue)
+    assert group(rows).memory("a", "b") == pytest.approx((1 + memory) / (1 - memory), rel=0.3)
+    assert group(rows).memory("a", "a") == 0
 
 
 def test_a_market_ten_times_as_volatile_weighs_the_same():

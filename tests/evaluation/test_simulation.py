@@ -43,6 +43,17 @@ def test_an_honest_refresh_passes_and_planted_losses_are_stopped_before_they_add
 
 
 @pytest.mark.slow
+def test_equal_forecasts_are_called_worse_and_their_intervals_exclude_zero_as_rarely_as_stated():
+    found = run_quickly("-m", "benchmarks.verdicts")
+    (design,) = found["designs"]
+    most = binom.ppf(0.999, design["worlds"], found["level"]) / design["worlds"]
+    assert design["worse"] <= most
+    assert design["better"] <= most
+    # A nominal 90 % interval; the five of a world are not independent of each other.
+    assert design["interval_excludes_zero"] <= 0.10 + 3 * (0.1 * 0.9 / design["worlds"]) ** 0.5
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("design", gate.DESIGNS[3:], ids=lambda design: design.name)
 def test_useless_candidates_in_a_row_are_promoted_no_more_often_than_the_level(design):
     trials = 25

@@ -18,6 +18,7 @@ from cbi_pipeline.report.skill import (
     describe_skill,
     describe_untested,
     find_evaluated,
+    judge_horizons,
     judge_skill,
     name_recipe,
 )
@@ -32,27 +33,55 @@ def figure(low: float | None, high: float | None, name: str = "climatology") -> 
     )  # fmt: skip
 
 
+def cell(**chances: tuple[float, float]) -> list[Score]:
+    """A cell in which the recipe is better or worse than opponents with these chances."""
+    where = {"recipe": "gru", "commodity": "wti", "horizon": "1w", "low": None, "high": None}
+    return [
+        Score(**where, metric=f"{name}_vs_{opponent}", value=value, count=100)
+        for opponent, (better, worse) in chances.items()
+        for name, value in (("p_better", better), ("p_worse", worse), ("resolvable", 0.031))
+    ]
+
+
 @pytest.mark.parametrize(
-    ("intervals", "words"),
+    ("chances", "words"),
     [
-        ([(0.01, 0.03), (0.002, 0.02)], "skill shown against every naive forecast"),
-        ([(0.01, 0.03), (-0.01, 0.02)], "skill shown against some naive forecasts, not all"),
-        ([(-0.01, 0.03), (-0.01, 0.02)], "no skill shown"),
-        ([(0.01, 0.03), (-0.03, -0.01)], "worse than a naive forecast"),
-        ([(None, None)], "too few forecasts to judge"),
-        ([], "too few forecasts to judge"),
+        ({"ewma": (0.01, 1.0), "prior": (0.04, 1.0)}, "skill shown against every naive forecast"),
+        (
+            {"ewma": (0.01, 1.0), "prior": (0.4, 1.0)},
+            "skill shown against some naive forecasts, not all",
+        ),
+        (
+            {"ewma": (0.2, 0.9), "prior": (1.0, 0.06)},
+            "no skill shown (gains under 3.1 % go unseen)",
+        ),
+        ({"ewma": (0.01, 1.0), "prior": (1.0, 0.01)}, "worse than a naive forecast"),
+        ({}, "too few forecasts to judge"),
     ],
 )
-def test_verdict_follows_the_intervals_strictest_first(intervals, words):
-    assert judge_skill([figure(low, high) for low, high in intervals]) == words
+def test_verdict_follows_the_chances_strictest_first(chances, words):
+    assert judge_skill(cell(**chances)).replace(formats.NARROW, " ") == words
+
+
+def test_horizons_are_judged_one_by_one_and_named_where_they_differ(evidence):
+    oil = morning().commodities[0]
+    shown = [replace(score, commodity=oil.id) for score in cell(ewma=(0.01, 1.0))]
+    scores = (*shown, *(replace(score, horizon="1m") for score in cell()))
+    one = judge_horizons(replace(evidence, scores=scores), "gru", oil)
+    assert one == "skill shown against every naive forecast"
+    other = [replace(score, commodity=oil.id, horizon="1q") for score in cell(ewma=(1.0, 0.01))]
+    both = judge_horizons(replace(evidence, scores=(*shown, *other)), "gru", oil)
+    assert both == (
+        "one week: skill shown against every naive forecast; "
+        "one quarter: worse than a naive forecast"
+    )
 
 
 @pytest.mark.parametrize(
     ("low", "high", "begins"),
     [
-        (0.01, 0.03, "Better than climatology: skill +2.0"),
-        (-0.03, -0.01, "Worse than climatology: skill \u22122.0"),
-        (-0.01, 0.03, "Not distinguishable from climatology: skill +1.0"),
+        (0.01, 0.03, "Against climatology: skill +2.0"),
+        (-0.03, -0.01, "Against climatology: skill \u22122.0"),
         (0.0, 0.0, "The same as climatology."),
         (None, None, "Too few forecasts to tell it from climatology."),
     ],
@@ -117,13 +146,21 @@ def test_forecasts_are_issued_calibrated_so_that_variant_is_the_one_in_use(evide
 
 
 @pytest.mark.parametrize(
-    ("value", "words"), [(0.79, "as it should"), (0.65, "outside what chance gives")]
+    ("value", "low", "high", "words"),
+    [
+        (0.79, 0.75, 0.85, "within what chance explains"),
+        (0.65, 0.75, 0.85, "more than chance explains"),
+        (0.79, 0.46, 1.0, "too few that share no news to tell"),
+    ],
 )
-def test_coverage_is_told_with_the_band_it_should_lie_in(evidence, value, words):
-    (sentence,) = describe_coverage(calibrated(evidence, value, 0.7, 0.9), morning().commodities)
+def test_coverage_stands_beside_what_chance_gives_and_is_not_judged_where_that_is_anything(
+    evidence, value, low, high, words
+):
+    (sentence,) = describe_coverage(calibrated(evidence, value, low, high), morning().commodities)
     assert words in sentence
-    assert "(70" in sentence
+    assert f"shows {low:.0%}"[:-1] in sentence
     assert "of 200 outcomes" in sentence
+    assert "as it should" not in sentence
 
 
 def test_a_commodity_that_is_forecast_without_a_scored_past_is_said_to_be_untested(evidence):

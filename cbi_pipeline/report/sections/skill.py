@@ -12,6 +12,7 @@ from cbi_pipeline.report import formats
 from cbi_pipeline.report.forecasts import CommoditySection
 from cbi_pipeline.report.morning import MorningReport, Section
 from cbi_pipeline.report.panels import Panel, draw_panel
+from cbi_pipeline.report.rounds import describe_rounds, read_rounds
 from cbi_pipeline.report.sections.model import select_gate_decisions
 from cbi_pipeline.report.skill import (
     EVERYTHING,
@@ -27,7 +28,7 @@ from cbi_pipeline.report.skill import (
     describe_skill,
     describe_untested,
     find_evaluated,
-    judge_skill,
+    judge_horizons,
     name_recipe,
 )
 from cbi_pipeline.report.source import ReportSource
@@ -52,14 +53,16 @@ def read_evidence(source: ReportSource) -> Evidence:
         ),
         in_use=find_evaluated(source.model.recipe if source.model else None, scores),
         challengers=tuple(select_gate_decisions(source)["recipe"]),
+        rounds=tuple(describe_rounds(*read_rounds(source))),
     )
 
 
 def describe_evidence(report: MorningReport) -> list[list[str]]:
-    """Two lists of sentences: how the bands held; what was not tested and what was sat out."""
+    """Lists of sentences: the rounds; how the bands held; what was not tested or sat out."""
     evidence, commodities = report.part(SECTION), report.commodities
     untested = describe_untested(evidence, commodities)
     return [
+        list(evidence.rounds),
         describe_coverage(evidence, commodities),
         untested + describe_absences(evidence, commodities),
     ]
@@ -97,7 +100,9 @@ def _draw_skill(
         )
         for score in shown
     ]
-    title = f"{commodity.name}, {name_recipe(recipe)}: {judge_skill(overall)}"
+    title = (
+        f"{commodity.name}, {name_recipe(recipe)}: {judge_horizons(evidence, recipe, commodity)}"
+    )
     caption = " ".join(describe_skill(score) for score in overall)
     return draw_panel(key, title, caption, partial(charts.skill, bars))
 
@@ -208,7 +213,10 @@ TEMPLATE = """\
 <h2>Skill against naive forecasts</h2>
 {% if part.scores %}
 <p class="lede">Skill is the share of a naive forecast's loss (CRPS) that is saved; whiskers are
-90&#8239;% intervals. An interval that includes zero shows no skill.</p>
+90&#8239;% intervals. Of many intervals some exclude zero by chance, so the verdict on each horizon
+allows for all markets, horizons and naive forecasts together: where a forecast is as good as the
+naive ones, one page in twenty calls it worse anywhere. Figures over several horizons or markets
+weigh each by its outcomes that share no news.</p>
 {% for sentences in describe_evidence(report) if sentences %}
 <ul class="held">{% for sentence in sentences %}<li>{{ sentence }}</li>{% endfor %}</ul>
 {% endfor %}
