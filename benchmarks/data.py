@@ -27,9 +27,10 @@ import numpy as np
 import polars as pl
 
 from cbi_pipeline.warehouse import Store, Warehouse
-from cbi_pipeline.warehouse._state import STATE_COLUMNS, digest, hash_blocks
+from cbi_pipeline.warehouse._state import digest, hash_blocks, state_columns
 from data_contracts.observation import OBSERVATION
 from data_contracts.reference import SERIES
+from data_contracts.versioned import OBSERVATIONS
 
 # Runs as a module and as a file.
 if __package__:
@@ -137,7 +138,7 @@ def reference(names: list[str]) -> pl.DataFrame:
 def measure_state(store: Store, rows: int, names: list[str]) -> list[Figure]:
     """The state from scratch, as it is kept, and at an instant inside the record."""
     units = dict.fromkeys(names, "USD/bbl")
-    columns = ", ".join(STATE_COLUMNS)
+    columns = ", ".join(state_columns(OBSERVATIONS))
 
     def from_scratch() -> str:
         everything = store.query(f"SELECT {columns} FROM raw.observation")

@@ -1,7 +1,8 @@
 """Causal transforms of a series: entry i of every result uses entries 0..i and nothing else.
 
 Sums run in a fixed order, entry by entry, so that a longer history never changes a single bit of
-an earlier result. That rules out pairwise summation, running differences and library windows.
+an earlier result. That rules out pairwise summation, running differences and library windows; a
+library's recursive filter runs in that order.
 NaN stands for a value that is absent; it takes part in no sum and no count.
 """
 
@@ -75,14 +76,21 @@ def exponential_mean(values: Floats, decay: float) -> Floats:
 
     An absent value leaves the mean as it was; NaN before the first value.
     """
-    total = weight = 0.0
+    present = ~np.isnan(values)
+    totals = _filter(values[present], decay) / _filter(np.ones(present.sum()), decay)
     means = np.full(values.shape, np.nan)
-    for row, value in enumerate(values.tolist()):
-        if value == value:
-            total, weight = decay * total + value, decay * weight + 1.0
-        if weight > 0:
-            means[row] = total / weight
+    newest = np.cumsum(present)
+    means[newest > 0] = totals[newest[newest > 0] - 1]
     return means
+
+
+def _filter(values: Floats, decay: float) -> Floats:
+    """``y[i] = values[i] + decay * y[i - 1]``, one entry after the other."""
+    # Loading it takes longer than most commands do.
+    from scipy.signal import lfilter
+
+    filtered: Floats = lfilter([1.0], [1.0, -decay], values)
+    return filtered
 
 
 def seasonal_mean(values: Floats, season: int, years: int, least: int) -> Floats:
