@@ -36,7 +36,7 @@ from cbi_pipeline.forecasting.declarations import (
 from cbi_pipeline.forecasting.version import describe_writer
 
 T = TypeVar("T")
-_FORMERLY = "formerly"
+_FORMERLY, _WRITTEN = "formerly", "written"
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
 
 
@@ -95,6 +95,15 @@ def formerly(value: object) -> Mapping[str, object]:
     return {_FORMERLY: value}
 
 
+def renamed(written: str) -> Mapping[str, object]:
+    """Metadata of a field that had another name at first.
+
+    Args:
+        written: that name: identities keep it, and files that have it are read.
+    """
+    return {_WRITTEN: written}
+
+
 class UnknownField(ValueError):
     """A tree has a field that its class lacks; the message names it."""
 
@@ -113,7 +122,10 @@ def encode(value: object) -> Json:
 def differences(value: object) -> Json:
     """As `encode`, but each dataclass holds its kind and what differs from its first defaults."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return _kind(value) | {name: differences(getattr(value, name)) for name in changed(value)}
+        first = first_names(type(value))
+        return _kind(value) | {
+            first[name]: differences(getattr(value, name)) for name in changed(value)
+        }
     if isinstance(value, tuple | list):
         return [differences(item) for item in value]
     return cast("Json", value)
@@ -125,6 +137,12 @@ def changed(value: object) -> Iterator[str]:
         has_default, usual = _default(field)
         if not has_default or getattr(value, field.name) != field.metadata.get(_FORMERLY, usual):
             yield field.name
+
+
+def first_names(cls: type) -> dict[str, str]:
+    """By the name of each field, the one that it had at first."""
+    fields = dataclasses.fields(cast("Any", cls))
+    return {field.name: field.metadata.get(_WRITTEN, field.name) for field in fields}
 
 
 def canonical(tree: object) -> str:
@@ -209,6 +227,11 @@ def _decode_dataclass(cls: type, tree: object, where: str) -> object:
     if kind and (written := own.pop("kind", kind)) != kind:
         raise ValueError(f"{where}: its kind is {written!r}, that of {cls.__name__} is {kind!r}")
     fields = {field.name: field for field in dataclasses.fields(cls)}
+    for name, first in first_names(cls).items():
+        if first != name and first in own:
+            if name in own:
+                raise ValueError(f"{where}: {first} is called {name} now; give one of them")
+            own[name] = own.pop(first)
     for name in sorted(set(own) - set(fields)):
         raise UnknownField(f"{where}.{name}: this version has no such field")
     for name, field in fields.items():

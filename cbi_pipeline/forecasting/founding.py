@@ -24,7 +24,7 @@ def anchored_untrained(feature_set: str) -> Recipe:
             max_epochs=0,
             patience=3,
             optimiser=OptimiserConfig(rate=1e-3, decay=0.05),
-            trust=(0.0, 0.25, 0.5, 0.75, 1.0),
+            shrinkage=(0.0, 0.25, 0.5, 0.75, 1.0),
         ),
     )
 

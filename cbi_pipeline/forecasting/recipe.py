@@ -53,7 +53,7 @@ class TrainingConfig(config.Config):
         optimiser: how.
         schedule: learning rate over the run.
         clip: gradient clipping, or none.
-        trust: increasing shares of an anchored network's adjustments to choose from. After each
+        shrinkage: increasing shares of an anchored network's adjustments to choose from. After each
             epoch every commodity and horizon takes the share with the lowest validation loss, so
             a cell in which nothing was learned stays at the prior.
         averaging: average the weights over steps, or do not.
@@ -76,7 +76,9 @@ class TrainingConfig(config.Config):
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     clip: ClipConfig | None = field(default_factory=ClipConfig)
-    trust: Annotated[tuple[Share, ...], Items(at_least=1, order="strictly increasing")] = (1.0,)
+    shrinkage: Annotated[tuple[Share, ...], Items(at_least=1, order="strictly increasing")] = field(
+        default=(1.0,), metadata=config.renamed("trust")
+    )
     averaging: AveragingConfig | None = None
     augment: AugmentConfig | None = None
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -119,8 +121,8 @@ class Recipe(ModelRecipe):
         """The parts suit each other."""
         if self.anchor is not None:
             self._check_anchor()
-        if not self.head.anchored and self.training.trust != (1.0,):
-            raise ValueError("Recipe: a free-form network has no prior to share trust with")
+        if not self.head.anchored and self.training.shrinkage != (1.0,):
+            raise ValueError("Recipe: a free-form network has no prior to shrink towards")
         if self.network.needs_joint and self.mode != "joint":
             raise ValueError(f"Recipe.mode: a {self.network.kind} network needs mode='joint'")
         points = [t.loss for t in self.training.objective.terms if t.loss in POINT_LOSSES]

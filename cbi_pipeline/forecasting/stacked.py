@@ -196,7 +196,7 @@ class Stack:
     def _validate(self) -> None:
         """Scores every member; those still in the race may improve. Host sync, once per epoch."""
         self.network.eval()
-        shares = torch.tensor(self.training.trust, device=self.device)
+        shares = torch.tensor(self.training.shrinkage, device=self.device)
         with torch.no_grad():
             losses_MSCH, counts_CH = self._losses(shares)
         best_MCH = losses_MSCH.argmin(dim=1)
@@ -204,10 +204,10 @@ class Stack:
         for m, loss in enumerate(loss_M.tolist()):
             if not self.stopping[m].exhausted and self.stopping[m].improved(loss):
                 kept = {name: w[m].detach().clone() for name, w in self.weights.items()}
-                self.best[m] = {**kept, "trust_CH": shares[best_MCH[m]]}
+                self.best[m] = {**kept, "shrinkage_CH": shares[best_MCH[m]]}
 
     def _losses(self, shares: Tensor) -> tuple[Tensor, Tensor]:
-        """Validation sums: losses [M, S, C, H] at each share of trust, targets [C, H]."""
+        """Validation sums: losses [M, S, C, H] at each share, targets [C, H]."""
         cells = self.network.steps_CH.shape
         every_N = torch.arange(len(self.validation), device=self.device)
         losses = torch.zeros(
@@ -225,8 +225,8 @@ class Stack:
             counts += torch.einsum("bhc,bcx->xh", batch.weight_BHC.double(), own_BCX)
         return losses, counts
 
-    def _score(self, weights: dict[str, Tensor], batch: Batch, trust_CH: Tensor) -> Tensor:
-        buffers = {**self.buffers, "trust_CH": trust_CH}
+    def _score(self, weights: dict[str, Tensor], batch: Batch, shrinkage_CH: Tensor) -> Tensor:
+        buffers = {**self.buffers, "shrinkage_CH": shrinkage_CH}
         output = functional_call(self.network, (weights, buffers), (batch.inputs,))
         prior_BHC = self.network.prior_scale(batch.inputs)
         return self.objective.score(output, batch.target_BHC, batch.weight_BHC, prior_BHC)
@@ -234,5 +234,6 @@ class Stack:
     def _forecaster(self, m: int) -> Forecaster:
         recipe = self.recipe.with_training(seed=self.seeds[m])
         network = recipe.build(self.panel.spec).to(self.device)
-        network.load_state_dict({**self.network.state_dict(), **self.best[m]})
+        network.load_state_dict(self.network.state_dict())
+        network.load_state_dict(self.best[m], strict=False)
         return Forecaster(recipe, self.panel.spec, network.eval(), anchor=self.anchor)

@@ -183,7 +183,7 @@ class Run:
 
     def _train_epoch(self) -> Tensor:
         """[4] on the device: sums of loss, of targets, of gradient norms, of broken steps."""
-        self.network.train().trust_CH.fill_(1.0)
+        self.network.train().shrinkage_CH.fill_(1.0)
         sums = torch.zeros(4, device=self.device)
         order_N = torch.randperm(len(self.train), generator=self.generator, device=self.device)
         for index_B in order_N.split(self.training.batch_size):
@@ -237,14 +237,14 @@ class Run:
         return loss / max(targets, 1.0), norms / taken, int(broken)
 
     def _validate(self) -> tuple[float, tuple[tuple[float | None, ...], ...]]:
-        """Mean loss per target, overall and by cell, each cell at its best share of trust.
+        """Mean loss per target, overall and by cell, each cell at its best share.
 
         Host sync, once per epoch.
         """
-        shares = torch.tensor(self.training.trust, device=self.device)
+        shares = torch.tensor(self.training.shrinkage, device=self.device)
         losses_SCH, counts_CH = self._losses(shares)
         best_CH = losses_SCH.argmin(dim=0)  # the smallest share among equals
-        self.scored.trust_CH.copy_(shares[best_CH])
+        self.scored.shrinkage_CH.copy_(shares[best_CH])
         lowest_CH, counts_CH = losses_SCH.amin(dim=0).cpu(), counts_CH.cpu()
         if not counts_CH.sum() > 0:
             raise ValueError("validation_rows_M: no known target to validate on; give later rows")
@@ -255,7 +255,7 @@ class Run:
         return float(lowest_CH.sum() / counts_CH.sum()), tuple(by_CH)
 
     def _losses(self, shares: Tensor) -> tuple[Tensor, Tensor]:
-        """Sums of validation losses [S, C, H] at each share of trust, and of targets [C, H]."""
+        """Sums of validation losses [S, C, H] at each share, and of targets [C, H]."""
         network = self.scored.eval()
         cells = network.steps_CH.shape
         sums = torch.zeros(len(shares) + 1, *cells, dtype=torch.float64, device=self.device)

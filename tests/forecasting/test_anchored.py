@@ -30,7 +30,7 @@ ROWS = np.arange(20, 60)
 def recipe(**training):
     """A tiny perceptron over an EWMA of another shape than the prior's."""
     base = dataclasses.replace(tiny("test-1"), network=MlpConfig(hidden=8), anchor=EwmaRecipe())
-    return base.with_training(trust=(1.0,), **training)
+    return base.with_training(shrinkage=(1.0,), **training)
 
 
 @pytest.fixture(scope="module")

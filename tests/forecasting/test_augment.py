@@ -178,7 +178,7 @@ def test_augmented_training_resumes_to_the_same_bits(panel, split, tmp_path):
         max_epochs=3,
         batch_size=64,
         augment=dataclasses.replace(ALL, mixup=0.3),
-        trust=(1.0,),
+        shrinkage=(1.0,),
     )
     whole = fit(recipe, panel, train, validation)
 

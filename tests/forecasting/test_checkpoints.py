@@ -17,7 +17,7 @@ from tests.recipes import tiny
 
 def recipe(**changes):
     return tiny("test-1").with_training(
-        **{"batch_size": 64, "max_epochs": 5, "patience": 9, "trust": (1.0,), **changes}
+        **{"batch_size": 64, "max_epochs": 5, "patience": 9, "shrinkage": (1.0,), **changes}
     )
 
 

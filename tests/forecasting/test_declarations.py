@@ -241,7 +241,7 @@ MISSPELT = [
     (lambda: MlpConfig(dropout=1.0), r"MlpConfig\.dropout takes a number at least 0 and below 1"),
     (lambda: Term("pinnball"), r"Term\.loss .*'pinball'.*got 'pinnball'"),
     (lambda: Term("pinball", math.nan), r"Term\.weight takes a number above 0; got nan"),
-    (lambda: TrainingConfig(trust=(1.0, 0.5)), "strictly increasing"),
+    (lambda: TrainingConfig(shrinkage=(1.0, 0.5)), "strictly increasing"),
     (lambda: NhitsConfig(pools=(1, 4)), "never increasing"),
     (lambda: AugmentConfig(features=("a", "a")), "distinct"),
     (

@@ -12,7 +12,9 @@ from tests.recipes import tiny
 
 def recipe(**training):
     base = dataclasses.replace(tiny("test-1"), network=MlpConfig(hidden=8, dropout=0.0))
-    return base.with_training(**{"batch_size": 64, "max_epochs": 2, "trust": (1.0,), **training})
+    return base.with_training(
+        **{"batch_size": 64, "max_epochs": 2, "shrinkage": (1.0,), **training}
+    )
 
 
 def test_every_way_is_timed_and_the_fastest_comes_first(panel, split):

@@ -53,7 +53,7 @@ def recipe(network, objective=None, **training):
             "patience": 14,
             "objective": objective or ObjectiveConfig((Term("pinball"),)),
             "optimiser": OptimiserConfig(rate=1e-2),
-            "trust": (1.0,),
+            "shrinkage": (1.0,),
             **training,
         }
     )

@@ -73,6 +73,16 @@ def test_a_field_that_a_file_lacks_takes_its_default():
     assert Recipe.from_json(older) == dataclasses.replace(tiny("f"), window=64)
 
 
+def test_a_field_that_was_renamed_is_read_by_its_first_name_and_hashed_by_it():
+    older = tree()
+    older["training"]["trust"] = older["training"].pop("shrinkage")
+    assert Recipe.from_json(older) == Recipe.compose(older) == tiny("f")
+    assert configs.differences(tiny("f"))["training"]["trust"] == [0.0, 0.25, 0.5, 0.75, 1.0]
+    older["training"]["shrinkage"] = [1.0]
+    with pytest.raises(ValueError, match=r"training: trust is called shrinkage now; give one"):
+        Recipe.compose(older)
+
+
 @pytest.mark.parametrize("width", [8, 3])
 def test_an_added_option_renames_nothing(width):
     assert identity(After(width=width)) == identity(Before(width=width))
@@ -93,7 +103,7 @@ def test_every_field_counts_in_an_identity():
         recipe.with_training(clip=None),
         recipe.with_training(objective=ObjectiveConfig((Term("pinball"),))),
         recipe.with_training(objective=ObjectiveConfig((Term("pinball", 2.0),))),
-        recipe.with_training(trust=(1.0,)),
+        recipe.with_training(shrinkage=(1.0,)),
     ]
     assert len({one.identity() for one in (recipe, *changed)}) == len(changed) + 1
 

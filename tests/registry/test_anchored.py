@@ -51,7 +51,7 @@ def fitted(frame):
     panel = dataclasses.replace(panel, **outcomes)
     fold = latest(panel, now, embargo_days=1, validation_share=0.2)
     recipe = dataclasses.replace(tiny(world.SPEC.feature_set), anchor=blend().recipe)
-    return estimator_of(recipe.with_training(trust=(1.0,))).fit(panel, fold).model
+    return estimator_of(recipe.with_training(shrinkage=(1.0,))).fit(panel, fold).model
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,9 @@ from cbi_pipeline.forecasting.panel import Panel, PanelSpec
 from cbi_pipeline.forecasting.scaler import Scaler, fit_moments
 from cbi_pipeline.forecasting.windows import Inputs
 
+FIRST_NAMES = {"shrinkage_CH": "trust_CH"}
+"""What buffers are called in saved files, where that is another name."""
+
 
 class Network(nn.Module):
     """Raw windows in, forecasts out; carries its scaler, so it needs nothing beside it.
@@ -24,7 +27,7 @@ class Network(nn.Module):
 
     steps_CH: Tensor
     unit_CH: Tensor
-    trust_CH: Tensor
+    shrinkage_CH: Tensor
 
     def __init__(
         self,
@@ -41,8 +44,11 @@ class Network(nn.Module):
         steps = torch.tensor(spec.steps, dtype=torch.float32)
         self.register_buffer("steps_CH", steps, persistent=False)
         self.register_buffer("unit_CH", torch.ones_like(steps))
+        # Saved files call it by its first name, and their checksums cover names.
+        self.register_state_dict_post_hook(_write_first_names)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_pre_hook(_read_first_names)  # type: ignore[no-untyped-call]
         # Share of the heads' adjustments that is used, per commodity and horizon; see `fit`.
-        self.register_buffer("trust_CH", torch.ones_like(steps))
+        self.register_buffer("shrinkage_CH", torch.ones_like(steps))
         self.scaler = Scaler(len(spec.features), len(spec.groups))
         # The recipe as written reads features alone; every other network also sees mask and ages.
         self.inputs = len(spec.features) if isinstance(encoder, RecipeConfig) else self.scaler.width
@@ -74,25 +80,25 @@ class Network(nn.Module):
 
     def forward(self, inputs: Inputs) -> Output:
         """The forecast for a batch of windows."""
-        return self.adjust(self.raw(inputs), inputs, self.trust_CH)
+        return self.adjust(self.raw(inputs), inputs, self.shrinkage_CH)
 
     def raw(self, inputs: Inputs) -> Raw:
-        """What encoder and heads say, before any of it is trusted; float32."""
+        """What encoder and heads say, before any of it is shrunk; float32."""
         x_BTCI = self.scaler(inputs.values_BTCF, inputs.mask_BTCF, inputs.age_BTCG)
         x_BTCI = x_BTCI[..., : self.inputs]
         h_BCE = self._encode(x_BTCI, inputs.mask_BTCF)
         raw = self._heads(h_BCE, x_BTCI[:, -1], inputs.commodity_BC)
         return Raw(*(x.float() for x in raw))  # heads may run in bfloat16, returns never do
 
-    def adjust(self, raw: Raw, inputs: Inputs, trust_CH: Tensor) -> Output:
+    def adjust(self, raw: Raw, inputs: Inputs, shrinkage_CH: Tensor) -> Output:
         """The forecast when each commodity and horizon takes its share of the raw outputs."""
-        trust_BHC = trust_CH[inputs.commodity_BC].transpose(1, 2)
+        share_BHC = shrinkage_CH[inputs.commodity_BC].transpose(1, 2)
         unit_BHC = self.unit_CH[inputs.commodity_BC].transpose(1, 2)
-        trusted = Raw(
-            raw.shape_BHCK * trust_BHC[..., None], raw.up_BHC * trust_BHC, raw.vol_BHC * trust_BHC
+        shrunk = Raw(
+            raw.shape_BHCK * share_BHC[..., None], raw.up_BHC * share_BHC, raw.vol_BHC * share_BHC
         )
         output: Output = self.distribution(
-            trusted, self.prior_scale(inputs), unit_BHC, inputs.anchor
+            shrunk, self.prior_scale(inputs), unit_BHC, inputs.anchor
         )
         return output
 
@@ -118,6 +124,21 @@ class Network(nn.Module):
             else self.heads(h_BCE, newest_BCI, commodity_BC)
         )
         return raw
+
+
+def _write_first_names(
+    module: nn.Module, state: dict[str, Tensor], prefix: str, metadata: object
+) -> None:
+    for name, first in FIRST_NAMES.items():
+        state[prefix + first] = state.pop(prefix + name)
+
+
+def _read_first_names(
+    module: nn.Module, state: dict[str, Tensor], prefix: str, *rest: object
+) -> None:
+    for name, first in FIRST_NAMES.items():
+        if prefix + first in state:
+            state[prefix + name] = state.pop(prefix + first)
 
 
 def _choose_distribution(
