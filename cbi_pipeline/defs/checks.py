@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 import dagster as dg
 
 #: On the spec of a check whose failures reach people by another alert of their own.
-ALERTED_BY = "cbi/told by"
+ALERTED_BY = "cbi/alerted by"
 BY_FAULT_LOG = {ALERTED_BY: "the fault log"}
 _ASKED = "asked"
 

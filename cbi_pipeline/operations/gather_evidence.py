@@ -157,8 +157,10 @@ def _enter(evaluation: EvaluationRun, entering: Collection[str]) -> str:
         ]
         forecasts, further = _walk_forward(evaluation, whole)
         failed |= further
-    pipeline.add({**_evidence(evaluation, forecasts, failed), ROUND.table: entries})
-    drop_old_evidence(pipeline, evaluation.name)
+    pipeline.add(
+        {**_evidence(evaluation, forecasts, failed), ROUND.table: entries},
+        lambda store: drop_old_evidence(store, evaluation.name, pipeline.now()),
+    )
     return "gathered anew"
 
 

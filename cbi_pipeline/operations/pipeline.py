@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
@@ -172,10 +173,16 @@ class Pipeline:
             return until
         return max(filter(None, newest), default=until)
 
-    def add(self, tables: dict[str, pl.DataFrame]) -> dict[str, int]:
+    def add(
+        self, tables: dict[str, pl.DataFrame], also: Callable[[Store], object] | None = None
+    ) -> dict[str, int]:
         """Append the rows whose keys are not stored yet, in one transaction, and publish.
 
         Where a table allows it, rows take the place of those with their keys.
+
+        Args:
+            tables: rows by table.
+            also: what else is done in the transaction, once the rows are there.
 
         Returns:
             Rows added per table; when none is new, nothing is opened for writing.
@@ -187,6 +194,8 @@ class Pipeline:
             # A run killed between commit and publication left rows that no snapshot shows yet.
             fresh = {name: store.find_new(name, rows) for name, rows in tables.items()}
             added = {name: _put(store, name, rows) for name, rows in fresh.items()}
+            if also is not None:
+                also(store)
         self.warehouse.publish()
         return added
 

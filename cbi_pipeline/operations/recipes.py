@@ -75,10 +75,23 @@ def require_recipes(pipeline: Pipeline) -> None:
     """Build every recipe that is evaluated, and keep none.
 
     Raises:
-        CatalogueError: as for :func:`load_recipe`.
+        CatalogueError: as for :func:`load_recipe`, or one lacks a level that scores need.
     """
-    load_challengers(pipeline)
-    load_baselines(pipeline)
+    for recipe in (*load_challengers(pipeline), *load_baselines(pipeline)):
+        _require_levels(recipe, pipeline)
+
+
+def _require_levels(recipe: ModelRecipe, pipeline: Pipeline) -> None:
+    from cbi_pipeline.evaluation import NEEDED_LEVELS
+
+    own = {round(level, 9) for level in recipe.levels}
+    lacking = [f"{level:g}" for level in NEEDED_LEVELS if round(level, 9) not in own]
+    if lacking:
+        source = read_recipe(recipe.name, *pipeline.settings.recipe_folders).source
+        raise CatalogueError(
+            f"{source}: levels lack {', '.join(lacking)}, at which every forecast is scored; add "
+            "them, or take the recipe out of [evaluation]"
+        )
 
 
 def read_catalogue(file: RecipeFile, catalogue: Catalogue) -> Catalogue:

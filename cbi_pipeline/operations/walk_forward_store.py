@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.registry import newest_evidence, sort_decisions
 from data_contracts.evaluation import ABSENCE, CROWNS, FOLD, FOLD_FORECAST, FORECAST, SCORE
 
@@ -54,30 +53,27 @@ def read_forecasts(store: Store, evaluation_id: str, recipe: str | None = None) 
     )
 
 
-def drop_old_evidence(pipeline: Pipeline, newest: str) -> int:
+def drop_old_evidence(store: Store, newest: str, now: datetime) -> int:
     """Drop evaluations that nothing rests on any longer; the number of forecasts that went.
 
     Kept are the newest, those that a decision of the last year names, and those behind the
     champion and behind the bands that are issued.
 
     Args:
-        pipeline: the home.
+        store: the warehouse, in a transaction of its writer.
         newest: the evaluation that was gathered last.
+        now: the instant on the wall clock.
     """
-    with pipeline.warehouse.read() as store:
-        stored = store.table(FOLD.table)
-        kept = {newest, *_list_needed(store, pipeline.now())}
+    stored = store.table(FOLD.table)
+    kept = {newest, *_list_needed(store, now)}
     gone = stored.filter(~pl.col("evaluation_id").is_in(kept))
     if gone.is_empty():
         return 0
     needed = stored.filter(pl.col("evaluation_id").is_in(kept))
     orphans = gone.join(needed, on="fold_id", how="anti")
-    with pipeline.warehouse.write() as store, store.transaction():
-        for table in (FOLD, SCORE, ABSENCE):
-            store.remove(table.table, gone.select("evaluation_id"))
-        count = store.remove(FOLD_FORECAST.table, orphans.select("fold_id"))
-    pipeline.warehouse.publish()
-    return count
+    for table in (FOLD, SCORE, ABSENCE):
+        store.remove(table.table, gone.select("evaluation_id"))
+    return store.remove(FOLD_FORECAST.table, orphans.select("fold_id"))
 
 
 def _list_needed(store: Store, now: datetime) -> set[str]:

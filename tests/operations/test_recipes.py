@@ -55,6 +55,13 @@ def test_a_wrong_field_of_a_baseline_is_told_before_anything_runs(beside):
     assert [(one.state, "GarchRecipe.asymetric" in one.detail) for one in told] == [("fix", True)]
 
 
+def test_a_recipe_that_lacks_levels_of_the_scores_is_refused_before_anything_runs(beside):
+    pipeline = beside({"coarse": 'kind = "climatology"\nlevels = [0.1, 0.5, 0.9]\n'}, '["coarse"]')
+    with pytest.raises(CatalogueError, match=r"coarse\.toml: levels lack 0\.05, 0\.2, ") as caught:
+        require_recipes(pipeline)
+    assert "0.95, at which every forecast is scored" in str(caught.value)
+
+
 @pytest.mark.skipif(find_spec("lightgbm") is not None, reason="the extra is installed")
 def test_a_recipe_whose_library_is_not_installed_names_the_extra(beside):
     pipeline = beside({}, '["lightgbm"]')

@@ -27,6 +27,14 @@ class Clocked(Pipeline):
         return NOW
 
 
+def drop(pipeline, newest):
+    """Drop what nothing rests on, and show it."""
+    with pipeline.warehouse.write() as store, store.transaction():
+        count = drop_old_evidence(store, newest, NOW)
+    pipeline.warehouse.publish()
+    return count
+
+
 @pytest.fixture
 def pipeline(tmp_path) -> Pipeline:
     home = Clocked(Settings(home=tmp_path / ".cbi"))
@@ -110,7 +118,7 @@ def test_evidence_is_kept_for_decisions_of_the_last_year_and_the_champion(
     pipeline.add(
         {"registry.decision": pl.concat([decided("old", days, verdict), decided("newest", 1)])}
     )
-    gone = drop_old_evidence(pipeline, "newest")
+    gone = drop(pipeline, "newest")
     with pipeline.warehouse.read() as read:
         left = read_forecasts(read, "old")
         assert read_forecasts(read, "newest").height == walked("newest").height
@@ -121,7 +129,7 @@ def test_evidence_is_kept_for_decisions_of_the_last_year_and_the_champion(
 def test_a_fold_that_another_round_consists_of_stays(pipeline):
     store(pipeline, walked("old"), walked("newest"))
     pipeline.add({"registry.decision": decided("newest", 1)})
-    drop_old_evidence(pipeline, "newest")
+    drop(pipeline, "newest")
     with pipeline.warehouse.read() as read:
         assert read_forecasts(read, "old").is_empty()
         assert read_forecasts(read, "newest").height == walked("newest").height
@@ -129,4 +137,18 @@ def test_a_fold_that_another_round_consists_of_stays(pipeline):
 
 def test_nothing_is_dropped_where_all_is_in_use(pipeline):
     store(pipeline, walked("newest"))
-    assert drop_old_evidence(pipeline, "newest") == 0
+    assert drop(pipeline, "newest") == 0
+
+
+def test_what_is_dropped_goes_with_the_rows_that_are_stored_in_one_publication(
+    pipeline, monkeypatch
+):
+    store(pipeline, walked("old", weeks=30, recipe="c"))
+    published, publish = [], pipeline.warehouse.publish
+    monkeypatch.setattr(pipeline.warehouse, "publish", lambda: published.append(publish()))
+    tables = {**split_folds(walked("newest")), "registry.decision": decided("newest", 1)}
+    pipeline.add(tables, lambda store: drop_old_evidence(store, "newest", NOW))
+    assert len(published) == 1
+    with pipeline.warehouse.read() as read:
+        assert read_forecasts(read, "old").is_empty()
+        assert read_forecasts(read, "newest").height == walked("newest").height
