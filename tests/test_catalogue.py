@@ -5,6 +5,8 @@ import pytest
 from cbi_pipeline.catalogue import CatalogueError, load_catalogue, load_feeds
 from tests.catalogues import ALONE
 
+REFITS = 'refits = "yearly"'
+
 
 @pytest.fixture
 def edited(tmp_path):
@@ -44,24 +46,23 @@ def edited(tmp_path):
             'id = "wti"',
             "wti: the id stands there twice",
         ),
-        ("origins = 100", "", "[evaluation]: origins is missing"),
-        ("years = 2", "years = 0", "[evaluation]: years: Input should be greater than 0"),
-        ("years = 2", "years = -3", "[evaluation]: years: Input should be greater than 0"),
-        ("years = 2", "years = true", "[evaluation]: years: Input should be a valid integer"),
-        ("years = 2", "years = 300000", "years: Input should be less than or equal to 1000"),
+        (REFITS, "years = 0", "[evaluation]: years: Input should be greater than 0"),
+        (REFITS, "years = -3", "[evaluation]: years: Input should be greater than 0"),
+        (REFITS, "years = true", "[evaluation]: years: Input should be a valid integer"),
+        (REFITS, "years = 300000", "years: Input should be less than or equal to 1000"),
         (
-            "rolling_years = 8",
+            REFITS,
             "garch = true",
             "garch: write which recipes are wanted instead, as in",
         ),
-        ("rolling_years = 8", "lightgbm = false", "lightgbm: write which recipes are wanted"),
+        (REFITS, "lightgbm = false", "lightgbm: write which recipes are wanted"),
         ('"prior", "garch_t"', '"garch_t"', "baselines: every champion must beat prior; name them"),
         (
             '"garch_t", "gjr_t"]',
             '"ewma"]',
             "baselines: name each once: climatology, ewma, prior, ew",
         ),
-        ("rolling_years", "roling_years", "roling_years is no field of it; nearest: rolling_years"),
+        (REFITS, "roling_years = 8", "roling_years is no field of it; nearest: rolling_years"),
         ("[evaluation]", "[evalution]", "evaluation"),
         (
             "[evaluation]",

@@ -17,10 +17,12 @@ class EvaluationPlan(BaseModel):
     """How much history the walk-forward covers.
 
     Attributes:
-        years: length of the evaluated stretch, counted back from each record's end; more than a
-            record holds is all of it.
-        origins: forecasts per commodity, one a week at most.
+        years: length of the evaluated stretch, counted back from each record's end; None is the
+            whole record.
+        origins: forecasts per commodity, spread over the weeks of that stretch; None is one a week.
         refits: how often models are trained again.
+        founder: recipe that is champion before anything was proven, and that forecasts what the
+            version in use cannot read.
         baselines: recipes that skill is stated against, the naive ones among them.
         challengers: recipes that face the gate.
         rolling_years: train each challenger that learns on that many newest years as well, beside
@@ -29,9 +31,10 @@ class EvaluationPlan(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    years: int = Field(gt=0, le=MOST_YEARS)
-    origins: int = Field(gt=0)
-    refits: str = Field(pattern="^(quarterly|yearly)$")
+    years: int | None = Field(default=None, gt=0, le=MOST_YEARS)
+    origins: int | None = Field(default=None, gt=0)
+    refits: str = Field(default="yearly", pattern="^(quarterly|yearly)$")
+    founder: str = "combined"
     baselines: tuple[str, ...] = Field(default=(*NAIVE, "garch_t", "gjr_t"), strict=False)
     challengers: tuple[str, ...] = Field(default=("anchored_gru",), min_length=1, strict=False)
     rolling_years: int | None = Field(default=None, gt=0, le=MOST_YEARS)

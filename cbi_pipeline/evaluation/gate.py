@@ -141,11 +141,8 @@ def _sat_out(table: pl.DataFrame, paired: pl.DataFrame, sides: Sequence[str], ch
 
 
 def first(recipe: str, *, evaluation_id: str, decided_at: datetime) -> Decision:
-    """The row that makes the untrained anchored network champion by construction."""
-    reason = (
-        f"{recipe} is the first champion by construction: an untrained network that equals the "
-        "prior. It has no learned skill, and nothing was tested."
-    )
+    """The row that makes the catalogue's founder champion before anything was proven."""
+    reason = f"{recipe} is the first champion by the catalogue's choice; nothing was tested yet."
     return decision(evaluation_id, recipe, recipe, "first", reason, decided_at=decided_at)
 
 

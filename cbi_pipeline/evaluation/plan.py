@@ -50,10 +50,10 @@ class Plan:
 
 
 def plan(panel: Panel, catalogue: Catalogue, rows: pl.DataFrame) -> Plan:
-    """Weekly origins over the last years of each commodity's own record, and calendar refits.
+    """Weekly origins over each commodity's own record, and calendar refits.
 
-    A week's origin is the newest session known at the week's first decision instant. When the
-    stretch holds more weeks than the catalogue asks origins for, every n-th week is taken, the
+    A week's origin is the newest session known at the week's first decision instant. The catalogue
+    may ask for the last years alone, and for fewer origins: then every n-th week is taken, the
     newest included. Origins whose targets are still unknown are forecast too. Each commodity starts
     where its own record allows, and none before the first refit at which there is something to
     train on; a commodity that has no origin yet is simply not there.
@@ -145,13 +145,14 @@ def _ready(panel: Panel) -> pl.DataFrame:
 
 
 def _origins(rows: pl.DataFrame, wanted: EvaluationPlan) -> pl.DataFrame:
-    span = pl.duration(days=wanted.years * _DAYS_PER_YEAR)
-    recent = rows.filter(pl.col("decision_at") > pl.col("decision_at").max() - span)
+    if wanted.years is not None:
+        span = pl.duration(days=wanted.years * _DAYS_PER_YEAR)
+        rows = rows.filter(pl.col("decision_at") > pl.col("decision_at").max() - span)
     week = pl.col("decision_at").dt.truncate("1w")
-    first = recent.filter(pl.col("decision_at") == pl.col("decision_at").min().over(week))
+    first = rows.filter(pl.col("decision_at") == pl.col("decision_at").min().over(week))
     weekly = first.sort("session").group_by(week.alias("week"), maintain_order=True).last()
-    stride = max(1, weekly.height // wanted.origins)
-    newest_first = weekly.reverse().gather_every(stride).head(wanted.origins)
+    count = weekly.height if wanted.origins is None else wanted.origins
+    newest_first = weekly.reverse().gather_every(max(1, weekly.height // count)).head(count)
     return newest_first.reverse().drop("week")
 
 

@@ -211,8 +211,7 @@ def _fold(panel: Panel, test_rows: Rows, refit_at_us: int, plan: Plan) -> Fold:
         )
     except NothingToTrainOn:
         # Those that need no training forecast all the same; the others say why they do not.
-        nothing = np.array([], dtype=np.int64)
-        return Fold(folds.day_name(refit_at_us), refit_at_us, nothing, nothing, test_rows)
+        return folds.without_training(refit_at_us, test_rows)
     return fold
 
 

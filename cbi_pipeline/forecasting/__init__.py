@@ -13,7 +13,6 @@ from cbi_pipeline.forecasting.devices import describe_device
 from cbi_pipeline.forecasting.ensemble import Ensemble
 from cbi_pipeline.forecasting.folds import latest, newest_origins, walk_forward
 from cbi_pipeline.forecasting.forecaster import Forecaster
-from cbi_pipeline.forecasting.founding import anchored_untrained, forecast_prior
 from cbi_pipeline.forecasting.models.estimator import Estimator, Fitted
 from cbi_pipeline.forecasting.models.model import Absence, Forecasts, Model
 from cbi_pipeline.forecasting.models.recipe import DEFAULT_LEVELS, NO_FEATURES, ModelRecipe
@@ -45,11 +44,9 @@ __all__ = [
     "Recipe",
     "TrainingConfig",
     "TrainingFailed",
-    "anchored_untrained",
     "compose",
     "describe_device",
     "fit",
-    "forecast_prior",
     "latest",
     "load_model",
     "newest_origins",

@@ -87,6 +87,12 @@ def latest(panel: Panel, as_of_us: int, *, embargo_days: float, validation_share
     return Fold(day_name(as_of_us), int(as_of_us), train, validation, test)
 
 
+def without_training(refit_at_us: int, test_rows: IntArray) -> Fold:
+    """A fold for what needs no training rows, where none are public at the refit."""
+    nothing: IntArray = np.array([], dtype=np.int64)
+    return Fold(day_name(refit_at_us), refit_at_us, nothing, nothing, test_rows)
+
+
 def newest_origins(panel: Panel, as_of_us: int) -> IntArray:
     """Each commodity's newest ready row decided by an instant (microseconds UTC), int64 [<= C]."""
     is_ready = (panel.decision_at_R <= as_of_us) & panel.ready_R

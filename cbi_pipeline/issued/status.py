@@ -32,11 +32,11 @@ from cbi_pipeline.issued.newest_value import (
     open_refusals,
 )
 from cbi_pipeline.market import (
+    YEARS_JUDGED,
     build_sessions,
     calendar,
     coverage_rule,
     latest_prices,
-    years_read,
 )
 from cbi_pipeline.settings import Settings
 from cbi_pipeline.warehouse import Store
@@ -49,10 +49,10 @@ ABSTAINS: Kind = "abstains"
 WAITS: Kind = "waits"
 CANNOT: Kind = "cannot be forecast"
 
-#: Who speaks for a commodity that the version in use cannot read: the prior, without any training.
+#: Who speaks for a commodity that the version in use cannot read: the catalogue's founder.
 FOUNDING = "founding"
 FOUNDING_WORDS = (
-    "forecast by the founding model, which has learned nothing: the version in use cannot read it, "
+    "forecast by the founding model, as the version in use cannot read it, "
     "until a refresh that learned it is accepted"
 )
 
@@ -119,9 +119,8 @@ def find_statuses(
         if prices.is_empty():
             statuses[commodity.id] = _without_prices(commodity, store, settings, as_of, waiting)
         else:
-            years = years_read(catalogue.evaluation)
             own = rows.filter(pl.col("commodity") == commodity.id)
-            statuses[commodity.id] = _with_prices(commodity, prices, own, years, store, as_of)
+            statuses[commodity.id] = _with_prices(commodity, prices, own, store, as_of)
     return statuses
 
 
@@ -129,11 +128,10 @@ def _with_prices(
     commodity: Commodity,
     prices: pl.DataFrame,
     rows: pl.DataFrame,
-    years: int,
     store: Store,
     as_of: datetime,
 ) -> Status:
-    outcome = coverage_rule(prices, commodity, years)
+    outcome = coverage_rule(prices, commodity, YEARS_JUDGED)
     if not outcome.passed:
         words = f"{outcome.detail}; load what is missing, or correct the calendar in the catalogue"
         return Status(commodity.id, CANNOT, words)

@@ -7,7 +7,7 @@ sessions         sessions of a calendar, past or future
 name_target_sessions  the sessions that forecasts are about
 find_outcomes    the sessions whose prices they are judged by
 coverage         expected sessions against those that have a price, by year
-years_read       how far back a record must be whole
+YEARS_JUDGED     how far back a record must be whole
 """
 
 from cbi_pipeline.market.calendars import (
@@ -16,13 +16,14 @@ from cbi_pipeline.market.calendars import (
     next_sessions,
     sessions,
 )
-from cbi_pipeline.market.coverage import coverage, coverage_rule, years_read
+from cbi_pipeline.market.coverage import YEARS_JUDGED, coverage, coverage_rule
 from cbi_pipeline.market.outcomes import find_outcomes, name_target_sessions
 from cbi_pipeline.market.prices import build_sessions, latest_prices
 from data_contracts.decision import DECISION_ZONE, decision_at
 
 __all__ = [
     "DECISION_ZONE",
+    "YEARS_JUDGED",
     "build_sessions",
     "calendar",
     "calendar_names",
@@ -34,5 +35,4 @@ __all__ = [
     "name_target_sessions",
     "next_sessions",
     "sessions",
-    "years_read",
 ]

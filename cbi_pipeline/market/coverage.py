@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from cbi_pipeline.catalogue import Commodity, EvaluationPlan
+from cbi_pipeline.catalogue import Commodity
 from cbi_pipeline.market.calendars import sessions
 from data_contracts.table_rules import RuleOutcome
 
@@ -20,14 +20,9 @@ nothing; of Henry Hub's prices 3.4 % of 2016 are of holidays, of Brent's 2.7 % o
 FITS = 0.5
 """With more of the expected sessions absent, it is the calendar that is wrong, not the record."""
 
-# Models that are trained on no rolling window read further back, but what a hole there does to
-# them has faded: it is the years in which forecasts are trained and judged that must be whole.
-TRAINING_YEARS = 8
-
-
-def years_read(plan: EvaluationPlan) -> int:
-    """Years before the newest price that are judged: those evaluated and those trained on."""
-    return plan.years + (plan.rolling_years or TRAINING_YEARS)
+YEARS_JUDGED = 10
+"""Years before the newest price that must be whole. Models read further back, but what an older
+hole does to them has faded, and an origin without an outcome counts for nothing."""
 
 
 def coverage(prices: pl.DataFrame, commodity: Commodity, years: int | None = None) -> pl.DataFrame:

@@ -78,12 +78,11 @@ def covered(
     prices: pl.DataFrame, names: Collection[str], pipeline: Pipeline
 ) -> dict[str, RuleOutcome]:
     """The coverage rule on the years that are read of some commodities' records as known now."""
-    from cbi_pipeline.market import coverage_rule, latest_prices, years_read
+    from cbi_pipeline.market import YEARS_JUDGED, coverage_rule, latest_prices
 
     newest = latest_prices(prices, pipeline.newest_as_of())
-    years = years_read(pipeline.catalogue.evaluation)
     return {
-        commodity.id: coverage_rule(newest, commodity, years)
+        commodity.id: coverage_rule(newest, commodity, YEARS_JUDGED)
         for commodity in pipeline.catalogue.commodities
         if commodity.id in names
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from cbi_pipeline.operations.aliases import find_champion
 from cbi_pipeline.operations.faults import failure, note_fault
 from cbi_pipeline.operations.pipeline import Pipeline
-from cbi_pipeline.operations.training_data import TrainingData, read_state
+from cbi_pipeline.operations.recipes import load_recipe
+from cbi_pipeline.operations.training_data import TrainingData, narrow, read_state
 from cbi_pipeline.operations.walk_forward_store import read_forecasts
 from cbi_pipeline.registry import RegistryError, newest_evidence
 from cbi_pipeline.warehouse import Store
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
 #: In the fault log: no model can be asked.
 SUBJECT = "champion version"
+
+
+class TooShort(ValueError):
+    """A commodity has too little history for the founding model."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,8 @@ def forecast_newest(
     strange = find_unreadable(version, model.spec, data, names, pipeline)
     strange |= find_too_short(version, model, data, [name for name in names if name not in strange])
     asked = [name for name in names if name not in strange]
-    rows, failed = try_each(asked, lambda some: forecast_with(some, version, model, data, pipeline))
+    who = str(version.version)
+    rows, failed = try_each(asked, lambda some: forecast_with(some, who, model, data, pipeline))
     further, lost = try_each(list(strange), lambda some: forecast_founding(some, data, pipeline))
     reasons = {name: f"version {version.version} failed on it: {failed[name]}" for name in failed}
     for name, words in lost.items():
@@ -145,12 +151,20 @@ def try_each(
 
 def forecast_with(
     names: Sequence[str],
-    version: RegisteredVersion,
+    version: str,
     model: Model,
     data: TrainingData,
     pipeline: Pipeline,
 ) -> pl.DataFrame:
-    """Rows of issued.forecast of these commodities, without their links."""
+    """Rows of issued.forecast of these commodities, without their links.
+
+    Args:
+        names: that the model can forecast.
+        version: what the rows name as their model.
+        model: that speaks.
+        data: what was known.
+        pipeline: the home.
+    """
     from cbi_pipeline.issued import from_model
 
     spec, (frame, panel, chosen) = model.spec, read_newest(model, data, names)
@@ -159,12 +173,12 @@ def forecast_with(
         origins=frame.select("commodity", "session", "price")[chosen.tolist()],
         levels=model.recipe.levels,
         steps=dict(zip(spec.commodities, spec.steps, strict=True)),
-        model_version=str(version.version),
+        model_version=version,
         as_of=data.as_of,
     )
     # The data behind it are those that it reads, whatever further groups there are.
     state = read_state(pipeline, data.as_of, spec.feature_set)
-    return prepare_rows(rows, version.recipe, state, data, pipeline)
+    return prepare_rows(rows, model.recipe.name, state, data, pipeline)
 
 
 def read_newest(
@@ -181,28 +195,26 @@ def read_newest(
 
 
 def forecast_founding(names: Sequence[str], data: TrainingData, pipeline: Pipeline) -> pl.DataFrame:
-    """What the founding model says of these commodities: the prior, at their horizons of today."""
-    from cbi_pipeline.forecasting import (
-        DEFAULT_LEVELS,
-        anchored_untrained,
-        forecast_prior,
-        newest_origins,
-    )
-    from cbi_pipeline.issued import FOUNDING, from_model
+    """What the founding model says of these commodities, fitted on what is known tonight.
 
-    newest = newest_origins(data.panel, data.as_of_us)
-    origins = data.origins(newest.tolist())
-    own = origins["commodity"].is_in(list(names))
-    model = from_model(
-        *forecast_prior(data.panel, newest[own.to_numpy()], DEFAULT_LEVELS),
-        origins=origins.filter(own),
-        levels=DEFAULT_LEVELS,
-        steps={commodity.id: commodity.steps for commodity in data.catalogue.commodities},
-        model_version=FOUNDING,
-        as_of=data.as_of,
-    )
-    recipe = anchored_untrained(data.feature_set.name).name
-    return prepare_rows(model, recipe, data.state, data, pipeline)
+    Raises:
+        TooShort: one of them has too little history for it; in words.
+    """
+    from cbi_pipeline.evaluation import estimator_of
+    from cbi_pipeline.forecasting.models.model import by_commodity
+    from cbi_pipeline.issued import FOUNDING
+    from cbi_pipeline.operations.train import newest_fold
+
+    recipe = load_recipe(pipeline.catalogue.evaluation.founder, pipeline)
+    own = narrow(data, recipe.feature_set, pipeline)
+    estimator = estimator_of(recipe)
+    fold = newest_fold(own, learns=estimator.learns)
+    newest = by_commodity(own.panel, fold.test_rows)
+    asked = replace(fold, test_rows=np.concatenate([newest[name] for name in sorted(names)]))
+    if absences := estimator.absences(own.panel, asked):
+        raise TooShort("; ".join(absence.reason for absence in absences))
+    model = estimator.fit(own.panel, asked).model
+    return forecast_with(names, FOUNDING, model, data, pipeline)
 
 
 def prepare_rows(

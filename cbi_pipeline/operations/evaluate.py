@@ -13,8 +13,8 @@ import polars as pl
 from cbi_pipeline.operations.lineup import Lineup, choose_lineup
 from cbi_pipeline.operations.model_code import name_code
 from cbi_pipeline.operations.pipeline import ZONE, Pipeline
-from cbi_pipeline.operations.recipes import load_baselines, load_challengers
-from cbi_pipeline.operations.training_data import TrainingData, feature_set, narrow
+from cbi_pipeline.operations.recipes import load_baselines, load_challengers, load_recipe
+from cbi_pipeline.operations.training_data import TrainingData, narrow
 from cbi_pipeline.registry import current_champion, newest_evidence
 from data_contracts.evaluation import LOOKS
 
@@ -28,10 +28,12 @@ FAILED = "it failed"
 
 
 def founder(pipeline: Pipeline) -> ModelRecipe:
-    """The recipe that is champion before anything was proven."""
-    from cbi_pipeline.forecasting import anchored_untrained
+    """The recipe that is champion before anything was proven.
 
-    return anchored_untrained(feature_set(pipeline.catalogue).name)
+    Raises:
+        CatalogueError: there is none of that name, or its file holds what no recipe takes.
+    """
+    return load_recipe(pipeline.catalogue.evaluation.founder, pipeline)
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ def read_recipes(pipeline: Pipeline) -> tuple[RecipeFile, ...]:
         CatalogueError: one is missing, no TOML, or has a wrong kind or groups.
     """
     asked = pipeline.catalogue.evaluation
-    names = dict.fromkeys((*asked.challengers, *asked.baselines))
+    names = dict.fromkeys((asked.founder, *asked.challengers, *asked.baselines))
     return tuple(read_recipe(name, *pipeline.settings.recipe_folders) for name in names)
 
 
@@ -77,7 +77,8 @@ def require_recipes(pipeline: Pipeline) -> None:
     Raises:
         CatalogueError: as for :func:`load_recipe`, or one lacks a level that scores need.
     """
-    for recipe in (*load_challengers(pipeline), *load_baselines(pipeline)):
+    recipes = (*load_challengers(pipeline), *load_baselines(pipeline), _load_founder(pipeline))
+    for recipe in recipes:
         _require_levels(recipe, pipeline)
 
 
@@ -92,6 +93,18 @@ def _require_levels(recipe: ModelRecipe, pipeline: Pipeline) -> None:
             f"{source}: levels lack {', '.join(lacking)}, at which every forecast is scored; add "
             "them, or take the recipe out of [evaluation]"
         )
+
+
+def _load_founder(pipeline: Pipeline) -> ModelRecipe:
+    """The founder, which forecasts whatever has prices: it may not learn from features."""
+    name = pipeline.catalogue.evaluation.founder
+    kind = read_recipe(name, *pipeline.settings.recipe_folders).kind
+    if MODEL_KINDS[kind].reads_features:
+        raise CatalogueError(
+            f"[evaluation] founder {name} is a {kind} recipe, which reads features and forecasts "
+            "nothing until it has learned; name one that reads prices alone, such as combined"
+        )
+    return load_recipe(name, pipeline)
 
 
 def read_catalogue(file: RecipeFile, catalogue: Catalogue) -> Catalogue:

@@ -21,20 +21,32 @@ if TYPE_CHECKING:
     from cbi_pipeline.forecasting.folds import Fold
     from cbi_pipeline.registry import RegisteredVersion
 
-NO_SKILL = "no learned skill: untrained, equal to the prior"
 
 # How far past the longest horizon a version can date its forecasts, in years of sessions.
 YEARS_AHEAD = 1
 
 
-def newest_fold(data: TrainingData) -> Fold:
-    """Rows to train on, rows held out, and the newest row of each commodity."""
-    from cbi_pipeline.evaluation import EMBARGO_DAYS, VALIDATION_SHARE
-    from cbi_pipeline.forecasting import latest
+def newest_fold(data: TrainingData, *, learns: bool = True) -> Fold:
+    """Rows to train on, rows held out, and the newest row of each commodity.
 
-    return latest(
-        data.panel, data.as_of_us, embargo_days=EMBARGO_DAYS, validation_share=VALIDATION_SHARE
-    )
+    Args:
+        data: what was known.
+        learns: whether what is fitted needs the rows to train on.
+
+    Raises:
+        NothingToTrainOn: it needs them, and none are public yet.
+    """
+    from cbi_pipeline.evaluation import EMBARGO_DAYS, VALIDATION_SHARE
+    from cbi_pipeline.forecasting import folds, latest, newest_origins
+
+    try:
+        return latest(
+            data.panel, data.as_of_us, embargo_days=EMBARGO_DAYS, validation_share=VALIDATION_SHARE
+        )
+    except folds.NothingToTrainOn:
+        if learns:
+            raise
+        return folds.without_training(data.as_of_us, newest_origins(data.panel, data.as_of_us))
 
 
 def train(recipe: ModelRecipe, data: TrainingData, pipeline: Pipeline) -> Fitted:
@@ -47,7 +59,7 @@ def train(recipe: ModelRecipe, data: TrainingData, pipeline: Pipeline) -> Fitted
     with progress.track(f"training {recipe.name}", estimator.epochs) as done:
         return estimator.fit(
             data.panel,
-            newest_fold(data),
+            newest_fold(data, learns=estimator.learns),
             checkpoints=pipeline.settings.checkpoints_dir / "refresh" / folder,
             on_epoch=lambda epoch: done(f"epoch {epoch.epoch}"),
         )
@@ -119,7 +131,7 @@ def register_model(
         forecasts = read_forecasts(store, evaluation, recipe.name)
     return pipeline.registry.register(
         fitted.model,
-        note=note(recipe, judged),
+        note=note(judged),
         state=data.state,
         as_of=data.as_of,
         panel_frame=panel_frame(data.rows, data.prices, spec, data.as_of),
@@ -157,22 +169,15 @@ def draw_figures(
     }
 
 
-def note(recipe: ModelRecipe, judged: pl.DataFrame) -> str:
-    """What a reader of the version must know."""
-    if is_untrained(recipe):
-        return NO_SKILL
+def note(judged: pl.DataFrame) -> str:
+    """What a reader of a version must know, by the gate's newest decision on its recipe."""
     if judged.is_empty():
         return "not judged yet: the gate has seen no evidence on it"
     # The whole reason stands in the decision, which is kept with the version.
-    opening, _, _ = judged["reason"][0].partition(". ")
+    opening, _, _ = str(judged["reason"][0]).partition(". ")
+    if judged["verdict"][0] == "first":
+        return opening
     return f"gate: {judged['verdict'][0]}. {opening.rstrip('.')}."
-
-
-def is_untrained(recipe: ModelRecipe) -> bool:
-    """Whether a recipe is one of a network that learns nothing."""
-    from cbi_pipeline.forecasting import Recipe
-
-    return isinstance(recipe, Recipe) and recipe.training.max_epochs == 0
 
 
 def draw_curve(fitted: Fitted, recipe: str) -> bytes | None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from cbi_pipeline.report.forecasts import CommoditySection
+from cbi_pipeline.report.skill import Evidence
 
 if TYPE_CHECKING:
     from cbi_pipeline.report.source import ReportSource
@@ -79,9 +80,10 @@ class MorningReport:
     parts: Mapping[str, object] = field(default_factory=dict)
 
     @property
-    def has_no_learned_skill(self) -> bool:
-        """True when the registry says so of the version in use."""
-        return self.model is not None and "no learned skill" in self.model.note.lower()
+    def shows_skill(self) -> bool:
+        """True where the page's evidence shows that the model in use beats every naive forecast."""
+        evidence = self.parts.get("skill")
+        return isinstance(evidence, Evidence) and evidence.shows_skill
 
     def part(self, section: Section[Part]) -> Part:
         """What a section read.

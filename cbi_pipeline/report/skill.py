@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 
+from cbi_pipeline.catalogue import NAIVE
 from cbi_pipeline.report import formats
 from cbi_pipeline.report.forecasts import CommoditySection
 from data_contracts.evaluation import CALIBRATED
@@ -18,11 +19,10 @@ BETTER, WORSE, RESOLVABLE = "p_better_vs_", "p_worse_vs_", "resolvable_vs_"
 LEVEL = 0.05
 # A band of chance wider than this says nothing about coverage.
 WIDEST_REACH = 0.20
-UNTRAINED, PRIOR = "anchored_untrained", "prior"
 NAMES = {
     "climatology": "climatology",
     "ewma": "recent volatility (EWMA)",
-    PRIOR: "the untrained prior",
+    "prior": "the prior",
     "garch_t": "GARCH(1,1)-t",
     "gjr_t": "GJR-GARCH-t",
     "har": "past absolute returns (HAR)",
@@ -106,6 +106,13 @@ class Evidence:
                 distinct.setdefault(frozenset(own), name)
         return list(distinct.values())
 
+    @property
+    def shows_skill(self) -> bool:
+        """Whether the model in use is shown to beat every naive forecast, over all markets."""
+        cell = self.find_cell(self.in_use or "", EVERYTHING, EVERYTHING)
+        chances = {score.metric: score.value for score in cell}
+        return all(chances.get(f"{BETTER}{name}", 1.0) <= LEVEL for name in NAIVE)
+
     def find_skills(self, recipe: str, commodity: str) -> list[Score]:
         """A recipe's skill figures on a commodity, as they are ordered in the evaluation."""
         own = self.by_commodity.get(commodity, [])
@@ -122,9 +129,7 @@ def find_evaluated(model_recipe: str | None, scores: Iterable[Score]) -> str | N
     if model_recipe is None:
         return None
     evaluated = {score.recipe for score in scores}
-    # Forecasts are issued calibrated. The untrained anchored network is the prior, by construction.
-    prior = [PRIOR] if model_recipe == UNTRAINED else []
-    names = [model_recipe + CALIBRATED, model_recipe, *prior]
+    names = [model_recipe + CALIBRATED, model_recipe]  # forecasts are issued calibrated
     return next((name for name in names if name in evaluated), None)
 
 

@@ -72,11 +72,11 @@ def test_the_printed_folder_loads_in_a_program_that_knows_nothing_else(cbi, fini
     assert "'quantile', 'price'" in done.stdout
 
 
-def test_the_first_version_is_champion_and_says_that_it_has_no_learned_skill(cbi_here, finished):
+def test_the_first_version_is_champion_and_says_that_it_was_not_tested(cbi_here, finished):
     listed = cbi_here("models", "list", home=finished).stdout
     first = next(line for line in listed.splitlines() if line.startswith("1 "))
     assert "champion" in first
-    assert "no learned" in listed
+    assert "prior is the first" in listed
 
 
 @pytest.mark.slow
@@ -124,11 +124,11 @@ def test_doctor_is_content(cbi_here, finished):
 @pytest.mark.slow
 def test_doctor_names_a_file_that_the_champion_lost(cbi_here, finished, tmp_path):
     home = copied(finished, tmp_path / "home")
-    for weights in (home / "mlflow").rglob("weights.safetensors"):
-        weights.unlink()
+    for model in (home / "mlflow").rglob("model.json"):
+        model.unlink()
     done = cbi_here("doctor", home=home)
     assert done.returncode == 1
-    assert "weights.safetensors is missing" in done.stdout
+    assert "model.json is missing" in done.stdout
 
 
 @pytest.mark.slow
@@ -149,7 +149,7 @@ def test_the_exported_panel_has_one_line_per_commodity_and_session(cbi_here, fin
     assert cbi_here("panel", "export", str(target), home=finished).returncode == 0
     frame = pl.read_parquet(target)
     assert frame.select("commodity", "session").is_unique().all()
-    assert {"price", "variance_ewma", "age_weekly"} <= set(frame.columns)
+    assert {"price", "variance_ewma"} <= set(frame.columns)
 
 
 def test_a_person_promotes_and_takes_back_on_the_record(finished, monkeypatch, capsys):
@@ -169,15 +169,15 @@ def test_a_person_promotes_and_takes_back_on_the_record(finished, monkeypatch, c
     assert "no version 9" in said("models", "promote", "9", "--reason", "x")[1]
     assert said("models", "rollback", "--reason", "x")[0] == 2
     assert said("models", "promote", "2", "--reason", " ")[0] == 2
-    code, told = said("models", "promote", "2", "--reason", "wider tails")
+    code, told = said("models", "promote", "2", "--reason", "tails")
     assert code == 0
     assert "version 2, tiny, is champion now" in told
     listed = said("models", "list")[1]
     assert "promote, ada:" in listed
-    assert "wider tails" in listed
+    assert "tails" in listed
     code, told = said("models", "rollback", "--reason", "too wide")
     assert code == 0
-    assert "version 1, anchored_untrained, is champion now (before: version 2, tiny)" in told
+    assert "version 1, prior, is champion now (before: version 2, tiny)" in told
     assert said("models", "rollback", "--reason", "again")[0] == 2
 
 

@@ -28,7 +28,7 @@ from tests.system.homes import copied
 
 pytestmark = pytest.mark.slow
 
-CHAMPION, CHALLENGER = "anchored_untrained", "tiny"
+CHAMPION, CHALLENGER = "prior", "tiny"
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_a_champion_that_cannot_be_refreshed_goes_on_speaking(pipeline, other_co
     assert pipeline.registry.champion().version == 1
     assert recorded(pipeline) == [(1, CHAMPION), (2, CHALLENGER), (3, CHALLENGER)]
     assert spoken(pipeline) == {"forecast"}
-    assert alerts(pipeline) == [("anchored_untrained training", "opened")]
+    assert alerts(pipeline) == [("prior training", "opened")]
 
 
 def test_a_champion_whose_files_were_changed_is_replaced_by_tonights(pipeline, other_code):
@@ -140,8 +140,8 @@ def test_without_any_model_every_commodity_says_so_and_that_is_one_alert(pipelin
 
 
 def damage(pipeline: Pipeline) -> None:
-    for weights in pipeline.settings.mlflow_dir.rglob("weights.safetensors"):
-        weights.write_bytes(weights.read_bytes()[:-1] + b"\1")
+    for model in pipeline.settings.mlflow_dir.rglob("model.json"):
+        model.write_bytes(model.read_bytes()[:-1] + b"\1")
 
 
 def breaks_on(monkeypatch, where, name: str, commodity: str) -> None:

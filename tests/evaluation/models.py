@@ -7,13 +7,14 @@ from scipy.stats import norm
 
 from cbi_pipeline.evaluation.models.combined import Combined
 from cbi_pipeline.evaluation.models.ewma import Ewma
-from cbi_pipeline.forecasting import Estimator, Forecasts, anchored_untrained
+from cbi_pipeline.forecasting import Estimator, Forecasts
 from cbi_pipeline.forecasting.models.climatology import Climatology, ClimatologyRecipe
 from cbi_pipeline.forecasting.models.combined import CombinedRecipe, Member
 from cbi_pipeline.forecasting.models.garch import GarchRecipe
 from cbi_pipeline.forecasting.models.har import HarRecipe
 from cbi_pipeline.forecasting.models.prior import Prior
 from cbi_pipeline.forecasting.models.recipe import DEFAULT_LEVELS, StatisticalRecipe
+from tests.recipes import untrained_network
 
 
 @dataclasses.dataclass
@@ -22,7 +23,7 @@ class Model:
 
     stretch: float
     noise: float = 0.0
-    recipe = anchored_untrained("f-1")
+    recipe = untrained_network("f-1")
 
     def predict(self, panel, rows):
         steps = np.array(panel.spec.steps)[panel.commodity_R.numpy()[rows]]

@@ -5,13 +5,13 @@ from scipy import stats
 from cbi_pipeline.catalogue import NAIVE
 from cbi_pipeline.evaluation import Rolling, estimator_of
 from cbi_pipeline.evaluation.models.ewma import Ewma, unit_t
-from cbi_pipeline.forecasting import DEFAULT_LEVELS, anchored_untrained, fit
+from cbi_pipeline.forecasting import DEFAULT_LEVELS, fit
 from cbi_pipeline.forecasting.folds import Fold
 from cbi_pipeline.forecasting.models.climatology import Climatology
 from cbi_pipeline.forecasting.models.prior import Prior
 from tests.evaluation import panels
 from tests.evaluation.models import baselines
-from tests.recipes import tiny
+from tests.recipes import tiny, untrained_network
 
 
 def fold(panel, rows):
@@ -90,7 +90,7 @@ def test_the_prior_is_the_untrained_anchored_network_itself(panel):
     train = np.arange(320, 600)
     given = Fold("f", 0, train, np.arange(600, 700), np.array([750, 799]))
     one = prior.forecast(panel, given, None)
-    fitted = fit(anchored_untrained("f-1"), panel, train, given.validation_rows).forecaster
+    fitted = fit(untrained_network("f-1"), panel, train, given.validation_rows).forecaster
     other = fitted.predict(panel, given.test_rows)
     assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 

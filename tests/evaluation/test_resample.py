@@ -13,6 +13,21 @@ def test_every_draw_is_a_sample_of_the_same_size_in_whole_blocks(weeks, lags):
     assert bootstrap.block <= weeks // 3
 
 
+@given(st.integers(FEWEST_WEEKS, 60), st.integers(0, 12), st.integers(0, 1000))
+def test_a_draw_adds_up_the_weeks_of_its_blocks_around_the_end(weeks, lags, seed):
+    bootstrap = block_bootstrap(weeks, lags, draws=20, seed=seed)
+    y = np.random.default_rng(seed).standard_normal(weeks)
+    oracle = [
+        sum(
+            ([y[(start + step) % weeks] for start in row for step in range(bootstrap.block)])[
+                :weeks
+            ]
+        )
+        for row in bootstrap.starts.tolist()
+    ]
+    assert bootstrap.resample(y) == pytest.approx(oracle, abs=1e-12)
+
+
 def test_the_same_seed_gives_the_same_interval_and_another_seed_another():
     y, ones = np.random.default_rng(0).standard_normal(80), np.ones(80)
     first, again, other = (

@@ -21,13 +21,13 @@ from cbi_pipeline.evaluation import (
 )
 from cbi_pipeline.evaluation.models.ewma import Ewma
 from cbi_pipeline.evaluation.models.garch import Garch
-from cbi_pipeline.forecasting import Absence, anchored_untrained
+from cbi_pipeline.forecasting import Absence
 from cbi_pipeline.forecasting.models.climatology import Climatology
 from cbi_pipeline.forecasting.models.ewma import EwmaRecipe
 from cbi_pipeline.forecasting.models.model import by_commodity
 from data_contracts.evaluation import ABSENCE, SCORE
 from tests.evaluation import panels, worlds
-from tests.recipes import tiny
+from tests.recipes import tiny, untrained_network
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def test_years_beyond_the_record_start_where_there_is_something_to_train_on():
     planned = plan(panel, panels.catalogue(years=100, origins=5000), panels.rows(panel))
     assert planned.refits[0] == datetime(2011, 7, 1, tzinfo=UTC)
     assert planned.origins["decision_at"].min() >= planned.refits[0]
-    whole = walk_forward(**arguments(panel, [anchored_untrained("f-1")], planned))
+    whole = walk_forward(**arguments(panel, [untrained_network("f-1")], planned))
     assert set(whole["fold"]) == {str(refit.date()) for refit in planned.refits}
 
 
@@ -139,7 +139,7 @@ def test_networks_sit_out_where_all_history_was_seen_at_once(panel):
         target_available_RH=torch.where(panel.target_mask_RH, day, panel.target_available_RH),
     )
     planned = plan(at_once, panels.catalogue(), panels.rows(at_once))
-    given = arguments(at_once, [Ewma(), anchored_untrained("f-1")], planned)
+    given = arguments(at_once, [Ewma(), untrained_network("f-1")], planned)
     assert set(walk_forward(**given)["recipe"]) == {"ewma"}
     assert set(absences(**given)["recipe"]) == {"anchored_untrained"}
 

@@ -19,7 +19,7 @@ LEVELS = {"USD/bbl": 70.0, "USD/gal": 2.1, "USD/MMBtu": 3.0, "kb": 400_000.0, "k
 LEVELS |= {"percent": 88.0, "Bcf": 2_500.0}
 
 CATALOGUE = """
-remove = ["commodity", "evaluation.rolling_years"]
+remove = ["commodity"]
 
 [feed.cftc]
 keep = "every service of this world is asked"

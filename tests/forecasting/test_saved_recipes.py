@@ -14,7 +14,6 @@ from cbi_pipeline.forecasting import (
     DEFAULT_LEVELS,
     Forecaster,
     Recipe,
-    anchored_untrained,
     untrained,
 )
 from cbi_pipeline.forecasting import config as configs
@@ -27,7 +26,7 @@ from cbi_pipeline.forecasting.networks.tcn import TcnConfig
 from cbi_pipeline.forecasting.panel import PanelSpec
 from cbi_pipeline.forecasting.reference import CONFIGURATIONS
 from cbi_pipeline.forecasting.version import writer
-from tests.recipes import shipped, tiny
+from tests.recipes import shipped, tiny, untrained_network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,8 +119,8 @@ def test_the_shipped_recipes_keep_their_identities(name, recipe_id):
     assert shipped(name, "core-1").identity()[:16] == recipe_id
 
 
-def test_the_founding_recipe_keeps_its_identity():
-    assert anchored_untrained("core-1").identity()[:16] == "e6311a4bef3ec079"
+def test_a_network_without_training_keeps_its_identity():
+    assert untrained_network("core-1").identity()[:16] == "e6311a4bef3ec079"
 
 
 def test_no_default_changes_because_an_identity_leaves_defaults_out():

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from cbi_pipeline.forecasting import Forecaster, TrainingFailed, anchored_untrained, fit, untrained
+from cbi_pipeline.forecasting import Forecaster, TrainingFailed, fit, untrained
 from cbi_pipeline.forecasting.networks.lstm_attention import RecipeConfig
-from tests.recipes import recipe_network, tiny
+from tests.recipes import recipe_network, tiny, untrained_network
 
 
 def small(**training):
@@ -131,7 +131,7 @@ def test_a_damaged_checkpoint_is_refused_with_what_to_do(panel, split, tmp_path)
 
 def test_the_untrained_recipe_returns_the_prior_at_once(panel, split):
     train, validation = split(panel)
-    result = fit(anchored_untrained("test-1"), panel, train, validation)
+    result = fit(untrained_network("test-1"), panel, train, validation)
     assert result.stopped == "untrained"
     assert result.curve == ()
     forecasts = result.forecaster.predict(panel, validation)
@@ -139,7 +139,7 @@ def test_the_untrained_recipe_returns_the_prior_at_once(panel, split):
     steps = np.array(panel.spec.steps)[panel.commodity_R[validation]]
     scale = np.sqrt(steps * panel.variance_R2[validation].double().mean(-1).numpy()[:, None])
     np.testing.assert_allclose(forecasts.vol_NH, scale, rtol=1e-6)
-    same = untrained(anchored_untrained("test-1"), panel, train)
+    same = untrained(untrained_network("test-1"), panel, train)
     assert same.fingerprint() == result.forecaster.fingerprint()
 
 

@@ -5,8 +5,8 @@ from datetime import date
 import polars as pl
 import pytest
 
-from cbi_pipeline.catalogue import EvaluationPlan, load_catalogue
-from cbi_pipeline.market import coverage, coverage_rule, sessions, years_read
+from cbi_pipeline.catalogue import load_catalogue
+from cbi_pipeline.market import coverage, coverage_rule, sessions
 from tests.features.records import CATALOGUE, observations, prices
 
 
@@ -62,12 +62,6 @@ def test_years_that_nothing_reads_are_not_judged():
     assert not coverage_rule(prices, WTI).passed
     assert not coverage_rule(prices, WTI, years=9).passed
     assert coverage_rule(prices, WTI, years=8).passed
-
-
-@pytest.mark.parametrize(("rolling", "years"), [(8, 10), (15, 17), (None, 10)])
-def test_the_years_read_are_those_trained_on_and_those_evaluated(rolling, years):
-    asked = EvaluationPlan(years=2, origins=100, refits="yearly", rolling_years=rolling)
-    assert years_read(asked) == years
 
 
 def test_two_weeks_in_which_the_market_was_shut_refuse_no_history():

@@ -4,17 +4,24 @@ from dataclasses import replace
 
 import pytest
 
+from cbi_pipeline.evaluation import by_person, estimator_of
+from cbi_pipeline.forecasting import NO_FEATURES
+from cbi_pipeline.forecasting.models.estimator import sit_out
+from cbi_pipeline.forecasting.models.model import by_commodity
 from cbi_pipeline.issued import CANNOT, FORECAST, FOUNDING
 from cbi_pipeline.operations.champion_forecast import find_unreadable, forecast_newest
 from cbi_pipeline.operations.issue import issue_live
 from cbi_pipeline.operations.pipeline import Pipeline
-from cbi_pipeline.operations.training_data import load_training_data
+from cbi_pipeline.operations.recipes import load_recipe
+from cbi_pipeline.operations.train import newest_fold
+from cbi_pipeline.operations.training_data import load_training_data, narrow
 from cbi_pipeline.settings import Settings
 from tests.catalogues import SMALL, write_layer
 from tests.system.homes import copied
 
 BOTH = ["wti", "gasoline_mn"]
 WTI = '[[commodity]]\nid = "wti"\n'
+LONGER = 'horizons = { "1w" = 10, "1m" = 21, "1q" = 63 }\n'
 THIRD = """
 [[profile.archive.commodity]]
 id = "crude_output"
@@ -40,8 +47,7 @@ def opened(one_night, folder, text: str) -> Pipeline:
 @pytest.fixture(scope="module")
 def changed(one_night, tmp_path_factory) -> Pipeline:
     """WTI has another horizon now."""
-    horizons = 'horizons = { "1w" = 10, "1m" = 21, "1q" = 63 }\n'
-    return opened(one_night, tmp_path_factory.mktemp("changed"), WTI + horizons)
+    return opened(one_night, tmp_path_factory.mktemp("changed"), WTI + LONGER)
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +125,34 @@ def test_where_it_fails_as_well_both_reasons_are_told_and_the_other_is_forecast(
     assert "no sound number" in said.statuses["wti"].reason
 
 
+def test_the_founding_model_is_the_founder_as_its_file_says_today(one_night, tmp_path):
+    pipeline = opened(one_night, tmp_path, WTI + LONGER)
+    file = pipeline.settings.home / "catalogue" / "recipes" / "prior.toml"
+    file.parent.mkdir()
+    file.write_text('kind = "combined"\n[forecasts]\nhar = 1\nclimatology = 1\n')
+    data = load_training_data(pipeline, pipeline.newest_as_of())
+    rows = forecast_newest(data, ["wti"], pipeline).rows
+    own = narrow(data, NO_FEATURES, pipeline)
+    fold = newest_fold(own)
+    model = estimator_of(load_recipe("prior", pipeline)).fit(own.panel, fold).model
+    q_HQ = model.predict(own.panel, by_commodity(own.panel, fold.test_rows)["wti"]).q_NHQ[0]
+    assert set(rows["model_version"]) == {FOUNDING}
+    # Nothing of ten sessions ahead was ever judged, so nothing calibrates it.
+    ten = rows.filter(horizon=10).sort("quantile")["value"].to_list()
+    assert ten == pytest.approx(q_HQ[0].tolist())
+
+
+def test_a_commodity_with_too_little_history_for_it_is_told_so(changed, data, monkeypatch):
+    monkeypatch.setattr(
+        "cbi_pipeline.forecasting.models.prior.Prior.absences",
+        lambda _, panel, fold: sit_out(panel, fold, "nine returns were public, it needs forty"),
+    )
+    said = forecast_newest(data, BOTH, changed)
+    assert set(said.rows["commodity"]) == {"gasoline_mn"}
+    assert said.statuses["wti"].kind == CANNOT
+    assert "nine returns were public" in said.statuses["wti"].reason
+
+
 STOCKS = 'groups.petroleum_weekly = { stocks = "EIA.WCRFPUS2" }\n'
 
 
@@ -126,10 +160,15 @@ def test_a_commodity_whose_group_reads_another_series_is_forecast_by_it_and_the_
     one_night, tmp_path
 ):
     pipeline = opened(one_night, tmp_path, WTI + STOCKS)
+    learned = by_person(
+        "promote", "tiny", "prior", version=2, reason="reads groups", who="ada",
+        decided_at=pipeline.now(),
+    )  # fmt: skip
+    pipeline.add({"registry.decision": learned.frame()})
     said = forecast_newest(load_training_data(pipeline, pipeline.newest_as_of()), BOTH, pipeline)
     assert set(said.rows.select("commodity", "model_version").rows()) == {
         ("wti", FOUNDING),
-        ("gasoline_mn", "1"),
+        ("gasoline_mn", "2"),
     }
     assert said.statuses["wti"].reason.endswith(
         "was made before the rows of petroleum_weekly of wti meant what they do"

@@ -34,7 +34,7 @@ def promoted(one_night, tmp_path_factory) -> Pipeline:
     home = copied(one_night, tmp_path_factory.mktemp("promoted") / ".cbi")
     pipeline = Pipeline(Settings(home=home, catalogue_file=SMALL))
     made = by_person(
-        "promote", "tiny", "anchored_untrained", version=2, reason="learned tails", who="ada",
+        "promote", "tiny", "prior", version=2, reason="learned tails", who="ada",
         decided_at=pipeline.now(),
     )  # fmt: skip
     pipeline.add({"registry.decision": made.frame()})
@@ -44,13 +44,13 @@ def promoted(one_night, tmp_path_factory) -> Pipeline:
 def test_the_codes_recipes_are_the_lineup_of_a_home_they_made(founded):
     found = current_lineup(founded)
     assert (found.champion, found.challengers) == (founder(founded), (challenger_of(founded),))
-    assert list(found.recipes) == ["anchored_untrained", "tiny"]
+    assert list(found.recipes) == ["prior", "tiny"]
 
 
 def test_a_challenger_that_is_the_champion_is_not_entered_twice(promoted):
     found = current_lineup(promoted)
     assert (found.champion,) == found.challengers == (challenger_of(promoted),)
-    assert list(found.recipes) == ["anchored_untrained", "tiny"]
+    assert list(found.recipes) == ["prior", "tiny"]
 
 
 def test_the_promoted_recipe_stays_when_the_code_brings_another(promoted):
@@ -59,7 +59,7 @@ def test_the_promoted_recipe_stays_when_the_code_brings_another(promoted):
     assert found.champion == challenger_of(promoted)
     assert (found.challengers, list(found.recipes)) == (
         (other,),
-        ["anchored_untrained", "tiny", "next"],
+        ["prior", "tiny", "next"],
     )
 
 
@@ -73,7 +73,7 @@ def test_another_recipe_of_the_champions_name_takes_a_name_of_its_own(promoted):
 
 
 def test_a_founder_that_was_rewritten_in_the_code_speaks_as_it_was_registered(founded):
-    rewritten = dataclasses.replace(founder(founded), window=8)
+    rewritten = dataclasses.replace(founder(founded), levels=(0.1, 0.5, 0.9))
     found = choose_lineup(founded, rewritten, [challenger_of(founded)])
     assert found.champion == found.founder == founder(founded)
 
@@ -81,11 +81,9 @@ def test_a_founder_that_was_rewritten_in_the_code_speaks_as_it_was_registered(fo
 def test_a_recipe_crowned_tonight_is_the_one_that_the_gate_judged(founded, one_night, tmp_path):
     home = copied(one_night, tmp_path / ".cbi")
     pipeline = Pipeline(Settings(home=home, catalogue_file=SMALL))
-    other = dataclasses.replace(challenger_of(pipeline), name="anchored_untrained", window=12)
+    other = dataclasses.replace(challenger_of(pipeline), name="prior", window=12)
     renamed = choose_lineup(pipeline, founder(pipeline), [other]).challengers[0]
-    crowned = decision(
-        "e", renamed.name, "anchored_untrained", "promote", "better", decided_at=pipeline.now()
-    )
+    crowned = decision("e", renamed.name, "prior", "promote", "better", decided_at=pipeline.now())
     pipeline.add({"registry.decision": crowned.frame()})
     assert choose_lineup(pipeline, founder(pipeline), [other]).champion == renamed
     with pytest.raises(RegistryMismatch, match="no version of it was registered"):
@@ -99,7 +97,7 @@ def test_a_champion_that_this_version_cannot_read_is_the_codes_recipe_of_its_nam
         raise RegistryUnreadable(f"version {version} cannot be read: no such field")
 
     monkeypatch.setattr(Registry, "load", refuse)
-    rewritten = dataclasses.replace(founder(founded), window=8)
+    rewritten = dataclasses.replace(founder(founded), levels=(0.1, 0.5, 0.9))
     assert choose_lineup(founded, rewritten, [challenger_of(founded)]).champion == rewritten
     nameless = dataclasses.replace(rewritten, name="renamed")
     with pytest.raises(RegistryUnreadable, match="version 1 cannot be read"):

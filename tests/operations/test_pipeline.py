@@ -18,7 +18,7 @@ VERSION = {
     "fingerprint": "f" * 64,
     "state": "s" * 64,
     "run_id": "1",
-    "note": "no learned skill",
+    "note": "not judged yet",
 }
 
 

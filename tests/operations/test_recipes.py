@@ -26,9 +26,11 @@ max_epochs = 1
 def beside(tmp_path):
     """A pipeline on the packaged catalogue, with some recipes beside it and other challengers."""
 
-    def made(recipes: dict[str, str], challengers: str = '["anchored_gru"]') -> Pipeline:
+    def made(
+        recipes: dict[str, str], challengers: str = '["anchored_gru"]', founder: str = "combined"
+    ) -> Pipeline:
         file = tmp_path / "catalogue.toml"
-        text = ALONE
+        text = ALONE.replace('founder = "combined"', f'founder = "{founder}"')
         assert text.count('["anchored_gru"]') == 1
         file.write_text(text.replace('["anchored_gru"]', challengers))
         (tmp_path / "recipes").mkdir()
@@ -60,6 +62,14 @@ def test_a_recipe_that_lacks_levels_of_the_scores_is_refused_before_anything_run
     with pytest.raises(CatalogueError, match=r"coarse\.toml: levels lack 0\.05, 0\.2, ") as caught:
         require_recipes(pipeline)
     assert "0.95, at which every forecast is scored" in str(caught.value)
+
+
+def test_a_network_may_not_be_champion_before_anything_was_proven(beside):
+    pipeline = beside({}, founder="tiny")
+    with pytest.raises(CatalogueError, match=r"founder tiny is a network recipe.*such as combined"):
+        require_recipes(pipeline)
+    (told,) = [one for one in examine(pipeline.settings) if one.subject == "catalogue"]
+    assert (told.state, "founder tiny" in told.detail) == ("fix", True)
 
 
 @pytest.mark.skipif(find_spec("lightgbm") is not None, reason="the extra is installed")

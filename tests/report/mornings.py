@@ -204,12 +204,12 @@ def morning(**changes: object) -> MorningReport:
         "model_version": "1",
         "model": ModelCard(
             version="1",
-            recipe="anchored_untrained",
+            recipe="prior",
             recipe_id="5e" * 32,
             fingerprint="c0ffee" * 10,
             state="ab" * 32,
             trained_to=AS_OF - timedelta(days=1),
-            note="untrained anchored network: equals the prior; no learned skill",
+            note="prior is the first champion by the catalogue's choice; nothing was tested yet",
         ),
         "state": "9f" * 32,
         "parts": {
@@ -250,7 +250,7 @@ NO_SKILL = Decision(
     reason="anchored_gru saves 0.4 % of the prior's CRPS on WTI (90 % interval -1.4 to "
     "2.2) and is not shown better on gasoline; the champion stays.",
     recipe="anchored_gru",
-    champion="anchored_untrained",
+    champion="prior",
     decided_at=AS_OF,
     who="gate",
 )

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from cbi_pipeline.catalogue import NAIVE
 from cbi_pipeline.report import MorningReport, charts, formats
 from cbi_pipeline.report.charts.strip import strip
 from cbi_pipeline.report.page import render_report, write_pages
@@ -16,7 +17,7 @@ from cbi_pipeline.report.sections.data import DataStatus
 from cbi_pipeline.report.sections.method import Proof
 from cbi_pipeline.report.sections.model import Decision, Decisions
 from cbi_pipeline.report.sections.track_record import TrackRecord
-from cbi_pipeline.report.skill import Evidence
+from cbi_pipeline.report.skill import Evidence, Score
 from tests.report.mornings import gasoline, morning, oil, with_part
 
 VOID = {"meta", "br", "hr", "img", "link", "input", "path", "rect", "use"}
@@ -229,11 +230,21 @@ def test_modified_archive_raises_the_red_banner_and_names_the_files(slim):
     assert 'role="alert"' not in render_report(slim)
 
 
-def test_no_learned_skill_is_said_at_the_top_only_when_the_registry_says_so(slim):
+def test_no_skill_is_said_at_the_top_unless_the_evidence_shows_it(slim):
     shown = words(render_report(slim))
-    assert shown.index("No learned skill.") < shown.index("Target date")
-    skilled = replace(slim.model, note="beats the prior")
-    assert "No learned skill." not in words(render_report(replace(slim, model=skilled)))
+    assert shown.index("No skill shown.") < shown.index("Target date")
+    where = {"recipe": "proven", "commodity": "*", "horizon": "*", "count": 300}
+
+    def page(chance: float) -> str:
+        scores = tuple(
+            Score(**where, metric=f"p_better_vs_{name}", value=chance, low=None, high=None)
+            for name in NAIVE
+        )
+        evidence = Evidence(scores=scores, in_use="proven")
+        return words(render_report(with_part(slim, skill.SECTION, evidence)))
+
+    assert "No skill shown." not in page(0.01)
+    assert "No skill shown." in page(0.2)
 
 
 def test_abstention_is_shown_in_words_and_without_a_forecast(slim):
@@ -294,7 +305,7 @@ def test_a_morning_on_which_everything_abstained_still_renders(given):
 def test_the_page_names_who_decided_by_hand_and_what_the_refresh_came_to(given):
     promoted = Decision(
         verdict="promote", reason="the desk knows this network", recipe="gru",
-        champion="anchored_untrained", decided_at=given.as_of, who="ada",
+        champion="prior", decided_at=given.as_of, who="ada",
     )  # fmt: skip
     held = replace(promoted, verdict="hold", reason="CRPS +4 %", who="refresh")
     decided = Decisions(by_hand=(promoted,), refresh=held)

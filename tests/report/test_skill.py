@@ -95,10 +95,6 @@ def evidence() -> Evidence:
     return morning().part(SECTION)
 
 
-def test_untrained_network_is_judged_by_the_priors_figures(evidence):
-    assert find_evaluated("anchored_untrained", evidence.scores) == "prior"
-
-
 def test_recipe_that_was_evaluated_is_judged_by_its_own_figures(evidence):
     assert find_evaluated("anchored_gru", evidence.scores) == "anchored_gru"
     assert replace(evidence, in_use="anchored_gru").recipes_in_question == ["anchored_gru"]
@@ -106,10 +102,10 @@ def test_recipe_that_was_evaluated_is_judged_by_its_own_figures(evidence):
 
 def test_challenger_with_the_very_figures_of_the_one_in_use_is_not_shown_twice(evidence):
     own = tuple(score for score in evidence.scores if score.recipe == "anchored_gru")
-    twin = tuple(replace(score, recipe="anchored_untrained") for score in own)
+    twin = tuple(replace(score, recipe="twin") for score in own)
     assert evidence.recipes_in_question == ["prior", "anchored_gru"]
-    same = replace(evidence, scores=(*own, *twin), in_use="anchored_untrained")
-    assert same.recipes_in_question == ["anchored_untrained"]
+    same = replace(evidence, scores=(*own, *twin), in_use="twin")
+    assert same.recipes_in_question == ["twin"]
 
 
 def test_model_that_was_never_evaluated_claims_no_figures(evidence):
@@ -132,17 +128,17 @@ def test_skill_chart_runs_from_the_shortest_horizon_to_the_longest(evidence):
 
 def calibrated(evidence: Evidence, value: float, low: float, high: float) -> Evidence:
     """The evidence of a champion whose calibrated variant was evaluated."""
-    where = {"recipe": "anchored_untrained+conformal", "commodity": "*", "horizon": "*"}
+    where = {"recipe": "prior+conformal", "commodity": "*", "horizon": "*"}
     share = Score(**where, metric="coverage_80", value=value, low=0.7, high=0.9, count=200)
     band = Score(**where, metric="band_80", value=0.8, low=low, high=high, count=200)
     scores = (*evidence.scores, share, band)
-    return replace(evidence, scores=scores, in_use=find_evaluated("anchored_untrained", scores))
+    return replace(evidence, scores=scores, in_use=find_evaluated("prior", scores))
 
 
 def test_forecasts_are_issued_calibrated_so_that_variant_is_the_one_in_use(evidence):
     given = calibrated(evidence, 0.79, 0.7, 0.9)
-    assert given.in_use == "anchored_untrained+conformal"
-    assert name_recipe(given.in_use) == "anchored_untrained, calibrated"
+    assert given.in_use == "prior+conformal"
+    assert name_recipe(given.in_use) == "prior, calibrated"
 
 
 @pytest.mark.parametrize(

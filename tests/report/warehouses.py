@@ -245,20 +245,20 @@ def observations() -> pl.DataFrame:
 
 VERSION = {
     "version": 1,
-    "recipe": "anchored_untrained",
+    "recipe": "prior",
     "recipe_id": "5e" * 32,
     "fingerprint": "c0ffee" * 10,
     "state": "ab" * 32,
     "as_of": BEFORE,
     "run_id": "run",
-    "note": "untrained: no learned skill",
+    "note": "the catalogue's founder",
 }
 NO_SKILL = {
     "decision_id": "2" * 64,
     "decided_at": AS_OF,
     "evaluation_id": "e" * 64,
     "recipe": "anchored_gru",
-    "champion": "anchored_untrained",
+    "champion": "prior",
     "verdict": "no_skill",
     "reason": "not shown better than the prior",
     "statistics": "{}",
@@ -269,7 +269,7 @@ FIRST = {
     "decision_id": "3" * 64,
     "verdict": "first",
     "reason": "by construction",
-    "recipe": "anchored_untrained",
+    "recipe": "prior",
 }
 REFRESH = {
     **FIRST,

@@ -175,7 +175,7 @@ def follow(browser: webdriver.Chrome, start: str, picture_name: str) -> None:
 def test_the_link_of_a_version_leads_to_its_run_in_mlflow(pages, browser):
     browser.get(f"{pages.address}/assets/forecasting/refresh?view=events")
     follow(browser, "/cbi/mlflow/runs/", "asset-refresh")
-    seen(browser, "anchored_untrained")
+    seen(browser, "prior")
     assert browser.current_url.startswith(f"http://127.0.0.1:{pages.mlflow_port}/#/experiments/1/")
     picture(browser, "mlflow-run")
 
@@ -267,7 +267,7 @@ def test_a_link_from_another_page_opens_the_pages_but_wipes_nothing(pages, brows
 def test_the_pages_of_mlflow_show_the_models_and_their_files(pages, browser):
     mlflow = f"http://127.0.0.1:{pages.mlflow_port}"
     browser.get(f"{mlflow}/#/models/cbi-forecaster/versions/1")
-    seen(browser, "anchored_untrained")
+    seen(browser, "prior")
     picture(browser, "mlflow-version")
     ask = """
         const done = arguments[0];

@@ -1,7 +1,7 @@
 """What the version in use cannot read is forecast by the founding model until a version learns it.
 
 Nights of the real command: the first ends with a version in use, the second has a commodity more
-and another series in a group of WTI, and its refresh is refused; the third accepts it.
+and another horizon of WTI, and its refresh is refused; the third accepts it.
 """
 
 import json
@@ -22,10 +22,10 @@ pytestmark = pytest.mark.slow
 
 #: The same command where no refresh is good enough.
 STRICT = f"from cbi_pipeline.evaluation import refresh; refresh.CRPS_MARGIN = -1.0; {CBI}"
-STOCKS = """
+LONGER = """
 [[commodity]]
 id = "wti"
-groups.petroleum_weekly = { stocks = "EIA.WCRFPUS2" }
+horizons = { "1w" = 10, "1m" = 21, "1q" = 63 }
 """
 
 
@@ -54,7 +54,7 @@ def speakers(home: Home) -> dict[str, str]:
 
 
 def write_catalogue(home: Home, name: str) -> None:
-    write_layer(home.path, OWN.replace("Palm oil", name) + STOCKS)
+    write_layer(home.path, OWN.replace("Palm oil", name) + LONGER)
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_what_the_version_cannot_read_is_forecast_by_the_founding_model(nights):
 
 
 def test_each_such_forecast_says_who_made_it_and_until_when(nights):
-    words = "by the founding model, which has learned nothing"
+    words = "by the founding model, as the version in use cannot read it"
     told = nights.forecasts["refused"]
     assert {name for name, one in told.items() if words in (one["note"] or "")} == {
         "wti",

@@ -69,15 +69,15 @@ def test_the_gate_judges_the_new_challenger_against_the_promoted_recipe(nights):
     judged = ruled.filter(who="gate").row(-1, named=True)
     assert (judged["recipe"], judged["champion"]) == ("next", "tiny")
     walked = table(nights, "evaluation.fold", "evaluation_id = ?", [newest_evidence(ruled)])
-    assert {"tiny", "next", "anchored_untrained"} <= set(walked["recipe"])
+    assert {"tiny", "next", "prior"} <= set(walked["recipe"])
 
 
 def test_the_founder_speaks_again_after_a_rollback_under_the_new_code(nights):
     assert later_code(nights, "models", "rollback", "--reason", "as before").returncode == 0
-    while sort_decisions(table(nights, "registry.decision"))["recipe"][-1] != "anchored_untrained":
+    while sort_decisions(table(nights, "registry.decision"))["recipe"][-1] != "prior":
         assert later_code(nights, "models", "rollback", "--reason", "further").returncode == 0
     done = later_code(nights, "run")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "anchored_untrained: no learned skill" in done.stdout
+    assert "prior is the first champion by the catalogue's choice" in done.stdout
     ruled = sort_decisions(table(nights, "registry.decision")).filter(who="gate")
-    assert ruled.select("recipe", "champion").row(-1) == ("next", "anchored_untrained")
+    assert ruled.select("recipe", "champion").row(-1) == ("next", "prior")

@@ -46,7 +46,7 @@ def test_the_version_in_use_follows_refreshes_and_people_and_nothing_else(tmp_pa
     second = Home(tmp_path / ".cbi")
     told = second.run().stdout
     story = decisions(second).select("verdict", "recipe", "version", "who").rows()
-    assert ("refresh", "anchored_untrained", 1, "refresh") in story
+    assert ("refresh", "prior", 1, "refresh") in story
     verdict, recipe, version, who = story[-1]
     assert (recipe, version, who) == ("tiny", 3, "refresh")
     assert "Version 3 against version 2." in decisions(second)["reason"][-1]

@@ -17,9 +17,7 @@ from cbi_pipeline.report.sections.model import select_gate_decisions
 from cbi_pipeline.report.skill import (
     EVERYTHING,
     NAMES,
-    PRIOR,
     SKILL,
-    UNTRAINED,
     Absence,
     Evidence,
     Score,
@@ -172,15 +170,10 @@ def list_columns(scores: Sequence[Score]) -> list[Column]:
 def list_lines(
     evidence: Evidence, commodity: str, horizons: Iterable[str], columns: Sequence[Column]
 ) -> list[Line]:
-    """Lines of a commodity's score table: each horizon, then all; each recipe in turn.
-
-    The untrained anchored network is left out beside the prior, which it equals.
-    """
+    """Lines of a commodity's score table: each horizon, then all; each recipe in turn."""
     own = evidence.by_commodity.get(commodity, [])
     cells = {(s.horizon, s.recipe, s.metric): s for s in own}
     recipes = dict.fromkeys(s.recipe for s in own)
-    if PRIOR in recipes and evidence.in_use != UNTRAINED:
-        recipes.pop(UNTRAINED, None)
     counts: dict[tuple[str, str], int] = {}
     for s in own:
         counts[s.horizon, s.recipe] = max(s.count, counts.get((s.horizon, s.recipe), 0))
