@@ -201,7 +201,7 @@ def _execute(
     run_id = make_new_run_id()
     instance.add_event_listener(run_id, _stages(screen))
     instance.add_event_listener(run_id, note_origin(instance, name))
-    with watched_by(_bars(bars)):
+    with watched_by(_bars(bars), lambda words: screen.print(f"  {words}")):
         return job.execute_in_process(
             instance=instance,
             raise_on_error=False,

@@ -8,6 +8,7 @@ from cbi_pipeline.evaluation.calibration import (
     coverage_bands,
     margin,
 )
+from cbi_pipeline.evaluation.cost import estimate_cost
 from cbi_pipeline.evaluation.estimators import as_estimator, estimator_of, load_estimator
 from cbi_pipeline.evaluation.gate import (
     by_person,
@@ -30,11 +31,8 @@ from cbi_pipeline.evaluation.plan import (
 from cbi_pipeline.evaluation.refresh import Refresh, judge_refresh
 from cbi_pipeline.evaluation.scores import METRICS, reliability, score
 from cbi_pipeline.evaluation.selection import confidence_set, superior_ability
-from cbi_pipeline.evaluation.walk_forward import (
-    absences,
-    failures,
-    walk_forward,
-)
+from cbi_pipeline.evaluation.sitting_out import absences, failures
+from cbi_pipeline.evaluation.walk_forward import walk_forward
 
 __all__ = [
     "EMBARGO_DAYS",
@@ -55,6 +53,7 @@ __all__ = [
     "coverage_bands",
     "decide",
     "decision",
+    "estimate_cost",
     "estimator_of",
     "evaluation_id",
     "failures",

@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from cbi_pipeline.evaluation.estimators import as_estimator
+from cbi_pipeline.evaluation.kept_folds import (
+    identify_fold,
+    keep_fold,
+    name_folder,
+    name_folders,
+    prune_fold,
+    read_fold,
+)
 from cbi_pipeline.evaluation.plan import Plan
 from cbi_pipeline.features import with_targets_as_of
-from cbi_pipeline.forecasting import devices, folds, storage
+from cbi_pipeline.forecasting import folds
 from cbi_pipeline.forecasting.folds import Fold, NothingToTrainOn
 from cbi_pipeline.forecasting.models.estimator import Estimator
 from cbi_pipeline.forecasting.models.model import Absence, Forecasts, Rows
 from cbi_pipeline.forecasting.models.recipe import ModelRecipe
 from cbi_pipeline.forecasting.panel import NEVER, Panel
-from cbi_pipeline.forecasting.version import writer
-from data_contracts.evaluation import ABSENCE, FORECAST
-
-_EPOCH = date(1970, 1, 1)
-_CONTENT = (
-    *("commodity_R", "session_R", "decision_at_R", "values_RF", "mask_RF", "age_RG"),
-    *("variance_R2", "price_R", "return_R", "rv_R"),
-    *("ready_R", "target_RH", "target_mask_RH", "target_available_RH"),
-)
-
-_FORECASTS, _NOTE = "forecasts.parquet", "finished.json"
+from data_contracts.evaluation import FORECAST
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +90,15 @@ def walk_forward(
     estimators = [as_estimator(recipe) for recipe in recipes]
     _require_own_names(estimators)
     chosen = list(walk_folds(panel, plan, targets))
-    keys = [_fold_identity(*fold) for fold in chosen] if cache_dir else [""] * len(chosen)
-    total, named = len(estimators) * len(chosen), code or {}
+    folders = name_folders(estimators, chosen, cache_dir, code or {})
+    total = len(estimators) * len(chosen)
     frames: list[pl.DataFrame] = []
     for number, estimator in enumerate(estimators):
         own: list[pl.DataFrame] = []
         try:
-            for (public, fold), key in zip(chosen, keys, strict=True):
+            for (public, fold), folder in zip(chosen, folders[estimator.name], strict=True):
                 began = time.monotonic()
-                folder = _folder(cache_dir, estimator, fold, key, named.get(estimator.name, ""))
-                frame, cached = _forecast_or_read_fold(public, estimator, fold, plan, folder)
+                frame, cached = forecast_or_read_fold(public, estimator, fold, plan, folder)
                 own.append(frame)
                 if on_fold is not None:
                     done, spent = number * len(chosen) + len(own), time.monotonic() - began
@@ -125,46 +118,6 @@ def _require_own_names(estimators: Sequence[Estimator]) -> None:
         raise ValueError(f"every recipe of an evaluation needs its own name, got {names}")
 
 
-def absences(
-    panel: Panel,
-    recipes: Sequence[ModelRecipe | Estimator],
-    plan: Plan,
-    *,
-    targets: pl.DataFrame,
-    evaluation_id: str,
-) -> pl.DataFrame:
-    """Rows of ``evaluation.absence``: which origins each recipe sits out, and why.
-
-    The arguments are those of `walk_forward`. Nothing is trained.
-    """
-    chosen = list(walk_folds(panel, plan, targets))
-    planned = dict(plan.origins.group_by("commodity").len().iter_rows())
-    rows = [
-        (evaluation_id, estimator.name, commodity, *parts, planned[commodity])
-        for estimator in map(as_estimator, recipes)
-        for commodity, parts in _absent(estimator, chosen).items()
-    ]
-    columns = ("evaluation_id", "recipe", "commodity", "reason", "absent", "last", "planned")
-    frame = pl.DataFrame(rows, schema=columns, orient="row")
-    return ABSENCE.validate(frame.select(list(ABSENCE.dtypes)).cast(pl.Schema(ABSENCE.dtypes)))
-
-
-def failures(plan: Plan, reasons: Mapping[str, str], evaluation_id: str) -> pl.DataFrame:
-    """Rows of ``evaluation.absence`` of recipes that failed: they sit out every origin.
-
-    Args:
-        plan: origins and refits.
-        reasons: why each failed, in words, by its name.
-        evaluation_id: name of the evaluation.
-    """
-    planned = plan.origins.group_by("commodity").agg(planned=pl.len(), last=pl.max("session"))
-    rows = [planned.with_columns(recipe=pl.lit(n), reason=pl.lit(w)) for n, w in reasons.items()]
-    if not rows:
-        return ABSENCE.empty()
-    frame = pl.concat(rows).with_columns(evaluation_id=pl.lit(evaluation_id), absent="planned")
-    return ABSENCE.validate(frame.select(list(ABSENCE.dtypes)).cast(pl.Schema(ABSENCE.dtypes)))
-
-
 def read_finished(
     cache_dir: Path, panel: Panel, estimator: Estimator, fold: Fold, code: str
 ) -> pl.DataFrame | None:
@@ -173,9 +126,7 @@ def read_finished(
     Raises:
         ValueError: a file is damaged; names it and says what to do.
     """
-    folder = _folder(cache_dir, estimator, fold, _fold_identity(panel, fold), code)
-    assert folder is not None
-    return _finished(folder)
+    return read_fold(name_folder(cache_dir, estimator, fold, identify_fold(panel, fold), code))
 
 
 def forecast_fold(panel: Panel, estimator: Estimator, fold: Fold, plan: Plan) -> pl.DataFrame:
@@ -184,7 +135,7 @@ def forecast_fold(panel: Panel, estimator: Estimator, fold: Fold, plan: Plan) ->
     Raises:
         ValueError: a forecast is not finite or has crossing quantiles.
     """
-    frame, _ = _forecast_or_read_fold(panel, estimator, fold, plan, None)
+    frame, _ = forecast_or_read_fold(panel, estimator, fold, plan, None)
     return frame
 
 
@@ -215,25 +166,24 @@ def _fold(panel: Panel, test_rows: Rows, refit_at_us: int, plan: Plan) -> Fold:
     return fold
 
 
-def _absent(
-    estimator: Estimator, chosen: Sequence[tuple[Panel, Fold]]
-) -> dict[str, tuple[str, int, date]]:
-    """Per commodity, the newest reason, how many origins, and the last of them."""
-    absences: dict[str, tuple[str, int, date]] = {}
-    for panel, fold in chosen:
-        for absence in estimator.absences(panel, fold):
-            last = _EPOCH + timedelta(days=int(panel.session_R[absence.rows].max()))
-            earlier = absences[absence.commodity][1] if absence.commodity in absences else 0
-            absences[absence.commodity] = (absence.reason, earlier + len(absence.rows), last)
-    return absences
-
-
-def _forecast_or_read_fold(
+def forecast_or_read_fold(
     panel: Panel, estimator: Estimator, fold: Fold, plan: Plan, folder: Path | None
 ) -> tuple[pl.DataFrame, bool]:
-    finished = _finished(folder) if folder else None
+    """The forecasts of a fold, and whether an earlier run had finished it.
+
+    Args:
+        panel: as told at the fold's refit.
+        estimator: what forecasts.
+        fold: what is forecast.
+        plan: origins and refits.
+        folder: where it is kept; None keeps it nowhere.
+
+    Raises:
+        ValueError: as for `walk_forward`.
+    """
+    finished = read_fold(folder) if folder else None
     if finished is not None and folder is not None:
-        _prune(folder)
+        prune_fold(folder)
         return finished, True
     present = _present(fold, estimator.absences(panel, fold))
     if not present.test_rows.size:
@@ -242,7 +192,7 @@ def _forecast_or_read_fold(
     _sound(forecasts, estimator, fold)
     frame = _long(panel, estimator, present, plan, forecasts)
     if folder is not None:
-        _keep(frame, folder)
+        keep_fold(frame, folder)
     return frame, False
 
 
@@ -293,70 +243,3 @@ def _finish(frames: list[pl.DataFrame], evaluation_id: str) -> pl.DataFrame:
     frame = pl.concat([part.select(sorted(part.columns)) for part in frames])
     frame = frame.with_columns(evaluation_id=pl.lit(evaluation_id))
     return FORECAST.validate(frame.select(list(FORECAST.dtypes)).cast(pl.Schema(FORECAST.dtypes)))
-
-
-def _folder(
-    cache_dir: Path | None, estimator: Estimator, fold: Fold, key: str, code: str
-) -> Path | None:
-    if cache_dir is None:
-        return None
-    # Bits repeat on one device alone.
-    device = devices.describe_device(devices.choose_device())
-    decided = (estimator.identity(), str(estimator.levels), code, device, key)
-    return cache_dir / estimator.name / f"{fold.name}-{_hash(estimator.name, *decided)[:24]}"
-
-
-def _fold_identity(panel: Panel, fold: Fold) -> str:
-    """Hash of the rows decided until the fold's last origin, and of the targets told at its refit.
-
-    Later rows and targets leave it unchanged, so a finished fold stays finished as data arrive.
-    """
-    decision = panel.decision_at_R.cpu().numpy()
-    kept = np.flatnonzero(decision <= decision[fold.test_rows].max())
-    digest = hashlib.sha256(panel.spec.identity().encode())
-    for name in _CONTENT:
-        digest.update(np.ascontiguousarray(getattr(panel, name).cpu().numpy()[kept]).data)
-    for rows in (fold.train_rows, fold.validation_rows, fold.test_rows):
-        digest.update(b"|" + np.searchsorted(kept, rows).tobytes())
-    return digest.hexdigest()
-
-
-def _keep(frame: pl.DataFrame, folder: Path) -> None:
-    """Write the fold's forecasts, and after them the note that makes the fold a finished one."""
-    stream = io.BytesIO()
-    frame.write_parquet(stream)
-    data = stream.getvalue()
-    device = devices.describe_device(devices.choose_device())
-    note = {"forecasts_sha256": storage.sha256(data), "device": device, "written_by": writer()}
-    storage.write_atomic(folder / _FORECASTS, data)
-    storage.write_atomic(folder / _NOTE, storage.seal(note))
-    _prune(folder)
-
-
-def _prune(folder: Path) -> None:
-    """Remove the training checkpoints of a finished fold: its forecasts and their note are all."""
-    for path in folder.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
-
-
-def _finished(folder: Path) -> pl.DataFrame | None:
-    """The forecasts of a finished fold, as they were written; None for one not finished.
-
-    Raises:
-        ValueError: a file is damaged; names it and says what to do.
-    """
-    file, note = folder / _FORECASTS, folder / _NOTE
-    if not note.is_file():
-        return None
-    stated = storage.read_sealed(note)["forecasts_sha256"]
-    data = file.read_bytes() if file.is_file() else b""
-    if storage.sha256(data) != stated:
-        raise storage.Damaged(
-            f"{file} is missing or damaged; delete {folder}, and its forecasts are made anew"
-        )
-    return pl.read_parquet(io.BytesIO(data))
-
-
-def _hash(*parts: str) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

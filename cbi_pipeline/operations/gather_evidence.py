@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import polars as pl
@@ -174,6 +175,7 @@ def _walk_forward(
     """
     from cbi_pipeline.evaluation import walk_forward as walked
 
+    _announce_cost(evaluation, entering)
     failed: dict[str, str] = {}
 
     def note_failure(name: str, error: Exception) -> None:
@@ -190,7 +192,7 @@ def _walk_forward(
                 plan_of(data),
                 targets=data.targets,
                 evaluation_id=evaluation.name,
-                cache_dir=evaluation.pipeline.settings.checkpoints_dir / "walk_forward",
+                cache_dir=_folds_folder(evaluation.pipeline),
                 code=evaluation.code,
                 on_fold=lambda fold: done(f"{fold.recipe} {fold.fold}"),
                 on_failure=note_failure,
@@ -198,6 +200,42 @@ def _walk_forward(
             for data, estimators in evaluation.panels
         )
     return forecasts, failed
+
+
+def _announce_cost(evaluation: EvaluationRun, entering: Collection[str]) -> None:
+    """Say what the walk-forward of some estimators will take, where anything is to be done."""
+    from cbi_pipeline.evaluation import estimate_cost
+
+    costs: dict[str, float] = {}
+    for data, estimators in evaluation.panels:
+        costs |= estimate_cost(
+            data.panel,
+            [estimator for estimator in estimators if estimator.name in entering],
+            plan_of(data),
+            targets=data.targets,
+            cache_dir=_folds_folder(evaluation.pipeline),
+            code=evaluation.code,
+        )
+    if costs:
+        progress.announce(f"walk-forward: {describe_cost(costs)}")
+
+
+def describe_cost(costs: Mapping[str, float]) -> str:
+    """What recipes will take (seconds, by name) in words, the costliest named."""
+    dearest = sorted(costs.items(), key=lambda cost: -cost[1])[:3]
+    named = ", ".join(f"{name} {_round_duration(seconds)}" for name, seconds in dearest)
+    return f"about {_round_duration(sum(costs.values()))} to go ({named})"
+
+
+def _round_duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes / 60:.1f} h"
+
+
+def _folds_folder(pipeline: Pipeline) -> Path:
+    return pipeline.settings.checkpoints_dir / "walk_forward"
 
 
 def _evidence(

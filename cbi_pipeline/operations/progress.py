@@ -1,7 +1,7 @@
 """How long work says how far it is, whoever is watching.
 
-An asset opens ``track`` around work of known length and steps it. Nobody watches by default; the
-command line installs a watcher that draws a bar.
+An asset opens ``track`` around work of known length and steps it, and may ``announce`` what is to
+come. Nobody watches by default; the command line installs a watcher that draws a bar.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ def _ignore(note: str) -> None:
 
 
 _watcher: ContextVar[Watcher] = ContextVar("watcher", default=_unwatched)
+_announcer: ContextVar[Callable[[str], None]] = ContextVar("announcer", default=_ignore)
 
 
 def track(title: str, steps: int) -> AbstractContextManager[Callable[[str], None]]:
@@ -30,11 +31,17 @@ def track(title: str, steps: int) -> AbstractContextManager[Callable[[str], None
     return _watcher.get()(title, steps)
 
 
+def announce(words: str) -> None:
+    """Say what the work inside will take, before most of it is done."""
+    _announcer.get()(words)
+
+
 @contextmanager
-def watched_by(watcher: Watcher) -> Iterator[None]:
-    """Send the progress of everything inside to ``watcher``."""
-    token = _watcher.set(watcher)
+def watched_by(watcher: Watcher, announcer: Callable[[str], None] = _ignore) -> Iterator[None]:
+    """Send the progress of everything inside to ``watcher``, and what is announced to the other."""
+    token, spoken = _watcher.set(watcher), _announcer.set(announcer)
     try:
         yield
     finally:
         _watcher.reset(token)
+        _announcer.reset(spoken)
