@@ -2,11 +2,9 @@
 
 from cbi_pipeline.evaluation.calibration import (
     POOLED_80,
-    Uncertifiable,
     calibrate,
     calibrate_newest,
     coverage_bands,
-    margin,
 )
 from cbi_pipeline.evaluation.cost import estimate_cost
 from cbi_pipeline.evaluation.estimators import as_estimator, estimator_of, load_estimator
@@ -43,7 +41,6 @@ __all__ = [
     "Plan",
     "Refresh",
     "Rolling",
-    "Uncertifiable",
     "absences",
     "as_estimator",
     "by_person",
@@ -64,7 +61,6 @@ __all__ = [
     "judge_refresh",
     "load_estimator",
     "losses",
-    "margin",
     "plan",
     "refreshed",
     "reliability",

@@ -1,4 +1,4 @@
-"""Conformal calibration: intervals adjusted by how past ones did, and the levels it refuses."""
+"""Calibration: whole distributions widened or narrowed by how past ones did, where that pays."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ from scipy import stats
 
 from cbi_pipeline.evaluation.comparison import cosine_test
 from cbi_pipeline.evaluation.groups import Group, groups
+from cbi_pipeline.evaluation.losses import crps
 from data_contracts.evaluation import CALIBRATED, FORECAST
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
-# Step of the adaptive miss rate: fifty misses in a row move it by the whole unit.
-RATE = 0.02
-# What the 90 % band asks for (1 / 0.1 - 1). All bands of a cell rest on the same outcomes, so none
-# is moved on fewer; with fewer, calibrated intervals lose more sharpness than they gain coverage.
-FEWEST_INDEPENDENT = 9
+# So many independent outcomes weigh as much as the belief that the forecast is right as it stands.
+SHRINKAGE = 8.0
+# Factors of the width that the past may call for, in steps of 2.5 %.
+FACTORS: Floats = np.exp(np.arange(-48, 49) * 0.025)
 BAND_CONFIDENCE = 0.95
 # Where the coverage of calibrated 80 % bands lies over all markets and horizons together.
 POOLED_80 = (0.78, 0.82)
@@ -35,56 +34,28 @@ _BAND = {
 }
 
 
-class Uncertifiable(ValueError):
-    """Too few past forecasts to promise this miss rate."""
+def calibrate(forecasts: pl.DataFrame, targets: pl.DataFrame) -> pl.DataFrame:
+    """The same forecasts, each distribution widened or narrowed around its median.
 
+    Per recipe, commodity and horizon, and anew at every origin: the factor of the width with the
+    least CRPS (`losses.crps`) over the outcomes public by then is taken, its logarithm shrunk by
+    n / (n + 8), where n counts outcomes that share no news: of forecasts made after the outcome of
+    the one before. It is applied where the factors of the past, each as chosen at its own origin,
+    did not cost CRPS over those outcomes; elsewhere the forecast stays as it is. The median and
+    `up` stay, volatility moves with the width.
 
-def margin(scores: Floats, alpha: float) -> float:
-    """The conformal margin: what a fresh score exceeds with probability at most ``alpha``.
-
-    The ceil((n + 1) (1 - alpha))-th smallest of n exchangeable scores (Vovk, Gammerman and
-    Shafer, 2005).
-
-    Raises:
-        Uncertifiable: n < 1 / alpha - 1, when no score is large enough for that promise.
-    """
-    rank = int(np.ceil((len(scores) + 1) * (1.0 - alpha) - 1e-9))
-    if rank > len(scores):
-        raise Uncertifiable(
-            f"{len(scores)} past forecasts cannot certify a miss rate of {alpha:.3g}; "
-            f"{int(np.ceil(1.0 / alpha - 1.0))} are needed"
-        )
-    return float(np.sort(scores)[max(rank, 1) - 1])
-
-
-def calibrate(
-    forecasts: pl.DataFrame, targets: pl.DataFrame, *, rate: float = RATE
-) -> pl.DataFrame:
-    """The same forecasts with every central interval calibrated on its own past.
-
-    Per recipe, commodity and horizon, and for each pair of levels (tau, 1 - tau): the score of a
-    past forecast is how far the return fell outside the interval, in units of the forecast's
-    volatility (conformalised quantile regression; Romano, Patterson and Candes, 2019). At each
-    origin the scores known at its instant give the margin. The miss rate asked for adapts to the
-    misses seen (Gibbs and Candes, 2021), so coverage comes back after a break. Until the past
-    certifies a level its interval stays as forecast; overlapping forecasts share their news, so
-    only those made after the outcome of the one before count towards that. The median, `up` and
-    volatility stay.
-
-    Every origin counts each past outcome in its newest version public at the origin's own
-    instant, as every other as-of read does: from a correction on, the corrected return gives the
-    score and the miss, and a withdrawn return gives neither. Bands of earlier origins stay as they
-    were said, and misses are counted against those. So a band is a function of what was public at
-    its instant alone, and the same whether it is made on the day or replayed later.
+    Every origin counts each past outcome in its newest version public at the origin's own instant,
+    as every other as-of read does: from a correction on the corrected return counts, and a
+    withdrawn one no more. So a band is a function of what was public at its instant alone, and the
+    same whether it is made on the day or replayed later.
 
     Args:
         forecasts: ``evaluation.forecast`` rows, with or without known targets.
         targets: ``features.target`` rows, all versions; those public after a forecast's instant
             do not enter it.
-        rate: step of the adaptive miss rate.
 
     Returns:
-        ``evaluation.forecast`` rows whose recipe ends in ``+conformal``.
+        ``evaluation.forecast`` rows, the names of their recipes ending in `CALIBRATED`.
     """
     versions = targets.select(
         "commodity", "horizon", "version", "available_at",
@@ -92,8 +63,7 @@ def calibrate(
     )  # fmt: skip
     ordered = forecasts.sort(*_KEY, "as_of", "origin_session", "quantile")
     parts = [
-        _calibrate_part(part, versions, rate)
-        for part in ordered.partition_by(_KEY, maintain_order=True)
+        _calibrate_part(part, versions) for part in ordered.partition_by(_KEY, maintain_order=True)
     ]
     if not parts:
         return FORECAST.empty()
@@ -113,7 +83,7 @@ def calibrate_newest(
         targets: ``features.target`` rows, all versions; those public later do not enter.
 
     Returns:
-        ``newest`` with calibrated values, under the recipe's own name.
+        ``newest`` with calibrated values and volatility, under the recipe's own name.
     """
     origin = pl.col("origin_session")
     started = newest.group_by("commodity").agg(now=origin.max())
@@ -155,137 +125,114 @@ def coverage_band(group: Group, recipe: str, percent: int) -> tuple[float, float
     return coverage, max(0.0, percent / 100 - reach), min(1.0, percent / 100 + reach)
 
 
-@dataclass(frozen=True, slots=True)
-class _Pair:
-    """One central interval: the columns of its ends and the miss rate it states."""
-
-    low: int
-    high: int
-    alpha: float
-
-    def margin(self, scores: Floats, missed: Bools, independent: int, rate: float) -> float | None:
-        """The margin after these outcomes, None while they do not certify the level itself.
-
-        Args:
-            scores: [n] how far each return fell outside, in units of volatility.
-            missed: [n] whether it fell outside the band that was said.
-            independent: how many of the forecasts share no news.
-            rate: step of the adaptive miss rate.
-        """
-        if independent < max(FEWEST_INDEPENDENT, 1.0 / self.alpha - 1.0) - 1e-9:
-            return None
-        steps = rate * (self.alpha - missed)
-        # Added one after the other: the last bits of a sum depend on the order.
-        asked = np.cumsum([self.alpha, *steps])[-1]
-        least = 1.0 / (len(scores) + 1)
-        return margin(scores, float(np.clip(asked, least, 1.0)))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Outcomes:
-    """Every version of the returns that followed N forecasts.
-
-    Attributes:
-        forecast: int64 [V], the forecast each version belongs to; sorted by version.
-        public: int64 [V], when the version became public, microseconds UTC.
-        value: float64 [V], NaN where the version withdraws the return.
-        first: int64 [N], when a return first became public; void where none ever did.
-        order: int64 [N], the forecasts by ``first``.
-    """
-
-    forecast: Ints
-    public: Ints
-    value: Floats
-    first: Ints
-    order: Ints
-
-    @classmethod
-    def of(cls, head: pl.DataFrame, versions: pl.DataFrame) -> _Outcomes:
-        """The versions of the outcomes of forecasts, one line of ``head`` each."""
-        numbered = head.select(_OUTCOME).with_row_index("n")
-        joined = numbered.join(versions, on=_OUTCOME).sort("version", "n")
-        forecast = joined["n"].cast(pl.Int64).to_numpy()
-        public = joined["available_at"].dt.epoch("us").to_numpy()
-        value = joined["y"].fill_null(float("nan")).to_numpy()
-        valued = ~np.isnan(value)
-        first = np.full(head.height, np.iinfo(np.int64).max)
-        np.minimum.at(first, forecast[valued], public[valued])
-        return cls(forecast, public, value, first, np.argsort(first, kind="stable"))
-
-    def public_by(self, n: int, instant: int) -> tuple[Ints, Floats]:
-        """Forecasts before the n-th whose return was known at an instant, and those returns.
-
-        They come in order of first release. A correction changes what the return was, not when
-        its news was out, so it does not make a forecast count as independent anew.
-        """
-        is_public = (self.public <= instant) & (self.forecast < n)
-        y = np.full(n, np.nan)
-        # Where a return has several versions the last one assigned stays, which is the newest.
-        y[self.forecast[is_public]] = self.value[is_public]
-        earlier = self.order[self.order < n]
-        past = earlier[~np.isnan(y[earlier])]
-        return past, y[past]
-
-
-def _calibrate_part(part: pl.DataFrame, versions: pl.DataFrame, rate: float) -> pl.DataFrame:
+def _calibrate_part(part: pl.DataFrame, versions: pl.DataFrame) -> pl.DataFrame:
     """Calibrate the forecasts of one recipe, commodity and horizon, in order of their instants."""
     levels = part["quantile"].unique().sort().to_numpy()
     count = len(levels)
-    q = part["value"].to_numpy().reshape(-1, count)
+    q_NQ = part["value"].to_numpy().reshape(-1, count)
     head = part.gather_every(count)
-    scale = head["volatility"].to_numpy()
-    made = head["as_of"].dt.epoch("us").to_numpy()
-    outcomes, pairs = _Outcomes.of(head, versions), _pairs(levels)
-    result = np.empty_like(q)
-    for n in range(len(q)):
-        past, y = outcomes.public_by(n, made[n])
-        independent = _independent(made[past], outcomes.first[past])
-        margins = [
-            pair.margin(
-                np.maximum(q[past, pair.low] - y, y - q[past, pair.high]) / scale[past],
-                (y < result[past, pair.low]) | (y > result[past, pair.high]),
-                independent,
-                rate,
-            )
-            for pair in pairs
-        ]
-        result[n] = _adjusted(pairs, margins, q[n], scale[n], levels)
-    return part.with_columns(value=pl.Series(result.ravel()))
+    news = _News.of(head, versions)
+    centre_N = np.array([np.interp(0.5, levels, row) for row in q_NQ])
+    spread_NQ = q_NQ - centre_N[:, None]
+    factor_N = _choose_factors(news, centre_N, spread_NQ, levels)
+    moved_NQ = centre_N[:, None] + factor_N[:, None] * spread_NQ
+    return part.with_columns(
+        # Where nothing is moved not a bit is.
+        value=pl.Series(np.where(factor_N[:, None] == 1.0, q_NQ, moved_NQ).ravel()),
+        volatility=pl.col("volatility") * pl.Series(np.repeat(factor_N, count)),
+    )
 
 
-def _independent(made: Ints, public: Ints) -> int:
-    """How many forecasts share no news: each made after the outcome of the one before.
+def _choose_factors(news: _News, centre_N: Floats, spread_NQ: Floats, levels: Floats) -> Floats:
+    """Factor of the width of each forecast, [N]; one where calibration did not pay."""
+    ones_N = np.ones(len(centre_N))
+    costs = [news.score(centre_N, spread_NQ, levels, factor * ones_N) for factor in FACTORS]
+    cost_VB = np.stack(costs, axis=1)
+    best_N = FACTORS[news.total(cost_VB).argmin(axis=1)]
+    count_N = np.minimum(news.independent, news.total(news.has_value.astype(np.float64)))
+    chosen_N: Floats = best_N ** (count_N / (count_N + SHRINKAGE))
+    plain_V = cost_VB[:, len(FACTORS) // 2]
+    gained_N = news.total(news.score(centre_N, spread_NQ, levels, chosen_N) - plain_V)
+    factor_N: Floats = np.where(gained_N <= 0.0, chosen_N, 1.0)
+    return factor_N
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _News:
+    """Every version of the returns that followed N forecasts, as they became public.
+
+    Attributes:
+        forecast: int64 [V], the forecast each version belongs to.
+        before: int64 [V], the version that it takes the place of; -1 where it is the first.
+        y: float64 [V], the return; zero where the version withdraws it.
+        has_value: bool [V], whether there is one.
+        seen: int64 [N], how many versions each forecast could know.
+        independent: float64 [N], how many outcomes that share no news were public to each.
+    """
+
+    forecast: Ints
+    before: Ints
+    y: Floats
+    has_value: npt.NDArray[np.bool_]
+    seen: Ints
+    independent: Floats
+
+    @classmethod
+    def of(cls, head: pl.DataFrame, versions: pl.DataFrame) -> _News:
+        """The versions of the outcomes of forecasts, one line of ``head`` each."""
+        numbered = head.select(*_OUTCOME, "as_of").with_row_index("n")
+        joined = numbered.join(versions, on=_OUTCOME).sort("available_at", "version", "n")
+        forecast = joined["n"].cast(pl.Int64).to_numpy()
+        public = joined["available_at"].dt.epoch("us").to_numpy()
+        made = head["as_of"].dt.epoch("us").to_numpy()
+        y, has_value = joined["y"].fill_null(0.0).to_numpy(), joined["y"].is_not_null().to_numpy()
+        seen = np.searchsorted(public, made, side="right")
+        news = _count_independent(made, forecast[has_value], public[has_value])
+        independent = np.searchsorted(news, made, side="right").astype(np.float64)
+        return cls(forecast, _precede(forecast), y, has_value, seen, independent)
+
+    def score(
+        self, centre_N: Floats, spread_NQ: Floats, levels: Floats, factor_N: Floats
+    ) -> Floats:
+        """CRPS of each version's forecast at a factor of its width, [V]; zero without a value."""
+        n = self.forecast
+        values = centre_N[n, None] + factor_N[n, None] * spread_NQ[n]
+        return np.where(self.has_value, crps(values, levels, self.y), 0.0)
+
+    def total(self, figures: Floats) -> Floats:
+        """Sum of figures [V, ...] of the versions that were newest to each forecast, [N, ...]."""
+        news = figures.copy()
+        replaces = self.before >= 0
+        news[replaces] -= figures[self.before[replaces]]
+        nothing = np.zeros((1, *figures.shape[1:]))
+        total: Floats = np.concatenate([nothing, np.cumsum(news, axis=0)])[self.seen]
+        return total
+
+
+def _precede(forecast: Ints) -> Ints:
+    """Of each version, the one of the same forecast before it; -1 where there is none."""
+    newest: dict[int, int] = {}
+    before = np.full(len(forecast), -1, dtype=np.int64)
+    for v, n in enumerate(forecast.tolist()):
+        before[v] = newest.get(n, -1)
+        newest[n] = v
+    return before
+
+
+def _count_independent(made: Ints, forecast: Ints, public: Ints) -> Ints:
+    """Instants at which outcomes that share no news with one before became public, increasing.
+
+    One that is withdrawn later was news all the same.
 
     Args:
-        made: [n] instants of the forecasts, in order of ``public``.
-        public: [n] instants at which their outcomes became public.
+        made: [N] instants of the forecasts.
+        forecast: [V] the forecast of each version with a value, by instant of publication.
+        public: [V] those instants.
     """
-    count, until = 0, 0
-    for start, end in zip(made.tolist(), public.tolist(), strict=True):
-        if start >= until:
-            count, until = count + 1, end
-    return count
-
-
-def _pairs(levels: Floats) -> list[_Pair]:
-    pairs = []
-    for low, level in enumerate(levels):
-        mirror = np.flatnonzero(np.isclose(levels, 1.0 - level, rtol=0.0, atol=1e-9))
-        if level < 0.5 and mirror.size:
-            pairs.append(_Pair(low, int(mirror[0]), float(2.0 * level)))
-    return pairs
-
-
-def _adjusted(
-    pairs: list[_Pair], margins: list[float | None], q: Floats, scale: float, levels: Floats
-) -> Floats:
-    adjusted = q.copy()
-    middle = float(np.interp(0.5, levels, q))
-    for pair, margin in zip(pairs, margins, strict=True):
-        if margin is not None:
-            adjusted[pair.low] = min(q[pair.low] - margin * scale, middle)
-            adjusted[pair.high] = max(q[pair.high] + margin * scale, middle)
-    # Margins of neighbouring levels differ, so intervals may swap ends; sorting never hurts
-    # the pinball loss (Chernozhukov, Fernandez-Val and Galichon, 2010).
-    ordered: Floats = np.sort(adjusted)
-    return ordered
+    instants, counted, until = list[int](), set[int](), np.iinfo(np.int64).min
+    for n, instant in zip(forecast.tolist(), public.tolist(), strict=True):
+        if n not in counted and made[n] >= until:
+            instants.append(instant)
+            until = instant
+        counted.add(n)
+    return np.array(instants, dtype=np.int64)

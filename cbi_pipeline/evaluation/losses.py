@@ -78,7 +78,10 @@ def crps(values: Floats, levels: Floats, y: Floats) -> Floats:
     Twice the integral of the pinball loss over all levels (Gneiting and Ranjan, 2011), by the
     quadrature of `weigh_levels`. Unit: that of the returns.
     """
-    return 2.0 * pinball(values, levels, y) @ weigh_levels(tuple(levels.tolist()))
+    # Row by row: in a matrix product the last bits of a row depend on how many there are.
+    weighed: Floats = pinball(values, levels, y) * weigh_levels(tuple(levels.tolist()))
+    scores: Floats = 2.0 * weighed.sum(axis=1)
+    return scores
 
 
 def tail_crps(values: Floats, levels: Floats, y: Floats) -> Floats:

@@ -247,7 +247,8 @@ def calibrate_rows(model: pl.DataFrame, past: pl.DataFrame, data: TrainingData) 
     ).select(list(FORECAST.dtypes))
     values = calibrate_newest(newest, past, data.targets)
     key = ["commodity", "horizon", "quantile"]
-    return model.drop("value").join(values.select(*key, "value"), on=key, maintain_order="left")
+    moved = values.select(*key, "value", "volatility")
+    return model.drop("value", "volatility").join(moved, on=key, maintain_order="left")
 
 
 def load_evidence(store: Store, recipe: str) -> pl.DataFrame:
