@@ -1,5 +1,6 @@
 """Every kind of statistical model: fitted, saved, opened by a stranger, asked again."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+import torch
 
 from cbi_pipeline.evaluation.models.boosted import Boosted, BoostedRecipe
 from cbi_pipeline.evaluation.models.ewma import Ewma
@@ -94,6 +96,37 @@ def test_a_stranger_gets_the_same_bits_without_the_libraries_that_fitted_it(
         done = subprocess.run(program, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr[-2000:]
         assert json.loads(done.stdout.replace("'", '"')) == expected
+
+
+def shaken(panel, since):
+    """The panel with other values in rows decided after an instant, and other later outcomes."""
+    rng = np.random.default_rng(9)
+    later_R = panel.decision_at_R > since
+    later_RH = panel.target_available_RH > since
+
+    def other(values, is_later):
+        noise = torch.from_numpy(rng.uniform(2.0, 9.0, tuple(values.shape))).to(values.dtype)
+        mask = is_later.reshape(-1, *[1] * (values.ndim - 1)) if is_later.ndim == 1 else is_later
+        return torch.where(mask, values * noise, values)
+
+    return dataclasses.replace(
+        panel,
+        target_RH=other(panel.target_RH, later_RH),
+        **{
+            name: other(getattr(panel, name), later_R)
+            for name in ("values_RF", "variance_R2", "price_R", "return_R")
+        },
+    )
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda one: one.name)
+def test_nothing_that_became_known_after_the_refit_changes_what_is_fitted(estimator, panel, fold):
+    later = shaken(panel, fold.refit_at_us)
+    assert not torch.equal(later.return_R, panel.return_R)
+    one, other = (estimator.fit(given, fold).model for given in (panel, later))
+    assert one.fingerprint() == other.fingerprint()
+    before = np.flatnonzero(panel.decision_at_R.numpy() <= fold.refit_at_us)[-3:]
+    assert same(one.predict(panel, before), other.predict(later, before))
 
 
 def test_rows_after_an_origin_change_nothing_that_it_says(model, panel, fold):
