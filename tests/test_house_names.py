@@ -17,6 +17,20 @@ PRIVATE = {
     *("known", "one", "found", "told", "place", "said", "held", "able", "young", "standing"),
     *("reign", "speech", "trial", "shelf"),
 }
+#: Participles without the ending *ed*, and adjectives: what a thing is, not what a function does.
+STATES = {
+    *("built", "brought", "drawn", "due", "given", "gone", "kept", "known", "left", "lost", "made"),
+    *("sent", "shown", "spoken", "standing", "told", "torn", "unset", "worst", "written"),
+    *("absent", "absolute", "ahead", "alike", "canonical", "central", "common", "consistent"),
+    *("distinct", "earlier", "fixed", "fresh", "incomplete", "independent", "later", "latest"),
+    *("nearest", "newest", "older", "partly", "plain", "present", "printable", "readable"),
+    *("recent", "related", "short", "sound", "unknown", "unreadable", "visible", "whole", "wide"),
+    *("alerting", "listening", "reading", "rising", "rolling", "sending", "writing"),
+}
+#: Verbs that end as participles do.
+VERBS = {"feed", "seed", "speed", "need", "embed", "proceed"}
+#: Packages whose functions are named by what they do, without exception.
+BY_VERB = {"feeds", "ingest", "ledger", "market", "warehouse"}
 #: Names that saved models carry: the positions' weights of a patch transformer.
 SAVED = {("cbi_pipeline/forecasting/networks/patch_transformer.py", "place")}
 #: What users import; every other package is taken from by the product's own.
@@ -65,6 +79,38 @@ def test_no_private_word_is_a_name(path):
 )
 def test_a_private_word_is_seen_wherever_it_names_something(text):
     assert {name.strip("_").lower() for name in names(Path("m.py"), ast.parse(text))} & PRIVATE
+
+
+def named_by_state(tree: ast.Module) -> set[str]:
+    """Functions that are called by a participle or adjective alone; a property may be."""
+    names = {
+        node.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and not any("property" in ast.unparse(mark) for mark in node.decorator_list)
+    }
+    words = {name: name.strip("_").lower() for name in names}
+    return {
+        name
+        for name, word in words.items()
+        if word in STATES or ("_" not in word and word.endswith("ed") and word not in VERBS)
+    }
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in SOURCES if path.relative_to(PROJECT_ROOT).parts[1] in BY_VERB],
+    ids=label,
+)
+def test_a_function_is_named_by_what_it_does(path):
+    assert named_by_state(ast.parse(path.read_text())) == set()
+
+
+def test_a_function_named_by_a_state_is_seen():
+    text = (
+        "def described(): ...\ndef _newest(): ...\nclass A:\n    @property\n    def kept(self): ..."
+    )
+    assert named_by_state(ast.parse(text)) == {"described", "_newest"}
 
 
 def offering() -> list[str]:

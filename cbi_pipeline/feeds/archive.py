@@ -120,7 +120,7 @@ def source(archive_dir: Path = PACKAGED) -> Source:
     record = read_record(archive_dir)
     return replace(
         READER,
-        series=tuple(map(_followed, record.series)),
+        series=tuple(map(_make_series, record.series)),
         closed=record.clock,
         pulls=lambda asked, newest, today: [
             _pull(archive_dir, record, item) for item in verify(archive_dir)
@@ -131,7 +131,7 @@ def source(archive_dir: Path = PACKAGED) -> Source:
     )
 
 
-def _followed(item: SeriesRecord) -> Series:
+def _make_series(item: SeriesRecord) -> Series:
     return Series(
         id=item.id,
         code=item.label,

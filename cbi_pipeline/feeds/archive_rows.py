@@ -146,7 +146,7 @@ def _layout(url: str) -> Layout:
     published = _date(_ISO, dated[1]) if dated else None
     if published is None:
         expected = f"{WTI_FILE}, {WEEKLY_FILE} or eia-mer-<date>.csv.gz"
-        raise _unexpected(name, expected, "a name no layout is known for")
+        raise _make_error(name, expected, "a name no layout is known for")
     return _mer_layout(published)
 
 
@@ -155,12 +155,12 @@ def _table(url: str, body: bytes, layout: Layout) -> tuple[tuple[str, ...], list
     try:
         plain = gzip.decompress(body)
     except (OSError, EOFError, zlib.error) as error:
-        raise _unexpected(name, "a whole gzip file", f"{len(body)} bytes, {error}") from error
+        raise _make_error(name, "a whole gzip file", f"{len(body)} bytes, {error}") from error
     # One bad byte must cost its own row, not the file, so it is kept as an escape.
     first, *lines = plain.decode("utf-8-sig", errors="backslashreplace").split("\n")
     header = _cells(first)
     if not set(layout.columns) <= set(header):
-        raise _unexpected(name, f"columns {', '.join(layout.columns)}", f"{', '.join(header)!r}")
+        raise _make_error(name, f"columns {', '.join(layout.columns)}", f"{', '.join(header)!r}")
     return header, lines
 
 
@@ -228,7 +228,7 @@ def _date(pattern: re.Pattern[str], text: str) -> date | None:
 
 def _read_wti(line: Line) -> Reading:
     period = _date(_US, line.by_name.get("Date", ""))
-    return Reading(WTI.id, WTI.unit, period, _released(eia_spot_weekly, period))
+    return Reading(WTI.id, WTI.unit, period, _date_release(eia_spot_weekly, period))
 
 
 def _read_weekly(line: Line) -> Reading:
@@ -236,11 +236,11 @@ def _read_weekly(line: Line) -> Reading:
     friday = _date(_ISO, line.by_name.get("datetime", ""))
     if label == RETAIL.label:
         monday = friday and friday + SURVEY_AFTER_LABEL
-        return Reading(RETAIL.id, RETAIL.unit, monday, _released(eia_retail_weekly, monday))
+        return Reading(RETAIL.id, RETAIL.unit, monday, _date_release(eia_retail_weekly, monday))
     series = _PETROLEUM.get(label)
     if series is None:
         return Reading(label, "", friday, None)
-    return Reading(series.id, series.unit, friday, _released(eia_wpsr, friday))
+    return Reading(series.id, series.unit, friday, _date_release(eia_wpsr, friday))
 
 
 def _mer_layout(published: date) -> Layout:
@@ -264,11 +264,11 @@ def _mer_layout(published: date) -> Layout:
 
 
 @lru_cache(maxsize=65536)
-def _released(rule: ReleaseRule, period: date | None) -> datetime | None:
+def _date_release(rule: ReleaseRule, period: date | None) -> datetime | None:
     return None if period is None else rule.rule(period)
 
 
-def _unexpected(name: str, expected: str, actual: str) -> UnexpectedShape:
+def _make_error(name: str, expected: str, actual: str) -> UnexpectedShape:
     return UnexpectedShape(
         FEED,
         f"{name}: expected {expected}, found {actual}",

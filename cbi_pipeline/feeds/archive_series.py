@@ -31,7 +31,7 @@ class ArchivedSeries:
     label: str
 
 
-def _weekly(code: str, name: str, unit: str, label: str) -> ArchivedSeries:
+def _declare(code: str, name: str, unit: str, label: str) -> ArchivedSeries:
     return ArchivedSeries(f"EIA.{code}", "eia_wpsr", name, unit, "weekly", label)
 
 
@@ -60,50 +60,50 @@ RETAIL = ArchivedSeries(
 )
 
 PETROLEUM = (
-    _weekly(
+    _declare(
         "WPULEUS3",
         "U.S. Percent Utilization of Refinery Operable Capacity",
         "percent",
         "Weekly U.S. Percent Utilization of Refinery Operable Capacity (Percent)",
     ),
-    _weekly(
+    _declare(
         "WTTEXUS2",
         "U.S. Exports of Crude Oil and Petroleum Products",
         "kb/d",
         "Weekly U.S. Exports of Crude Oil and Petroleum Products  (Thousand Barrels per Day)",
     ),
-    _weekly(
+    _declare(
         "WTTIMUS2",
         "U.S. Imports of Crude Oil and Petroleum Products",
         "kb/d",
         "Weekly U.S. Imports of Crude Oil and Petroleum Products  (Thousand Barrels per Day)",
     ),
-    _weekly(
+    _declare(
         "WCRFPUS2",
         "U.S. Field Production of Crude Oil",
         "kb/d",
         "Weekly U.S. Field Production of Crude Oil  (Thousand Barrels per Day)",
     ),
-    _weekly(
+    _declare(
         "WGFRPUS2",
         "U.S. Refiner and Blender Adjusted Net Production of Finished Motor Gasoline",
         "kb/d",
         "Weekly U.S. Refiner and Blender Adjusted Net Production of Finished Motor Gasoline"
         "  (Thousand Barrels per Day)",
     ),
-    _weekly(
+    _declare(
         "WTTSTUS1",
         "U.S. Ending Stocks of Crude Oil and Petroleum Products",
         "kb",
         "Weekly U.S. Ending Stocks of Crude Oil and Petroleum Products  (Thousand Barrels)",
     ),
-    _weekly(
+    _declare(
         "WRPUPUS2",
         "U.S. Product Supplied of Petroleum Products",
         "kb/d",
         "Weekly U.S. Product Supplied of Petroleum Products  (Thousand Barrels per Day)",
     ),
-    _weekly(
+    _declare(
         "WGFUPUS2",
         "U.S. Product Supplied of Finished Motor Gasoline",
         "kb/d",

@@ -155,7 +155,7 @@ def count(answer: Answer) -> int:
     try:
         return int(str(next(iter(rows[0].values()))))
     except (IndexError, StopIteration, ValueError):
-        raise _unexpected("a count that is no number") from None
+        raise _make_error("a count that is no number") from None
 
 
 def refusal(answer: Answer) -> FeedError | None:
@@ -204,14 +204,14 @@ class PagesProof:
         asked = {name.split(".")[2] for name in self._pull.series}
         strangers = {_code(row) for row in rows} - asked
         if strangers:
-            raise _unexpected(f"markets not asked for: {', '.join(sorted(strangers)[:5])}")
+            raise _make_error(f"markets not asked for: {', '.join(sorted(strangers)[:5])}")
         scopes = {scope for row in rows if (scope := _other_scope(row))}
         if scopes:
-            raise _unexpected(f"asked for futures only, got {min(scopes)}")
+            raise _make_error(f"asked for futures only, got {min(scopes)}")
         days = [day for row in rows if (day := _day(row.get(DATE))) is not None]
         outside = [day for day in days if not self._pull.covers(day)]
         if outside:
-            raise _unexpected(f"report dates not asked for, e.g. {outside[0]}")
+            raise _make_error(f"report dates not asked for, e.g. {outside[0]}")
 
 
 def parse(answer: Answer, followed: frozenset[str], codes: frozenset[str]) -> Parsed:
@@ -276,7 +276,7 @@ def _lines(report: str, position: int, row: Mapping[str, Any]) -> Iterator[tuple
             _number(text),
             "contracts",
             "missing" if text is None else "value",
-            None if day is None else _released(day),
+            None if day is None else _date_release(day),
             "assumed",
             f"[{position}].{column}",
             source,
@@ -294,9 +294,9 @@ def _check_columns(answer: Answer, rows: Sequence[Mapping[str, Any]]) -> None:
         missing = [name for name in wanted if rows and not any(name in row for row in rows)]
         retyped = []
     if missing:
-        raise _unexpected(f"columns are gone: {', '.join(missing)}")
+        raise _make_error(f"columns are gone: {', '.join(missing)}")
     if retyped:
-        raise _unexpected(f"columns changed their type: {', '.join(retyped)}")
+        raise _make_error(f"columns changed their type: {', '.join(retyped)}")
 
 
 def _types(answer: Answer) -> Mapping[str, str] | None:
@@ -308,13 +308,13 @@ def _types(answer: Answer) -> Mapping[str, str] | None:
         names, kinds = (json.loads(text or "") for text in texts)
         return {str(name): str(kind) for name, kind in zip(names, kinds, strict=True)}
     except (TypeError, ValueError, RecursionError):
-        raise _unexpected("headers that do not list its columns with their types") from None
+        raise _make_error("headers that do not list its columns with their types") from None
 
 
 def _report(answer: Answer) -> str:
     dataset = urlsplit(answer.url).path.rsplit("/", 1)[-1].removesuffix(".json")
     if dataset not in _REPORTS:
-        raise _unexpected(f"a data set that is not followed: {dataset!r}")
+        raise _make_error(f"a data set that is not followed: {dataset!r}")
     return _REPORTS[dataset]
 
 
@@ -322,7 +322,7 @@ def _report(answer: Answer) -> str:
 def _rows(answer: Answer) -> list[dict[str, Any]]:
     rows = decode_json(FEED, answer.body, _AGAIN)
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise _unexpected("an answer that is no list of rows")
+        raise _make_error("an answer that is no list of rows")
     return rows
 
 
@@ -350,9 +350,9 @@ def _read_day(text: str) -> date | None:
 
 
 @lru_cache(maxsize=65536)
-def _released(day: date) -> datetime:
+def _date_release(day: date) -> datetime:
     return cftc_weekly.rule(day)
 
 
-def _unexpected(problem: str) -> UnexpectedShape:
+def _make_error(problem: str) -> UnexpectedShape:
     return UnexpectedShape(FEED, problem, _FOLLOW)

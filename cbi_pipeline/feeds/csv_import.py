@@ -129,7 +129,7 @@ def _read_lines(body: bytes) -> Iterator[list[str]]:
     try:
         yield from csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
     except (UnicodeDecodeError, csv.Error) as error:
-        raise _unexpected(f"no CSV in UTF-8 ({error})") from error
+        raise _make_error(f"no CSV in UTF-8 ({error})") from error
 
 
 def _split(rows: Iterator[tuple[object, ...]]) -> Iterator[pl.DataFrame]:
@@ -142,11 +142,11 @@ def _split(rows: Iterator[tuple[object, ...]]) -> Iterator[pl.DataFrame]:
 
 def _require_columns(header: Sequence[str]) -> None:
     if not set(COLUMNS) <= set(header):
-        raise _unexpected(f"columns {list(header)}, expected period and value")
+        raise _make_error(f"columns {list(header)}, expected period and value")
     # Spreadsheets leave columns without a name behind; nobody can mistake those for another.
     twice = sorted({name for name in header if name.strip() and header.count(name) > 1})
     if twice:
-        raise _unexpected(f"the header names {', '.join(twice)} more than once")
+        raise _make_error(f"the header names {', '.join(twice)} more than once")
 
 
 def _row(
@@ -179,5 +179,5 @@ def _day(text: str) -> date | None:
         return None
 
 
-def _unexpected(problem: str) -> UnexpectedShape:
+def _make_error(problem: str) -> UnexpectedShape:
     return UnexpectedShape(FEED, problem, "Write a header `period,value` and one row per period")

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from cbi_pipeline.feeds.eia_page import FEED, FOLLOW, UNUSED, Page, read_page, unexpected
+from cbi_pipeline.feeds.eia_page import FEED, FOLLOW, UNUSED, Page, make_error, read_page
 from cbi_pipeline.feeds.eia_series import SERIES, UNITS
 from cbi_pipeline.feeds.errors import (
     FeedError,
@@ -174,20 +174,20 @@ class PagesProof:
         in_order = self._check_order(page.table)
         total = page.total
         if self._total not in (None, total):
-            raise self._incomplete(f"the total changed from {self._total} to {total}")
+            raise self._make_error(f"the total changed from {self._total} to {total}")
         self._total = total
         self._rows += len(page.table)
         if self._rows > total:
-            raise self._incomplete(f"{self._rows} rows of a total of {total}")
+            raise self._make_error(f"{self._rows} rows of a total of {total}")
         self._cells += page.table.select("series", "period").n_unique()
         if self._rows == total:
             self._check_cells()
             return None
         if page.table.is_empty():
-            raise self._incomplete(f"an empty page after {self._rows} of {total} rows")
+            raise self._make_error(f"an empty page after {self._rows} of {total} rows")
         if not in_order:
             # Only in order does the next page begin where this one ends.
-            raise self._incomplete("pages that are not in the order asked for")
+            raise self._make_error("pages that are not in the order asked for")
         offset = f"&offset={self._rows}&"
         return re.sub(r"&offset=[0-9]+&", offset, self._pull.url)
 
@@ -195,29 +195,29 @@ class PagesProof:
         # A page cut at the service's limit says so; that more pages follow is what totals are for.
         other = [text for text in page.warnings if "incomplete return" not in text]
         if other:
-            raise self._incomplete(f"the service warns: {'; '.join(other)[:300]}")
+            raise self._make_error(f"the service warns: {'; '.join(other)[:300]}")
 
     def _check_asked(self, page: Page) -> None:
         asked = parse_qs(urlsplit(self._pull.url).query)["frequency"][0]
         if page.frequency is None:
-            raise unexpected(f"asked for {asked} values, and the page does not say what its are")
+            raise make_error(f"asked for {asked} values, and the page does not say what its are")
         if page.frequency != asked:
-            raise unexpected(f"asked for {asked} values, got {page.frequency} ones")
+            raise make_error(f"asked for {asked} values, got {page.frequency} ones")
         strangers = set(map(str, page.table["series"].unique())) - self._codes
         if strangers:
-            raise unexpected(f"series not asked for: {', '.join(sorted(strangers)[:5])}")
+            raise make_error(f"series not asked for: {', '.join(sorted(strangers)[:5])}")
         low, high = self._pull.first.isoformat(), (self._pull.last or date.max).isoformat()
         outside = page.table.filter(
             ~pl.col("period").str.head(10).is_between(pl.lit(low), pl.lit(high))
         )
         readable = [text for text in outside["period"].unique() if _day(text)]
         if readable:
-            raise unexpected(f"periods not asked for, e.g. {min(readable)}")
+            raise make_error(f"periods not asked for, e.g. {min(readable)}")
 
     def _check_cells(self) -> None:
         repeated = self._rows - self._cells
         if repeated:
-            raise self._incomplete(
+            raise self._make_error(
                 f"{repeated} of {self._rows} rows repeat others, so as many may be missing"
             )
 
@@ -229,12 +229,12 @@ class PagesProof:
         series, periods = table["series"], table["period"].fill_null("None")
         first, last = periods[0], periods[-1]
         if first < period or set(series.filter(periods == period)) & keys:
-            raise self._incomplete(f"a page repeats rows of the one before, at {first}")
+            raise self._make_error(f"a page repeats rows of the one before, at {first}")
         edge = set(series.filter(periods == last))
         self._edge = (last, edge | (keys if last == period else set()))
         return periods.is_sorted()
 
-    def _incomplete(self, problem: str) -> IncompleteResponse:
+    def _make_error(self, problem: str) -> IncompleteResponse:
         return IncompleteResponse(FEED, f"{self._pull.name}: {problem}", UNUSED)
 
 
@@ -300,7 +300,7 @@ def _strangers(page: Page, codes: Mapping[str, Series]) -> pl.DataFrame:
 
 def _releases(dated: pl.DataFrame) -> pl.DataFrame:
     cells = dated.select("family", "period").unique().drop_nulls()
-    releases = [_released(name, day) for name, day in cells.iter_rows()]
+    releases = [_date_release(name, day) for name, day in cells.iter_rows()]
     return cells.with_columns(available_at=pl.Series(releases, dtype=pl.Datetime("us", "UTC")))
 
 
@@ -321,6 +321,6 @@ def _day(text: str | None) -> date | None:
 
 
 @lru_cache(maxsize=65536)
-def _released(name: str, period: date) -> datetime | None:
+def _date_release(name: str, period: date) -> datetime | None:
     release = family(name).release
     return release.rule(period) if release and period.year in _YEARS else None

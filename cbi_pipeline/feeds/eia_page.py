@@ -54,7 +54,7 @@ class Page:
         """
         total = str(self.head.get("total"))
         if not _COUNT.fullmatch(total):
-            raise unexpected(f"a total that is no number: {total[:80]!r}")
+            raise make_error(f"a total that is no number: {total[:80]!r}")
         return int(total)
 
 
@@ -71,7 +71,7 @@ def read_page(answer: Answer) -> Page:
     return page or _by_objects(answer.body)
 
 
-def unexpected(problem: str) -> UnexpectedShape:
+def make_error(problem: str) -> UnexpectedShape:
     """An answer that cannot be read."""
     return UnexpectedShape(FEED, problem, FOLLOW)
 
@@ -112,16 +112,16 @@ def _is_there(name: str, table: pl.DataFrame, body: bytes) -> bool:
 
 
 def _by_objects(body: bytes) -> Page:
-    content = _decoded(body)
+    content = _decode(body)
     response = content.get("response")
     if not isinstance(response, dict) or not isinstance(response.get("data"), list):
-        raise unexpected("an answer without response.data")
+        raise make_error("an answer without response.data")
     rows = response["data"]
     if not all(isinstance(row, dict) for row in rows):
-        raise unexpected("rows that are no objects")
+        raise make_error("rows that are no objects")
     for column in REQUIRED:
         if any(column not in row for row in rows):
-            raise unexpected(f"rows without the column {column}")
+            raise make_error(f"rows without the column {column}")
     head = {name: member for name, member in response.items() if name != "data"}
     return Page(
         head,
@@ -132,10 +132,10 @@ def _by_objects(body: bytes) -> Page:
     )
 
 
-def _decoded(body: bytes) -> Mapping[str, Any]:
+def _decode(body: bytes) -> Mapping[str, Any]:
     content = decode_json(FEED, body, UNUSED)
     if not isinstance(content, dict):
-        raise unexpected("an answer that is no object")
+        raise make_error("an answer that is no object")
     return content
 
 

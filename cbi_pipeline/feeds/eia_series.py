@@ -30,7 +30,7 @@ def _spot(code: str, name: str, unit: str, since: int, route: str = SPOT) -> Ser
     )
 
 
-def _weekly(code: str, name: str, unit: str, route: str) -> Series:
+def _declare(code: str, name: str, unit: str, route: str) -> Series:
     return Series(f"EIA.{code}", code, "eia_wpsr", name, unit, "weekly", route, date(2000, 1, 1))
 
 
@@ -51,20 +51,20 @@ SERIES = (
     _spot("EER_EPJK_PF4_RGC_DPG", "U.S. Gulf Coast Kerosene-Type Jet Fuel", "USD/gal", 1990),
     _spot("EER_EPLLPA_PF4_Y44MB_DPG", "Mont Belvieu, TX Propane", "USD/gal", 1992),
     _spot("RNGWHHD", "Henry Hub Natural Gas Spot Price", "USD/MMBtu", 1997, GAS_SPOT),
-    _weekly("WCESTUS1", "U.S. Ending Stocks excluding SPR of Crude Oil", "kb", STOCKS),
-    _weekly("WGTSTUS1", "U.S. Ending Stocks of Total Gasoline", "kb", STOCKS),
-    _weekly("WDISTUS1", "U.S. Ending Stocks of Distillate Fuel Oil", "kb", STOCKS),
-    _weekly("WKJSTUS1", "U.S. Ending Stocks of Kerosene-Type Jet Fuel", "kb", STOCKS),
-    _weekly("WPRSTUS1", "U.S. Ending Stocks of Propane and Propylene", "kb", STOCKS),
-    _weekly("WTTSTUS1", "U.S. Ending Stocks of Crude Oil and Petroleum Products", "kb", STOCKS),
-    _weekly("WCRFPUS2", "U.S. Field Production of Crude Oil", "kb/d", SUPPLY),
-    _weekly(
+    _declare("WCESTUS1", "U.S. Ending Stocks excluding SPR of Crude Oil", "kb", STOCKS),
+    _declare("WGTSTUS1", "U.S. Ending Stocks of Total Gasoline", "kb", STOCKS),
+    _declare("WDISTUS1", "U.S. Ending Stocks of Distillate Fuel Oil", "kb", STOCKS),
+    _declare("WKJSTUS1", "U.S. Ending Stocks of Kerosene-Type Jet Fuel", "kb", STOCKS),
+    _declare("WPRSTUS1", "U.S. Ending Stocks of Propane and Propylene", "kb", STOCKS),
+    _declare("WTTSTUS1", "U.S. Ending Stocks of Crude Oil and Petroleum Products", "kb", STOCKS),
+    _declare("WCRFPUS2", "U.S. Field Production of Crude Oil", "kb/d", SUPPLY),
+    _declare(
         "WPULEUS3", "U.S. Percent Utilization of Refinery Operable Capacity", "percent", SUPPLY
     ),
-    _weekly("WTTIMUS2", "U.S. Imports of Crude Oil and Petroleum Products", "kb/d", SUPPLY),
-    _weekly("WTTEXUS2", "U.S. Exports of Crude Oil and Petroleum Products", "kb/d", SUPPLY),
-    _weekly("WRPUPUS2", "U.S. Product Supplied of Petroleum Products", "kb/d", SUPPLY),
-    _weekly("WGFUPUS2", "U.S. Product Supplied of Finished Motor Gasoline", "kb/d", SUPPLY),
-    _weekly("WDIUPUS2", "U.S. Product Supplied of Distillate Fuel Oil", "kb/d", SUPPLY),
+    _declare("WTTIMUS2", "U.S. Imports of Crude Oil and Petroleum Products", "kb/d", SUPPLY),
+    _declare("WTTEXUS2", "U.S. Exports of Crude Oil and Petroleum Products", "kb/d", SUPPLY),
+    _declare("WRPUPUS2", "U.S. Product Supplied of Petroleum Products", "kb/d", SUPPLY),
+    _declare("WGFUPUS2", "U.S. Product Supplied of Finished Motor Gasoline", "kb/d", SUPPLY),
+    _declare("WDIUPUS2", "U.S. Product Supplied of Distillate Fuel Oil", "kb/d", SUPPLY),
     _storage("R48", "Weekly Lower 48 States"),
 )

@@ -29,7 +29,7 @@ class FeedError(Exception):
     """
 
     def __init__(self, feed: str, problem: str, remedy: str) -> None:
-        problem = _printable(problem)
+        problem = _escape(problem)
         super().__init__(feed, problem, remedy)
         self.feed = feed
         self.problem = problem
@@ -40,7 +40,7 @@ class FeedError(Exception):
         return f"{self.feed}: {self.problem}. {self.remedy}."
 
 
-def _printable(text: str) -> str:
+def _escape(text: str) -> str:
     # Problems quote what services say: no terminal, log or page may stumble over it or obey it.
     whole = text.encode(errors="replace").decode()
     return "".join(mark if mark.isprintable() else " " for mark in whole)

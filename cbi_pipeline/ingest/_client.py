@@ -30,7 +30,7 @@ from cbi_pipeline.feeds import (
     RejectedCredential,
     Source,
 )
-from cbi_pipeline.ingest._incidents import reading
+from cbi_pipeline.ingest._incidents import turn_into_faults
 from cbi_pipeline.ingest._transport import (
     ACCEPTED,
     BodyTooLarge,
@@ -237,12 +237,12 @@ class Client:
             return False
         if error.wait is None:
             return True
-        in_time = error.wait < self._deadline.left()
+        in_time = error.wait < self._deadline.count_down()
         return error.wait if in_time and error.wait <= self._patience.longest_wait else False
 
     def _ask(self, url: str) -> tuple[Answer, FeedError | None]:
         answer = self._follow(url)
-        with reading(self._feed.name, self._spellings):
+        with turn_into_faults(self._feed.name, self._spellings):
             error = self._service.refusal(answer)
         if error is None:
             return answer, None
@@ -263,10 +263,10 @@ class Client:
                 target = urljoin(target, location)
                 parts = urlsplit(target)
             except ValueError:
-                raise self._unavailable("the service redirects to what is no address") from None
+                raise self._make_error("the service redirects to what is no address") from None
             if (parts.scheme, parts.netloc) != (origin.scheme, origin.netloc):
-                raise self._unavailable(f"the service redirects to another host, {parts.hostname}")
-        raise self._unavailable("the service redirects in a circle")
+                raise self._make_error(f"the service redirects to another host, {parts.hostname}")
+        raise self._make_error("the service redirects in a circle")
 
     def _send(self, target: str, url: str) -> tuple[Answer, str | None]:
         self._limiter.try_acquire(self._feed.name)
@@ -287,7 +287,7 @@ class Client:
             # Whatever a transport raises may quote the signed address, and Dagster keeps errors.
             problem = redact(describe_unreachable(error, self._service.base), self._spellings)
             hopeless = self._is_hopeless(error)
-        raise _Retry(self._unavailable(problem), None, None, hopeless=hopeless)
+        raise _Retry(self._make_error(problem), None, None, hopeless=hopeless)
 
     def _is_hopeless(self, error: Exception) -> bool:
         failed = find_failed_lookup(error)
@@ -311,13 +311,13 @@ class Client:
                 "Nothing of it was used; ask for shorter windows",
             ) from None
         except BodyUnreadable as error:
-            raise _Retry(self._unavailable(f"an answer {error}"), None, None) from error
+            raise _Retry(self._make_error(f"an answer {error}"), None, None) from error
 
     def _require_time(self) -> None:
-        if self._deadline.left() <= 0:
-            raise self._unavailable("the answer did not end in time")
+        if self._deadline.count_down() <= 0:
+            raise self._make_error("the answer did not end in time")
 
-    def _unavailable(self, problem: str) -> FeedUnavailable:
+    def _make_error(self, problem: str) -> FeedUnavailable:
         host = urlsplit(self._service.base).hostname
         return FeedUnavailable(
             self._feed.name, problem, f"Nothing was used; the next run asks {host} again"

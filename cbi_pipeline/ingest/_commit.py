@@ -95,7 +95,7 @@ def record(
         BehindLedger, AheadOfLedger, LedgerDamaged: warehouse and ledger do not belong together.
     """
     while True:
-        with Stored.published(warehouse, source) as stored:
+        with Stored.open_published(warehouse, source) as stored:
             judged = judge(source, landed, ledger, stored)
         require(judged)
         report = _write_news(landed, judged, ledger, warehouse, stored.sizes)

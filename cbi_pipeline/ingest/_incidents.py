@@ -102,7 +102,7 @@ class FaultLog:
 
     def _news(self, feed: str, faults: Sequence[Fault], at: datetime) -> FaultEvent | None:
         before, now = self.open(feed), tuple(faults)
-        if _alike(before) == _alike(now):
+        if _identify(before) == _identify(now):
             return None
         kind: Literal["opened", "changed", "closed"] = (
             "changed" if before and now else "opened" if now else "closed"
@@ -135,13 +135,13 @@ class FaultLog:
         return examine_documents(self.path, _EVENT)
 
 
-def _alike(faults: Sequence[Fault]) -> list[tuple[str, str, tuple[str, ...]]]:
+def _identify(faults: Sequence[Fault]) -> list[tuple[str, str, tuple[str, ...]]]:
     # The same failure in other words is no news; other answers that must not be used are.
     return sorted({(fault.scope, fault.error, fault.response_ids) for fault in faults})
 
 
 @contextmanager
-def reading(feed: str, secrets: tuple[str, ...] = ()) -> Iterator[None]:
+def turn_into_faults(feed: str, secrets: tuple[str, ...] = ()) -> Iterator[None]:
     """Turn any exception of a block that reads an answer into a fault with the feed's name.
 
     A service, or somebody on the way to it, may send what nobody thought of. The other pulls and

@@ -30,7 +30,7 @@ from cbi_pipeline.feeds import (
 )
 from cbi_pipeline.ingest._client import Client, Patience
 from cbi_pipeline.ingest._clock import Witness, settle_clock
-from cbi_pipeline.ingest._incidents import Fault, reading
+from cbi_pipeline.ingest._incidents import Fault, turn_into_faults
 from cbi_pipeline.ingest._plausibility import Absences
 from cbi_pipeline.ingest._stage import LandedPull, parse_landed
 from cbi_pipeline.ingest._stored import END_OF_TIME, Cells, Stored
@@ -112,13 +112,13 @@ class _Landing:
     def ask(self, url: str) -> tuple[Response, Answer]:
         """Ask, land the answer whatever it is, then judge it; its body is what was stored."""
         if time.monotonic() >= self.ends:
-            raise self._endless()
+            raise self._make_endless_error()
         self.requests += 1
         try:
             answer, error = self.client.get(url, self.ends)
         except FeedUnavailable as error:
             # Cut short by us: the service did answer, and its other pulls may come to an end.
-            raise (self._endless() if time.monotonic() >= self.ends else error) from None
+            raise (self._make_endless_error() if time.monotonic() >= self.ends else error) from None
         self.witness.hear(answer.headers)
         response = self.ledger.land(
             feed=self.feed.name,
@@ -134,7 +134,7 @@ class _Landing:
             raise error
         return response, replace(answer, body=self.ledger.body(response))
 
-    def _endless(self) -> IncompleteResponse:
+    def _make_endless_error(self) -> IncompleteResponse:
         return IncompleteResponse(
             self.feed.name,
             f"{self.pull.name}: no end after {len(self.responses)} answers in "
@@ -156,10 +156,10 @@ class _Landing:
             coming: Future[tuple[Response, Answer]] | None = ahead.submit(self.ask, pull.url)
             while coming is not None:
                 response, answer = coming.result()
-                with reading(self.feed.name):
+                with turn_into_faults(self.feed.name):
                     next_url = proof.add(answer)
                 coming = ahead.submit(self.ask, next_url) if next_url is not None else None
-                with reading(self.feed.name):
+                with turn_into_faults(self.feed.name):
                     parsed = self.feed.parse(answer)
                     rows = service.rows_in(answer) if service.rows_in is not None else 0
                 if counted is not None:
@@ -197,7 +197,7 @@ def _open(source: Source, pull: Pull, ledger: Ledger, now: datetime) -> LandedPu
         status=200,
         headers={},
     )
-    with reading(source.name):
+    with turn_into_faults(source.name):
         pages = parse_landed(source, [response], ledger)
         return LandedPull.of(source, pull, ledger, pages, as_answered=True)
 
@@ -236,7 +236,7 @@ def land_night(
     faults: list[Fault] = []
     requests, witness = 0, Witness(now)
     today = now.astimezone(feed.zone).date()
-    with client, Stored.published(warehouse, feed) as stored:
+    with client, Stored.open_published(warehouse, feed) as stored:
         for pull in feed.pulls(asked, stored.newest, today):
             ends = time.monotonic() + client.patience.pull
             landing = _Landing(feed, pull, client, ledger, now, witness, ends)
@@ -301,7 +301,7 @@ def _require_count(landing: _Landing, pull: Pull) -> None:
     feed, rows, service = landing.feed, landing.rows, landing.feed.asked
     assert service.count_url is not None and service.count is not None
     _, answer = landing.ask(service.count_url(pull))
-    with reading(feed.name):
+    with turn_into_faults(feed.name):
         counted = service.count(answer)
     if counted != rows:
         raise IncompleteResponse(

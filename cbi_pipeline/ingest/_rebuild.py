@@ -142,13 +142,13 @@ def rebuild(
     unreadable, older, lost = _find_unreadable(warehouse, copied, lossy=lossy)
     carried = [table for table in CARRIED if table not in lost]
 
-    def derived() -> tuple[str, ...]:
+    def list_derived() -> tuple[str, ...]:
         # Rows built from values that are judged otherwise now would stay for ever, and their
         # version numbers would hide the corrections that come later.
         return DERIVED if now == before else ()
 
     repeat_all = _bind_judgement(warehouse, judge_anew) if judge_anew is not None else _repeat_all
-    with warehouse.recreate(carry=carried, derived=derived, kept=unreadable) as store:
+    with warehouse.recreate(carry=carried, derived=list_derived, kept=unreadable) as store:
         changed_from = repeat_all(store, entries, source)
         now = read_state(store)
     warehouse.publish()
@@ -222,11 +222,11 @@ def _find_unreadable(
     Raises:
         RebuildRefused: a table without a copy is among them, and no loss is agreed to.
     """
-    unreadable = warehouse.unreadable(CARRIED)
+    unreadable = warehouse.find_unreadable(CARRIED)
     older = {table: why for table, why in unreadable.items() if table not in copied}
     if older and not lossy:
         raise RebuildRefused(_refusal(older))
-    lost = warehouse.unreadable(CARRIED, kept=True) if unreadable else {}
+    lost = warehouse.find_unreadable(CARRIED, kept=True) if unreadable else {}
     return bool(unreadable), list(older), list(lost)
 
 
@@ -295,7 +295,7 @@ def _repeat(
     if entry.question["kind"] != "retry":
         feed, landed = read_landed(entry, source)
         stored = Stored.read(store, feed)
-        judged = judge(feed, landed, source.ledger, stored, source.refused(entry), anew=anew)
+        judged = judge(feed, landed, source.ledger, stored, source.list_refused(entry), anew=anew)
         refused = list_refusals(judged).select(list(REFUSAL)).to_dicts()
         return write(store, landed, judged, source.ledger, entry.txn_id).state, refused
     first = entries[entry.question["of"] - 1]

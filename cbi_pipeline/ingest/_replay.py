@@ -82,7 +82,7 @@ class Bytes:
             raise ValueError(f"transaction {entry.txn_id} is of {entry.feed}, no feed there is now")
         return source if source.service is not None else _restore_files(source, entry)
 
-    def refused(self, entry: Entry) -> pl.DataFrame:
+    def list_refused(self, entry: Entry) -> pl.DataFrame:
         """Rows an ingestion set aside, as ``REFUSAL``."""
         return pl.DataFrame(entry.refused, schema=REFUSAL)
 

@@ -170,7 +170,9 @@ def judge_again(store: Store, entry: Entry, places: pl.DataFrame, source: Bytes)
     """
     feed, landed = read_landed(entry, source)
     table, cell = feed.table, feed.table.cell
-    good, unused = _screen_again(store, feed, landed, source.refused(entry), places, entry.txn_id)
+    good, unused = _screen_again(
+        store, feed, landed, source.list_refused(entry), places, entry.txn_id
+    )
     passing = good.join(places, on=LOCATION, how="semi", maintain_order="left")
     # A date that was corrected since is nothing new of the value.
     present = store.query(

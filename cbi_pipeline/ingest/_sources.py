@@ -27,7 +27,7 @@ from cbi_pipeline.catalogue import (
 from cbi_pipeline.feeds import FILE_READERS, Answer, Parsed, Series, Source, archive
 from cbi_pipeline.ingest._client import Patience
 from cbi_pipeline.ingest._commit import IngestReport, deliver
-from cbi_pipeline.ingest._incidents import FaultLog, reading
+from cbi_pipeline.ingest._incidents import FaultLog, turn_into_faults
 from cbi_pipeline.ingest._land import Landed, land_night
 from cbi_pipeline.ingest._screen import screen
 from cbi_pipeline.ledger import Ledger, bind_warehouse
@@ -283,7 +283,7 @@ def parse_file(feed: str, path: Path, url: str | None = None) -> ParsedFile:
         raise ValueError(f"no feed {feed!r}; feeds: {', '.join(sources)}")
     source = sources[feed]
     address = source.asked.probe if source.service is not None else f"{feed}://{path.name}"
-    with reading(feed):
+    with turn_into_faults(feed):
         parsed = source.parse(Answer(url or address, 200, {}, path.read_bytes()))
     return _screen_parsed(parsed, source)
 

@@ -89,7 +89,7 @@ class Stored:
 
     @classmethod
     @contextmanager
-    def published(cls, warehouse: Warehouse, feed: Source) -> Iterator[Stored]:
+    def open_published(cls, warehouse: Warehouse, feed: Source) -> Iterator[Stored]:
         """What the published snapshot holds, readable while the block lasts."""
         with ExitStack() as stack:
             try:
@@ -130,7 +130,7 @@ class Stored:
 
     def cells(self, series: Collection[str], stretch: Stretch = Stretch()) -> Cells:  # noqa: B008
         """The cells of some series in a stretch of periods."""
-        table, names = self.table, self._present(series)
+        table, names = self.table, self._select_present(series)
         columns = [*table.cell, *table.identity, *table.content]
         if self._store is None or not names:
             return Cells(table.with_period(table.contract.empty().select(columns)), table)
@@ -157,14 +157,14 @@ class Stored:
 
     def days(self, series: Collection[str]) -> Counter[date]:
         """Versions of some series by the day of their period."""
-        names = self._present(series)
+        names = self._select_present(series)
         if self._store is None or not names:
             return Counter()
         sql = f"SELECT {self.table.day_sql}, count(*) FROM {self.table.name}"
         rows = self._store.query(f"{sql} WHERE series_id = ANY(?) GROUP BY ALL", [names])
         return Counter(dict(rows.iter_rows()))
 
-    def _present(self, series: Collection[str]) -> list[str]:
+    def _select_present(self, series: Collection[str]) -> list[str]:
         return [name for name in series if name in self.sizes]
 
     def _bounds(self, stretch: Stretch) -> tuple[str, list[date]]:

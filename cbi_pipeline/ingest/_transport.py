@@ -55,7 +55,7 @@ class Deadline:
     def __init__(self) -> None:
         self.at = math.inf
 
-    def left(self) -> float:
+    def count_down(self) -> float:
         """Seconds until then; none or fewer once it is past."""
         return self.at - time.monotonic()
 
@@ -65,7 +65,7 @@ class Deadline:
         Raises:
             httpx.ReadTimeout: it is past.
         """
-        left = self.left()
+        left = self.count_down()
         if left <= 0:
             raise httpx.ReadTimeout("the answer did not end in time")
         limit = min(left, math.inf if timeout is None else timeout)
@@ -144,13 +144,13 @@ class SigningTransport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send the signed copy; the caller's request stays unsigned."""
-        return self._inner.handle_request(self._signed(request))
+        return self._inner.handle_request(self._sign(request))
 
     def close(self) -> None:
         """Close the transport that does the work."""
         self._inner.close()
 
-    def _signed(self, request: httpx.Request) -> httpx.Request:
+    def _sign(self, request: httpx.Request) -> httpx.Request:
         if self._credential is None or self._secret is None:
             return request
         key, url, headers = self._secret.get_secret_value(), request.url, request.headers.copy()

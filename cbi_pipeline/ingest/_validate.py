@@ -275,11 +275,11 @@ class Judged:
         findings = pl.concat(frame for part in self.parts for frame in part.findings)
         return (
             quarantined_share(shares),
-            series_present(accepted, self._expected(shares["series_id"].to_list())),
+            series_present(accepted, self._list_expected(shares["series_id"].to_list())),
             *shape_outcomes(findings.sort("rule", "series_id", "period")),
         )
 
-    def _expected(self, present: Sequence[str]) -> list[str]:
+    def _list_expected(self, present: Sequence[str]) -> list[str]:
         """Series that must have accepted rows: a closed record's all, else those files speak of."""
         names = {*present, *(name for part in self.parts for name in part.landed.complete)}
         followed = [series.id for series in self.source.series]

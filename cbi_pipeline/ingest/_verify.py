@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from cbi_pipeline.ingest._clock import examine_acceptances
 from cbi_pipeline.ingest._incidents import FaultLog
 from cbi_pipeline.ingest._stored import read_state
-from cbi_pipeline.ledger import Ledger, standing_entries, verify_files
+from cbi_pipeline.ledger import Ledger, select_lasting, verify_files
 from cbi_pipeline.warehouse import Store
 from data_contracts.ledger import RESPONSE
 
@@ -58,7 +58,7 @@ def verify_warehouse(ledger: Ledger, store: Store) -> list[str]:
 def _check_transactions(ledger: Ledger, store: Store) -> Iterator[str]:
     documents = ledger.examine_log().documents
     lines = {entry.txn_id: number for number, entry in documents}
-    entries = {entry.txn_id: entry for entry in standing_entries([e for _, e in documents])}
+    entries = {entry.txn_id: entry for entry in select_lasting([e for _, e in documents])}
     rows = {row["txn_id"]: row for row in store.table("ledger.txn").to_dicts()}
     for number, row in rows.items():
         entry = entries.get(number)

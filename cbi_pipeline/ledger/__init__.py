@@ -12,7 +12,7 @@ from cbi_pipeline.ledger._lines import (
     whole_lines,
 )
 from cbi_pipeline.ledger._masking import mask
-from cbi_pipeline.ledger._transactions import Entry, standing_entries
+from cbi_pipeline.ledger._transactions import Entry, select_lasting
 from cbi_pipeline.ledger._verification import verify_files
 
 __all__ = [
@@ -26,7 +26,7 @@ __all__ = [
     "examine_documents",
     "mask",
     "read_documents",
-    "standing_entries",
+    "select_lasting",
     "sync_folder",
     "verify_files",
     "whole_lines",

@@ -29,13 +29,13 @@ class BlobStore:
     def stage(self, digest: str, body: bytes) -> None:
         """Store bytes durably; bytes already there are left alone."""
         if not self.path(digest).exists():
-            write_durably(self._staged(digest), body)
+            write_durably(self._name_staged(digest), body)
 
     def settle(self, digest: str) -> None:
         """Give staged bytes their plain name."""
         # Whoever stages the same bytes at the same time may have settled them first.
         with suppress(FileNotFoundError):
-            self._staged(digest).replace(self.path(digest))
+            self._name_staged(digest).replace(self.path(digest))
             sync_folder(self.path(digest).parent)
 
     def get(self, digest: str) -> bytes:
@@ -46,7 +46,7 @@ class BlobStore:
         """
         path = self.path(digest)
         # The last look is for bytes settled between the first two.
-        stored = next(filter(Path.is_file, (path, self._staged(digest), path)), None)
+        stored = next(filter(Path.is_file, (path, self._name_staged(digest), path)), None)
         if stored is None:
             raise LedgerDamaged(f"{path} is missing from the ledger; restore it from a copy")
         body = stored.read_bytes()
@@ -68,7 +68,7 @@ class BlobStore:
             if not path.name.startswith(".") and path.is_file()
         )
 
-    def _staged(self, digest: str) -> Path:
+    def _name_staged(self, digest: str) -> Path:
         return self.path(digest).with_name(_LANDING + digest)
 
 

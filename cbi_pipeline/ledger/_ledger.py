@@ -31,7 +31,7 @@ from cbi_pipeline.ledger._transactions import (
     examine_entries,
     last_entry,
     read_entries,
-    standing_entries,
+    select_lasting,
 )
 from cbi_pipeline.warehouse import Store
 from data_contracts.ledger import RESPONSE
@@ -190,7 +190,7 @@ class Ledger:
         Raises:
             LedgerDamaged: a line of the log cannot be read; names file and line.
         """
-        return standing_entries(read_entries(self.log_file))
+        return select_lasting(read_entries(self.log_file))
 
     @property
     def newest_entry(self) -> Entry | None:

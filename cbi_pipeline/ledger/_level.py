@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cbi_pipeline.ledger._committed import Committed
 from cbi_pipeline.ledger._lines import tail
-from cbi_pipeline.ledger._transactions import Entry, last_entry, read_entries, standing_entries
+from cbi_pipeline.ledger._transactions import Entry, last_entry, read_entries, select_lasting
 from cbi_pipeline.warehouse import AheadOfLedger, BehindLedger, Store
 
 Transaction = tuple[int, str, datetime]
@@ -37,10 +37,10 @@ def next_number(log: Path, committed: Committed, store: Store) -> int:
     if stored == logged - 1 and committed.txn_id < logged:
         entry = _before_last(log)
     elif stored < logged:
-        raise BehindLedger(_behind(log, stored, logged))
+        raise BehindLedger(_describe_behind(log, stored, logged))
     if entry is not None and newest is not None and newest != transaction_of(entry):
         raise BehindLedger(
-            f"the warehouse's {described(newest)} is not that of {log}, {described_entry(entry)}: "
+            f"the warehouse's {describe(newest)} is not that of {log}, {describe_entry(entry)}: "
             "one of the two is of another home or an older copy. Put back the ledger that belongs "
             "to it, or run `cbi rebuild` to make the warehouse again from this one"
         )
@@ -57,7 +57,7 @@ def require_ingestions(log: Path, stored: int) -> None:
     entry = last_entry(log)
     logged = entry.txn_id if entry else _NOTHING
     if stored > logged:
-        raise AheadOfLedger(_ahead(log, stored, logged))
+        raise AheadOfLedger(_describe_ahead(log, stored, logged))
 
 
 def newest_transaction(store: Store) -> Transaction | None:
@@ -73,23 +73,23 @@ def transaction_of(entry: Entry) -> Transaction:
     return entry.txn_id, entry.feed, entry.seen_at
 
 
-def described(transaction: Transaction) -> str:
+def describe(transaction: Transaction) -> str:
     """A transaction in words."""
     number, feed, seen_at = transaction
     return f"transaction {number} ({feed}, {seen_at:%Y-%m-%d %H:%M:%S} UTC)"
 
 
-def described_entry(entry: Entry) -> str:
+def describe_entry(entry: Entry) -> str:
     """An entry's transaction in words."""
-    return described(transaction_of(entry))
+    return describe(transaction_of(entry))
 
 
 def _before_last(log: Path) -> Entry | None:
-    *before, _ = standing_entries(read_entries(log))
+    *before, _ = select_lasting(read_entries(log))
     return before[-1] if before else None
 
 
-def _ahead(log: Path, stored: int, logged: int) -> str:
+def _describe_ahead(log: Path, stored: int, logged: int) -> str:
     end = tail(log)
     cut = f", and line {end.number + 1} is cut off" if end.rest else ""
     lacks = f"ends with transaction {logged}{cut}" if logged else "holds none" + cut
@@ -100,7 +100,7 @@ def _ahead(log: Path, stored: int, logged: int) -> str:
     )
 
 
-def _behind(log: Path, stored: int, logged: int) -> str:
+def _describe_behind(log: Path, stored: int, logged: int) -> str:
     holds = f"ends with transaction {stored}" if stored else "holds no ingestion"
     return (
         f"the warehouse {holds}, and the ledger, {log}, goes on to transaction {logged}: the "

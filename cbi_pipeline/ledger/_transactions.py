@@ -93,7 +93,7 @@ def last_entry(path: Path) -> Entry | None:
     return parse_entry(path, end.number, end.line) if end.number else None
 
 
-def standing_entries(entries: Sequence[Entry]) -> list[Entry]:
+def select_lasting(entries: Sequence[Entry]) -> list[Entry]:
     """The entries that count, by number.
 
     An entry is written just before its transaction is committed. Numbers are given out in turn,

@@ -73,8 +73,8 @@ def coverage_rule(
         return RuleOutcome("coverage", passed=False, detail=f"no price of {commodity.name} is held")
     enough = pl.min_horizontal(pl.lit(50), pl.col("expected").max())
     judged = counted.filter(pl.col("expected") >= enough)
-    holes = _worst(judged, "missing_share")
-    strays = _worst(judged, "unexpected_share")
+    holes = _find_worst(judged, "missing_share")
+    strays = _find_worst(judged, "unexpected_share")
     if strays["unexpected_share"] > limit or holes["missing_share"] > FITS:
         return RuleOutcome("coverage", passed=False, detail=_misfit(commodity, holes, strays))
     detail = (
@@ -84,7 +84,7 @@ def coverage_rule(
     return RuleOutcome("coverage", passed=holes["missing_share"] <= limit, detail=detail)
 
 
-def _worst(years: pl.DataFrame, share: str) -> dict[str, Any]:
+def _find_worst(years: pl.DataFrame, share: str) -> dict[str, Any]:
     return years.sort(share, "year", descending=[True, False]).row(0, named=True)
 
 

@@ -52,7 +52,7 @@ def _nullable(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
     return [name for (name,) in rows.fetchall()]
 
 
-def held_columns(connection: duckdb.DuckDBPyConnection, schema: Contract) -> str | None:
+def list_columns(connection: duckdb.DuckDBPyConnection, schema: Contract) -> str | None:
     """A contract's columns for a SELECT, NULL where the table lacks one; None without a table."""
     names = columns_of(connection).get(schema.table)
     if names is None:

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from cbi_pipeline.warehouse._damage import describe, described
+from cbi_pipeline.warehouse._damage import describe, describe_errors
 from cbi_pipeline.warehouse._errors import DatabaseDamaged, NothingPublished, WarehouseBusy
 from cbi_pipeline.warehouse._lock import pause
 
@@ -34,7 +34,7 @@ def open_writable(
         WarehouseBusy: such a program kept it open.
         DatabaseDamaged, DatabaseRefused: it cannot be opened, or what is done with it fails.
     """
-    with described(path):
+    with describe_errors(path):
         connection = _connect_patiently(path, wait_s)
         try:
             _configure(connection)

@@ -27,7 +27,7 @@ _OF_THE_MACHINE = (
 
 
 @contextmanager
-def described(path: Path) -> Iterator[None]:
+def describe_errors(path: Path) -> Iterator[None]:
     """Around all that is done with an open database: its errors come out as our own.
 
     Raises:

@@ -175,7 +175,7 @@ def migrate(connection: duckdb.DuckDBPyConnection) -> None:
 def note_migrations(connection: duckdb.DuckDBPyConnection) -> None:
     """Store that every migration was run, inside the running transaction."""
     program = metadata.version("cbi-pipeline")
-    done = _done(connection)
+    done = _read_done(connection)
     rows = [(step.name, program) for step in MIGRATIONS if step.name not in done]
     if rows:
         connection.executemany("INSERT INTO meta.migration VALUES (?, ?)", rows)
@@ -187,12 +187,12 @@ def pending_migrations(connection: duckdb.DuckDBPyConnection) -> list[Migration]
     Raises:
         LayoutTooNew: a newer version wrote the database; names it.
     """
-    done = _done(connection)
+    done = _read_done(connection)
     _require_listed(done)
     return [step for step in MIGRATIONS if step.name not in done]
 
 
-def _done(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+def _read_done(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     """Name of each migration that was run, and the version of the program that ran it."""
     noted = connection.execute(
         "SELECT 1 FROM duckdb_tables() WHERE schema_name = 'meta' AND table_name = 'migration' "
@@ -223,7 +223,7 @@ def _change(connection: duckdb.DuckDBPyConnection, step: Migration) -> None:
     try:
         connection.execute(f"CREATE OR REPLACE TABLE {step.table} AS {step.rows}")
     except (duckdb.BinderException, duckdb.ConversionException) as error:
-        raise _unsuited(step.table, error) from error
+        raise _make_error(step.table, error) from error
 
 
 def _make_again(connection: duckdb.DuckDBPyConnection, table: str) -> None:
@@ -237,11 +237,11 @@ def _make_again(connection: duckdb.DuckDBPyConnection, table: str) -> None:
         duckdb.ConversionException,
         duckdb.ConstraintException,
     ) as error:
-        raise _unsuited(table, error) from error
+        raise _make_error(table, error) from error
     connection.execute("DROP TABLE meta.migrating")
 
 
-def _unsuited(table: str, error: duckdb.Error) -> LayoutChanged:
+def _make_error(table: str, error: duckdb.Error) -> LayoutChanged:
     why = str(error).splitlines()[0]
     return LayoutChanged(
         f"{table} of an earlier version cannot be brought up to date ({why}); nothing was changed: "

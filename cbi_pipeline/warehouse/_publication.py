@@ -48,7 +48,7 @@ def put_snapshot(database: Path, folder: Path, name: str) -> Path:
 def prune(folder: Path, keep: Collection[str]) -> None:
     """Remove all but the newest snapshots, those named in ``keep`` and in the file ``keep``."""
     snapshots = [path for path in list_snapshots(folder) if path.is_file()]
-    named = {*keep, *_kept_by_file(folder)}
+    named = {*keep, *_read_kept(folder)}
     for snapshot in snapshots[:-KEPT_SNAPSHOTS]:
         if snapshot.name not in named and snapshot != current_snapshot(folder):
             snapshot.unlink()
@@ -91,6 +91,6 @@ def _point(folder: Path, name: str) -> None:
     sync(folder)
 
 
-def _kept_by_file(folder: Path) -> list[str]:
+def _read_kept(folder: Path) -> list[str]:
     listing = folder / "keep"
     return listing.read_text().split() if listing.exists() else []

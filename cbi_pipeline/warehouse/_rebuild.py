@@ -46,7 +46,7 @@ def copy_tables(
             break
         copy = path.with_name(f"{path.name}.migrating")
         try:
-            source = _migrated(path, copy)
+            source = _migrate(path, copy)
             left = _copy_from(connection, source, wanted, tables, problems)
             wanted = [table for table in wanted if table in left]
         except duckdb.Error as error:
@@ -62,7 +62,7 @@ def copy_tables(
     refresh_all_blocks(connection)
 
 
-def unreadable(databases: Sequence[Path], tables: Collection[str]) -> dict[str, str]:
+def find_unreadable(databases: Sequence[Path], tables: Collection[str]) -> dict[str, str]:
     """Those of some tables that stand in some database and are readable in none, and why."""
     wanted, problems = set(tables), dict[str, str]()
     for path in filter(Path.exists, databases):
@@ -112,7 +112,7 @@ def _copy_from(
     problems: dict[str, str],
 ) -> list[str]:
     """Copy what can be read; gives what is still wanted, and notes why."""
-    connection.execute(f"ATTACH {_quoted(database)} AS old (READ_ONLY)")
+    connection.execute(f"ATTACH {_quote(database)} AS old (READ_ONLY)")
     left = []
     try:
         stored, ours = columns_of(connection, "old"), columns_of(connection)
@@ -149,7 +149,7 @@ def _copy_groups(connection: duckdb.DuckDBPyConnection) -> None:
             connection.execute(f"CREATE OR REPLACE TABLE {table} AS FROM old.{table}")
 
 
-def _migrated(database: Path, copy: Path) -> Path:
+def _migrate(database: Path, copy: Path) -> Path:
     """The database, or a migrated copy of one of an earlier version."""
     with duckdb.connect(str(database), read_only=True) as stored:
         if not pending_migrations(stored):
@@ -198,5 +198,5 @@ def _log(database: Path) -> Path:
     return database.with_name(database.name + ".wal")
 
 
-def _quoted(path: Path) -> str:
+def _quote(path: Path) -> str:
     return "'" + str(path).replace("'", "''") + "'"

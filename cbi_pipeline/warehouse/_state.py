@@ -60,7 +60,7 @@ def hash_blocks(rows: pl.DataFrame, table: VersionedTable = OBSERVATIONS) -> pl.
     Returns:
         series_id, year, digest, and the oldest and newest available_at of the block's rows.
     """
-    canonical = visible(rows, table).with_columns(year=table.day.dt.year())
+    canonical = select_visible(rows, table).with_columns(year=table.day.dt.year())
     blocks = canonical.group_by(BLOCK, maintain_order=True).agg(
         oldest=pl.col("available_at").min(),
         newest=pl.col("available_at").max(),
@@ -74,7 +74,7 @@ def hash_blocks(rows: pl.DataFrame, table: VersionedTable = OBSERVATIONS) -> pl.
     return blocks.with_columns(digest=pl.Series(digests, dtype=pl.String)).drop("rows")
 
 
-def visible(rows: pl.DataFrame, table: VersionedTable) -> pl.DataFrame:
+def select_visible(rows: pl.DataFrame, table: VersionedTable) -> pl.DataFrame:
     """Versions that were the newest known at some instant, sorted by cell and instant.
 
     A version is hidden when a later one became public no later than itself.

@@ -48,13 +48,13 @@ def states(
     digests = {}
     for instant in instants:
         whole = stored.filter(pl.col("newest") <= instant).drop("newest")
-        partly = [_partly(table, of, whole, instant) for table, of in rows]
+        partly = [_hash_partial(table, of, whole, instant) for table, of in rows]
         blocks = [whole, *(part.select(whole.columns).cast(whole.schema) for part in partly)]
         digests[instant] = digest(pl.concat(blocks), units)
     return digests
 
 
-def _partly(
+def _hash_partial(
     table: VersionedTable, rows: pl.DataFrame, whole: pl.DataFrame, instant: datetime
 ) -> pl.DataFrame:
     """Blocks of what was known at an instant, but for those that were wholly known."""
@@ -62,7 +62,7 @@ def _partly(
     return hash_blocks(public.join(whole, on=list(BLOCK), how="anti").drop("year"), table)
 
 
-def known_series(connection: duckdb.DuckDBPyConnection) -> set[str]:
+def list_series(connection: duckdb.DuckDBPyConnection) -> set[str]:
     """Series that have versions, those of the running transaction included."""
     names = connection.execute("SELECT DISTINCT series_id FROM meta.state_block").fetchall()
     return {name for (name,) in names}
@@ -93,14 +93,14 @@ def refresh_blocks(
 def refresh_all_blocks(connection: duckdb.DuckDBPyConnection) -> None:
     """Hash every block from scratch, inside the running transaction."""
     connection.execute("DELETE FROM meta.state_block")
-    for blocks in _hashed_anew(connection):
+    for blocks in _hash_anew(connection):
         _put(connection, blocks)
 
 
 def altered_blocks(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """Series and years whose stored hash is not that of their versions, sorted."""
     stored = fetch(connection, "SELECT series_id, year, digest FROM meta.state_block")
-    right = [blocks.select(stored.columns) for blocks in _hashed_anew(connection)]
+    right = [blocks.select(stored.columns) for blocks in _hash_anew(connection)]
     return (
         pl.concat([stored, *right], how="vertical_relaxed")
         .filter(pl.struct(pl.all()).is_unique())
@@ -110,7 +110,7 @@ def altered_blocks(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     )
 
 
-def _hashed_anew(connection: duckdb.DuckDBPyConnection) -> Iterator[pl.DataFrame]:
+def _hash_anew(connection: duckdb.DuckDBPyConnection) -> Iterator[pl.DataFrame]:
     for table in VERSIONED:
         every = f"SELECT DISTINCT series_id, year({table.day_sql})::INTEGER AS year"
         for (_,), blocks in fetch(connection, f"{every} FROM {table.name}").group_by("year"):

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import duckdb
 import polars as pl
 
-from cbi_pipeline.warehouse._columns import columns_of, held_columns, widen
+from cbi_pipeline.warehouse._columns import columns_of, list_columns, widen
 from cbi_pipeline.warehouse._commits import mark_commit, read_commit, snapshot_name
 from cbi_pipeline.warehouse._connection import as_view, fetch, insert
 from cbi_pipeline.warehouse._damage import require_length, scan
@@ -21,7 +21,7 @@ from cbi_pipeline.warehouse._state_blocks import (
     states,
 )
 from cbi_pipeline.warehouse._version_reads import read_as_of, read_stored
-from cbi_pipeline.warehouse._versions import Recorded, checked, revise
+from cbi_pipeline.warehouse._versions import Recorded, check, revise
 from data_contracts import CONTRACTS, Contract, contract
 from data_contracts.keys import keys_are_unique
 from data_contracts.versioned import OBSERVATIONS, VERSIONED, VersionedTable
@@ -62,7 +62,7 @@ class Store:
 
         The table is made and widened by :meth:`append_group`; before, it has no row and no value.
         """
-        columns = held_columns(self._connection, schema)
+        columns = list_columns(self._connection, schema)
         if columns is None:
             return schema.empty()
         return self._rows(schema, columns, where, params)
@@ -319,7 +319,7 @@ class Store:
             ReadOnlyStore: the store is a published snapshot.
         """
         self._require_writable()
-        heard = checked(table, parsed, complete)
+        heard = check(table, parsed, complete)
         stored = read_stored(self._connection, table, heard, complete)
         revision = revise(table, heard, stored, seen_at=_instant(seen_at), complete=complete)
         rows = revision.versions.with_columns(

@@ -10,7 +10,7 @@ import duckdb
 import polars as pl
 
 from cbi_pipeline.warehouse._connection import AMONG, among, fetch
-from cbi_pipeline.warehouse._state_blocks import known_series
+from cbi_pipeline.warehouse._state_blocks import list_series
 from cbi_pipeline.warehouse._versions import stored_columns
 from data_contracts.versioned import VersionedTable
 
@@ -62,7 +62,7 @@ def read_stored(
     """Every version of the cells in ``parsed`` and of all cells of complete series."""
     # Asked by series and span, and matched here: a frame shown to SQL inside a transaction is
     # held until its end.
-    met = sorted(known_series(connection) & set(parsed["series_id"]))
+    met = sorted(list_series(connection) & set(parsed["series_id"]))
     whole = [name for name in met if name in complete]
     others = [name for name in met if name not in complete]
     cells = parsed.filter(pl.col("series_id").is_in(others)).select(table.cell)

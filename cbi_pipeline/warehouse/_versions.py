@@ -74,11 +74,13 @@ def revise(
         seen_at: when the rows became known to us.
         complete: series of which ``parsed`` holds every period there is.
     """
-    newest = _newest(table, stored)
+    newest = _select_newest(table, stored)
     judged = _judge(table, parsed, newest, stored)
-    changed = _numbered(table, judged.filter(outcome="new"), seen_at)
-    absent = _absent(table, parsed.filter(pl.col("series_id").is_in(list(complete))), newest)
-    withdrawn = _numbered(table, absent, seen_at)
+    changed = _number(table, judged.filter(outcome="new"), seen_at)
+    absent = _make_withdrawals(
+        table, parsed.filter(pl.col("series_id").is_in(list(complete))), newest
+    )
+    withdrawn = _number(table, absent, seen_at)
     counts = dict(judged.group_by("outcome").len().iter_rows())
     return Revision(
         pl.concat([changed, withdrawn]).sort(table.cell),
@@ -91,7 +93,7 @@ def revise(
     )
 
 
-def checked(table: VersionedTable, parsed: pl.DataFrame, complete: Collection[str]) -> pl.DataFrame:
+def check(table: VersionedTable, parsed: pl.DataFrame, complete: Collection[str]) -> pl.DataFrame:
     """The columns of ``parsed`` that count, once every row can be recorded.
 
     Raises:
@@ -133,7 +135,7 @@ def _require_recordable(table: VersionedTable, rows: pl.DataFrame) -> None:
     refuse(_DATED & pl.col("available_at").is_null(), "are dated but have no instant")
 
 
-def _newest(table: VersionedTable, stored: pl.DataFrame) -> pl.DataFrame:
+def _select_newest(table: VersionedTable, stored: pl.DataFrame) -> pl.DataFrame:
     """Per cell: its newest version, when it became known, and its newest dated vintage."""
     return (
         stored.sort([*table.cell, "version"])
@@ -166,13 +168,15 @@ def _judge(
     )
     if not (met["outcome"] == "outdated").any():
         return met
-    repeated = _repeated(table, met.filter(outcome="outdated"), stored)
+    repeated = _select_repeated(table, met.filter(outcome="outdated"), stored)
     return met.join(repeated, on=table.cell, how="left", maintain_order="left").with_columns(
         outcome=pl.coalesce("repeated", "outcome")
     )
 
 
-def _repeated(table: VersionedTable, older: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
+def _select_repeated(
+    table: VersionedTable, older: pl.DataFrame, stored: pl.DataFrame
+) -> pl.DataFrame:
     """Cells of an older vintage that say exactly what was known as of that vintage."""
     then = (
         older.select(*table.cell, *table.content, vintage_at="available_at")
@@ -185,7 +189,9 @@ def _repeated(table: VersionedTable, older: pl.DataFrame, stored: pl.DataFrame) 
     return same.select(*table.cell, repeated=pl.lit("known"))
 
 
-def _absent(table: VersionedTable, rows: pl.DataFrame, newest: pl.DataFrame) -> pl.DataFrame:
+def _make_withdrawals(
+    table: VersionedTable, rows: pl.DataFrame, newest: pl.DataFrame
+) -> pl.DataFrame:
     """Stored cells that complete series no longer have, as withdrawals in parsed form."""
     missing = (
         newest.filter(pl.col("newest_status") != "withdrawn")
@@ -219,7 +225,7 @@ def _vintages(table: VersionedTable, rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _numbered(table: VersionedTable, rows: pl.DataFrame, seen_at: datetime) -> pl.DataFrame:
+def _number(table: VersionedTable, rows: pl.DataFrame, seen_at: datetime) -> pl.DataFrame:
     """Give each new version its number and its knowledge time."""
     first = pl.col("newest_version").is_null() & pl.col("available_at").is_not_null()
     vintage = _DATED & (pl.col("available_at") > pl.col("newest_available_at"))

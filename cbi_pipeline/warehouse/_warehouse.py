@@ -11,7 +11,7 @@ import duckdb
 
 from cbi_pipeline.warehouse._commits import read_commit, renumber, snapshot_name
 from cbi_pipeline.warehouse._connection import file_of, open_snapshot, open_writable
-from cbi_pipeline.warehouse._damage import described
+from cbi_pipeline.warehouse._damage import describe_errors
 from cbi_pipeline.warehouse._errors import (
     BehindLedger,
     LayoutChanged,
@@ -29,11 +29,11 @@ from cbi_pipeline.warehouse._publication import (
 )
 from cbi_pipeline.warehouse._rebuild import (
     copy_tables,
+    find_unreadable,
     newest_first,
     newest_transaction,
     remove_database,
     swap_database,
-    unreadable,
 )
 from cbi_pipeline.warehouse._store import Store
 
@@ -87,7 +87,7 @@ class Warehouse:
             BehindLedger, AheadOfLedger: warehouse and ledger do not belong together.
             DatabaseDamaged, DatabaseRefused: the file cannot be read or written.
         """
-        with self._locked(), self._open(memory) as connection:
+        with self._lock(), self._open(memory) as connection:
             store = Store(connection, writable=True)
             if self._ledger is not None:
                 self._ledger.require_level(store)
@@ -132,7 +132,7 @@ class Warehouse:
             BehindLedger: there is no written content, and there was some.
             OSError: no room for the copy; readers keep the snapshot they had.
         """
-        with self._locked():
+        with self._lock():
             name = self._settle()
             current = current_snapshot(self.published)
             if current is not None and current.name == name:
@@ -157,9 +157,9 @@ class Warehouse:
             connection = self.open_published()
         except NothingPublished:
             if not _is_filled(self._database) and self._holds_content():
-                raise BehindLedger(self._lost()) from None
+                raise BehindLedger(self._describe_lost()) from None
             raise
-        with described(file_of(connection)), closing(connection):
+        with describe_errors(file_of(connection)), closing(connection):
             yield Store(connection, writable=False)
 
     def open_published(self) -> duckdb.DuckDBPyConnection:
@@ -172,7 +172,7 @@ class Warehouse:
         """
         connection = open_snapshot(self.published / "current")
         try:
-            with described(file_of(connection)):
+            with describe_errors(file_of(connection)):
                 if is_todays(connection):
                     return connection
             return self._open_migrated(connection)
@@ -225,12 +225,12 @@ class Warehouse:
             DatabaseDamaged: a carried table cannot be read anywhere.
         """
         fresh = self._root / "rebuilt.duckdb"
-        with self._locked():
+        with self._lock():
             remove_database(fresh)
             try:
                 with open_writable(fresh, self._wait_s) as connection:
                     lay_out(connection)
-                    earlier = self._earlier(kept=kept)
+                    earlier = self._list_earlier(kept=kept)
                     copy_tables(connection, earlier, carry, ())
                     yield Store(connection, writable=True)
                     copy_tables(connection, earlier, (), derived())
@@ -240,7 +240,7 @@ class Warehouse:
             finally:
                 remove_database(fresh)
 
-    def unreadable(self, tables: Collection[str], *, kept: bool = False) -> dict[str, str]:
+    def find_unreadable(self, tables: Collection[str], *, kept: bool = False) -> dict[str, str]:
         """Those of some tables that no earlier database holds readable, and why.
 
         Tables are read whole. Where no database is left there is nothing to be read.
@@ -252,8 +252,8 @@ class Warehouse:
         Raises:
             WarehouseBusy: another writer did not finish in time; says who.
         """
-        with self._locked():
-            return unreadable(self._earlier(kept=kept), tables)
+        with self._lock():
+            return find_unreadable(self._list_earlier(kept=kept), tables)
 
     def newest_transaction(self) -> int:
         """Number of the newest ingestion in what can be read of the database and its snapshot.
@@ -261,21 +261,21 @@ class Warehouse:
         Raises:
             WarehouseBusy: another writer did not finish in time; says who.
         """
-        with self._locked():
-            return newest_transaction(self._earlier(kept=True))
+        with self._lock():
+            return newest_transaction(self._list_earlier(kept=True))
 
     @property
     def _database(self) -> Path:
         return self._root / "cbi.duckdb"
 
-    def _earlier(self, *, kept: bool) -> list[Path]:
+    def _list_earlier(self, *, kept: bool) -> list[Path]:
         """What is left of earlier content, the newest first."""
         current = current_snapshot(self.published)
         snapshots = list_snapshots(self.published) if kept else [current] if current else []
         return newest_first([self._database, *reversed(snapshots)])
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _lock(self) -> Iterator[None]:
         for folder in (self._root, self.published):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with writer_lock(self._root / "writer.lock", self._wait_s):
@@ -285,7 +285,7 @@ class Warehouse:
     def _open(self, memory: str | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         if not _is_filled(self._database):
             if self._holds_content():
-                raise BehindLedger(self._lost())
+                raise BehindLedger(self._describe_lost())
             # Left by a process that was killed while it made the file.
             self._database.unlink(missing_ok=True)
         with open_writable(self._database, self._wait_s, memory) as connection:
@@ -297,7 +297,7 @@ class Warehouse:
         published = current_snapshot(self.published) is not None
         return published or (self._ledger is not None and self._ledger.has_entries)
 
-    def _lost(self) -> str:
+    def _describe_lost(self) -> str:
         return (
             f"{self._database} was lost, and what was ingested lies in the ledger: nothing was "
             "written; run `cbi rebuild`, then the same command again"

@@ -167,7 +167,7 @@ def test_a_rebuild_replaces_a_pointer_that_is_no_pointer(home, warehouse):
 def test_what_can_be_read_nowhere_is_named_and_nothing_is_lost_for_it(home, warehouse):
     for path in (written(home), snapshot(home)):
         harm(path, "text")
-    assert set(warehouse.unreadable(KEPT)) == set(KEPT)
+    assert set(warehouse.find_unreadable(KEPT)) == set(KEPT)
     before = written(home).read_bytes()
     with (
         pytest.raises(DatabaseDamaged, match=r"registry\.decision"),
