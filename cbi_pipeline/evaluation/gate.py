@@ -18,6 +18,7 @@ from cbi_pipeline.evaluation.groups import common, group
 from cbi_pipeline.evaluation.losses import losses
 from cbi_pipeline.evaluation.refresh import Refresh
 from cbi_pipeline.evaluation.scores import shared_evaluation_id
+from cbi_pipeline.forecasting.version import VERSION
 from data_contracts.evaluation import CROWNS, DECISION
 
 # Chance of ever promoting a useless recipe between two promotions.
@@ -140,10 +141,26 @@ def _sat_out(table: pl.DataFrame, paired: pl.DataFrame, sides: Sequence[str], ch
     )
 
 
-def first(recipe: str, *, evaluation_id: str, decided_at: datetime) -> Decision:
-    """The row that makes the catalogue's founder champion before anything was proven."""
+def first(
+    recipe: str, *, evaluation_id: str, decided_at: datetime, before: str | None = None
+) -> Decision:
+    """The row that makes the catalogue's founder champion before anything was proven.
+
+    Args:
+        recipe: the founder.
+        evaluation_id: the evidence of the night, if there is any.
+        decided_at: now.
+        before: the founder of an earlier release or catalogue whose place it takes.
+    """
     reason = f"{recipe} is the first champion by the catalogue's choice; nothing was tested yet."
-    return decision(evaluation_id, recipe, recipe, "first", reason, decided_at=decided_at)
+    if before is None:
+        return decision(evaluation_id, recipe, recipe, "first", reason, decided_at=decided_at)
+    reason = (
+        f"{recipe} takes the place of {before}, which was champion by the catalogue's choice as "
+        "well; nothing was tested yet. A champion that was promoted would have stayed."
+    )
+    who = f"release {VERSION}"
+    return decision(evaluation_id, recipe, before, "first", reason, decided_at=decided_at, who=who)
 
 
 def by_person(

@@ -16,9 +16,10 @@ from cbi_pipeline.operations.rounds import round_as_of
 from cbi_pipeline.operations.training_data import evidence_as_of, load_training_data
 from cbi_pipeline.operations.walk_forward_store import read_forecasts
 from cbi_pipeline.registry import Champion, current_champion, following, sort_decisions
-from data_contracts.evaluation import FOLD, LOOKS
+from data_contracts.evaluation import CROWNS, FOLD, LOOKS
 
 if TYPE_CHECKING:
+    from cbi_pipeline.evaluation.gate import Decision
     from cbi_pipeline.forecasting import ModelRecipe
     from cbi_pipeline.warehouse import Store
 
@@ -58,15 +59,30 @@ def decide_challengers(pipeline: Pipeline) -> Ruled:
 
 
 def establish_champion(pipeline: Pipeline) -> None:
-    """Name the founder champion where there is none: it is one by construction."""
+    """Name the founder champion where there is none, or none but an earlier founder."""
+    with pipeline.warehouse.read() as store:
+        decisions = store.table("registry.decision")
+    founding = _found(decisions, pipeline)
+    if founding is not None:
+        row = founding.frame(evidence_as_of(pipeline))
+        pipeline.add({"registry.decision": following(decisions, row)})
+
+
+def _found(decisions: pl.DataFrame, pipeline: Pipeline, evaluation_id: str = "") -> Decision | None:
+    """The founding decision that is due, or None.
+
+    What evidence or a person made champion stays; one by choice gives way to another choice.
+    """
     from cbi_pipeline.evaluation import first
 
-    with pipeline.warehouse.read() as store:
-        if current_champion(store.table("registry.decision")) is not None:
-            return
-    founding = first(founder(pipeline).name, evaluation_id="", decided_at=pipeline.now())
-    as_of = evidence_as_of(pipeline)
-    pipeline.add({"registry.decision": founding.frame(as_of)})
+    name, before = founder(pipeline).name, None
+    crowned = sort_decisions(decisions).filter(pl.col("verdict").is_in(CROWNS)).tail(1)
+    if not crowned.is_empty():
+        verdict, before = crowned.select("verdict", "recipe").row(0)
+        if verdict != "first" or before == name:
+            return None
+    now = pipeline.now()
+    return first(name, evaluation_id=evaluation_id, decided_at=now, before=before)
 
 
 def find_unseen(
@@ -107,16 +123,15 @@ def rulings(
     decisions: pl.DataFrame,
     forecasts: pl.DataFrame,
 ) -> pl.DataFrame:
-    """The founding decision where there is none, and the gate's on some challengers."""
-    from cbi_pipeline.evaluation import decide, first, tried_before
+    """The founding decision where one is due, and the gate's on some challengers."""
+    from cbi_pipeline.evaluation import decide, tried_before
 
     pipeline, record = evaluation.pipeline, decisions
     now = pipeline.now()
-    if current_champion(decisions) is None:
-        name = evaluation.lineup.founder.name
-        record = first(name, evaluation_id=evaluation.name, decided_at=now).frame(
-            evaluation.data.as_of
-        )
+    founding = _found(decisions, pipeline, evaluation.name)
+    if founding is not None:
+        row = following(record, founding.frame(evaluation.data.as_of))
+        record = pl.concat([record, row])
     for challenger in challengers:
         champion = current_champion(record)
         assert champion is not None

@@ -8,13 +8,16 @@ from cbi_pipeline.evaluation import by_person, estimator_of
 from cbi_pipeline.forecasting import NO_FEATURES
 from cbi_pipeline.forecasting.models.estimator import sit_out
 from cbi_pipeline.forecasting.models.model import by_commodity
+from cbi_pipeline.forecasting.version import VERSION
 from cbi_pipeline.issued import CANNOT, FORECAST, FOUNDING
 from cbi_pipeline.operations.champion_forecast import find_unreadable, forecast_newest
+from cbi_pipeline.operations.decide import establish_champion
 from cbi_pipeline.operations.issue import issue_live
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.operations.recipes import load_recipe
 from cbi_pipeline.operations.train import newest_fold
 from cbi_pipeline.operations.training_data import load_training_data, narrow
+from cbi_pipeline.registry import Champion, current_champion, sort_decisions
 from cbi_pipeline.settings import Settings
 from tests.catalogues import SMALL, write_layer
 from tests.system.homes import copied
@@ -173,3 +176,31 @@ def test_a_commodity_whose_group_reads_another_series_is_forecast_by_it_and_the_
     assert said.statuses["wti"].reason.endswith(
         "was made before the rows of petroleum_weekly of wti meant what they do"
     )
+
+
+def test_another_founder_takes_the_place_of_one_that_was_champion_by_choice(
+    one_night, tmp_path, monkeypatch
+):
+    pipeline = opened(one_night, tmp_path, "")
+    other = load_recipe("ewma", pipeline)
+    monkeypatch.setattr("cbi_pipeline.operations.decide.founder", lambda _: other)
+    for _ in range(2):
+        establish_champion(pipeline)
+    with pipeline.warehouse.read() as store:
+        decisions = sort_decisions(store.table("registry.decision"))
+    founding = decisions.filter(verdict="first").select("recipe", "champion", "who").rows()
+    assert founding == [("prior", "prior", "gate"), ("ewma", "prior", f"release {VERSION}")]
+    assert current_champion(decisions) == Champion("ewma", None)
+
+
+def test_a_champion_that_was_promoted_stays_whatever_the_founder(one_night, tmp_path, monkeypatch):
+    pipeline = opened(one_night, tmp_path, "")
+    promoted = by_person(
+        "promote", "tiny", "prior", version=2, reason="better", who="ada", decided_at=pipeline.now()
+    )
+    pipeline.add({"registry.decision": promoted.frame()})
+    other = load_recipe("ewma", pipeline)
+    monkeypatch.setattr("cbi_pipeline.operations.decide.founder", lambda _: other)
+    establish_champion(pipeline)
+    with pipeline.warehouse.read() as store:
+        assert current_champion(store.table("registry.decision")) == Champion("tiny", 2)
