@@ -136,7 +136,7 @@ def judge_on_common_rows(
     frozen = reader.adapt(promoted)
     if (frozen.row_R < 0).all():
         return "The promoted one cannot read today's panel."
-    rows = frozen.select_read(newest_fold(own).validation_rows)
+    rows = frozen.select_read(newest_fold(own, learns=False).validation_rows)
     if not own.panel.target_mask_RH[rows].any():
         return "Nothing that both read has a known outcome."
     since = frozen.select_read(select_weekly_rows(own.panel, used[0][1]))

@@ -108,10 +108,14 @@ class Evidence:
 
     @property
     def shows_skill(self) -> bool:
-        """Whether the model in use is shown to beat every naive forecast, over all markets."""
+        """Whether the model in use beats every naive forecast, all markets and horizons together.
+
+        Each of the pooled intervals must lie above zero: a model that equals one of them passes by
+        chance in one of twenty records.
+        """
         cell = self.find_cell(self.in_use or "", EVERYTHING, EVERYTHING)
-        chances = {score.metric: score.value for score in cell}
-        return all(chances.get(f"{BETTER}{name}", 1.0) <= LEVEL for name in NAIVE)
+        lows = {score.opponent: score.low for score in cell if score.opponent}
+        return all((lows.get(name) or 0.0) > 0.0 for name in NAIVE)
 
     def find_skills(self, recipe: str, commodity: str) -> list[Score]:
         """A recipe's skill figures on a commodity, as they are ordered in the evaluation."""

@@ -235,16 +235,17 @@ def test_no_skill_is_said_at_the_top_unless_the_evidence_shows_it(slim):
     assert shown.index("No skill shown.") < shown.index("Target date")
     where = {"recipe": "proven", "commodity": "*", "horizon": "*", "count": 300}
 
-    def page(chance: float) -> str:
+    def page(low: float | None) -> str:
         scores = tuple(
-            Score(**where, metric=f"p_better_vs_{name}", value=chance, low=None, high=None)
+            Score(**where, metric=f"skill_vs_{name}", value=0.03, low=low, high=0.05)
             for name in NAIVE
         )
         evidence = Evidence(scores=scores, in_use="proven")
         return words(render_report(with_part(slim, skill.SECTION, evidence)))
 
     assert "No skill shown." not in page(0.01)
-    assert "No skill shown." in page(0.2)
+    assert "No skill shown." in page(-0.01)
+    assert "No skill shown." in page(None)
 
 
 def test_abstention_is_shown_in_words_and_without_a_forecast(slim):
