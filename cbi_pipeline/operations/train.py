@@ -122,7 +122,8 @@ def register_model(
     from cbi_pipeline.features import panel_frame, panel_spec
     from cbi_pipeline.registry import Provenance
 
-    mine = (pl.col("recipe") == recipe.name) & (pl.col("who") == "gate")
+    is_judgement = (pl.col("who") == "gate") | (pl.col("verdict") == "first")
+    mine = (pl.col("recipe") == recipe.name) & is_judgement
     judged = sort_decisions(decisions).filter(mine).tail(1)
     spec = panel_spec(data.catalogue, data.feature_set)
     with pipeline.warehouse.read() as store:
@@ -170,7 +171,7 @@ def draw_figures(
 
 
 def note(judged: pl.DataFrame) -> str:
-    """What a reader of a version must know, by the gate's newest decision on its recipe."""
+    """What a reader of a version must know, by the newest judgement of its recipe."""
     if judged.is_empty():
         return "not judged yet: the gate has seen no evidence on it"
     # The whole reason stands in the decision, which is kept with the version.

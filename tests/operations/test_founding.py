@@ -15,6 +15,7 @@ from cbi_pipeline.operations.decide import establish_champion
 from cbi_pipeline.operations.issue import issue_live
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.operations.recipes import load_recipe
+from cbi_pipeline.operations.refresh_models import refresh_models
 from cbi_pipeline.operations.train import newest_fold
 from cbi_pipeline.operations.training_data import load_training_data, narrow
 from cbi_pipeline.registry import Champion, current_champion, sort_decisions
@@ -191,6 +192,18 @@ def test_another_founder_takes_the_place_of_one_that_was_champion_by_choice(
     founding = decisions.filter(verdict="first").select("recipe", "champion", "who").rows()
     assert founding == [("prior", "prior", "gate"), ("ewma", "prior", f"release {VERSION}")]
     assert current_champion(decisions) == Champion("ewma", None)
+
+
+def test_its_version_says_that_nothing_was_tested(one_night, tmp_path, monkeypatch):
+    pipeline = opened(one_night, tmp_path, "")
+    other = load_recipe("ewma", pipeline)
+    for module in ("decide", "evaluate"):
+        monkeypatch.setattr(f"cbi_pipeline.operations.{module}.founder", lambda _: other)
+    establish_champion(pipeline)
+    done = refresh_models(pipeline, pipeline.newest_as_of())
+    assert not isinstance(done, str)
+    assert (done.versions[0].recipe, done.aliases["champion"]) == ("ewma", done.versions[0].version)
+    assert "nothing was tested yet" in done.versions[0].note
 
 
 def test_a_champion_that_was_promoted_stays_whatever_the_founder(one_night, tmp_path, monkeypatch):
