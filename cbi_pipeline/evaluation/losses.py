@@ -44,10 +44,11 @@ def losses(forecasts: pl.DataFrame, targets: pl.DataFrame, catalogue: Catalogue)
         catalogue: names the horizon of each number of sessions.
 
     Returns:
-        One row per recipe, commodity, horizon label and origin, sorted so, with ``week`` (Monday
-        of the forecast's instant), ``as_of``, ``known_at`` (first release of the target), the
-        return ``y``, ``usual_move`` (mean absolute return over targets known before the first
-        origin) and the columns that the scores sum. Losses are in units of log return.
+        One row per recipe, commodity, horizon label (the shortest first) and origin, sorted so,
+        with ``week`` (Monday of the forecast's instant), ``as_of``, ``known_at`` (first release of
+        the target), the return ``y``, ``usual_move`` (mean absolute return over targets known
+        before the first origin) and the columns that the scores sum. Losses are in units of log
+        return.
 
     Raises:
         ValueError: a needed level is missing, or a horizon is not in the catalogue.
@@ -57,7 +58,7 @@ def losses(forecasts: pl.DataFrame, targets: pl.DataFrame, catalogue: Catalogue)
     wide, outcomes = _wide(forecasts, levels), _newest_outcomes(targets)
     usual = _usual_move(wide, outcomes)
     wide = wide.join(outcomes, on=_CELL).join(usual, on=["commodity", "horizon"], how="left")
-    wide = _labelled(wide, catalogue).sort("recipe", "commodity", "horizon", "origin_session")
+    wide = _labelled(wide.sort("recipe", *_CELL), catalogue)
     columns = _columns(wide, _matrix(wide, len(levels)), np.array(levels))
     kept = wide.select(
         "recipe", *_CELL, "as_of", "known_at", "y", "usual_move",
@@ -173,7 +174,7 @@ def _labelled(wide: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
         ],
         schema={"commodity": pl.String, "horizon": pl.Int64, "label": pl.String},
     )
-    labelled = wide.join(names, on=["commodity", "horizon"], how="left")
+    labelled = wide.join(names, on=["commodity", "horizon"], how="left", maintain_order="left")
     unknown = labelled.filter(pl.col("label").is_null()).select("commodity", "horizon").unique()
     if unknown.height:
         raise ValueError(f"forecasts of horizons not in the catalogue: {unknown.rows()}")

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from cbi_pipeline.defs.evaluation.assets import numbers
+from cbi_pipeline.defs.evaluation.assets import headlines, numbers
 from data_contracts.evaluation import SCORE
 
 
@@ -24,3 +24,11 @@ def test_they_are_of_the_issued_recipe_over_everything_and_finite():
         ("prior+conformal", "*", "*", "rmse", 0.1),
     )
     assert numbers(found, "prior+conformal") == {"crps": 0.04, "coverage_80": 0.81}
+
+
+def test_the_table_of_figures_goes_from_the_shortest_horizon_to_the_longest():
+    found = scores(
+        *(("prior", "wti", horizon, "crps", 0.04) for horizon in ("12m", "1m", "3m", "*", "1w"))
+    )
+    table = headlines(found, ("1w", "1m", "3m", "12m"))
+    assert table["horizon"].to_list() == ["*", "1w", "1m", "3m", "12m"]

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cbi_pipeline.evaluation import losses
-from cbi_pipeline.evaluation.groups import group, groups
+from cbi_pipeline.evaluation.groups import group, groups, places
 from tests.evaluation import worlds
 
 
@@ -29,9 +29,9 @@ def frame(seed=0, *, commodities=2, weeks=40, drop=0):
 def test_every_cell_every_margin_and_everything_come_once():
     found = [(one.commodity, one.horizon) for one in groups(frame())]
     assert found == [
-        *[(c, h) for c in ("c0", "c1") for h in ("1m", "1w")],
+        *[(c, h) for c in ("c0", "c1") for h in ("1w", "1m")],
         *[(c, "*") for c in ("c0", "c1")],
-        *[("*", h) for h in ("1m", "1w")],
+        *[("*", h) for h in ("1w", "1m")],
         ("*", "*"),
     ]
 
@@ -102,3 +102,10 @@ def test_the_overlap_counts_weeks_forecast_before_an_earlier_target_was_known(st
         sum(made < instant for made in as_of[i + 1 :]) for i, instant in enumerate(known)
     )
     assert group(rows).lags == expected
+
+
+def test_groups_go_from_the_shortest_horizon_to_the_longest():
+    steps = {"1w": 5, "1m": 20, "3m": 60, "12m": 240}
+    world = worlds.world(np.random.default_rng(0), commodities=1, weeks=60, steps=steps)
+    table = losses(world.speak("a", world.scale), world.targets(), world.catalogue)
+    assert [horizon for _, horizon in places(table)][:4] == list(steps)

@@ -91,7 +91,7 @@ def described(evidence: GatheredEvidence) -> metadata.Entries:
         "origins": len(evaluation.plan.origins),
         "refits": len(evaluation.plan.refits),
         "sat out": metadata.table(evidence.absent.drop("evaluation_id")),
-        "scores": metadata.table(headlines(evidence.scores)),
+        "scores": metadata.table(headlines(evidence.scores, evaluation.data.catalogue.horizons)),
         **pictures(evidence.scores, names, Plots(evaluation.pipeline.settings.plots_dir)),
     }
 
@@ -111,12 +111,18 @@ def numbers(scores: pl.DataFrame, recipe: str) -> dict[str, float]:
     return {str(row["metric"]): float(row["value"]) for row in shown.iter_rows(named=True)}
 
 
-def headlines(scores: pl.DataFrame) -> pl.DataFrame:
-    """The figures people look at first, one line per recipe, commodity and horizon."""
+def headlines(scores: pl.DataFrame, horizons: Sequence[str]) -> pl.DataFrame:
+    """The figures people look at first, one line per recipe, commodity and horizon.
+
+    Args:
+        scores: rows of ``evaluation.score``.
+        horizons: labels, shortest first.
+    """
+    order = pl.col("horizon").replace_strict(list(horizons), range(len(horizons)), default=-1)
     return (
         scores.filter(pl.col("metric").is_in(HEADLINES))
         .pivot("metric", index=["recipe", "commodity", "horizon"], values="value")
-        .sort("commodity", "horizon", "recipe")
+        .sort("commodity", order, "recipe")
     )
 
 
