@@ -11,6 +11,7 @@ import polars as pl
 from scipy.interpolate import CubicSpline
 
 from cbi_pipeline.catalogue import Catalogue
+from cbi_pipeline.evaluation.pit import mark_tenths
 from cbi_pipeline.forecasting.models.recipe import DEFAULT_LEVELS
 
 Floats = npt.NDArray[np.float64]
@@ -195,6 +196,7 @@ def _columns(wide: pl.DataFrame, quantiles: Floats, levels: Floats) -> dict[str,
         "crps": crps(quantiles, levels, y),
         "tail_crps": tail_crps(quantiles, levels, y),
         **_interval_columns(quantiles, levels, y),
+        **mark_tenths(quantiles[:, [column_of(levels, level) for level in DECILES]], y),
         **_point_columns(median, y),
         **_direction_columns(wide["up"].to_numpy(), y),
         **_volatility_columns(wide["volatility"].to_numpy(), y),

@@ -15,7 +15,7 @@ from cbi_pipeline.forecasting.panel import Panel
 _PACKAGES = ("cbi_pipeline.evaluation", "cbi_pipeline.forecasting")
 _SCORING = tuple(
     f"cbi_pipeline.evaluation.{name}"
-    for name in ("calibration", "comparison", "groups", "losses", "resample", "scores")
+    for name in ("calibration", "comparison", "groups", "losses", "pit", "resample", "scores")
 )
 # What forecasts are scored against.
 _OUTCOMES = ("cbi_pipeline.features.targets", "cbi_pipeline.market.outcomes")

@@ -15,6 +15,7 @@ from cbi_pipeline.evaluation.calibration import coverage_band
 from cbi_pipeline.evaluation.comparison import adjust, compare
 from cbi_pipeline.evaluation.groups import ALL, Group, common, group, groups, places
 from cbi_pipeline.evaluation.losses import losses
+from cbi_pipeline.evaluation.pit import examine_tenths
 from cbi_pipeline.evaluation.resample import SEED, Bootstrap, Scale, block_bootstrap
 from data_contracts.evaluation import SCORE
 
@@ -99,7 +100,9 @@ def score(
     """Rows of ``evaluation.score`` for every recipe: each cell, each margin, and everything.
 
     Besides `METRICS`: ``reliability``, the mean squared gap between stated and observed shares of
-    rises over five bins of `up` (Murphy, 1973); ``band_80``, whose ends hold the coverage of a
+    rises over five bins of `up` (Murphy, 1973); ``pit_1`` to ``pit_10`` and ``p_pit``, the share of
+    outcomes in each tenth of the stated distributions and the chance that even ones look as uneven
+    (`pit.examine_tenths`); ``band_80``, whose ends hold the coverage of a
     calibrated 80 % band in 95 % of cases, overlap allowed for; ``skill_vs_X``, the mean over the
     cells, weighed by `Group.precision`, of one minus the ratio of CRPS sums; ``resolvable_vs_X``,
     the smallest such skill this sample shows at a one-sided 5 % level; and, for each cell,
@@ -183,6 +186,7 @@ class _Sides:
         if own.frames:
             yield from _metrics(own, self.recipe, block_bootstrap(own.weeks, own.lags, seed=seed))
             yield _reliability(own, self.recipe)
+            yield from examine_tenths(own, self.recipe)
             yield from _band(own, self.recipe)
         for opponent, rows in self.shared.items():
             pair = group(rows, commodity, horizon)

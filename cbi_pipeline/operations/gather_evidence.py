@@ -216,7 +216,7 @@ def _announce_cost(evaluation: EvaluationRun, entering: Collection[str]) -> None
             cache_dir=_folds_folder(evaluation.pipeline),
             code=evaluation.code,
         )
-    if costs:
+    if sum(costs.values()) >= 1.0:
         progress.announce(f"walk-forward: {describe_cost(costs)}")
 
 

@@ -174,6 +174,20 @@ def _describe_band(name: str, share: Score, band: Score | None) -> str:
     return f"{words} of {share.count} outcomes, {judged}."
 
 
+def describe_tenths(chance: float | None) -> str:
+    """Whether outcomes fell evenly over the stated distributions, in words.
+
+    Args:
+        chance: that even ones look as uneven as these; None with too few outcomes for a test.
+    """
+    if chance is None:
+        return "Too few outcomes that share no news to tell whether they fall evenly."
+    odds = f"even ones look as uneven in {formats.percent(chance)} of records"
+    if chance <= LEVEL:
+        return f"They do not fall evenly: {odds}, overlap allowed for."
+    return f"Within what chance explains: {odds}, overlap allowed for."
+
+
 def describe_untested(evidence: Evidence, commodities: Sequence[CommoditySection]) -> list[str]:
     """Sentences on the commodities that are forecast although nothing of it was judged yet."""
     if not evidence.scores:

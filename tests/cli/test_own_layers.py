@@ -19,7 +19,7 @@ WRONG = {
     "a recipe": ('[evaluation]\nchallengers = ["tini"]\n', "no recipe 'tini'; nearest: tiny"),
     "a unit": (f'{WTI}unit = "USD/gal"\n', "unit = 'USD/gal', but EIA.RWTC is in USD/bbl"),
     "a removal": ('remove = ["commodity.wty"]\n', "has commodity.wty; nearest: commodity.wti"),
-    "no evaluation": (f'base = "none"\n{GAS}', "[evaluation]: years is missing"),
+    "no years": ("[evaluation]\nyears = 0\n", "[evaluation]: years: Input should be greater"),
 }
 
 

@@ -52,6 +52,7 @@ def drawings():
         "overview": charts.feature_overview(
             DAYS, ["a", "b", "c"], mask, ["wpsr", "spot"], np.ones((80, 2))
         ),
+        "tenths": charts.tenths([0.12, 0.08] * 5),
         "reliability": charts.reliability([0.4, 0.5, 0.6] * 20, hits[:60]),
     }
 

@@ -8,7 +8,7 @@ import pytest
 
 from cbi_pipeline.report import formats
 from cbi_pipeline.report.page import render_report
-from cbi_pipeline.report.sections.skill import SECTION, draw_skills, list_columns
+from cbi_pipeline.report.sections.skill import SECTION, draw_skills, draw_tenths, list_columns
 from cbi_pipeline.report.skill import (
     Absence,
     Evidence,
@@ -187,3 +187,26 @@ def test_what_was_sat_out_stands_on_the_page_with_its_reason(evidence):
         f"from {formats.day(absence.last)}: {absence.reason}."
     )
     assert sentence in render_report(with_part(given, SECTION, sat_out))
+
+
+@pytest.mark.parametrize(
+    ("chance", "words"),
+    [
+        (0.3, "Within what chance explains: even ones look as uneven in 30"),
+        (0.01, "They do not fall evenly: even ones look as uneven in 1"),
+        (None, "Too few outcomes that share no news"),
+    ],
+)
+def test_how_outcomes_fell_over_what_was_stated_is_told_with_its_chance(chance, words):
+    given = morning()
+    evidence = given.part(SECTION)
+    where = {"recipe": evidence.in_use, "commodity": "wti", "horizon": "*", "low": None}
+    shares = tuple(
+        Score(**where, metric=f"pit_{n}", value=0.1, high=None, count=90) for n in range(1, 11)
+    )
+    if chance is not None:
+        shares += (Score(**where, metric="p_pit", value=chance, high=None, count=90),)
+    told = replace(evidence, scores=(*evidence.scores, *shares))
+    (panel,) = draw_tenths(with_part(given, SECTION, told))
+    assert panel.caption.startswith(words)
+    assert not draw_tenths(given)

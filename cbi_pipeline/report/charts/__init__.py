@@ -10,6 +10,7 @@ from cbi_pipeline.report.charts.evidence import (
     loss_curve,
     reliability,
     skill,
+    tenths,
 )
 from cbi_pipeline.report.charts.prices import Knot, against_actual, fan, history
 from cbi_pipeline.report.charts.style import png, svg
@@ -27,4 +28,5 @@ __all__ = [
     "reliability",
     "skill",
     "svg",
+    "tenths",
 ]

@@ -168,6 +168,25 @@ def reliability(up: Sequence[float], rose: Sequence[bool], *, bins: int = 5) -> 
     return figure
 
 
+@styled
+def tenths(shares: Sequence[float]) -> Figure:
+    """Share of outcomes in each tenth of the stated distributions; even ones stand at the line.
+
+    Args:
+        shares: of the ten, lowest first.
+    """
+    figure, axes = style.panel()
+    places = np.arange(1, len(shares) + 1)
+    axes.bar(places, shares, width=0.9, color=style.FORECAST, alpha=0.85)
+    axes.axhline(1.0 / len(shares), color=style.INK, lw=1.0, ls=(0, (3, 2)))
+    axes.set_xticks(places)
+    axes.yaxis.set_major_formatter(lambda value, _: formats.percent(value))
+    top = max(0.2, 1.1 * max(shares))
+    axes.set_yticks(np.arange(0.0, top + 1e-9, 0.05))
+    axes.set(ylim=(0.0, top), xlabel="tenth of the stated distribution")
+    return figure
+
+
 def _bins(up: np.ndarray, rose: np.ndarray, bins: int) -> list[tuple[np.ndarray, np.ndarray]]:
     # Equal probabilities stay together: an untrained model gives one value alone.
     edges = np.unique(np.quantile(up, np.linspace(0, 1, bins + 1)))

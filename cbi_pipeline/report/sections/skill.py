@@ -24,6 +24,7 @@ from cbi_pipeline.report.skill import (
     describe_absences,
     describe_coverage,
     describe_skill,
+    describe_tenths,
     describe_untested,
     find_evaluated,
     judge_horizons,
@@ -76,6 +77,33 @@ def draw_skills(report: MorningReport) -> list[Panel]:
         if (panel := _draw_skill(evidence, commodity, recipe, f"skill-{number}-{commodity.id}"))
         is not None
     ]
+
+
+def draw_tenths(report: MorningReport) -> list[Panel]:
+    """How the outcomes fell over the distributions of the recipe in use, per commodity."""
+    evidence = report.part(SECTION)
+    return [
+        panel
+        for commodity in report.commodities
+        if (panel := _draw_tenths(evidence, commodity)) is not None
+    ]
+
+
+def _draw_tenths(evidence: Evidence, commodity: CommoditySection) -> Panel | None:
+    from cbi_pipeline.report import charts
+
+    cell = evidence.find_cell(evidence.in_use or "", commodity.id, EVERYTHING)
+    figures = {score.metric: score.value for score in cell}
+    shares = [figures[name] for n in range(1, 11) if (name := f"pit_{n}") in figures]
+    if not shares:
+        return None
+    title = f"{commodity.name}: where outcomes fell in what was stated"
+    return draw_panel(
+        f"tenths-{commodity.id}",
+        title,
+        describe_tenths(figures.get("p_pit")),
+        partial(charts.tenths, shares),
+    )
 
 
 def _draw_skill(
@@ -216,6 +244,9 @@ weigh each by its outcomes that share no news.</p>
 <div class="panels two">
 {% for panel in draw_skills(report) %}{{ figure(panel, "h3") }}{% endfor %}
 </div>
+<div class="panels two">
+{% for panel in draw_tenths(report) %}{{ figure(panel, "h3") }}{% endfor %}
+</div>
 {% set columns = list_columns(part.scores) %}
 {% for commodity in report.commodities %}
 {% set lines = list_lines(part, commodity.id, commodity.horizons, columns) %}
@@ -258,6 +289,7 @@ SECTION = Section(
         "EVERYTHING": EVERYTHING,
         "describe_evidence": describe_evidence,
         "draw_skills": draw_skills,
+        "draw_tenths": draw_tenths,
         "list_columns": list_columns,
         "list_lines": list_lines,
     },
