@@ -62,13 +62,15 @@ def establish_champion(pipeline: Pipeline) -> None:
     """Name the founder champion where there is none, or none but an earlier founder."""
     with pipeline.warehouse.read() as store:
         decisions = store.table("registry.decision")
-    founding = _found(decisions, pipeline)
+    founding = _rule_on_founder(decisions, pipeline)
     if founding is not None:
         row = founding.frame(evidence_as_of(pipeline))
         pipeline.add({"registry.decision": following(decisions, row)})
 
 
-def _found(decisions: pl.DataFrame, pipeline: Pipeline, evaluation_id: str = "") -> Decision | None:
+def _rule_on_founder(
+    decisions: pl.DataFrame, pipeline: Pipeline, evaluation_id: str = ""
+) -> Decision | None:
     """The founding decision that is due, or None.
 
     What evidence or a person made champion stays; one by choice gives way to another choice.
@@ -128,7 +130,7 @@ def rulings(
 
     pipeline, record = evaluation.pipeline, decisions
     now = pipeline.now()
-    founding = _found(decisions, pipeline, evaluation.name)
+    founding = _rule_on_founder(decisions, pipeline, evaluation.name)
     if founding is not None:
         row = following(record, founding.frame(evaluation.data.as_of))
         record = pl.concat([record, row])
