@@ -69,7 +69,9 @@ def test_every_recipe_is_told_by_the_same_figures_with_their_intervals(scene):
     sharp = scores.filter(pl.col("recipe") == "sharp", pl.col("commodity") == "*")
     assert set(NAMED) <= set(sharp["metric"])
     bare = sharp.filter(pl.col("low").is_null() | pl.col("high").is_null())["metric"]
-    assert set(bare.str.split("_vs_").list.first()) == {"reliability", "resolvable"}
+    tenths = {f"pit_{n}" for n in range(1, 11)}
+    without = {"reliability", "resolvable", "p_pit", *tenths}
+    assert set(bare.str.split("_vs_").list.first()) == without
 
 
 def test_no_figure_that_cannot_be_negative_has_a_negative_end(scene):
