@@ -1,7 +1,7 @@
 """The catalogue: commodities, the series they are priced by, their horizons and calendars."""
 
 from cbi_pipeline.catalogue._catalogue import Catalogue, Commodity, FeedEntry
-from cbi_pipeline.catalogue._document import CatalogueError, nearest
+from cbi_pipeline.catalogue._document import CatalogueError, suggest_names
 from cbi_pipeline.catalogue._evaluation import NAIVE, EvaluationPlan
 from cbi_pipeline.catalogue._files import FileEntry
 from cbi_pipeline.catalogue._layers import PACKAGED, Layers, is_without_base, read_layers
@@ -26,8 +26,8 @@ __all__ = [
     "load_feeds",
     "load_files",
     "named_recipes",
-    "nearest",
     "read_layers",
     "read_recipe",
     "resolve_recipe",
+    "suggest_names",
 ]

@@ -23,7 +23,7 @@ from pydantic import (
 )
 
 from cbi_pipeline.catalogue._cron import require_cron
-from cbi_pipeline.catalogue._document import CatalogueError, nearest
+from cbi_pipeline.catalogue._document import CatalogueError, suggest_names
 from cbi_pipeline.catalogue._evaluation import EvaluationPlan
 
 #: Text that says why.
@@ -65,7 +65,7 @@ class Commodity(BaseModel):
 
     @field_validator("horizons")
     @classmethod
-    def _rising(cls, horizons: dict[str, int]) -> dict[str, int]:
+    def _check_rising(cls, horizons: dict[str, int]) -> dict[str, int]:
         steps = list(horizons.values())
         if not steps or any(earlier >= other for earlier, other in pairwise(steps)):
             raise ValueError(f"give at least one, each further ahead than the one before: {steps}")
@@ -117,11 +117,11 @@ class FeedEntry(BaseModel):
             ZoneInfo(zone)
         except (KeyError, OSError, ValueError) as error:
             raise ValueError(
-                f"no time zone {zone!r}{nearest(zone, available_timezones())}"
+                f"no time zone {zone!r}{suggest_names(zone, available_timezones())}"
             ) from error
         return zone
 
-    def kept(self, series: Iterable[str]) -> dict[str, str]:
+    def explain_kept(self, series: Iterable[str]) -> dict[str, str]:
         """Reason to ask for each id that is asked for though nothing reads it.
 
         Args:
@@ -146,7 +146,7 @@ class Catalogue(BaseModel):
     groups: dict[str, dict[str, str]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _consistent(self) -> Catalogue:
+    def _check_commodities(self) -> Catalogue:
         ids = [commodity.id for commodity in self.commodities]
         if not ids or len(set(ids)) != len(ids):
             raise ValueError(f"commodity ids must be given and unique, got {ids}")
@@ -165,13 +165,13 @@ class Catalogue(BaseModel):
         further = (name for commodity in self.commodities for name in commodity.groups)
         return tuple(dict.fromkeys([*self.groups, *further]))
 
-    def reading(self, names: Collection[str]) -> Catalogue:
+    def select_groups(self, names: Collection[str]) -> Catalogue:
         """The same with those feature groups alone."""
         commodities = tuple(
-            commodity.model_copy(update={"groups": _picked(commodity.groups, names)})
+            commodity.model_copy(update={"groups": _pick_groups(commodity.groups, names)})
             for commodity in self.commodities
         )
-        groups = _picked(self.groups, names)
+        groups = _pick_groups(self.groups, names)
         return self.model_copy(update={"commodities": commodities, "groups": groups})
 
     def series_of(self, commodity: Commodity, group: str) -> dict[str, str]:
@@ -198,7 +198,7 @@ class Catalogue(BaseModel):
     def _read_by(self, what: str, ids: list[str]) -> str:
         return what if len(ids) == len(self.commodities) > 1 else f"{what} of {', '.join(ids)}"
 
-    def related(self, commodity: Commodity) -> Commodity | None:
+    def find_related(self, commodity: Commodity) -> Commodity | None:
         """The commodity that one is set against; None where there is none."""
         return next((other for other in self.commodities if other.id == commodity.related), None)
 
@@ -229,27 +229,25 @@ def contradictions(commodities: Sequence[Commodity]) -> Iterator[tuple[str, str,
             words = f"price_series {commodity.price_series} prices more than one commodity"
             yield commodity.id, "price_series", f"{words}; give each its own"
         if tuple(commodity.horizons) != tuple(commodities[0].horizons):
-            words = f"it has the horizons {_listed(commodity.horizons)}, {ids[0]} has"
-            words += f" {_listed(commodities[0].horizons)}"
+            words = f"it has the horizons {_join_labels(commodity.horizons)}, {ids[0]} has"
+            words += f" {_join_labels(commodities[0].horizons)}"
             yield (
                 commodity.id,
                 "horizons",
                 f"{words}; every commodity needs the same labels in one order",
             )
         if commodity.related is not None and commodity.related not in ids:
-            words = (
-                f"related {commodity.related} is no commodity here{nearest(commodity.related, ids)}"
-            )
-            yield commodity.id, "related", words
+            words = f"related {commodity.related} is no commodity here"
+            yield commodity.id, "related", words + suggest_names(commodity.related, ids)
         if commodity.related == commodity.id:
             yield commodity.id, "related", "related names itself"
 
 
-def _picked(
+def _pick_groups(
     groups: Mapping[str, dict[str, str]], names: Collection[str]
 ) -> dict[str, dict[str, str]]:
     return {name: series for name, series in groups.items() if name in names}
 
 
-def _listed(labels: Iterable[str]) -> str:
+def _join_labels(labels: Iterable[str]) -> str:
     return ", ".join(labels) or "none"

@@ -17,7 +17,7 @@ class CatalogueError(ValueError):
     """The catalogue cannot be used; the message says which entry and field of it is wrong."""
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
+def suggest_names(name: str, names: Iterable[str]) -> str:
     """The names most like a wrong one, as the end of a sentence; empty where none is."""
     close = get_close_matches(name, sorted(names), n=3)
     return f"; nearest: {', '.join(close)}" if close else ""
@@ -49,7 +49,7 @@ def require_names(table: Mapping[str, Any], names: tuple[str, ...], where: str) 
         if name not in names:
             raise CatalogueError(
                 f"{where}: {name} is no table of it; there are: {', '.join(names)}"
-                f"{nearest(name, names)}"
+                f"{suggest_names(name, names)}"
             )
 
 
@@ -107,5 +107,5 @@ def explain_fault(
     if kind == "missing":
         return f"{field} is missing"
     if kind == "extra_forbidden":
-        return f"{field} is no field of it{nearest(field, model.model_fields)}"
+        return f"{field} is no field of it{suggest_names(field, model.model_fields)}"
     return f"{field}: {words}" if field else words

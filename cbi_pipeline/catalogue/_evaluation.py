@@ -41,7 +41,7 @@ class EvaluationPlan(BaseModel):
 
     @field_validator("baselines", "challengers")
     @classmethod
-    def _distinct(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_distinct(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(names)) < len(names):
             raise ValueError(f"name each once: {', '.join(names)}")
         return names

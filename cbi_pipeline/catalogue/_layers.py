@@ -17,9 +17,9 @@ from cbi_pipeline.catalogue._document import (
     CatalogueError,
     Model,
     explain_fault,
-    nearest,
     read_document,
     require_names,
+    suggest_names,
     table_of,
     tables_of,
 )
@@ -232,9 +232,9 @@ def _require_tables(document: Mapping[str, Any], file: Path) -> None:
 def _remove(layers: Layers, names: Iterable[str], file: Path) -> None:
     for name in names:
         if not [path for path in _paths(name) if layers.take_out(path, file)]:
-            there = {".".join(_written(path)) for path in layers.origins}
+            there = {".".join(_strip_profile(path)) for path in layers.origins}
             raise CatalogueError(
-                f"{file}, remove: no file before this one has {name}{nearest(name, there)}"
+                f"{file}, remove: no file before this one has {name}{suggest_names(name, there)}"
             )
 
 
@@ -246,7 +246,7 @@ def _paths(name: str) -> list[Address]:
     return [("profile", profile, *parts) for profile in PROFILES]
 
 
-def _written(path: Address) -> Address:
+def _strip_profile(path: Address) -> Address:
     return path[2:] if path[0] == "profile" and len(path) > 3 else path
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from cbi_pipeline.catalogue._document import CatalogueError, make, nearest, read_document
+from cbi_pipeline.catalogue._document import CatalogueError, make, read_document, suggest_names
 from cbi_pipeline.model_kinds import MODEL_KINDS
 
 PACKAGED_RECIPES = Path(__file__).parent / "recipes"
@@ -39,7 +39,7 @@ class RecipeFile(BaseModel):
     def _is_kind(cls, kind: str) -> str:
         if kind not in MODEL_KINDS:
             raise ValueError(
-                f"no kind of model {kind!r}{nearest(kind, MODEL_KINDS)}; "
+                f"no kind of model {kind!r}{suggest_names(kind, MODEL_KINDS)}; "
                 f"there are: {', '.join(MODEL_KINDS)}"
             )
         return kind
@@ -74,7 +74,7 @@ def read_recipe(name: str, *folders: Path) -> RecipeFile:
     files = find_recipes(*folders)
     if name not in files:
         raise CatalogueError(
-            f"no recipe {name!r}{nearest(name, files)}; there are: {', '.join(sorted(files))}"
+            f"no recipe {name!r}{suggest_names(name, files)}; there are: {', '.join(sorted(files))}"
         )
     source = files[name]
     fields = read_document(source)

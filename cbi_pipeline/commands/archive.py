@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cbi_pipeline.commands.console import console, writing
+from cbi_pipeline.commands.console import console, refuse_unwritable
 from cbi_pipeline.settings import load_settings
 
 app = typer.Typer(help="The embedded official records.", no_args_is_help=True)
@@ -27,7 +27,7 @@ def seal() -> None:
     from cbi_pipeline.feeds import archive
 
     settings = load_settings()
-    with writing(settings.archive_dir):
+    with refuse_unwritable(settings.archive_dir):
         changed = archive.seal(settings.archive_dir)
     if not changed:
         console.print("nothing to seal: every file matches its record")

@@ -32,7 +32,7 @@ def show(
     ] = None,
 ) -> None:
     """Show each value of the catalogue with the file that it came from."""
-    from cbi_pipeline.catalogue import load_catalogue, nearest, read_layers
+    from cbi_pipeline.catalogue import load_catalogue, read_layers, suggest_names
     from cbi_pipeline.operations import check_catalogue
 
     settings = load_settings()
@@ -40,7 +40,9 @@ def show(
     entries = _entries(layers, settings.profile)
     if name is not None and name not in entries:
         names = ", ".join(entries)
-        raise Refusal(f"no {name!r} in the catalogue{nearest(name, entries)}; there are: {names}")
+        raise Refusal(
+            f"no {name!r} in the catalogue{suggest_names(name, entries)}; there are: {names}"
+        )
     for entry in entries if name is None else [name]:
         for path in entries[entry]:
             _print_entry(layers, path)

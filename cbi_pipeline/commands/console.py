@@ -48,7 +48,7 @@ class Refusal(Exception):
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
+def refuse_unwritable(path: Path) -> Iterator[None]:
     """Around what writes to a path of the user's alone: what the system refuses there is said.
 
     Raises:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cbi_pipeline.commands.console import console, writing
+from cbi_pipeline.commands.console import console, refuse_unwritable
 
 app = typer.Typer(help="Data contracts.", no_args_is_help=True)
 
@@ -19,7 +19,7 @@ def export(
     """Write the contracts as Open Data Contract Standard documents."""
     from data_contracts.odcs import export as write
 
-    with writing(folder):
+    with refuse_unwritable(folder):
         paths = write(folder)
     for path in paths:
         console.print(str(path), soft_wrap=True)

@@ -78,8 +78,7 @@ def list_series(
     with bind_warehouse(load_settings()).read() as store:
         listing = store.query(_SERIES)
     if as_json:
-        rows = [{name: _plain(value) for name, value in row.items()} for row in listing.to_dicts()]
-        print(json.dumps(rows, indent=2))  # noqa: T201
+        print(json.dumps(_encode_rows(listing), indent=2))  # noqa: T201
         return
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for heading in ("series", "name", "unit", "frequency", "newest", "source"):
@@ -137,13 +136,18 @@ def _require_series(names: list[str], series: str) -> None:
 
 
 def _document(values: pl.DataFrame, series: str, instant: datetime) -> str:
-    rows = [
-        {name: _plain(value) for name, value in row.items()} for row in values.iter_rows(named=True)
+    document = {"series": series, "as_of": _utc(instant), "rows": _encode_rows(values)}
+    return json.dumps(document, indent=2)
+
+
+def _encode_rows(table: pl.DataFrame) -> list[dict[str, object]]:
+    return [
+        {name: _encode_value(value) for name, value in row.items()}
+        for row in table.iter_rows(named=True)
     ]
-    return json.dumps({"series": series, "as_of": _utc(instant), "rows": rows}, indent=2)
 
 
-def _plain(value: object) -> object:
+def _encode_value(value: object) -> object:
     if isinstance(value, datetime):
         return _utc(value)
     return value.isoformat() if isinstance(value, date) else value

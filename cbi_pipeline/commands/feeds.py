@@ -60,14 +60,14 @@ def show(
     settings = load_settings()
     chosen = _live_feed(settings, feed)
     readers = describe_readers(settings, chosen)
-    wide = [max(map(len, texts)) for texts in zip(*map(_titled, chosen.series), strict=True)]
+    wide = [max(map(len, texts)) for texts in zip(*map(_list_cells, chosen.series), strict=True)]
     for series in chosen.series:
-        cells = (text.ljust(width) for text, width in zip(_titled(series), wide, strict=True))
+        cells = (text.ljust(width) for text, width in zip(_list_cells(series), wide, strict=True))
         words = readers[series.id] or "nothing, so it is not asked for"
         console.print("  ".join([*cells, words]), soft_wrap=True, highlight=False)
 
 
-def _titled(series: Series) -> tuple[str, str, str]:
+def _list_cells(series: Series) -> tuple[str, str, str]:
     return series.id, series.name, series.unit
 
 

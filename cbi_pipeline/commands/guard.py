@@ -103,7 +103,7 @@ class Guard:
         scope, named = _by_path(scope)
         rejection = self._judge(scope, named)
         if rejection is None:
-            await self._app(scope, receive, _unframed(send))
+            await self._app(scope, receive, _forbid_frames(send))
             return
         asked = scope.get("method", scope["type"]), scope["path"]
         _log.warning("%d to %s %r: %s", rejection.status, *asked, rejection.reason)
@@ -201,10 +201,10 @@ def _only_reads(text: str) -> bool:
     )
 
 
-def _unframed(send: Send) -> Send:
+def _forbid_frames(send: Send) -> Send:
     """Let no other page show this one inside itself, where a click would be led astray."""
 
-    async def sending(message: Message) -> None:
+    async def send_guarded(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = list(message.get("headers", ()))
             if all(key.lower() != b"x-frame-options" for key, _ in headers):
@@ -212,7 +212,7 @@ def _unframed(send: Send) -> Send:
             message = {**message, "headers": headers}
         await send(message)
 
-    return sending
+    return send_guarded
 
 
 async def _answer(scope: Scope, send: Send, rejection: Rejection) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from cbi_pipeline.commands.console import Refusal, writing
+from cbi_pipeline.commands.console import Refusal, refuse_unwritable
 from cbi_pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def is_current(folder: Path) -> bool:
 
 
 def _write_settings(folder: Path) -> None:
-    with writing(folder):
+    with refuse_unwritable(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if is_current(folder):
             return

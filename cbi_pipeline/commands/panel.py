@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cbi_pipeline.commands.console import Refusal, console, errors, writing
+from cbi_pipeline.commands.console import Refusal, console, errors, refuse_unwritable
 
 if TYPE_CHECKING:
     import polars as pl
@@ -41,7 +41,7 @@ def export(
     from cbi_pipeline.operations.pipeline import Pipeline
 
     frame = _frame(Pipeline.from_environment(), file.suffix)
-    with writing(file), file.open("wb") as target:
+    with refuse_unwritable(file), file.open("wb") as target:
         _write(frame, file.suffix, target)
     console.print(f"{len(frame):,} rows, {len(frame.columns)} columns: {file}", soft_wrap=True)
     call = _READ_WITH[file.suffix].format(file=str(file))
@@ -52,8 +52,8 @@ def _frame(pipeline: Pipeline, suffix: str) -> pl.DataFrame:
     from cbi_pipeline.features import panel_frame
     from cbi_pipeline.registry import cast_frame, input_types
 
-    spec, types = _wanted(pipeline)
-    rows = _readable(pipeline, spec)
+    spec, types = _choose_panel(pipeline)
+    rows = _read_panel_rows(pipeline, spec)
     with pipeline.warehouse.read() as store:
         prices = store.table("market.session")
     if "datetime" in types.values() and suffix != ".parquet":
@@ -65,7 +65,7 @@ def _frame(pipeline: Pipeline, suffix: str) -> pl.DataFrame:
     return cast_frame(panel_frame(rows, prices, spec), types)
 
 
-def _readable(pipeline: Pipeline, spec: PanelSpec) -> pl.DataFrame:
+def _read_panel_rows(pipeline: Pipeline, spec: PanelSpec) -> pl.DataFrame:
     """The rows that a model reads; says which commodities it cannot."""
     import polars as pl
 
@@ -95,7 +95,7 @@ def _readable(pipeline: Pipeline, spec: PanelSpec) -> pl.DataFrame:
     return readable
 
 
-def _wanted(pipeline: Pipeline) -> tuple[PanelSpec, dict[str, str]]:
+def _choose_panel(pipeline: Pipeline) -> tuple[PanelSpec, dict[str, str]]:
     """Axes and column types of the champion; of today's catalogue while there is none."""
     from cbi_pipeline.features import panel_spec
     from cbi_pipeline.operations.aliases import find_champion

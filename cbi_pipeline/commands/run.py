@@ -120,14 +120,14 @@ def _run_jobs(pipeline: Pipeline) -> bool:
 
     definitions = defs()
     launches = plan_launches(pipeline, instance)
-    with _own_output() as screen, _progress(screen) as bars, _listening() as interrupted:
+    with _own_output() as screen, _progress(screen) as bars, _watch_interrupt() as is_interrupted:
         results: list[ExecuteInProcessResult] = []
         for name, options in launches.items():
             if name == LOOK and not results[-1].success:
                 continue  # there is no round to look at
             screen.print(name, style="bold")
             results.append(_execute(name, options, definitions, instance, screen, bars))
-            if _interrupted(results[-1]) or (name != NIGHT and interrupted()):
+            if _is_interrupted(results[-1]) or (name != NIGHT and is_interrupted()):
                 raise KeyboardInterrupt
             # A live feed that fails leaves the others and the night alone.
             if not results[-1].success and name == ARCHIVE:
@@ -163,12 +163,12 @@ def _sources(pipeline: Pipeline) -> tuple[str, ...]:
 
 
 @contextmanager
-def _listening() -> Iterator[Callable[[], bool]]:
+def _watch_interrupt() -> Iterator[Callable[[], bool]]:
     """Tells whether Ctrl-C came: Dagster forgets one that comes as a job ends."""
     ours, theirs = socket.socketpair()
     heard = bytearray()
 
-    def interrupted() -> bool:
+    def is_interrupted() -> bool:
         with suppress(BlockingIOError):
             heard.extend(ours.recv(4096))
         return signal.SIGINT in heard
@@ -178,7 +178,7 @@ def _listening() -> Iterator[Callable[[], bool]]:
         theirs.setblocking(False)
         before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
         try:
-            yield interrupted
+            yield is_interrupted
         finally:
             signal.set_wakeup_fd(before)
 
@@ -229,7 +229,7 @@ def _failures(result: ExecuteInProcessResult) -> Iterator[str]:
             yield f"{event.step_key}: {cause_of(event.step_failure_data.error)}"
 
 
-def _interrupted(result: ExecuteInProcessResult) -> bool:
+def _is_interrupted(result: ExecuteInProcessResult) -> bool:
     # Dagster turns Ctrl-C inside a step into a failure of that step.
     roots = (_root(event) for event in result.all_events if event.is_step_failure)
     return any(root and root.cls_name == "DagsterExecutionInterruptedError" for root in roots)

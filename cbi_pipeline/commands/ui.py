@@ -63,7 +63,7 @@ def ui(
     try:
         children.extend(_start(*command, settings) for command in commands.items())
         for port in ports:
-            if not _opened(port, children, asked):
+            if not _await_port(port, children, asked):
                 return 0
         console.print(f"Dagster  http://{HOST}:{dagster_port}")
         console.print(f"MLflow   {page}")
@@ -133,7 +133,7 @@ def _start(name: str, module: list[str], settings: Settings) -> subprocess.Popen
         )
 
 
-def _opened(port: int, children: list[subprocess.Popen[bytes]], asked: list[int]) -> bool:
+def _await_port(port: int, children: list[subprocess.Popen[bytes]], asked: list[int]) -> bool:
     """Wait until a port answers; False when the user asked for the end before."""
     deadline = time.monotonic() + _PATIENCE_S
     while not _answers(port):

@@ -41,7 +41,7 @@ def inputs_of(
         if isinstance(source, OwnSession | RelatedGap):
             inputs[commodity.price_series] = timedelta(days=commodity.stale_after_days)
         if isinstance(source, RelatedSession | RelatedGap):
-            other = catalogue.related(commodity)
+            other = catalogue.find_related(commodity)
             if other is not None:
                 inputs[other.price_series] = timedelta(days=other.stale_after_days)
         if isinstance(source, Series | Report) and group is not None:
@@ -101,7 +101,7 @@ def market_as_arrived(market: Market, commodity: Commodity, until: datetime) -> 
         until: the sighting.
     """
     observations = market.observations.filter(pl.col("seen_at") <= until)
-    other = market.catalogue.related(commodity)
+    other = market.catalogue.find_related(commodity)
     both = [commodity] if other is None else [commodity, other]
     prices = pl.concat([build_sessions(observations, priced) for priced in both])
     return replace(market, prices=prices, observations=observations)

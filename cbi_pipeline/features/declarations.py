@@ -105,7 +105,7 @@ def _inputs(
     if isinstance(source, OwnSession | RelatedGap):
         yield "sessions_per_year", str(commodity.sessions_per_year)
     if isinstance(source, RelatedSession | RelatedGap):
-        other = catalogue.related(commodity)
+        other = catalogue.find_related(commodity)
         yield "related", "none" if other is None else _market(other)
 
 

@@ -49,7 +49,7 @@ class RelatedSession:
 
     def name_in(self, commodity: Commodity, catalogue: Catalogue, group: str) -> str:
         """The series it is of a commodity."""
-        other = catalogue.related(commodity)
+        other = catalogue.find_related(commodity)
         return "none" if other is None else other.price_series
 
 
@@ -62,7 +62,7 @@ class RelatedGap:
 
     def name_in(self, commodity: Commodity, catalogue: Catalogue, group: str) -> str:
         """The series it is of a commodity, one over the other."""
-        other = catalogue.related(commodity)
+        other = catalogue.find_related(commodity)
         if other is None:
             return "none"
         return f"{commodity.price_series} over {other.price_series}"

@@ -104,7 +104,7 @@ class Reader:
     @cached_property
     def related(self) -> tuple[Commodity, AsOfValues] | None:
         """The related market and its newest price; None where the catalogue names none."""
-        other = self.market.catalogue.related(self.due.commodity)
+        other = self.market.catalogue.find_related(self.due.commodity)
         return None if other is None else (other, self._read_related(other, ()))
 
     def block(self, group: Group, source: Source) -> Block:

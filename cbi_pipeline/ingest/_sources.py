@@ -87,7 +87,7 @@ def asked_series(settings: Settings, feed: Source) -> tuple[Series, ...]:
     files = settings.catalogue_files
     read = load_catalogue(*files, profile=settings.profile).readers
     (entry,) = (entry for entry in load_feeds(*files) if entry.name == feed.name)
-    return feed.series_of({*read, *entry.kept(series.id for series in feed.series)})
+    return feed.series_of({*read, *entry.explain_kept(series.id for series in feed.series)})
 
 
 def file_sources(settings: Settings) -> dict[str, Source]:

@@ -17,10 +17,10 @@ from cbi_pipeline.catalogue import (
     Layers,
     load_feeds,
     load_files,
-    nearest,
     read_layers,
     read_recipe,
     resolve_recipe,
+    suggest_names,
 )
 from cbi_pipeline.features import find_groups, series_read
 from cbi_pipeline.feeds import Source, archive, csv_import
@@ -136,7 +136,7 @@ def _faults(
         words = f"calendar = {commodity.calendar!r}: no such calendar"
         yield (
             "calendar",
-            f"{words}{nearest(commodity.calendar, calendar_names())}; "
+            f"{words}{suggest_names(commodity.calendar, calendar_names())}; "
             f"there are: {', '.join(calendar_names())}",
         )
     bound = {**{name: unit for name, (_, unit) in _filed(settings).items()}, **units}
@@ -149,7 +149,7 @@ def _faults(
             yield (
                 "unit",
                 f"unit = {commodity.unit!r}: no unit that a file can be imported in"
-                f"{nearest(commodity.unit, OWN_HISTORY.bounds)}; "
+                f"{suggest_names(commodity.unit, OWN_HISTORY.bounds)}; "
                 f"there are: {', '.join(OWN_HISTORY.bounds)}",
             )
     else:
@@ -167,7 +167,8 @@ def _unbrought(commodity: Commodity, units: Mapping[str, str], settings: Setting
     # What is priced in the same unit is likelier meant than what is spelt alike.
     alike = [name for name, unit in units.items() if unit == commodity.unit] or list(units)
     close = (
-        nearest(commodity.price_series, alike) or f"; in {commodity.unit}: {', '.join(alike[:5])}"
+        suggest_names(commodity.price_series, alike)
+        or f"; in {commodity.unit}: {', '.join(alike[:5])}"
     )
     return f"no source of the {settings.profile} profile brings it and nobody imported it{close}"
 
@@ -235,14 +236,14 @@ def _group_faults(catalogue: Catalogue, settings: Settings, layers: Layers) -> I
     for where, name, series in named:
         if name not in groups:
             yield (
-                f"{where}: no such feature group{nearest(name, groups)}; "
+                f"{where}: no such feature group{suggest_names(name, groups)}; "
                 f"there are: {', '.join(groups)}"
             )
             continue
         inputs = [source.name for source in groups[name].assigned]
         for unknown in series.keys() - set(inputs):
             reads = f"it reads {', '.join(inputs)}" if inputs else "it reads no series"
-            yield f"{where}: {unknown} is no input of it{nearest(unknown, inputs)}; {reads}"
+            yield f"{where}: {unknown} is no input of it{suggest_names(unknown, inputs)}; {reads}"
 
 
 def _recipe_faults(catalogue: Catalogue, settings: Settings, layers: Layers) -> Iterator[str]:
@@ -267,7 +268,7 @@ def _recipe_faults(catalogue: Catalogue, settings: Settings, layers: Layers) -> 
             if group not in catalogue.group_names:
                 yield (
                     f"{recipe.source}, groups: no commodity reads a group {group!r}"
-                    f"{nearest(group, catalogue.group_names)}; "
+                    f"{suggest_names(group, catalogue.group_names)}; "
                     f"there are: {', '.join(catalogue.group_names)}"
                 )
 
@@ -278,10 +279,10 @@ def _feed_faults(settings: Settings, layers: Layers) -> Iterator[str]:
         names = {series.id for series in feed.series} | {
             series.report for series in feed.series
         } - {""}
-        for kept in sorted(entries[name].kept(names).keys() - names):
+        for kept in sorted(entries[name].explain_kept(names).keys() - names):
             yield (
                 f"{layers.origin('feed', name, 'keep')}: keep: {kept} is no series or report of it"
-                f"{nearest(kept, names)}"
+                f"{suggest_names(kept, names)}"
             )
         yield from _family_faults(feed, entries[name].origin)
     sources = file_sources(settings)
@@ -293,5 +294,5 @@ def _family_faults(source: Source, where: str) -> Iterator[str]:
     for family in sorted({series.family for series in source.series} - FAMILIES.keys()):
         yield (
             f"{where}: no contract describes the family {family!r} of its series"
-            f"{nearest(family, FAMILIES)}; list it in data_contracts/families.py"
+            f"{suggest_names(family, FAMILIES)}; list it in data_contracts/families.py"
         )

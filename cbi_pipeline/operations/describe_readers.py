@@ -24,7 +24,7 @@ def describe_readers(settings: Settings, feed: Source) -> dict[str, str]:
     files = settings.catalogue_files
     readers = load_catalogue(*files, profile=settings.profile).readers
     (entry,) = (entry for entry in load_feeds(*files) if entry.name == feed.name)
-    kept = entry.kept(series.id for series in feed.series)
+    kept = entry.explain_kept(series.id for series in feed.series)
     asked = {series.id for series in asked_series(settings, feed)}
     return {
         series.id: _words(series, readers, kept) if series.id in asked else ""

@@ -110,8 +110,8 @@ def _load_founder(pipeline: Pipeline) -> ModelRecipe:
 def read_catalogue(file: RecipeFile, catalogue: Catalogue) -> Catalogue:
     """The catalogue with the groups alone that a recipe reads."""
     if not MODEL_KINDS[file.kind].reads_features:
-        return catalogue.reading(())
-    return catalogue if file.groups is None else catalogue.reading(file.groups)
+        return catalogue.select_groups(())
+    return catalogue if file.groups is None else catalogue.select_groups(file.groups)
 
 
 def _load(names: Iterable[str], pipeline: Pipeline) -> tuple[ModelRecipe, ...]:

@@ -169,7 +169,7 @@ def catalogue_of(features: str, catalogue: Catalogue) -> Catalogue:
     from cbi_pipeline.features import named_groups
 
     named = named_groups(features)
-    read = catalogue.reading(named or ())
+    read = catalogue.select_groups(named or ())
     return read if read.group_names or named == () else catalogue
 
 

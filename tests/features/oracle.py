@@ -165,7 +165,7 @@ class Oracle:
         if isinstance(source, Report):
             limit = family(source.family).staleness / timedelta(days=1)
             return *self._newest_report(group, source, commodity, decision), limit, commodity
-        other = self.catalogue.related(commodity)
+        other = self.catalogue.find_related(commodity)
         if other is None:
             return {}, None, None, commodity
         state, last = self._newest_of(other.price_series, decision)
