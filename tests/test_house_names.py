@@ -30,7 +30,12 @@ STATES = {
 #: Verbs that end as participles do.
 VERBS = {"feed", "seed", "speed", "need", "embed", "proceed"}
 #: Packages whose functions are named by what they do, without exception.
-BY_VERB = {"feeds", "ingest", "ledger", "market", "warehouse"} | {"catalogue", "commands"}
+BY_VERB = {"feeds", "ingest", "ledger", "market", "warehouse"} | {
+    "catalogue",
+    "commands",
+    "defs",
+    "operations",
+}
 #: Names that saved models carry: the positions' weights of a patch transformer.
 SAVED = {("cbi_pipeline/forecasting/networks/patch_transformer.py", "place")}
 #: What users import; every other package is taken from by the product's own.

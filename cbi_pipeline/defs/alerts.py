@@ -95,7 +95,7 @@ def alert() -> None:
 
 
 @dg.definitions
-def alerting() -> dg.Definitions:
+def define_alerts() -> dg.Definitions:
     """The job and its sensor, which waits to be switched on where the clock stands still."""
     is_live = load_settings().profile == "live"
     status = dg.DefaultSensorStatus.RUNNING if is_live else dg.DefaultSensorStatus.STOPPED
@@ -177,7 +177,7 @@ def feed_edges(events: Sequence[FaultEvent]) -> Iterator[Alert]:
 def job_edges(instance: dg.DagsterInstance, seen: Seen, pipeline: Pipeline) -> Iterator[Alert]:
     """Jobs whose newest finished run differs from what was told last."""
     for name in watched_jobs(pipeline):
-        run = newest(instance, name, pipeline)
+        run = find_newest_run(instance, name, pipeline)
         if run is None:
             continue
         failed = run.status is dg.DagsterRunStatus.FAILURE
@@ -194,7 +194,7 @@ def check_edges(
     repository = context.repository_def
     for key in watched_checks(repository) if repository is not None else ():
         name = f"{key.asset_key.to_user_string()} {key.name}"
-        entry = judged(context.instance, key, pipeline)
+        entry = find_result(context.instance, key, pipeline)
         if entry is None:
             continue
         result = evaluation(entry)
@@ -206,7 +206,7 @@ def check_edges(
             yield Alert(f"{name} closed {edge}", name, "closed", f"{name}: well again.")
 
 
-def judged(
+def find_result(
     instance: dg.DagsterInstance, key: dg.AssetCheckKey, pipeline: Pipeline
 ) -> dg.EventLogEntry | None:
     """The newest result of a check that says whether it is well, past days aside."""
@@ -225,7 +225,9 @@ def watched_jobs(pipeline: Pipeline) -> tuple[str, ...]:
     return ("ingest_archive", *feeds, "evaluate", "decide", "nightly")
 
 
-def newest(instance: dg.DagsterInstance, job: str, pipeline: Pipeline) -> dg.DagsterRun | None:
+def find_newest_run(
+    instance: dg.DagsterInstance, job: str, pipeline: Pipeline
+) -> dg.DagsterRun | None:
     """The newest run of a job, past days aside; None while it is still going on."""
     for record in instance.get_run_records(dg.RunsFilter(job_name=job), limit=LOOK_BACK):
         run = record.dagster_run
@@ -251,13 +253,13 @@ def cause(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
     for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
         return f"{run.job_name}: {entry.step_key}: {words(entry.get_dagster_event())}"
     for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.RUN_FAILURE):
-        ending = ended(entry.get_dagster_event())
+        ending = explain_ending(entry.get_dagster_event())
         if ending:
             return f"{run.job_name}: {ending}"
     return f"{run.job_name}: its run ended without finishing. Look at run {run.run_id}."
 
 
-def ended(event: dg.DagsterEvent) -> str:
+def explain_ending(event: dg.DagsterEvent) -> str:
     """Why a run ended in which no step failed: it could not begin, or its process is gone."""
     failure = event.job_failure_data
     error = failure.error if failure is not None else None

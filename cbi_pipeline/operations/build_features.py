@@ -84,7 +84,7 @@ def store_rows(pipeline: Pipeline, built: Built) -> None:
         if _is_stored(store, built):
             return
     with pipeline.warehouse.write() as store, store.transaction():
-        store.append(GENERATION.table, _unstored(store, built.generations.notes))
+        store.append(GENERATION.table, _select_unstored(store, built.generations.notes))
         _add(store, built.rows)
         store.define(VIEW, view_select(built.feature_set))
     pipeline.warehouse.publish()
@@ -112,5 +112,5 @@ def _add(store: Store, rows: Rows) -> None:
     store.append(ORIGIN.table, rows.origins.join(stored, on=ORIGIN.key, how="anti"))
 
 
-def _unstored(store: Store, notes: pl.DataFrame) -> pl.DataFrame:
+def _select_unstored(store: Store, notes: pl.DataFrame) -> pl.DataFrame:
     return notes.join(store.table(GENERATION.table), on=GENERATION.key, how="anti")

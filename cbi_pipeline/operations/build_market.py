@@ -52,7 +52,7 @@ def build_market(pipeline: Pipeline) -> SessionsBuilt:
 
     made = make_each(pipeline, "prices", make)
     prices = pl.concat([SESSION.empty(), *made.values()])
-    built = SessionsBuilt(prices, covered(prices, made, pipeline))
+    built = SessionsBuilt(prices, check_coverage(prices, made, pipeline))
     return SessionsBuilt(prices.filter(pl.col("commodity").is_in(built.sound)), built.outcomes)
 
 
@@ -74,7 +74,7 @@ def require_same_series(commodity: Commodity, before: str | None) -> None:
         )
 
 
-def covered(
+def check_coverage(
     prices: pl.DataFrame, names: Collection[str], pipeline: Pipeline
 ) -> dict[str, RuleOutcome]:
     """The coverage rule on the years that are read of some commodities' records as known now."""

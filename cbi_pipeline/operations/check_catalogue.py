@@ -66,15 +66,15 @@ def awaited_files(catalogue: Catalogue, settings: Settings) -> dict[str, str]:
     Raises:
         FeedError, WarehouseError: as for :func:`check_catalogue`.
     """
-    units, filed = _units(catalogue, settings), _filed(settings)
+    units, filed = _units(catalogue, settings), _list_filed(settings)
     return {
-        commodity.id: f"needs a file: `cbi feeds import {_given(commodity, filed)}`"
+        commodity.id: f"needs a file: `cbi feeds import {_write_arguments(commodity, filed)}`"
         for commodity in catalogue.commodities
         if commodity.price_series not in units
     }
 
 
-def _given(commodity: Commodity, filed: Mapping[str, tuple[str, str]]) -> str:
+def _write_arguments(commodity: Commodity, filed: Mapping[str, tuple[str, str]]) -> str:
     if commodity.price_series in filed:
         return f"{filed[commodity.price_series][0]} FILE"
     return f"csv FILE --series {commodity.price_series} --unit {commodity.unit} --source ..."
@@ -102,9 +102,9 @@ def unbrought_inputs(catalogue: Catalogue, settings: Settings) -> dict[str, str]
     Raises:
         FeedError, WarehouseError: as for :func:`check_catalogue`.
     """
-    brought = _brought(settings, settings.profile)
+    brought = _list_brought(settings, settings.profile)
     if set(series_read(catalogue)) - brought.keys():
-        brought = _imported(settings) | brought
+        brought = _list_imported(settings) | brought
     absent: dict[str, list[str]] = {}
     for series, columns in _columns_by_input(catalogue):
         if series not in brought:
@@ -139,7 +139,7 @@ def _faults(
             f"{words}{suggest_names(commodity.calendar, calendar_names())}; "
             f"there are: {', '.join(calendar_names())}",
         )
-    bound = {**{name: unit for name, (_, unit) in _filed(settings).items()}, **units}
+    bound = {**{name: unit for name, (_, unit) in _list_filed(settings).items()}, **units}
     if commodity.price_series in bound:
         unit = bound[commodity.price_series]
         if commodity.unit != unit:
@@ -159,7 +159,7 @@ def _faults(
 
 def _unbrought(commodity: Commodity, units: Mapping[str, str], settings: Settings) -> str:
     other: Profile = "archive" if settings.profile == "live" else "live"
-    if commodity.price_series in _brought(settings, other):
+    if commodity.price_series in _list_brought(settings, other):
         return (
             f"only the {other} profile brings it; follow it in [[profile.{other}.commodity]] with "
             f"CBI_PROFILE={other}"
@@ -175,19 +175,19 @@ def _unbrought(commodity: Commodity, units: Mapping[str, str], settings: Setting
 
 def _is_own(series: str, settings: Settings) -> bool:
     """Whether a user may import a series of that id: its owner is no agency that a source asks."""
-    agencies = {name.split(".")[0] for name in _brought(settings, "live")}
+    agencies = {name.split(".")[0] for name in _list_brought(settings, "live")}
     return csv_import.is_series_id(series) and series.split(".")[0] not in agencies
 
 
 def _units(catalogue: Catalogue, settings: Settings) -> dict[str, str]:
     """Unit of every series that can be a price here."""
-    units = _brought(settings, settings.profile)
+    units = _list_brought(settings, settings.profile)
     if any(commodity.price_series not in units for commodity in catalogue.commodities):
-        units = _imported(settings) | units
+        units = _list_imported(settings) | units
     return units
 
 
-def _brought(settings: Settings, profile: Profile) -> dict[str, str]:
+def _list_brought(settings: Settings, profile: Profile) -> dict[str, str]:
     """Unit of every series that a profile's sources bring."""
     if profile == "live":
         feeds = live_feeds(settings).values()
@@ -195,7 +195,7 @@ def _brought(settings: Settings, profile: Profile) -> dict[str, str]:
     return {series.id: series.unit for series in archive.series_of(settings.archive_dir)}
 
 
-def _filed(settings: Settings) -> dict[str, tuple[str, str]]:
+def _list_filed(settings: Settings) -> dict[str, tuple[str, str]]:
     """Source and unit of every series that files of the catalogue's sources have."""
     return {
         series.id: (name, series.unit)
@@ -204,14 +204,14 @@ def _filed(settings: Settings) -> dict[str, tuple[str, str]]:
     }
 
 
-def _imported(settings: Settings) -> dict[str, str]:
+def _list_imported(settings: Settings) -> dict[str, str]:
     """Unit of every series that was imported into this home."""
     try:
         with bind_warehouse(settings).read() as store:
             own = store.table(
                 "ref.series",
                 "family = ? OR series_id = ANY(?)",
-                [OWN_HISTORY.name, list(_filed(settings))],
+                [OWN_HISTORY.name, list(_list_filed(settings))],
             )
     except NothingPublished:
         return {}

@@ -42,7 +42,7 @@ def require_own_home(settings: Settings) -> None:
     Raises:
         CatalogueError: names both, and what to do.
     """
-    noted, asked = _noted(settings), _asked(settings)
+    noted, asked = _read_note(settings), _describe_settings(settings)
     if noted is None or not settings.warehouse_dir.is_dir():
         return
     if noted.base == asked.base and _is_same(noted, asked, settings):
@@ -62,7 +62,7 @@ def _way_back(noted: MadeWith, asked: MadeWith) -> str:
 
 def note_catalogue(settings: Settings) -> None:
     """Keep with the home what it is made with, as a run begins that writes to it."""
-    text = json.dumps(asdict(_asked(settings)))
+    text = json.dumps(asdict(_describe_settings(settings)))
     file = settings.make_home() / _NOTE
     if not file.is_file() or file.read_text() != text:
         written = file.with_suffix(".new")
@@ -70,7 +70,7 @@ def note_catalogue(settings: Settings) -> None:
         written.replace(file)
 
 
-def _noted(settings: Settings) -> MadeWith | None:
+def _read_note(settings: Settings) -> MadeWith | None:
     file = settings.home / _NOTE
     try:
         return MadeWith(**json.loads(file.read_text()))
@@ -80,7 +80,7 @@ def _noted(settings: Settings) -> MadeWith | None:
         raise CatalogueError(f"{file} cannot be read: {error}; delete it") from error
 
 
-def _asked(settings: Settings) -> MadeWith:
+def _describe_settings(settings: Settings) -> MadeWith:
     base, file = not is_without_base(*settings.catalogue_files), settings.catalogue_file
     if file is None:
         return MadeWith(base, "", "")

@@ -39,7 +39,7 @@ class Lineup:
         """Those of further recipes that are not in the lineup, each under a name of its own."""
         taken = self.recipes
         others = [recipe for recipe in further if taken.get(recipe.name) != recipe]
-        return [_renamed(recipe) if recipe.name in taken else recipe for recipe in others]
+        return [_rename(recipe) if recipe.name in taken else recipe for recipe in others]
 
 
 def choose_lineup(
@@ -60,7 +60,7 @@ def choose_lineup(
     current = current_champion(decisions)
     champion = founder
     if current is not None:
-        champion = _registered(pipeline, current, versions, (founder, *challengers))
+        champion = _find_registered(pipeline, current, versions, (founder, *challengers))
     first = champion if founder.name == champion.name else founder
     return Lineup(
         champion, tuple(_entrant(recipe, champion, first) for recipe in challengers), first
@@ -69,18 +69,18 @@ def choose_lineup(
 
 def _entrant(challenger: ModelRecipe, champion: ModelRecipe, founder: ModelRecipe) -> ModelRecipe:
     """A challenger under a name that no other recipe of the night has."""
-    if _alike(challenger, champion):
+    if _is_alike(challenger, champion):
         return champion
-    if challenger.name in (champion.name, founder.name) and not _alike(challenger, founder):
-        return _renamed(challenger)
+    if challenger.name in (champion.name, founder.name) and not _is_alike(challenger, founder):
+        return _rename(challenger)
     return challenger
 
 
-def _registered(
+def _find_registered(
     pipeline: Pipeline, current: Champion, versions: pl.DataFrame, today: tuple[ModelRecipe, ...]
 ) -> ModelRecipe:
     """The recipe of the version in use, on those of its groups that are still read."""
-    offered = {recipe.name: recipe for recipe in (*map(_renamed, today), *today)}
+    offered = {recipe.name: recipe for recipe in (*map(_rename, today), *today)}
     same = offered.get(current.recipe)
     if current.version is None:
         # Crowned tonight: the gate has judged the recipe of the code, its version follows.
@@ -104,9 +104,9 @@ def _registered(
     return replace(recipe, feature_set=feature_set(read).name)
 
 
-def _alike(recipe: ModelRecipe, other: ModelRecipe) -> bool:
+def _is_alike(recipe: ModelRecipe, other: ModelRecipe) -> bool:
     return replace(recipe, name=other.name) == other
 
 
-def _renamed(recipe: ModelRecipe) -> ModelRecipe:
+def _rename(recipe: ModelRecipe) -> ModelRecipe:
     return replace(recipe, name=f"{recipe.name}_{recipe.identity()[:8]}")

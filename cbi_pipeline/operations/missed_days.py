@@ -28,7 +28,13 @@ def missed_days(pipeline: Pipeline, day: str) -> pl.DataFrame:
     first, ends = desk_day(last) + timedelta(days=1), date.fromisoformat(day)
     missed = [first + timedelta(days=n) for n in range((ends - first).days)]
     rows = [
-        ("live", pipeline.closes(missing.isoformat()), commodity.id, MISSED, _missed(missing))
+        (
+            "live",
+            pipeline.closes(missing.isoformat()),
+            commodity.id,
+            MISSED,
+            _explain_missed(missing),
+        )
         for missing in missed
         for commodity in pipeline.catalogue.commodities
     ]
@@ -36,7 +42,7 @@ def missed_days(pipeline: Pipeline, day: str) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def _missed(day: date) -> str:
+def _explain_missed(day: date) -> str:
     return f"missed, because no night spoke on {day}: none ran, or none got as far as a forecast"
 
 

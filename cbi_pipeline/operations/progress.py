@@ -14,7 +14,7 @@ from contextvars import ContextVar
 Watcher = Callable[[str, int], AbstractContextManager[Callable[[str], None]]]
 
 
-def _unwatched(title: str, steps: int) -> AbstractContextManager[Callable[[str], None]]:
+def _watch_nothing(title: str, steps: int) -> AbstractContextManager[Callable[[str], None]]:
     return nullcontext(_ignore)
 
 
@@ -22,7 +22,7 @@ def _ignore(note: str) -> None:
     """Nobody watches this step."""
 
 
-_watcher: ContextVar[Watcher] = ContextVar("watcher", default=_unwatched)
+_watcher: ContextVar[Watcher] = ContextVar("watcher", default=_watch_nothing)
 _announcer: ContextVar[Callable[[str], None]] = ContextVar("announcer", default=_ignore)
 
 

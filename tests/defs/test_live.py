@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from cbi_pipeline import feeds
 from cbi_pipeline.defs.ingest.assets import archive_records
-from cbi_pipeline.defs.ingest.live import answered, live_records
+from cbi_pipeline.defs.ingest.live import check_answers, live_records
 from cbi_pipeline.ingest import fault_log
 from cbi_pipeline.ledger import Entry
 from cbi_pipeline.operations.pipeline import Pipeline
@@ -228,7 +228,7 @@ def test_a_series_of_which_nothing_ever_came_is_one_fault_with_its_name(tmp_path
 
 
 def test_a_night_on_which_nothing_is_due_claims_no_answer():
-    result = answered(dg.AssetKey(["raw", "eia"]), (), 0)
+    result = check_answers(dg.AssetKey(["raw", "eia"]), (), 0)
     assert not result.passed
     assert result.description == "not asked: nothing of it is due"
 

@@ -65,20 +65,20 @@ def walk_forward(
     """
     recipes = context.partition_keys
     evidence = gather_evidence(pipeline, recipes, config.of_run(context.run.job_name))
-    yield calibrated(evidence)
+    yield check_calibration(evidence)
     for recipe in recipes:
         context.add_asset_metadata(own_numbers(evidence, recipe), KEY, partition_key=recipe)
-    yield dg.MaterializeResult(metadata=described(evidence))
+    yield dg.MaterializeResult(metadata=describe_evidence(evidence))
 
 
-def calibrated(evidence: GatheredEvidence) -> dg.AssetCheckResult:
+def check_calibration(evidence: GatheredEvidence) -> dg.AssetCheckResult:
     """Whether the bands of the recipe in use held; a round that is not complete says nothing."""
     if evidence.scores.is_empty():
         return not_asked(bands.REPLAYED, KEY, evidence.words)
     return bands.calibration(evidence.scores, evidence.issued_as)
 
 
-def described(evidence: GatheredEvidence) -> metadata.Entries:
+def describe_evidence(evidence: GatheredEvidence) -> metadata.Entries:
     """What there is, in numbers, tables and pictures."""
     evaluation = evidence.evaluation
     if evaluation is None:

@@ -38,10 +38,10 @@ def row(pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeResult[None]:
     built = build(pipeline)
     store_rows(pipeline, built)
     pictured = pictures(built.every, built.feature_set, pipeline)
-    return dg.MaterializeResult(metadata={**described(built, pipeline), **pictured})
+    return dg.MaterializeResult(metadata={**describe_rows(built, pipeline), **pictured})
 
 
-def described(built: Built, pipeline: Pipeline) -> metadata.Entries:
+def describe_rows(built: Built, pipeline: Pipeline) -> metadata.Entries:
     """How many rows there are, what changed, and what is read that no source brings."""
     absent = unbrought(pipeline)
     return {
@@ -52,7 +52,7 @@ def described(built: Built, pipeline: Pipeline) -> metadata.Entries:
         "series that no source brings": len(absent),
         "inputs that no source brings": metadata.table(absent),
         "ready": int(built.every["ready"].sum()),
-        "newest": metadata.table(newest(built.every)),
+        "newest": metadata.table(list_newest_rows(built.every)),
     }
 
 
@@ -93,7 +93,7 @@ def target(pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeResult[None]:
     )
 
 
-def newest(rows: pl.DataFrame) -> pl.DataFrame:
+def list_newest_rows(rows: pl.DataFrame) -> pl.DataFrame:
     """The last row of each commodity."""
     return (
         rows.sort("session")

@@ -45,10 +45,10 @@ def refresh(
     if isinstance(made, str):
         return dg.MaterializeResult(metadata={"trained": made})
     plots = Plots(pipeline.settings.plots_dir)
-    return dg.MaterializeResult(metadata={**described(made, plots), **undone})
+    return dg.MaterializeResult(metadata={**describe_refresh(made, plots), **undone})
 
 
-def described(made: Refreshed, plots: Plots) -> metadata.Entries:
+def describe_refresh(made: Refreshed, plots: Plots) -> metadata.Entries:
     """Tonight's versions, what was decided on them, and how they learned."""
     rows = [version.row() for version in made.versions]
     listing = pl.DataFrame(rows, schema=VERSION.dtypes).drop("run_id", "as_of")

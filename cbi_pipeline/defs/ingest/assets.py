@@ -68,25 +68,25 @@ def archive_records(pipeline: dg.ResourceParam[Pipeline]) -> Iterator[Event]:
     if pipeline.settings.profile == "live":
         # Its records end years ago: what came since would look withdrawn.
         why = "CBI_PROFILE=live asks the services"
-        yield from unasked(LANDING, RAW, [ROW_RULES, *TABLE_RULES], why)
+        yield from report_unasked(LANDING, RAW, [ROW_RULES, *TABLE_RULES], why)
         return
     _refuse_a_live_home(pipeline)
-    yield from ingested(pipeline)
+    yield from ingest_archive(pipeline)
 
 
-def ingested(pipeline: Pipeline) -> Iterator[Event]:
+def ingest_archive(pipeline: Pipeline) -> Iterator[Event]:
     """What each step of the ingestion came to, told as soon as it is done."""
     pipeline.warehouse.check()
     folder = pipeline.settings.archive_dir
     source, seen_at = archive.source(folder), pipeline.now()
     require_clock(pipeline.ledger, source.name, seen_at)
     files = land_files(source, pipeline.ledger, seen_at)
-    yield landed(files.responses, archive.read_record(folder).modified)
+    yield describe_landing(files.responses, archive.read_record(folder).modified)
     verdict = judge(source, files, pipeline.ledger)
-    yield from judged(verdict)
+    yield from report_verdict(verdict)
     require_usable(verdict)
     report = commit(files, verdict, pipeline.ledger, pipeline.warehouse)
-    yield committed(RAW, report, count_raw_rows(pipeline, source.name))
+    yield describe_commit(RAW, report, count_raw_rows(pipeline, source.name))
 
 
 def _refuse_a_live_home(pipeline: Pipeline) -> None:
@@ -100,7 +100,7 @@ def _refuse_a_live_home(pipeline: Pipeline) -> None:
         )
 
 
-def unasked(
+def report_unasked(
     landing: dg.AssetKey, raw: dg.AssetKey, checks: Sequence[dg.AssetCheckSpec], why: str
 ) -> Iterator[Event]:
     """A feed that this profile does not ask, or cannot yet: no error, but said."""
@@ -110,7 +110,7 @@ def unasked(
     yield dg.MaterializeResult(asset_key=raw, metadata={"asked": f"no: {why}"})
 
 
-def landed(
+def describe_landing(
     responses: tuple[Response, ...], modified: tuple[str, ...]
 ) -> dg.MaterializeResult[None]:
     """Which bytes arrived."""
@@ -127,7 +127,7 @@ def landed(
     )
 
 
-def judged(verdict: Judged) -> Iterator[dg.AssetCheckResult]:
+def report_verdict(verdict: Judged) -> Iterator[dg.AssetCheckResult]:
     """What the row rules and the table rules found, before anything is written."""
     rejected = verdict.rejected
     reasons = rejected.group_by("series_id", "rule").len("rows").sort("series_id", "rule")
@@ -136,7 +136,7 @@ def judged(verdict: Judged) -> Iterator[dg.AssetCheckResult]:
         asset_key=RAW,
         passed=rejected.is_empty(),
         severity=dg.AssetCheckSeverity.WARN,
-        description=set_aside(reasons) or "every row kept them",
+        description=describe_quarantine(reasons) or "every row kept them",
         metadata={"set aside": metadata.table(reasons)},
     )
     for outcome in verdict.outcomes:
@@ -148,7 +148,7 @@ def judged(verdict: Judged) -> Iterator[dg.AssetCheckResult]:
         )
 
 
-def set_aside(reasons: pl.DataFrame) -> str:
+def describe_quarantine(reasons: pl.DataFrame) -> str:
     """Rows in quarantine, in words; empty when there are none.
 
     Args:
@@ -159,7 +159,9 @@ def set_aside(reasons: pl.DataFrame) -> str:
     return f"set aside: {words}. See `cbi quarantine list`" if words else ""
 
 
-def committed(raw: dg.AssetKey, report: IngestReport, rows: int) -> dg.MaterializeResult[None]:
+def describe_commit(
+    raw: dg.AssetKey, report: IngestReport, rows: int
+) -> dg.MaterializeResult[None]:
     """What became of the rows, and how many the feed has brought by now."""
     newest = pl.DataFrame(
         {"family": list(report.newest), "newest": list(report.newest.values())},

@@ -10,7 +10,12 @@ import polars as pl
 from cbi_pipeline.catalogue import FeedEntry
 from cbi_pipeline.defs import metadata
 from cbi_pipeline.defs.checks import BY_FAULT_LOG, not_asked
-from cbi_pipeline.defs.ingest.assets import Event, committed, set_aside, unasked
+from cbi_pipeline.defs.ingest.assets import (
+    Event,
+    describe_commit,
+    describe_quarantine,
+    report_unasked,
+)
 from cbi_pipeline.defs.jobs import IN_PROCESS, schedule_status
 from cbi_pipeline.ingest import (
     FamilyAge,
@@ -70,18 +75,18 @@ def live_records(name: str, says: str, fills: str) -> dg.AssetsDefinition:
         idle = why_not_asked(pipeline.settings, name)
         if idle is not None:
             note_asked(pipeline.settings, name)
-            yield from unasked(landing, raw, _checks(raw), idle)
+            yield from report_unasked(landing, raw, _checks(raw), idle)
             return
-        landed = _landed(pipeline.settings, name)
-        yield arrived(landing, landed, readers(pipeline.settings, name))
+        landed = _land_feed(pipeline.settings, name)
+        yield describe_landing(landing, landed, readers(pipeline.settings, name))
         report = deliver_live(pipeline.settings, landed)
         yield from report_landing(raw, name, pipeline, landed.requests)
-        yield committed(raw, report, count_raw_rows(pipeline, name))
+        yield describe_commit(raw, report, count_raw_rows(pipeline, name))
 
     return records
 
 
-def _landed(settings: Settings, name: str) -> Landed:
+def _land_feed(settings: Settings, name: str) -> Landed:
     try:
         return land_live(settings, name)
     except SettingsError as error:
@@ -121,7 +126,7 @@ def readers(settings: Settings, name: str) -> pl.DataFrame:
     return pl.DataFrame([entry for entry in words.items() if entry[1]], schema=schema, orient="row")
 
 
-def arrived(
+def describe_landing(
     landing: dg.AssetKey, landed: Landed, read_by: pl.DataFrame
 ) -> dg.MaterializeResult[None]:
     """What was asked, why, and what came."""
@@ -150,20 +155,20 @@ def report_landing(
     raw: dg.AssetKey, name: str, pipeline: Pipeline, requests: int
 ) -> Iterator[dg.AssetCheckResult]:
     """What is wrong with the feed now: its open faults, its quarantine, its age."""
-    yield answered(raw, fault_log(pipeline.settings).open(name), requests)
-    reasons = quarantined(name, pipeline)
+    yield check_answers(raw, fault_log(pipeline.settings).open(name), requests)
+    reasons = count_quarantined(name, pipeline)
     yield dg.AssetCheckResult(
         check_name="row_rules",
         asset_key=raw,
         passed=reasons.is_empty(),
         severity=dg.AssetCheckSeverity.WARN,
-        description=set_aside(reasons) or "no row is set aside",
+        description=describe_quarantine(reasons) or "no row is set aside",
         metadata={"set aside": metadata.table(reasons)},
     )
-    yield aged(raw, note_staleness(pipeline.settings, name))
+    yield check_ages(raw, note_staleness(pipeline.settings, name))
 
 
-def answered(raw: dg.AssetKey, faults: Sequence[Fault], requests: int) -> dg.AssetCheckResult:
+def check_answers(raw: dg.AssetKey, faults: Sequence[Fault], requests: int) -> dg.AssetCheckResult:
     """Whether everything that was asked was answered whole; nothing is claimed of no question."""
     if not faults and not requests:
         return not_asked("answered", raw, "nothing of it is due")
@@ -176,7 +181,7 @@ def answered(raw: dg.AssetKey, faults: Sequence[Fault], requests: int) -> dg.Ass
     )
 
 
-def quarantined(name: str, pipeline: Pipeline) -> pl.DataFrame:
+def count_quarantined(name: str, pipeline: Pipeline) -> pl.DataFrame:
     """Open quarantined rows of a feed, by series and rule."""
     try:
         with pipeline.warehouse.read() as store:
@@ -186,7 +191,7 @@ def quarantined(name: str, pipeline: Pipeline) -> pl.DataFrame:
     return rows.group_by("series_id", "rule").len("rows").sort("series_id", "rule")
 
 
-def aged(raw: dg.AssetKey, ages: tuple[FamilyAge, ...]) -> dg.AssetCheckResult:
+def check_ages(raw: dg.AssetKey, ages: tuple[FamilyAge, ...]) -> dg.AssetCheckResult:
     """How old the newest value of each family is, against what its contract allows."""
     listing = pl.DataFrame(
         [

@@ -39,10 +39,10 @@ def forecast(
         founding = warn_of_founding(context, issued.issue)
     for day, words in explain_days(pipeline, days).items():
         context.add_asset_metadata({"this day": words}, FORECAST, partition_key=day)
-    return dg.MaterializeResult(metadata={**described(issued), **undone, **founding})
+    return dg.MaterializeResult(metadata={**describe_issue(issued), **undone, **founding})
 
 
-def described(issued: Issued) -> metadata.Entries:
+def describe_issue(issued: Issued) -> metadata.Entries:
     """What was issued, on whom nothing was said, and where the chain stands."""
     silent = issued.issue.abstentions.filter(pl.col("kind") != MISSED)
     missed = issued.issue.abstentions.filter(pl.col("kind") == MISSED)

@@ -51,7 +51,7 @@ def session(
     """Every version of each commodity's sessions, with the instant it became public."""
     built = built_or_failed(pipeline)
     yield coverage(built.outcomes)
-    yield fresh(built.prices, built.sound, pipeline)
+    yield check_freshness(built.prices, built.sound, pipeline)
     stored = store_sessions(pipeline, built.prices)
     counts = {**metadata.rows(len(built.prices)), "new rows": stored.added}
     pictured = pictures(built.prices, pipeline)
@@ -87,7 +87,9 @@ def coverage(outcomes: Mapping[str, RuleOutcome]) -> dg.AssetCheckResult:
     )
 
 
-def fresh(prices: pl.DataFrame, names: Collection[str], pipeline: Pipeline) -> dg.AssetCheckResult:
+def check_freshness(
+    prices: pl.DataFrame, names: Collection[str], pipeline: Pipeline
+) -> dg.AssetCheckResult:
     """Which of some commodities are too old to forecast from, which are of a closed record."""
     from cbi_pipeline.issued import closed_records, staleness
 

@@ -24,10 +24,10 @@ KEY = dg.AssetKey(["registry", "decision"])
 )
 def decision(pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeResult[None]:
     """Whether a challenger replaces the champion, on paired forecasts, and why."""
-    return dg.MaterializeResult(metadata=described(decide_challengers(pipeline)))
+    return dg.MaterializeResult(metadata=describe_decisions(decide_challengers(pipeline)))
 
 
-def described(ruled: Ruled) -> metadata.Entries:
+def describe_decisions(ruled: Ruled) -> metadata.Entries:
     """Who is champion, every decision, and what the newest looks found."""
     shown = ruled.decisions.select("recipe", "champion", "verdict", "reason", "who")
     return {

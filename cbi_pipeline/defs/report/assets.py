@@ -44,10 +44,10 @@ def write_page(day: str, pipeline: Pipeline) -> metadata.Entries:
         }
     if not pipeline.is_newest(day) and name_page(pipeline.settings.reports_dir, as_of).exists():
         return {"written": "no: the page of a past day stands"}
-    return described(write_report(pipeline, as_of), as_of, pipeline)
+    return describe_report(write_report(pipeline, as_of), as_of, pipeline)
 
 
-def described(path: Path, as_of: datetime, pipeline: Pipeline) -> metadata.Entries:
+def describe_report(path: Path, as_of: datetime, pipeline: Pipeline) -> metadata.Entries:
     """Where the page is, and whether the night is whole."""
     return {
         "report": dg.MetadataValue.path(path),
