@@ -51,7 +51,7 @@ def follow_imports(
         if module in trees:
             continue
         trees[module] = _parse(module)
-        for name in _imported(trees[module]):
+        for name in _list_imports(trees[module]):
             if _is_inside(name, packages) and _path(name) is not None:
                 waiting.append(name)
             elif name.split(".")[0] not in sys.stdlib_module_names:
@@ -80,7 +80,7 @@ class _Bare(ast.NodeTransformer):
         return self.generic_visit(node)
 
 
-def _imported(tree: ast.Module) -> Iterator[str]:
+def _list_imports(tree: ast.Module) -> Iterator[str]:
     """Full names of what is imported, wherever it stands: modules, or names in modules."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

@@ -83,7 +83,7 @@ class Settings(BaseSettings):
 
     @field_validator("catalogue_file", mode="before")
     @classmethod
-    def _unset(cls, given: object) -> object:
+    def _drop_empty(cls, given: object) -> object:
         # So that a line of .env is taken back for one command.
         return None if given == "" else given
 
@@ -97,7 +97,7 @@ class Settings(BaseSettings):
 
     @field_validator("home", "archive_dir", "catalogue_file")
     @classmethod
-    def _absolute(cls, path: Path | None) -> Path | None:
+    def _make_absolute(cls, path: Path | None) -> Path | None:
         try:
             return path if path is None else (base_folder() / path.expanduser()).resolve()
         except RuntimeError as error:  # no such user after ~, or links that go round in a circle

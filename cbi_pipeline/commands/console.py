@@ -12,7 +12,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-from cbi_pipeline.printable import printable
+from cbi_pipeline.printable import make_printable
 
 
 class PlainConsole(Console):
@@ -27,14 +27,14 @@ class PlainConsole(Console):
 
     def render_str(self, text: str, **options: Any) -> Text:  # noqa: ANN401
         """Plain text, made printable before it is measured and broken into lines."""
-        return super().render_str(printable(text), **options)
+        return super().render_str(make_printable(text), **options)
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterator[Segment]:
         """Segments whose only escape sequences are Rich's own."""
         for segment in super().render(renderable, options):
-            shown = segment.text if segment.control else printable(segment.text)
+            shown = segment.text if segment.control else make_printable(segment.text)
             yield segment._replace(text=shown)
 
 

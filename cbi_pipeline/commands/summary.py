@@ -19,7 +19,7 @@ from cbi_pipeline.report.formats import (
     instant,
     money,
     percent,
-    short,
+    short_hash,
     signed_percent,
     span,
 )
@@ -170,7 +170,7 @@ def _model(morning: MorningReport) -> None:
     if card is not None:
         console.print(
             f"model     version {card.version}, {card.recipe}: {card.note} "
-            f"(fingerprint {short(card.fingerprint)})"
+            f"(fingerprint {short_hash(card.fingerprint)})"
         )
     for ruling in decisions.gate:
         console.print(

@@ -9,7 +9,7 @@ import dagster as dg
 import polars as pl
 
 from cbi_pipeline.links import link_run
-from cbi_pipeline.printable import printable
+from cbi_pipeline.printable import make_printable
 from data_contracts import contract
 
 #: What a materialisation says, by name: numbers, text, and values of Dagster's own.
@@ -73,7 +73,7 @@ def table(frame: pl.DataFrame) -> dg.MarkdownMetadataValue:
 
 def quote_text(text: str) -> str:
     """Text that Markdown shows as it stands, on one line."""
-    return _MARKDOWN.sub(r"\\\1", printable(" ".join(text.split())))
+    return _MARKDOWN.sub(r"\\\1", make_printable(" ".join(text.split())))
 
 
 def mlflow_run(run_id: str) -> dg.UrlMetadataValue:

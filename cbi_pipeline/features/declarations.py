@@ -41,7 +41,7 @@ def declare_group(group: Group, commodity: Commodity, catalogue: Catalogue) -> D
     """What decides the rows of a group of a commodity, its origins included."""
     formulas: dict[str, str] = {}
     for column in group.columns:
-        labelled = column.expression.labelled().items()
+        labelled = column.expression.list_labelled().items()
         formulas |= {f"{column.name}, {label}": str(formula) for label, formula in labelled}
         formulas[column.name] = str(column.expression)
     inputs = {"origin": meaning(declare_origin(commodity))}

@@ -105,7 +105,7 @@ def panel_arrays(frame: pl.DataFrame, spec: PanelSpec) -> dict[str, npt.NDArray[
         ValueError: a column is missing or a commodity is not in ``spec``.
     """
     _check_columns(frame, spec)
-    frame = _in_order(_dated(frame), spec)
+    frame = _in_order(_parse_dates(frame), spec)
     values = (
         frame.select(pl.col(spec.features).cast(pl.Float32))
         .to_numpy()
@@ -144,7 +144,7 @@ def _absent_as_nan(frame: pl.DataFrame, name: str) -> npt.NDArray[np.float64]:
     return np.where(np.isnan(numbers), np.nan, numbers)
 
 
-def _dated(frame: pl.DataFrame) -> pl.DataFrame:
+def _parse_dates(frame: pl.DataFrame) -> pl.DataFrame:
     parsed = {
         "session": pl.col("session").str.to_date("%Y-%m-%d"),
         "decision_at": pl.col("decision_at").str.to_datetime("%+", time_unit="us"),

@@ -131,12 +131,12 @@ class Expression:
             elif isinstance(argument, Expression):
                 yield from argument.inputs()
 
-    def labelled(self) -> dict[str, Expression]:
+    def list_labelled(self) -> dict[str, Expression]:
         """The formulas that stand in this one under a label, the innermost first."""
         inner: dict[str, Expression] = {}
         for argument in self.arguments:
             if isinstance(argument, Expression):
-                inner |= argument.labelled()
+                inner |= argument.list_labelled()
                 if argument.label:
                     inner[argument.label] = argument
         return inner
@@ -181,7 +181,7 @@ def leaf_names(expressions: Sequence[Expression]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(leaves))
 
 
-def named(label: str, expression: Expression) -> Expression:
+def label_formula(label: str, expression: Expression) -> Expression:
     """The same formula under a short name."""
     return Expression(expression.operation, expression.arguments, label)
 
@@ -228,7 +228,7 @@ def _log_volatility(variance: Floats, long_run: Floats) -> Floats:
     return 0.5 * t.log(t.ratio(np.maximum(variance, QUIET * long_run), long_run))
 
 
-def _anchored(values: Floats) -> Floats:
+def _subtract_first(values: Floats) -> Floats:
     return values - t.first_present(values)
 
 
@@ -287,6 +287,6 @@ count = _operation(
     lambda x: np.cumsum(~np.isnan(x)).astype(np.float64),
     lambda: (math.inf, 0),
 )
-anchored = _operation("({0} - its first)", _anchored, lambda: (math.inf, 0))
+anchored = _operation("({0} - its first)", _subtract_first, lambda: (math.inf, 0))
 sine = _operation("sin({1} * angle of {0} in the year)", lambda d, k: np.sin(_angle(d, k)))
 cosine = _operation("cos({1} * angle of {0} in the year)", lambda d, k: np.cos(_angle(d, k)))

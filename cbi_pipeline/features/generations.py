@@ -60,7 +60,7 @@ class Generation:
             noted = self
         return replace(noted, source=source, arrived_at=arrived_at, is_stored=False)
 
-    def renewed(
+    def renew(
         self, source: str, arrived_at: datetime | None, why: str, *, same_meaning: bool
     ) -> Generation:
         """Other rows of the same declaration beside these, which no one has built yet."""
@@ -133,7 +133,7 @@ class Generations:
         """The same groups with the meanings of the rows in use."""
         return replace(feature_set, meanings=self.meanings)
 
-    def replaced(self, commodity: str, groups: Mapping[str, Generation]) -> Generations:
+    def replace_groups(self, commodity: str, groups: Mapping[str, Generation]) -> Generations:
         """The same with other generations of some groups of a commodity."""
         return replace(self, used={**self.used, commodity: {**self.used[commodity], **groups}})
 

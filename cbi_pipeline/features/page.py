@@ -52,7 +52,9 @@ def page() -> str:
 
 def _section(group: Group, catalogue: Catalogue) -> str:
     rows = "".join(f"| {' | '.join(_cells(column))} |\n" for column in group.columns)
-    formulas = {label: e for c in group.columns for label, e in c.expression.labelled().items()}
+    formulas = {
+        label: e for c in group.columns for label, e in c.expression.list_labelled().items()
+    }
     where = "".join(f"- {label} = {_formula(formula)}\n" for label, formula in formulas.items())
     sources = "".join(f"- {line}\n" for line in _sources(group, catalogue))
     return (

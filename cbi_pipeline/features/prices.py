@@ -7,7 +7,7 @@ weekly pump price comparable, so that one network can learn from both.
 from __future__ import annotations
 
 from cbi_pipeline.features import expressions as e
-from cbi_pipeline.features.expressions import Expression, column_of, named
+from cbi_pipeline.features.expressions import Expression, column_of, label_formula
 from cbi_pipeline.features.group import OwnSession
 
 DECAY = 0.97
@@ -16,17 +16,17 @@ LEAST_RETURNS = 20
 
 def log_price(price: Expression) -> Expression:
     """Log of the price; absent where it is not positive."""
-    return named("log price", e.log(price))
+    return label_formula("log price", e.log(price))
 
 
 def returns(price: Expression) -> Expression:
     """Log return from the session before; absent unless both prices are positive."""
-    return named("return", e.change(log_price(price), 1))
+    return label_formula("return", e.change(log_price(price), 1))
 
 
 def sigma(price: Expression) -> Expression:
     """Volatility unit: root of the mean squared return so far; absent until it means something."""
-    return named("sigma", e.root(e.expanding_mean(e.square(returns(price)), LEAST_RETURNS)))
+    return label_formula("sigma", e.root(e.expanding_mean(e.square(returns(price)), LEAST_RETURNS)))
 
 
 def ewma_variance(price: Expression) -> Expression:

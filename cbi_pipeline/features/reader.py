@@ -111,7 +111,7 @@ class Reader:
         """The columns of a group that read one source."""
         expressions = tuple(column.expression for column in group.columns_of(source))
         if isinstance(source, OwnSession):
-            return self._dated(self._read_own(expressions))
+            return self._make_block(self._read_own(expressions))
         if isinstance(source, RelatedSession):
             return self._related_block(expressions)
         if isinstance(source, RelatedGap):
@@ -137,15 +137,15 @@ class Reader:
 
     def _related_block(self, expressions: tuple[Expression, ...]) -> Block:
         if self.related is None:
-            return self._absent(len(expressions))
+            return self._make_absent(len(expressions))
         other, _ = self.related
-        block = self._dated(self._read_related(other, expressions))
-        return _fresh(block, other.stale_after_days)
+        block = self._make_block(self._read_related(other, expressions))
+        return _hide_stale(block, other.stale_after_days)
 
     def _gap_block(self, expressions: tuple[Expression, ...]) -> Block:
         """The gap is a series of its own: one value per row, known from the row's decision on."""
         if self.related is None:
-            return self._absent(len(expressions))
+            return self._make_absent(len(expressions))
         other, newest = self.related
         fresh = self._age(newest) <= other.stale_after_days
         price, level = self.session.raw, np.where(fresh, newest.raw, np.nan)
@@ -171,7 +171,7 @@ class Reader:
             self.market.series.get(series) for series in group.series_behind(source, assigned)
         ]
         if all(frame is None for frame in observed):
-            return self._absent(len(expressions))
+            return self._make_absent(len(expressions))
         transform = transform_of(source, expressions, self.rhythm)
         if isinstance(source, Report):
             versions, entries = report_versions(observed)
@@ -184,22 +184,22 @@ class Reader:
             )
         reading = read(versions, transform, len(expressions), self.due.decision)
         limit = family(source.family).staleness.total_seconds() / 86_400
-        return _fresh(self._dated(reading), limit)
+        return _hide_stale(self._make_block(reading), limit)
 
-    def _dated(self, reading: AsOfValues) -> Block:
+    def _make_block(self, reading: AsOfValues) -> Block:
         return Block(reading.values, reading.assumed, self._age(reading))
 
     def _age(self, reading: AsOfValues) -> Floats:
         days = (self.due.decision - reading.published) / MICROSECONDS_PER_DAY
         return np.where(reading.has_value, days, np.nan)
 
-    def _absent(self, width: int) -> Block:
+    def _make_absent(self, width: int) -> Block:
         size = self.due.size
         nothing = np.full(size, np.nan)
         return Block(np.full((size, width), np.nan), np.zeros(size, dtype=np.bool_), nothing)
 
 
-def _fresh(block: Block, limit: float) -> Block:
+def _hide_stale(block: Block, limit: float) -> Block:
     """The same with its columns absent where the newest value is older than ``limit`` days."""
     values = np.where((block.age <= limit)[:, None], block.values, np.nan)
     return replace(block, values=values)

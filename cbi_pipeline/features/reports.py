@@ -46,10 +46,10 @@ def report_versions(columns: Sequence[pl.DataFrame | None]) -> tuple[VintageSeri
 def of_entries(transform: Transform, entries: Floats) -> Transform:
     """A transform of entries as one of their places."""
 
-    def transformed(period: Ints, index: Floats) -> Floats:
+    def transform_entries(period: Ints, index: Floats) -> Floats:
         return transform(period, entries[index.astype(np.int64)])
 
-    return transformed
+    return transform_entries
 
 
 def _events(observed: pl.DataFrame, number: int) -> pl.DataFrame:

@@ -34,7 +34,7 @@ def with_returns(rows: pl.DataFrame, prices: pl.DataFrame) -> pl.DataFrame:
 
 def _returns(rows: pl.DataFrame, prices: pl.DataFrame, commodity: str) -> pl.Series:
     versions = price_versions(prices, commodity)
-    reading = read(versions, _into_each_session, 1, *_asked(rows))
+    reading = read(versions, _into_each_session, 1, *_list_instants(rows))
     return pl.Series("log_return", reading.values[:, 0], nan_to_null=True)
 
 
@@ -44,11 +44,11 @@ def _variances(rows: pl.DataFrame, prices: pl.DataFrame, commodity: str) -> pl.S
         period=pl.col("session").to_physical(),
         value=pl.col("realised_variance"),
     )
-    reading = read(versions, _as_it_is, 1, *_asked(rows))
+    reading = read(versions, _as_it_is, 1, *_list_instants(rows))
     return pl.Series("realised_variance", reading.values[:, 0], nan_to_null=True)
 
 
-def _asked(rows: pl.DataFrame) -> tuple[Ints, Ints]:
+def _list_instants(rows: pl.DataFrame) -> tuple[Ints, Ints]:
     """Instants and sessions of the rows."""
     return (
         rows.get_column("decision_at").dt.epoch("us").to_numpy(),

@@ -56,12 +56,12 @@ class Rows:
     def in_use(self, generations: Generations) -> Rows:
         """Those of the generations in use."""
 
-        def kept(group: str, frame: pl.DataFrame) -> pl.DataFrame:
+        def select_used(group: str, frame: pl.DataFrame) -> pl.DataFrame:
             pairs = generations.of(group)
             return frame.join(pairs, on=pairs.columns, how="semi", maintain_order="left")
 
-        groups = {group: kept(group.name, frame) for group, frame in self.groups.items()}
-        return Rows(kept(ORIGIN_GROUP, self.origins), groups)
+        groups = {group: select_used(group.name, frame) for group, frame in self.groups.items()}
+        return Rows(select_used(ORIGIN_GROUP, self.origins), groups)
 
     @classmethod
     def nothing(cls, feature_set: FeatureSet) -> Rows:
@@ -100,10 +100,10 @@ def side_by_side(parts: Rows) -> pl.DataFrame:
         rows = rows.join(named, on=_ROW, how="left", maintain_order="left")
     columns = [column.name for group in groups for column in group.columns]
     ages = [group.age_column for group in groups]
-    return rows.select(*_fixed(), *columns, *ages).sort(_ROW)
+    return rows.select(*_list_fixed(), *columns, *ages).sort(_ROW)
 
 
-def _fixed() -> list[str]:
+def _list_fixed() -> list[str]:
     return [name for name in ORIGIN.dtypes if name not in _BEHIND]
 
 
@@ -129,7 +129,7 @@ def view_select(feature_set: FeatureSet) -> str:
     """The SELECT of that view: the rows in use, as :func:`side_by_side` gives them."""
     joins = "".join(_joins(feature_set))
     groups = feature_set.read
-    fixed = ", ".join(f'origin."{name}"' for name in _fixed())
+    fixed = ", ".join(f'origin."{name}"' for name in _list_fixed())
     columns = ", ".join(f'"{c.name}"' for group in groups for c in group.columns)
     ages = ", ".join(f'"{group.name}".age AS "{group.age_column}"' for group in groups)
     return f"""

@@ -68,12 +68,12 @@ def build_targets(
             )
             for h, named in _name_sessions(commodity, days)
         ]
-    built = pl.concat([_typed(frame) for frame in frames])
+    built = pl.concat([_cast_columns(frame) for frame in frames])
     built = built.filter(pl.col("available_at") <= as_of)
-    return built if existing is None else _unstored(built, existing, rows, catalogue, as_of)
+    return built if existing is None else _select_unstored(built, existing, rows, catalogue, as_of)
 
 
-def _unstored(
+def _select_unstored(
     built: pl.DataFrame,
     existing: pl.DataFrame,
     rows: pl.DataFrame,
@@ -86,18 +86,18 @@ def _unstored(
     only while the stored versions are the first of those built.
     """
     fresh = built.join(existing, on=KEY, how="anti")
-    stored = _asked(existing, rows, catalogue)
-    alike = _alike().and_(pl.col("available_at") == pl.col("available_at_now")).fill_null(False)
+    stored = _select_asked(existing, rows, catalogue)
+    alike = _is_alike().and_(pl.col("available_at") == pl.col("available_at_now")).fill_null(False)
     parted = stored.join(built, on=KEY, how="left", suffix="_now").filter(~alike)
     if parted.is_empty():
         return fresh
-    late = _corrected(
-        _newest(stored.join(parted, on=ORIGIN, how="semi")), _newest(built), as_of
+    late = _correct_outcomes(
+        _select_newest(stored.join(parted, on=ORIGIN, how="semi")), _select_newest(built), as_of
     ).select(list(TARGET.dtypes))
     return pl.concat([fresh.join(parted, on=ORIGIN, how="anti"), late])
 
 
-def _corrected(stored: pl.DataFrame, now: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+def _correct_outcomes(stored: pl.DataFrame, now: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
     """A further version of each target whose newest stored outcome is not the one known now.
 
     An outcome that became public after the newest stored version keeps its instant. One that
@@ -112,7 +112,7 @@ def _corrected(stored: pl.DataFrame, now: pl.DataFrame, as_of: datetime) -> pl.D
         stored.filter(pl.col("available_at") <= as_of)
         .join(now, on=ORIGIN, how="left", suffix="_now")
         .with_columns(pl.col("target_session_now").fill_null(pl.col("target_session")))
-        .filter(~_alike())
+        .filter(~_is_alike())
         .select(
             *ORIGIN,
             pl.col("version") + 1,
@@ -124,7 +124,7 @@ def _corrected(stored: pl.DataFrame, now: pl.DataFrame, as_of: datetime) -> pl.D
     )
 
 
-def _alike() -> pl.Expr:
+def _is_alike() -> pl.Expr:
     """Whether a stored outcome and the one known now are the same."""
     value, now = pl.col("value"), pl.col("value_now")
     return (
@@ -135,7 +135,7 @@ def _alike() -> pl.Expr:
     )
 
 
-def _asked(existing: pl.DataFrame, rows: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
+def _select_asked(existing: pl.DataFrame, rows: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
     """Stored targets of the rows and horizons built now; the others were not looked at."""
     steps = [(c.id, h) for c in catalogue.commodities for h in c.steps]
     schema = {name: TARGET.dtypes[name] for name in ("commodity", "horizon")}
@@ -145,7 +145,7 @@ def _asked(existing: pl.DataFrame, rows: pl.DataFrame, catalogue: Catalogue) -> 
     )
 
 
-def _newest(targets: pl.DataFrame) -> pl.DataFrame:
+def _select_newest(targets: pl.DataFrame) -> pl.DataFrame:
     return targets.filter(pl.col("version") == pl.col("version").max().over(ORIGIN))
 
 
@@ -156,7 +156,7 @@ def _name_sessions(commodity: Commodity, origins: Ints) -> list[tuple[int, Ints]
 
 def _changes(pieces: list[RevisionSegment], origins: Ints, named: Ints) -> Iterator[_Outcome]:
     """The outcomes that each segment takes away, then those it adds or alters, oldest first."""
-    before = _unknown(origins.shape[0])
+    before = _make_unknown(origins.shape[0])
     for piece in pieces:
         now = _outcome(piece, origins, named)
         lost = before.exists & ~(now.exists & (now.available <= piece.start))
@@ -174,7 +174,7 @@ def _changes(pieces: list[RevisionSegment], origins: Ints, named: Ints) -> Itera
 def _outcome(piece: RevisionSegment, origins: Ints, named: Ints) -> _Outcome:
     size = piece.period.shape[0]
     if not size:
-        return _unknown(origins.shape[0])
+        return _make_unknown(origins.shape[0])
     start = np.minimum(np.searchsorted(piece.period, origins), size - 1)
     end = find_outcomes(named, piece.period)
     exists = (piece.period[start] == origins) & (end >= 0)
@@ -191,7 +191,7 @@ def _outcome(piece: RevisionSegment, origins: Ints, named: Ints) -> _Outcome:
     )
 
 
-def _unknown(size: int) -> _Outcome:
+def _make_unknown(size: int) -> _Outcome:
     nothing = np.zeros(size, dtype=np.int64)
     absent = np.full(size, np.nan)
     return _Outcome(np.zeros(size, dtype=np.bool_), nothing, absent, absent, nothing)
@@ -228,7 +228,7 @@ def _frame(outcomes: list[_Outcome], origins: Ints) -> pl.DataFrame:
     )
 
 
-def _typed(frame: pl.DataFrame) -> pl.DataFrame:
+def _cast_columns(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select(
         pl.col(name).cast(pl.Int32).cast(dtype)
         if dtype == pl.Date() and frame.schema[name] != pl.Date()

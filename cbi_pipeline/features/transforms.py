@@ -15,7 +15,7 @@ from cbi_pipeline.features.as_of_series import Floats
 
 def lag(values: Floats, steps: int) -> Floats:
     """The value ``steps`` entries earlier; NaN before the first."""
-    return _earlier(values, steps, np.nan)
+    return _shift(values, steps, np.nan)
 
 
 def log(values: Floats) -> Floats:
@@ -32,8 +32,8 @@ def change(values: Floats, steps: int) -> Floats:
 def moving_sum(values: Floats, window: int) -> tuple[Floats, Floats]:
     """Sum and count of the values present among the last ``window`` entries."""
     present = ~np.isnan(values)
-    total = _folded(np.where(present, values, 0.0), window, np.add, 0.0)
-    return total, _folded(present.astype(np.float64), window, np.add, 0.0)
+    total = _fold(np.where(present, values, 0.0), window, np.add, 0.0)
+    return total, _fold(present.astype(np.float64), window, np.add, 0.0)
 
 
 def moving_mean(values: Floats, window: int, least: int) -> Floats:
@@ -52,7 +52,7 @@ def moving_deviation(values: Floats, window: int, least: int) -> Floats:
 
 def moving_max(values: Floats, window: int) -> Floats:
     """Largest value present among the last ``window`` entries."""
-    return _folded(values, window, np.fmax, np.nan)
+    return _fold(values, window, np.fmax, np.nan)
 
 
 def expanding_mean(values: Floats, least: int) -> Floats:
@@ -123,7 +123,7 @@ def first_present(values: Floats) -> float:
     return float(values[places[0]]) if places.size else 0.0
 
 
-def _folded(values: Floats, window: int, fold: np.ufunc, nothing: float) -> Floats:
+def _fold(values: Floats, window: int, fold: np.ufunc, nothing: float) -> Floats:
     """``fold`` over the last ``window`` entries, put together from spans of 1, 2, 4, ... entries.
 
     The order of folding depends on the window alone, and eight additions do for a year.
@@ -132,14 +132,14 @@ def _folded(values: Floats, window: int, fold: np.ufunc, nothing: float) -> Floa
     span, size, covered = values, 1, 0
     while size <= window:
         if window & size:
-            total = fold(total, _earlier(span, covered, nothing))
+            total = fold(total, _shift(span, covered, nothing))
             covered += size
-        span = fold(span, _earlier(span, size, nothing))
+        span = fold(span, _shift(span, size, nothing))
         size *= 2
     return total
 
 
-def _earlier(values: Floats, steps: int, nothing: float) -> Floats:
+def _shift(values: Floats, steps: int, nothing: float) -> Floats:
     shifted = np.full(values.shape, nothing)
     if steps < values.size:
         shifted[steps:] = values[: values.size - steps]

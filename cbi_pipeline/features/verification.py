@@ -82,7 +82,7 @@ def renew(
     # Their rows stand beside those of the origins, and were decided on when these were.
     for group in stored.groups:
         if looked[group.name].name == used[group.name].name:
-            looked[group.name] = used[group.name].renewed(
+            looked[group.name] = used[group.name].renew(
                 source_of(group),
                 market.arrived_at,
                 f"its origins are built anew: {looked[ORIGIN].why}",
@@ -108,12 +108,12 @@ class _Check:
         is_suspected = used.source != source
         picked = self._sample(group, rows, SUSPECTED if is_suspected else NIGHTLY)
         if (difference := self._as_it_was(group, picked)) is not None:
-            return used.renewed(
+            return used.renew(
                 source, arrived_at, f"computed otherwise: {difference}", same_meaning=False
             )
-        outdated = self._outdated(group, rows, used)
+        outdated = self._select_outdated(group, rows, used)
         if (difference := self._difference(group, outdated, self.market)) is not None:
-            return used.renewed(
+            return used.renew(
                 source, arrived_at, f"history arrived late: {difference}", same_meaning=True
             )
         if is_suspected or not used.is_stored or len(outdated):
@@ -170,7 +170,9 @@ class _Check:
             assert isinstance(arrived_at, datetime)
             yield arrived_at, part
 
-    def _outdated(self, group: Group | None, rows: pl.DataFrame, used: Generation) -> pl.DataFrame:
+    def _select_outdated(
+        self, group: Group | None, rows: pl.DataFrame, used: Generation
+    ) -> pl.DataFrame:
         """Rows that were built before something arrived that was public when they were decided."""
         limits = inputs_of(self.commodity, group, self.market.catalogue)
         late = late_sightings(self._observations(group), limits)
@@ -196,9 +198,9 @@ class _Check:
             kept = np.isin(due.session, rows["session"].to_physical().to_numpy())
             some = Origins(self.commodity, due.session[kept], due.decision[kept])
             return build_origins(Reader(some, market), name)
-        return build_group(Reader(self._due(group, rows, market), market), group, name)
+        return build_group(Reader(self._list_due(group, rows, market), market), group, name)
 
-    def _due(self, group: Group, rows: pl.DataFrame, market: Market) -> Origins:
+    def _list_due(self, group: Group, rows: pl.DataFrame, market: Market) -> Origins:
         if not any(isinstance(source, RelatedGap) for source in group.sources):
             return origins_of(rows, self.commodity)
         # A gap's history is that of the rows before it.

@@ -1,7 +1,7 @@
 """Issued forecasts: what was said, in a chain no one rewrites unseen, and how it turned out."""
 
 from cbi_pipeline.issued.abstain import closed_records, staleness
-from cbi_pipeline.issued.chain import GENESIS, canonical, chain, row_hash
+from cbi_pipeline.issued.chain import GENESIS, chain, encode_row, row_hash
 from cbi_pipeline.issued.counting import select_counted, select_uncounted
 from cbi_pipeline.issued.forecasts import calendar_target, from_model, from_walk_forward, rows
 from cbi_pipeline.issued.ledger import IssuedLedger, LedgerBroken
@@ -38,10 +38,10 @@ __all__ = [
     "Status",
     "abstentions",
     "calendar_target",
-    "canonical",
     "chain",
     "closed_records",
     "describe_unconfirmed",
+    "encode_row",
     "find_statuses",
     "from_model",
     "from_walk_forward",

@@ -38,7 +38,7 @@ def closed_records(prices: pl.DataFrame, catalogue: Catalogue, as_of: datetime) 
             "its last price"
         )
         for c in catalogue.commodities
-        if c.record_ends is not None and _closed(c, newest.get(c.id))
+        if c.record_ends is not None and _is_closed(c, newest.get(c.id))
     }
 
 
@@ -69,7 +69,7 @@ def _reason(commodity: Commodity, newest: tuple[date, float] | None, as_of: date
             "a log return needs a positive price"
         )
     age = _age(session, as_of)
-    if age <= commodity.stale_after_days or _closed(commodity, newest):
+    if age <= commodity.stale_after_days or _is_closed(commodity, newest):
         return None
     return (
         f"newest price is of {session}, {age} days before {_day(as_of)}; "
@@ -77,7 +77,7 @@ def _reason(commodity: Commodity, newest: tuple[date, float] | None, as_of: date
     )
 
 
-def _closed(commodity: Commodity, newest: tuple[date, float] | None) -> bool:
+def _is_closed(commodity: Commodity, newest: tuple[date, float] | None) -> bool:
     ends = commodity.record_ends
     return ends is not None and newest is not None and newest[0] >= ends
 

@@ -7,7 +7,7 @@ A row's canonical form is the JSON array
 of its columns in the contract's order without ``prev_hash`` and ``row_hash``; JSON is written
 without spaces and in ASCII. Integers and texts stand as JSON, a float is the sixteen hex digits of
 its IEEE-754 bits (big-endian), an instant its microseconds since 1970 UTC, a date ``YYYY-MM-DD``.
-``row_hash = sha256(prev_hash + canonical)`` in lower-case hex over the ASCII bytes of both.
+``row_hash = sha256(prev_hash + canonical form)`` in lower-case hex over the ASCII bytes of both.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HASHED = [name for name in FORECAST.dtypes if name not in ("prev_hash", "row_hash")]
 
 
-def canonical(row: Row) -> str:
+def encode_row(row: Row) -> str:
     """The canonical form of a row: what its hash covers."""
     return json.dumps([_TAG, *(_encode(row[name]) for name in _HASHED)], separators=(",", ":"))
 
 
 def row_hash(row: Row, prev_hash: str) -> str:
     """Hash that links a row to the one before."""
-    return hashlib.sha256((prev_hash + canonical(row)).encode("ascii")).hexdigest()
+    return hashlib.sha256((prev_hash + encode_row(row)).encode("ascii")).hexdigest()
 
 
 def chain(rows: pl.DataFrame, last_hash: str = GENESIS, last_sequence: int = 0) -> pl.DataFrame:

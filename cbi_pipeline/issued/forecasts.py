@@ -152,7 +152,7 @@ def rows(
         state=_states(state),
     )
     dated = framed.join(_targets(spoken, target_session), on=_target_key(), how="left")
-    origins = _carried(dated, previous.filter(pl.col("track") == track))
+    origins = _mark_carried(dated, previous.filter(pl.col("track") == track))
     return (
         dated.join(origins, on=["commodity", "as_of"], how="left")
         .select([pl.col(name).cast(FORECAST.dtypes[name]) for name in UNCHAINED])
@@ -176,7 +176,7 @@ def _targets(spoken: pl.DataFrame, target_session: TargetSession) -> pl.DataFram
     return wanted.with_columns(target_session=pl.Series(sessions, dtype=pl.Date))
 
 
-def _carried(fresh: pl.DataFrame, issued: pl.DataFrame) -> pl.DataFrame:
+def _mark_carried(fresh: pl.DataFrame, issued: pl.DataFrame) -> pl.DataFrame:
     """Whether each commodity's newest origin is, at an instant, that of the desk's day before."""
     columns = ["commodity", "as_of", "origin_session"]
     spoken = (

@@ -77,9 +77,9 @@ class IssuedLedger:
         self.repair()
         head = self.head()
         linked = chain(
-            self._fresh(FORECAST.table, rows, FORECAST.key), head.row_hash, head.sequence
+            self._select_new(FORECAST.table, rows, FORECAST.key), head.row_hash, head.sequence
         )
-        silent = self._fresh(ABSTENTION.table, abstentions, ABSTENTION.key)
+        silent = self._select_new(ABSTENTION.table, abstentions, ABSTENTION.key)
         if linked.height or silent.height:
             with self.store.transaction():
                 self._write(FORECAST.table, linked)
@@ -119,10 +119,10 @@ class IssuedLedger:
             row = plain_file.parse(end.last)
         except ValueError as error:
             number = plain_file.count_lines(self.path)
-            raise self._unreadable(number, error) from error
+            raise self._make_error(number, error) from error
         return Head(row["sequence"], row["row_hash"])
 
-    def _unreadable(self, number: int, error: ValueError) -> LedgerBroken:
+    def _make_error(self, number: int, error: ValueError) -> LedgerBroken:
         return LedgerBroken(
             f"{self.path}, line {number} cannot be read ({error}); put back a copy of the file, or "
             "move it away if `cbi ledger verify` names nothing of the database: it is then written "
@@ -136,7 +136,7 @@ class IssuedLedger:
             try:
                 rows.append(plain_file.parse(text))
             except ValueError as error:
-                raise self._unreadable(number, error) from error
+                raise self._make_error(number, error) from error
         # A row that lacks nothing but its line break was said all the same.
         with suppress(ValueError):
             rows.append(plain_file.parse(rest))
@@ -170,7 +170,9 @@ class IssuedLedger:
                 "for the rows, then put back the copy that is right"
             )
 
-    def _fresh(self, table: str, rows: pl.DataFrame | None, key: Sequence[str]) -> pl.DataFrame:
+    def _select_new(
+        self, table: str, rows: pl.DataFrame | None, key: Sequence[str]
+    ) -> pl.DataFrame:
         if rows is None or rows.is_empty():
             return pl.DataFrame()
         return rows.join(self.store.table(table), on=list(key), how="anti", maintain_order="left")

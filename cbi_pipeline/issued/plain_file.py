@@ -32,7 +32,7 @@ _JSON_TYPES: dict[pl.DataType, type] = {
 
 def line(row: Row) -> str:
     """One row as the line that stands for it; floats are written so that they read back exactly."""
-    return json.dumps({name: _plain(row[name]) for name in FORECAST.dtypes}, allow_nan=False)
+    return json.dumps({name: _encode_value(row[name]) for name in FORECAST.dtypes}, allow_nan=False)
 
 
 def parse(text: str) -> dict[str, Any]:
@@ -44,10 +44,10 @@ def parse(text: str) -> dict[str, Any]:
     row = json.loads(text)
     if not isinstance(row, dict) or list(row) != list(FORECAST.dtypes):
         raise ValueError("not the columns of issued.forecast")
-    return {name: _typed(name, row[name], dtype) for name, dtype in FORECAST.dtypes.items()}
+    return {name: _parse_value(name, row[name], dtype) for name, dtype in FORECAST.dtypes.items()}
 
 
-def _typed(name: str, value: object, dtype: pl.DataType) -> object:
+def _parse_value(name: str, value: object, dtype: pl.DataType) -> object:
     if type(value) is not _JSON_TYPES[dtype]:
         raise ValueError(f"{name} is {value!r}")
     if dtype == pl.Date:
@@ -57,7 +57,7 @@ def _typed(name: str, value: object, dtype: pl.DataType) -> object:
     return value
 
 
-def _plain(value: object) -> object:
+def _encode_value(value: object) -> object:
     if isinstance(value, datetime):
         return value.isoformat(timespec="microseconds")
     return value.isoformat() if isinstance(value, date) else value
@@ -152,7 +152,12 @@ def _file_faults(recorded: Sequence[Row], lines: Sequence[str], rest: str) -> li
             continue
         problems += _line_faults(number, text, row, expected.get(row["sequence"]))
         seen.append(row["sequence"])
-    return [*problems, *_order_faults(seen), *_absent(expected, seen), *_torn(len(lines) + 1, rest)]
+    return [
+        *problems,
+        *_order_faults(seen),
+        *_describe_absent(expected, seen),
+        *_describe_torn(len(lines) + 1, rest),
+    ]
 
 
 def _line_faults(number: int, text: str, row: Row, expected: Row | None) -> list[str]:
@@ -174,7 +179,7 @@ def _order_faults(seen: Sequence[int]) -> list[str]:
     return problems
 
 
-def _absent(expected: dict[int, Row], seen: Sequence[int]) -> list[str]:
+def _describe_absent(expected: dict[int, Row], seen: Sequence[int]) -> list[str]:
     newest = max(seen, default=0)
     absent = sorted(set(expected) - set(seen))
     inside = [f"{describe(expected[s])} is missing" for s in absent if s < newest]
@@ -187,7 +192,7 @@ def _absent(expected: dict[int, Row], seen: Sequence[int]) -> list[str]:
     return inside
 
 
-def _torn(number: int, rest: str) -> list[str]:
+def _describe_torn(number: int, rest: str) -> list[str]:
     if not rest:
         return []
     return [

@@ -64,14 +64,14 @@ def build(pipeline: Pipeline) -> Built:
         own = stored.of(commodity.id)
         today = renew(commodity, before, own, market, at_sight=at_sight, seed=seed)
         names = {group: generation.name for group, generation in today.items()}
-        kept = own.in_use(used.replaced(commodity.id, today))
+        kept = own.in_use(used.replace_groups(commodity.id, today))
         return today, build_rows(market, commodity, names, kept, as_of, at_sight=at_sight)
 
     made = make_each(pipeline, "features", make)
     fresh = Rows.nothing(chosen)
     for commodity, (today, rows) in made.items():
         fresh = fresh.and_also(rows)
-        used = used.replaced(commodity, today)
+        used = used.replace_groups(commodity, today)
     kept = stored.in_use(used)
     return Built(chosen, fresh, side_by_side(kept.and_also(fresh)), used.only(made))
 

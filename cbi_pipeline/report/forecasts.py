@@ -39,7 +39,7 @@ class HorizonForecast:
 
     def band(self, percent: int) -> tuple[float, float]:
         """Low and high price of the central band of 50, 80 or 90 percent."""
-        return central(self.quantiles, percent)
+        return pick_band(self.quantiles, percent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +108,7 @@ def at_level(quantiles: Mapping[float, T], level: float) -> T:
     raise ValueError(f"the report needs the {level:g} quantile; there are: {sorted(quantiles)}")
 
 
-def central(quantiles: Mapping[float, T], percent: int) -> tuple[T, T]:
+def pick_band(quantiles: Mapping[float, T], percent: int) -> tuple[T, T]:
     """The entries that bound the central band of ``percent``."""
     tail = (100 - percent) / 200
     return at_level(quantiles, tail), at_level(quantiles, 1 - tail)

@@ -35,7 +35,7 @@ def span(low: float, high: float, unit: str) -> str:
 
 def change(value: float, unit: str, reference: float) -> str:
     """A signed difference of prices, to the decimals of the ``reference`` price."""
-    return _signed(value, _decimals(reference, unit))
+    return _signed_number(value, _decimals(reference, unit))
 
 
 def percent(share: float, decimals: int = 0) -> str:
@@ -45,12 +45,12 @@ def percent(share: float, decimals: int = 0) -> str:
 
 def signed_percent(share: float, decimals: int = 1) -> str:
     """A share as a percentage that always shows its sign, zero excepted."""
-    return f"{_signed(100 * share, decimals)}{NARROW}%"
+    return f"{_signed_number(100 * share, decimals)}{NARROW}%"
 
 
 def percent_span(low: float, high: float, decimals: int = 1) -> str:
     """A range of signed percentages."""
-    return f"{_signed(100 * low, decimals)} to {signed_percent(high, decimals)}"
+    return f"{_signed_number(100 * low, decimals)} to {signed_percent(high, decimals)}"
 
 
 def figure(value: float) -> str:
@@ -84,7 +84,7 @@ def desk_midnight(value: datetime) -> datetime:
     return datetime.combine(desk_day(value), time(), DESK).astimezone(UTC)
 
 
-def short(digest: str) -> str:
+def short_hash(digest: str) -> str:
     """The beginning of a hash, enough to compare by eye."""
     return digest[:12]
 
@@ -98,7 +98,7 @@ def horizon(label: str) -> str:
     return f"{'one' if number == '1' else number} {words[unit]}{'' if number == '1' else 's'}"
 
 
-def ahead(label: str) -> str:
+def horizon_heading(label: str) -> str:
     """A horizon label as a heading: One week ahead."""
     return f"{horizon(label).capitalize()} ahead"
 
@@ -134,7 +134,7 @@ def _number(value: float, decimals: int) -> str:
     return text
 
 
-def _signed(value: float, decimals: int) -> str:
+def _signed_number(value: float, decimals: int) -> str:
     text = _number(value, decimals)
     zero = float(text.replace(",", "").replace(MINUS, "-")) == 0
     return text if text.startswith(MINUS) or zero else f"+{text}"

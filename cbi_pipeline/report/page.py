@@ -13,7 +13,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from cbi_pipeline.ledger import write_durably
-from cbi_pipeline.printable import printable
+from cbi_pipeline.printable import make_printable
 from cbi_pipeline.report import formats
 from cbi_pipeline.report.morning import MorningReport, Section
 from cbi_pipeline.report.sections import find_sections
@@ -78,7 +78,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=DictLoader(_templates(find_sections())),
         autoescape=True,
-        finalize=_printable,
+        finalize=_make_printable,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -93,9 +93,9 @@ def _templates(sections: Sequence[Section[Any]]) -> dict[str, str]:
     return {"morning": _read_text("morning.html.j2"), **blocks}
 
 
-def _printable(value: object) -> object:
+def _make_printable(value: object) -> object:
     # Marks of direction would let a name read as another, in a page as in a terminal.
-    return printable(value) if type(value) is str else value
+    return make_printable(value) if type(value) is str else value
 
 
 def _read_text(name: str) -> str:

@@ -54,7 +54,7 @@ def describe_rounds(of_figures: Round | None, of_model: Round | None) -> list[st
 
 def _name(named: Round) -> str:
     instant = "" if named.as_of is None else f" of {formats.instant(named.as_of)}"
-    return f"the round{instant}, evaluation {formats.short(named.evaluation_id)}"
+    return f"the round{instant}, evaluation {formats.short_hash(named.evaluation_id)}"
 
 
 def _last(decisions: pl.DataFrame) -> Round | None:

@@ -65,19 +65,19 @@ def _why_gone(record: dg.RunRecord) -> str | None:
     run_id, _, process = run.tags.get(PROCESS_TAG, "").partition(" ")
     if run_id == run.run_id:
         pid, _, seen = process.partition(" ")
-        return _gone(pid) if identity(int(pid)) != seen else None
+        return _explain_gone(pid) if identity(int(pid)) != seen else None
     former = run.tags.get(FORMER_TAG)
     if former is not None and run.parent_run_id is None:
         began = _began(int(former))
         asked = record.create_timestamp.timestamp() + _CLOCKS_MAY_DIFFER_S
-        return _gone(former) if began is None or began > asked else None
-    booted = _booted()
+        return _explain_gone(former) if began is None or began > asked else None
+    booted = _read_boot_time()
     if record.start_time and booted and record.start_time < booted - _CLOCKS_MAY_DIFFER_S:
         return "the machine went down before the run had finished"
     return None
 
 
-def _gone(pid: str) -> str:
+def _explain_gone(pid: str) -> str:
     return (
         f"its process, {pid}, ended without finishing the run: it was killed, or the machine went "
         "down"
@@ -90,7 +90,7 @@ def identity(pid: int) -> str | None:
     On Linux boot and tick of its start, elsewhere the second of its start as ``ps`` has it.
     """
     if not (_PROC / "self" / "stat").exists():
-        return _listed(pid)
+        return _read_start(pid)
     ticks = _ticks(pid)
     if ticks is None:
         return None
@@ -108,7 +108,7 @@ def _ticks(pid: int) -> int | None:
     return None if fields[0] in "ZX" else int(fields[19])
 
 
-def _listed(pid: int) -> str | None:
+def _read_start(pid: int) -> str | None:
     done = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True)
     return done.stdout.strip() or None
 
@@ -116,14 +116,14 @@ def _listed(pid: int) -> str | None:
 def _began(pid: int) -> float | None:
     """Unix time at which a process began; zero where only its being there can be seen."""
     if not (_PROC / "self" / "stat").exists():
-        return 0.0 if _listed(pid) else None
-    ticks, booted = _ticks(pid), _booted()
+        return 0.0 if _read_start(pid) else None
+    ticks, booted = _ticks(pid), _read_boot_time()
     if ticks is None or booted is None:
         return None
     return booted + ticks / os.sysconf("SC_CLK_TCK")
 
 
-def _booted() -> float | None:
+def _read_boot_time() -> float | None:
     """Unix time of the machine's boot; None where it cannot be told."""
     clock = getattr(time, "CLOCK_BOOTTIME", None)
     return None if clock is None else time.time() - time.clock_gettime(clock)

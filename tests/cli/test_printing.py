@@ -16,7 +16,7 @@ from cbi_pipeline import commands
 from cbi_pipeline.commands.console import PlainConsole, console, errors, explain
 from cbi_pipeline.commands.summary import print_summary
 from cbi_pipeline.operations.pipeline import Pipeline
-from cbi_pipeline.printable import ascii_json, printable
+from cbi_pipeline.printable import ascii_json, make_printable
 from cbi_pipeline.settings import Settings
 from cbi_pipeline.warehouse import Warehouse
 from tests.report import warehouses
@@ -86,7 +86,7 @@ def test_no_text_brings_a_control_character_to_the_terminal(text):
 
 @given(st.text(st.characters(categories=["L", "N", "P", "S", "M"]), max_size=40))
 def test_letters_figures_and_signs_of_any_script_stand_as_they_are(text):
-    assert printable(text) == text
+    assert make_printable(text) == text
 
 
 @given(st.dictionaries(st.text(), st.text()))

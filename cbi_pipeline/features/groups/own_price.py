@@ -16,7 +16,7 @@ def _move(sessions: int) -> Expression:
     return e.scaled(e.change(_LEVEL, sessions), _SIGMA, sessions)
 
 
-def _realised(sessions: Argument, least: Argument) -> Expression:
+def _vol(sessions: Argument, least: Argument) -> Expression:
     return volatility(e.moving_mean(_SQUARE, sessions, least), _PRICE)
 
 
@@ -41,11 +41,11 @@ GROUP = Group(
         Column("return_10", "sigma", _move(10), "move over 10 sessions"),
         Column("return_21", "sigma", _move(21), "move over 21 sessions"),
         Column("return_63", "sigma", _move(63), "move over 63 sessions"),
-        Column("vol_1", "log", _realised(1, 1), "size of the newest move"),
-        Column("vol_5", "log", _realised(5, 3), "volatility of 5 sessions"),
-        Column("vol_21", "log", _realised(21, 11), "volatility of 21 sessions"),
-        Column("vol_63", "log", _realised(63, 32), "volatility of 63 sessions"),
-        Column("vol_year", "log", _realised(Span.YEAR, Span.HALF_YEAR), "volatility of a year"),
+        Column("vol_1", "log", _vol(1, 1), "size of the newest move"),
+        Column("vol_5", "log", _vol(5, 3), "volatility of 5 sessions"),
+        Column("vol_21", "log", _vol(21, 11), "volatility of 21 sessions"),
+        Column("vol_63", "log", _vol(63, 32), "volatility of 63 sessions"),
+        Column("vol_year", "log", _vol(Span.YEAR, Span.HALF_YEAR), "volatility of a year"),
         Column("vol_ewma", "log", volatility(ewma_variance(_PRICE), _PRICE), "fading volatility"),
         Column("distance_21", "sigma", _distance(21), "from the mean price of 21 sessions"),
         Column("distance_63", "sigma", _distance(63), "from the mean price of 63 sessions"),

@@ -13,13 +13,13 @@ from cbi_pipeline.features.group import Column, Group, Report
 _REPORT = Report(
     "contract", "disaggregated report of its futures contract", "week", "cftc_disaggregated"
 )
-_OPEN = e.named("open interest", _REPORT.column("open_interest_all"))
+_OPEN = e.label_formula("open interest", _REPORT.column("open_interest_all"))
 _INTEREST = e.log(_OPEN)
 
 
 def _net(holders: str, long: str, short: str) -> Expression:
     net = e.minus(_REPORT.column(long), _REPORT.column(short))
-    return e.named(f"net {holders}", e.ratio(net, _OPEN))
+    return e.label_formula(f"net {holders}", e.ratio(net, _OPEN))
 
 
 def _in_year(level: Expression) -> Expression:

@@ -66,7 +66,7 @@ def coverage(
     days = date2num(targets)[window - 1 :]
     low, high = chance_range(0.8, max(1, round(window * independent)))
     axes.fill_between(days, low, high, color=style.BANDS[90], lw=0)
-    lines = {level: _rolling(hits, window) for level, hits in inside.items()}
+    lines = {level: _average_hits(hits, window) for level, hits in inside.items()}
     lowest = min(low, *(min(line.min(), level / 100) for level, line in lines.items()))
     axes.set_ylim(max(0.0, np.floor(5 * lowest - 0.25) / 5), 1.04)
     ends = {}
@@ -83,7 +83,7 @@ def coverage(
     return figure
 
 
-def _rolling(hits: Sequence[bool], window: int) -> np.ndarray:
+def _average_hits(hits: Sequence[bool], window: int) -> np.ndarray:
     return np.convolve(np.asarray(hits, dtype=float), np.ones(window) / window, "valid")
 
 

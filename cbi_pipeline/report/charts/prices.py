@@ -69,7 +69,7 @@ def fan(
         low, high = (paths.to([knot.bands[level][end] for knot in knots]) for end in (0, 1))
         axes.fill_between(paths.days, low, high, color=style.BANDS[level], lw=0)
     axes.plot(paths.days, paths.to([k.median for k in knots]), color=style.FORECAST, lw=1.6)
-    shown = _recent(sessions, origin - _history(origin, target.session))
+    shown = _find_start(sessions, origin - _history(origin, target.session))
     axes.plot(date2num(sessions[shown:]), prices[shown:], color=style.INK)
     _mark_knots(axes, origin, price, knots)
     _label_target(axes, target, unit)
@@ -98,7 +98,7 @@ def _history(origin: date, target: date) -> timedelta:
     return max(_EARLIEST, _HISTORY_PER_HORIZON * (target - origin))
 
 
-def _recent(sessions: Sequence[date], since: date) -> int:
+def _find_start(sessions: Sequence[date], since: date) -> int:
     first = next(n for n, session in enumerate(sessions) if session >= since)
     return min(first, max(0, len(sessions) - 2))
 

@@ -21,7 +21,7 @@ from matplotlib.font_manager import fontManager
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
-from cbi_pipeline.printable import printable
+from cbi_pipeline.printable import make_printable
 
 # Blue for what was forecast, ink for what is known, vermilion for what came out otherwise:
 # told apart by lightness as well as hue, so also in grey print and with any colour vision.
@@ -42,13 +42,13 @@ _FAMILIES = ("Helvetica Neue", "Arial", "Liberation Sans", "DejaVu Sans")
 _STACK = "'Helvetica Neue', Arial, 'Liberation Sans', sans-serif"
 
 
-def _installed() -> list[str]:
+def _list_installed() -> list[str]:
     names = {font.name for font in fontManager.ttflist}
     return [family for family in _FAMILIES if family in names]
 
 
 RC: dict[Any, Any] = {
-    "font.family": _installed(),
+    "font.family": _list_installed(),
     "font.size": 12,
     "text.color": INK,
     "axes.edgecolor": INK,
@@ -175,13 +175,13 @@ def svg(figure: Figure, *, key: str, title: str, description: str) -> str:
     return (
         f'<svg viewBox="{view[1]}" role="img" aria-labelledby="{key}-t {key}-d" '
         'style="stroke-linejoin:round;stroke-linecap:butt">'
-        f'<title id="{key}-t">{_escaped(title)}</title>'
-        f'<desc id="{key}-d">{_escaped(description)}</desc>{body}</svg>'
+        f'<title id="{key}-t">{_escape(title)}</title>'
+        f'<desc id="{key}-d">{_escape(description)}</desc>{body}</svg>'
     )
 
 
-def _escaped(text: str) -> str:
-    return html.escape(printable(text))
+def _escape(text: str) -> str:
+    return html.escape(make_printable(text))
 
 
 def _plain_body(raw: str) -> str:

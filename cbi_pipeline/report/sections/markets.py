@@ -23,7 +23,7 @@ def draw_fans(commodity: CommoditySection) -> list[Panel]:
     return [
         draw_panel(
             f"fan-{commodity.id}-{f.horizon}",
-            f"{formats.ahead(f.horizon)}, to {formats.day(f.target)}",
+            f"{formats.horizon_heading(f.horizon)}, to {formats.day(f.target)}",
             _describe_fan(commodity, f),
             partial(
                 charts.fan, sessions, prices, knots[: number + 1], commodity.unit, actual=f.actual

@@ -51,8 +51,8 @@ late, missing or refused is said in words and never filled. Forecasts are chaine
 issued, so none can be changed unseen; scores are added when the target price is public.</p>
 </div>
 <dl class="proof"><dt>Data state</dt><dd><code>{{ report.state or "none" }}</code></dd>
-<dt>Catalogue</dt><dd><code>{{ f.short(part.catalogue) or "none" }}</code></dd>
-<dt>Evaluation</dt><dd><code>{{ f.short(part.evaluation_id) or "none" }}</code></dd>
+<dt>Catalogue</dt><dd><code>{{ f.short_hash(part.catalogue) or "none" }}</code></dd>
+<dt>Evaluation</dt><dd><code>{{ f.short_hash(part.evaluation_id) or "none" }}</code></dd>
 <dt>Issued ledger</dt><dd>{{ f.count(part.issued) }} rows\
 {% if part.newest_hash %}, newest <code>{{ part.newest_hash }}</code>{% endif %}</dd></dl>
 </section>

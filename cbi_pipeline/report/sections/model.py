@@ -116,10 +116,10 @@ TEMPLATE = """\
 <h3>Model card</h3>
 {% if model %}
 <dl><dt>Version</dt><dd>{{ model.version }}</dd>
-<dt>Recipe</dt><dd>{{ model.recipe }} <code>{{ f.short(model.recipe_id) }}</code></dd>
+<dt>Recipe</dt><dd>{{ model.recipe }} <code>{{ f.short_hash(model.recipe_id) }}</code></dd>
 <dt>Trained to</dt><dd>{{ f.instant(model.trained_to) }}</dd>
-<dt>Data state</dt><dd><code>{{ f.short(model.state) }}</code></dd>
-<dt>Fingerprint</dt><dd><code>{{ f.short(model.fingerprint) }}</code></dd>
+<dt>Data state</dt><dd><code>{{ f.short_hash(model.state) }}</code></dd>
+<dt>Fingerprint</dt><dd><code>{{ f.short_hash(model.fingerprint) }}</code></dd>
 <dt>Note</dt><dd>{{ model.note }}</dd>
 {% if part.refresh %}
 <dt>Refresh</dt><dd>{{ describe_verdict(part.refresh.verdict) }} {{ part.refresh.reason }}</dd>

@@ -13,7 +13,7 @@ import polars as pl
 
 from cbi_pipeline.report import formats
 from cbi_pipeline.report.commodities import label_horizon, split_commodities
-from cbi_pipeline.report.forecasts import CommoditySection, at_level, central
+from cbi_pipeline.report.forecasts import CommoditySection, at_level, pick_band
 from cbi_pipeline.report.morning import ModelCard, Section
 from cbi_pipeline.report.panels import LEVELS, Panel, draw_panel
 from cbi_pipeline.report.source import ReportSource
@@ -41,8 +41,8 @@ class Replay:
     actual: tuple[float, ...]
 
     def inside(self, percent: int) -> tuple[bool, ...]:
-        """Whether each outcome lay in the central band of 50, 80 or 90 percent."""
-        low, high = central(self.quantiles, percent)
+        """Whether each outcome lay in the pick_band band of 50, 80 or 90 percent."""
+        low, high = pick_band(self.quantiles, percent)
         return tuple(a <= y <= b for a, y, b in zip(low, self.actual, high, strict=True))
 
 
@@ -111,7 +111,7 @@ def draw_outcomes(commodity: CommoditySection, replays: tuple[Replay, ...]) -> l
 def _draw_outcome(commodity: CommoditySection, replay: Replay) -> Panel:
     from cbi_pipeline.report import charts
 
-    low, high = central(replay.quantiles, 80)
+    low, high = pick_band(replay.quantiles, 80)
     inside = replay.inside(80)
     caption = (
         f"{sum(inside)} of {len(inside)} outcomes ({formats.percent(sum(inside) / len(inside))}) "
@@ -120,7 +120,7 @@ def _draw_outcome(commodity: CommoditySection, replay: Replay) -> Panel:
     middle = at_level(replay.quantiles, 0.5)
     draw = partial(charts.against_actual, replay.targets, low, middle, high, replay.actual)
     key = f"actual-{commodity.id}-{replay.horizon}"
-    return draw_panel(key, formats.ahead(replay.horizon), caption, draw)
+    return draw_panel(key, formats.horizon_heading(replay.horizon), caption, draw)
 
 
 def draw_coverages(commodity: CommoditySection, replays: tuple[Replay, ...]) -> list[Panel]:
@@ -142,7 +142,7 @@ def _draw_coverage(commodity: CommoditySection, replay: Replay) -> Panel:
     draw = partial(charts.coverage, replay.targets, inside, window=window, independent=independent)
     caption = f"Over all {number} forecasts the {shares}; lines: the last {window}"
     key = f"cover-{commodity.id}-{replay.horizon}"
-    return draw_panel(key, formats.ahead(replay.horizon), caption, draw)
+    return draw_panel(key, formats.horizon_heading(replay.horizon), caption, draw)
 
 
 def _independent_share(replay: Replay) -> float:
