@@ -61,7 +61,7 @@ def _decide(
     pipeline: Pipeline, verdict: Literal["promote", "rollback"], chosen: Champion, reason: str
 ) -> None:
     from cbi_pipeline.evaluation import by_person
-    from cbi_pipeline.registry import CHAMPION, derive, later
+    from cbi_pipeline.registry import CHAMPION, date_decision, derive
 
     decisions, versions = _record(pipeline)
     _require_today_s_axes(pipeline, chosen)
@@ -78,7 +78,7 @@ def _decide(
             version=chosen.version,
             reason=reason,
             who=_name(),
-            decided_at=later(decisions, pipeline.now()),
+            decided_at=date_decision(decisions, pipeline.now()),
         )
     except ValueError as error:
         raise Refusal(str(error)) from error

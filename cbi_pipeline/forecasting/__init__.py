@@ -1,7 +1,7 @@
 """Forecasting: a device-resident panel, anchored networks, one training loop.
 
     panel = Panel.from_numpy(spec, ...)
-    fold = latest(panel, as_of_us, embargo_days=7, validation_share=0.15)
+    fold = make_final_fold(panel, as_of_us, embargo_days=7, validation_share=0.15)
     result = fit(Recipe("gru", "core-1"), panel, fold.train_rows, fold.validation_rows)
     forecasts = result.forecaster.predict(panel, fold.test_rows)
 
@@ -11,7 +11,7 @@ Needs torch, numpy and safetensors, nothing else.
 from cbi_pipeline.forecasting.config import compose
 from cbi_pipeline.forecasting.devices import describe_device
 from cbi_pipeline.forecasting.ensemble import Ensemble
-from cbi_pipeline.forecasting.folds import latest, newest_origins, walk_forward
+from cbi_pipeline.forecasting.folds import make_final_fold, newest_origins, walk_forward
 from cbi_pipeline.forecasting.forecaster import Forecaster
 from cbi_pipeline.forecasting.models.estimator import Estimator, Fitted
 from cbi_pipeline.forecasting.models.model import Absence, Forecasts, Model
@@ -22,7 +22,7 @@ from cbi_pipeline.forecasting.panel import NEVER, Panel, PanelSpec
 from cbi_pipeline.forecasting.recipe import Recipe, TrainingConfig
 from cbi_pipeline.forecasting.records import EpochRecord
 from cbi_pipeline.forecasting.stopping import TrainingFailed
-from cbi_pipeline.forecasting.train import fit, untrained
+from cbi_pipeline.forecasting.train import build_untrained, fit
 from cbi_pipeline.forecasting.version import product
 
 __all__ = [
@@ -44,13 +44,13 @@ __all__ = [
     "Recipe",
     "TrainingConfig",
     "TrainingFailed",
+    "build_untrained",
     "compose",
     "describe_device",
     "fit",
-    "latest",
     "load_model",
+    "make_final_fold",
     "newest_origins",
     "product",
-    "untrained",
     "walk_forward",
 ]

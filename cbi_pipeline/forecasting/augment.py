@@ -89,8 +89,8 @@ class Augmented:
         values = inputs.values_BTCF
         noise = torch.randn(values.shape, generator=self.generator, device=values.device)
         factor_B = 1.0 + self.config.scaling * (2.0 * self._uniform(values.shape[0]) - 1.0)
-        changed = values * _wide(factor_B) + self.config.jitter * self.spread_F * noise
-        allowed = _wide(chosen_B) & self.touched_F & inputs.mask_BTCF & _older(values)
+        changed = values * _expand(factor_B) + self.config.jitter * self.spread_F * noise
+        allowed = _expand(chosen_B) & self.touched_F & inputs.mask_BTCF & _mask_older(values)
         return inputs._replace(values_BTCF=torch.where(allowed, changed, values))
 
     def _hide(self, inputs: Inputs, chosen_B: Tensor) -> Inputs:
@@ -103,7 +103,7 @@ class Augmented:
         cut_BT = t_T < (self._uniform(size) * config.slice * window).floor()[:, None]
         column_BF = self._uniform(size, features) < config.feature_mask
         hidden = (run_BT | cut_BT)[:, :, None, None] | column_BF[:, None, None, :]
-        kept = ~(hidden & _wide(chosen_B) & _older(values))
+        kept = ~(hidden & _expand(chosen_B) & _mask_older(values))
         return inputs._replace(values_BTCF=values * kept, mask_BTCF=inputs.mask_BTCF & kept)
 
     def _mix(self, batch: Batch, chosen_B: Tensor) -> Batch:
@@ -141,11 +141,11 @@ class Augmented:
         return torch.where(alike, partner, torch.arange(size, device=order.device))
 
 
-def _wide(x_B: Tensor) -> Tensor:
+def _expand(x_B: Tensor) -> Tensor:
     return x_B[:, None, None, None]
 
 
-def _older(values_BTCF: Tensor) -> Tensor:
+def _mask_older(values_BTCF: Tensor) -> Tensor:
     """[T, 1, 1], True for all rows but the newest."""
     window = values_BTCF.shape[1]
     return (torch.arange(window, device=values_BTCF.device) < window - 1)[:, None, None]

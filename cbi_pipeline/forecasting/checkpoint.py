@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cbi_pipeline.forecasting import devices, storage
 from cbi_pipeline.forecasting.anchor import Anchor
-from cbi_pipeline.forecasting.config import Config, canonical, decode, encode
+from cbi_pipeline.forecasting.config import Config, decode, encode, encode_canonical
 from cbi_pipeline.forecasting.declarations import Natural
 from cbi_pipeline.forecasting.forecaster import Forecaster
 from cbi_pipeline.forecasting.panel import Panel, PanelSpec
@@ -50,7 +50,7 @@ def run_identity(
     parts = [FORMAT, recipe.identity(), panel.identity(), *rows, torch.__version__, device]
     if anchor is not None:
         parts.append(anchor.fingerprint())
-    return storage.sha256(canonical(parts).encode())
+    return storage.sha256(encode_canonical(parts).encode())
 
 
 @dataclass(frozen=True)

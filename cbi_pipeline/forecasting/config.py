@@ -95,7 +95,7 @@ def formerly(value: object) -> Mapping[str, object]:
     return {_FORMERLY: value}
 
 
-def renamed(written: str) -> Mapping[str, object]:
+def keep_former_name(written: str) -> Mapping[str, object]:
     """Metadata of a field that had another name at first.
 
     Args:
@@ -124,14 +124,14 @@ def differences(value: object) -> Json:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         first = first_names(type(value))
         return _kind(value) | {
-            first[name]: differences(getattr(value, name)) for name in changed(value)
+            first[name]: differences(getattr(value, name)) for name in list_changed(value)
         }
     if isinstance(value, tuple | list):
         return [differences(item) for item in value]
     return cast("Json", value)
 
 
-def changed(value: object) -> Iterator[str]:
+def list_changed(value: object) -> Iterator[str]:
     """Names of the fields that have no default or differ from their first one, in their order."""
     for field in dataclasses.fields(cast("Any", value)):
         has_default, usual = _default(field)
@@ -145,14 +145,14 @@ def first_names(cls: type) -> dict[str, str]:
     return {field.name: field.metadata.get(_WRITTEN, field.name) for field in fields}
 
 
-def canonical(tree: object) -> str:
+def encode_canonical(tree: object) -> str:
     """One spelling per JSON tree: sorted keys, no spaces, NaN refused."""
     return json.dumps(tree, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def identity(value: object) -> str:
     """The sha256 of a configuration's kind and of what differs from the kind's defaults."""
-    return hashlib.sha256(canonical(differences(value)).encode()).hexdigest()
+    return hashlib.sha256(encode_canonical(differences(value)).encode()).hexdigest()
 
 
 def decode(cls: type[T], tree: object, written_by: object = None) -> T:

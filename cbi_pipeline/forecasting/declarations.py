@@ -75,9 +75,9 @@ class Items:
 
     def holds(self, items: Sequence[object]) -> bool:
         """True for enough items in that order."""
-        return len(items) >= self.at_least and self._ordered(items)
+        return len(items) >= self.at_least and self._is_ordered(items)
 
-    def _ordered(self, items: Sequence[object]) -> bool:
+    def _is_ordered(self, items: Sequence[object]) -> bool:
         match self.order:
             case "any":
                 return True

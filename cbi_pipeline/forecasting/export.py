@@ -88,7 +88,7 @@ def to_program(forecaster: Forecaster, panel: Panel, rows_N: Rows) -> torch.expo
     batch = torch.export.Dim("batch", min=1)
     with torch.no_grad():
         return torch.export.export(
-            _plain(forecaster),
+            _copy_plain(forecaster),
             inputs.tensors(),
             dynamic_shapes=[{0: batch} for _ in inputs.tensors()],
         )
@@ -125,7 +125,7 @@ def save_onnx(forecaster: Forecaster, panel: Panel, rows_N: Rows, path: Path) ->
     )
 
 
-def _plain(forecaster: Forecaster) -> Plain:
+def _copy_plain(forecaster: Forecaster) -> Plain:
     """A copy on the CPU in evaluation mode; the forecaster itself is left as it is."""
     network = forecaster.recipe.build(forecaster.spec)
     network.load_state_dict(forecaster.network.state_dict())

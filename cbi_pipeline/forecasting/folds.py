@@ -76,7 +76,9 @@ def is_trainable(
     return True
 
 
-def latest(panel: Panel, as_of_us: int, *, embargo_days: float, validation_share: float) -> Fold:
+def make_final_fold(
+    panel: Panel, as_of_us: int, *, embargo_days: float, validation_share: float
+) -> Fold:
     """The fold of a final training: test rows are each commodity's newest ready row.
 
     Raises:

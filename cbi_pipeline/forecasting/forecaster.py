@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cbi_pipeline.forecasting import devices, storage, windows
 from cbi_pipeline.forecasting.anchor import Anchor
-from cbi_pipeline.forecasting.config import Json, canonical, decode, differences, encode
+from cbi_pipeline.forecasting.config import Json, decode, differences, encode, encode_canonical
 from cbi_pipeline.forecasting.models.model import Absence, Forecasts, Model, Rows
 from cbi_pipeline.forecasting.networks.network import Network
 from cbi_pipeline.forecasting.networks.output import Output
@@ -170,7 +170,7 @@ class Forecaster(Model):
         covered = {**self.named, "weights_sha256": storage.sha256(weights)}
         if self.anchor is not None:
             covered["anchor"] = self.anchor.fingerprint()
-        return storage.sha256(weights + canonical(covered).encode())
+        return storage.sha256(weights + encode_canonical(covered).encode())
 
     def _weights(self) -> bytes:
         state = {k: v.detach().cpu().contiguous() for k, v in self.network.state_dict().items()}

@@ -73,7 +73,7 @@ def latency(
         network.eval()
         with threads, torch.inference_mode():
             spans = [
-                _timed(lambda: network(sampler.inputs(every)), every.device)
+                _time_call(lambda: network(sampler.inputs(every)), every.device)
                 for _ in range(warmup + calls)
             ][warmup:]
     finally:
@@ -115,7 +115,7 @@ def _sampler(
     return sampler, torch.arange(len(sampler), device=device)
 
 
-def _timed(call: Callable[[], object], device: torch.device) -> float:
+def _time_call(call: Callable[[], object], device: torch.device) -> float:
     devices.wait(device)
     began = time.perf_counter()
     call()

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from cbi_pipeline.forecasting.config import Config, changed
+from cbi_pipeline.forecasting.config import Config, list_changed
 from cbi_pipeline.forecasting.declarations import Count, Items, Label
 
 NEVER = np.iinfo(np.int64).max
@@ -72,7 +72,7 @@ class PanelSpec(Config):
 
     def identity(self) -> str:
         """The sha256 of the names on the axes; a field left at its default adds nothing."""
-        parts = (f"{name}={getattr(self, name)!r}" for name in changed(self))
+        parts = (f"{name}={getattr(self, name)!r}" for name in list_changed(self))
         return hashlib.sha256(f"PanelSpec({', '.join(parts)})".encode()).hexdigest()
 
 
@@ -135,7 +135,7 @@ class Panel:
             missing, extra = set(_DTYPES) - set(arrays), set(arrays) - set(_DTYPES)
             raise ValueError(f"Panel: missing {sorted(missing)}, unknown {sorted(extra)}")
         checked = {
-            name: _checked(name, arrays[name], dtype) for name, (dtype, _) in _DTYPES.items()
+            name: _check_array(name, arrays[name], dtype) for name, (dtype, _) in _DTYPES.items()
         }
         _check_shapes(spec, checked)
         _check_content(spec, checked)
@@ -201,7 +201,7 @@ def _nowhere(arrays: Mapping[str, ArrayLike]) -> np.ndarray:
     return np.full(np.shape(arrays.get("session_R", ())), np.nan)
 
 
-def _checked(name: str, value: ArrayLike, dtype: np.dtype) -> np.ndarray:
+def _check_array(name: str, value: ArrayLike, dtype: np.dtype) -> np.ndarray:
     array = np.asarray(value)
     if array.dtype != dtype:
         raise ValueError(f"{name}: dtype is {array.dtype}; convert it with .astype('{dtype}')")

@@ -77,7 +77,7 @@ class TrainingConfig(config.Config):
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     clip: ClipConfig | None = field(default_factory=ClipConfig)
     shrinkage: Annotated[tuple[Share, ...], Items(at_least=1, order="strictly increasing")] = field(
-        default=(1.0,), metadata=config.renamed("trust")
+        default=(1.0,), metadata=config.keep_former_name("trust")
     )
     averaging: AveragingConfig | None = None
     augment: AugmentConfig | None = None

@@ -202,7 +202,7 @@ class Stack:
         best_MCH = losses_MSCH.argmin(dim=1)
         loss_M = losses_MSCH.amin(dim=1).sum(dim=(1, 2)) / counts_CH.sum()
         for m, loss in enumerate(loss_M.tolist()):
-            if not self.stopping[m].exhausted and self.stopping[m].improved(loss):
+            if not self.stopping[m].exhausted and self.stopping[m].record_epoch(loss):
                 kept = {name: w[m].detach().clone() for name, w in self.weights.items()}
                 self.best[m] = {**kept, "shrinkage_CH": shares[best_MCH[m]]}
 

@@ -24,7 +24,7 @@ class EarlyStopping:
     best: float = math.inf
     waited: int = 0
 
-    def improved(self, loss: float) -> bool:
+    def record_epoch(self, loss: float) -> bool:
         """Records one epoch; True when it is the best so far.
 
         Raises:

@@ -13,7 +13,7 @@ from pathlib import Path
 import safetensors.torch
 from torch import Tensor
 
-from cbi_pipeline.forecasting.config import canonical
+from cbi_pipeline.forecasting.config import encode_canonical
 
 
 class Damaged(ValueError):
@@ -56,7 +56,7 @@ def pack(tree: Mapping[str, object]) -> bytes:
     """
     tensors: dict[str, Tensor] = {}
     plain = _split(tree, "", tensors)
-    whole = canonical({_SUM: _BLANK, "tree": plain})
+    whole = encode_canonical({_SUM: _BLANK, "tree": plain})
     data = safetensors.torch.save(tensors, metadata={"tree": whole})
     return data.replace(_BLANK.encode(), sha256(data).encode(), 1)
 
@@ -68,10 +68,10 @@ def unpack(data: bytes) -> dict[str, object]:
         Damaged: the bytes are not those that `pack` gave.
         Unsealed: they carry no checksum.
     """
-    whole = _whole(data)
+    whole = _read_tree(data)
     if not {_SUM, "tree"} & set(whole):
         raise Unsealed("it carries no checksum")
-    if set(whole) != {_SUM, "tree"} or _unsummed(data, str(whole[_SUM])) != whole[_SUM]:
+    if set(whole) != {_SUM, "tree"} or _hash_blanked(data, str(whole[_SUM])) != whole[_SUM]:
         raise Damaged("its bytes do not match its checksum")
     joined = _join(whole["tree"], safetensors.torch.load(data))
     assert isinstance(joined, dict)
@@ -85,13 +85,13 @@ def read_tree(path: Path) -> dict[str, object]:
         Damaged: names the file and says to delete it.
         Unsealed: names the file.
     """
-    return _named(path, unpack)
+    return _name_damage(path, unpack)
 
 
 def seal(tree: Mapping[str, object]) -> bytes:
     """A plain tree as JSON that carries its own checksum."""
-    blank = canonical({**tree, _SUM: _BLANK}).encode()
-    return canonical({**tree, _SUM: sha256(blank)}).encode()
+    blank = encode_canonical({**tree, _SUM: _BLANK}).encode()
+    return encode_canonical({**tree, _SUM: sha256(blank)}).encode()
 
 
 def read_sealed(path: Path) -> dict[str, object]:
@@ -102,7 +102,7 @@ def read_sealed(path: Path) -> dict[str, object]:
         Unsealed: names the file.
         FileNotFoundError: there is none.
     """
-    return _named(path, _unseal)
+    return _name_damage(path, _unseal)
 
 
 def _unseal(data: bytes) -> dict[str, object]:
@@ -120,7 +120,7 @@ def _unseal(data: bytes) -> dict[str, object]:
     return tree
 
 
-def _named(path: Path, read: Callable[[bytes], dict[str, object]]) -> dict[str, object]:
+def _name_damage(path: Path, read: Callable[[bytes], dict[str, object]]) -> dict[str, object]:
     try:
         return read(path.read_bytes())
     except Damaged as error:
@@ -131,7 +131,7 @@ def _named(path: Path, read: Callable[[bytes], dict[str, object]]) -> dict[str, 
         raise Unsealed(f"{path} cannot be proved whole: {error}") from error
 
 
-def _whole(data: bytes) -> dict[str, object]:
+def _read_tree(data: bytes) -> dict[str, object]:
     """The plain part of a tensor file, its checksum included."""
     try:
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
@@ -144,7 +144,7 @@ def _whole(data: bytes) -> dict[str, object]:
     return whole
 
 
-def _unsummed(data: bytes, stated: str) -> str:
+def _hash_blanked(data: bytes, stated: str) -> str:
     """The checksum of the bytes with the stated one blanked out."""
     return sha256(data.replace(stated.encode(), _BLANK.encode(), 1))
 

@@ -96,7 +96,7 @@ def fit(
     return FitResult(run.forecaster(), tuple(run.curve), run.stopped)
 
 
-def untrained(
+def build_untrained(
     recipe: Recipe, panel: Panel, rows_N: Rows, *, anchor: Anchor | None = None
 ) -> Forecaster:
     """The recipe's network before its first step, its scaler fitted on the rows.
@@ -157,7 +157,7 @@ class Run:
         sums = self._train_epoch() if epoch else torch.zeros(4, device=self.device)
         train_loss, norm, skipped = self._read_sums(sums)
         loss, by_CH = self._validate()
-        improved = self.stopping.improved(loss)
+        improved = self.stopping.record_epoch(loss)
         if improved:
             self.best = self._copy_weights()
         elif self.stopping.waited % self.training.schedule.every == 0:

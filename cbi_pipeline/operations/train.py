@@ -37,10 +37,10 @@ def newest_fold(data: TrainingData, *, learns: bool = True) -> Fold:
         NothingToTrainOn: it needs them, and none are public yet.
     """
     from cbi_pipeline.evaluation import EMBARGO_DAYS, VALIDATION_SHARE
-    from cbi_pipeline.forecasting import folds, latest, newest_origins
+    from cbi_pipeline.forecasting import folds, make_final_fold, newest_origins
 
     try:
-        return latest(
+        return make_final_fold(
             data.panel, data.as_of_us, embargo_days=EMBARGO_DAYS, validation_share=VALIDATION_SHARE
         )
     except folds.NothingToTrainOn:

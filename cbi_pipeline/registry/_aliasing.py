@@ -89,7 +89,7 @@ class Aliases:
             if version is not None:
                 _require_recorded(version, recorded[number])
             elif alias == CHAMPION:
-                raise RegistryEmpty(_lost(alias, number))
+                raise RegistryEmpty(_explain_lost(alias, number))
             else:
                 del wanted[alias]
         return wanted
@@ -146,12 +146,12 @@ def find_deviations(
     for alias in (CHAMPION, CHALLENGER):
         due, now = wanted.get(alias), current.get(alias)
         if due is not None and model.find(due) is None:
-            yield Deviation(_lost(alias, due))
+            yield Deviation(_explain_lost(alias, due))
             continue
         # An earlier version of the challenger's recipe may have come back with its catalogue.
         comes_back = alias == CHALLENGER and due and recipes.get(now or 0) == recipes[due]
         if now != due and not comes_back:
-            words = _moved(alias, due, now, is_recorded=now in recipes)
+            words = _explain_moved(alias, due, now, is_recorded=now in recipes)
             yield Deviation(words, partial(_point, change, alias, due))
         if due is not None and model.is_run_deleted(due):
             words = f"the run of version {due}, {alias} by the record, was deleted in MLflow"
@@ -174,14 +174,14 @@ def _require_recorded(version: ModelVersion, fingerprint: str) -> None:
         )
 
 
-def _lost(alias: str, number: int) -> str:
+def _explain_lost(alias: str, number: int) -> str:
     return (
         f"version {number}, {alias} by the record, was deleted from the registry; promote another "
         f"with `cbi models promote`, or let `cbi run` register one anew"
     )
 
 
-def _moved(alias: str, due: int | None, now: int | None, *, is_recorded: bool) -> str:
+def _explain_moved(alias: str, due: int | None, now: int | None, *, is_recorded: bool) -> str:
     if now is None:
         return (
             f"the alias {alias} was deleted outside the record; it is set to version {due} again, "

@@ -144,7 +144,7 @@ class Registration:
         digest = _seal.seal(folder)
         self.artifacts.open(model.artifact_location).log_artifacts(str(folder))
         self.client.finalize_logged_model(model.model_id, "READY")
-        with stored(self.artifacts, model.artifact_location, digest) as kept:
+        with open_stored(self.artifacts, model.artifact_location, digest) as kept:
             _rehearse(kept, newest)
         return digest
 
@@ -184,7 +184,7 @@ def exclusive(artifacts: Path) -> Iterator[None]:
 
 
 @contextmanager
-def stored(artifacts: Artifacts, location: str, digest: str) -> Iterator[Path]:
+def open_stored(artifacts: Artifacts, location: str, digest: str) -> Iterator[Path]:
     """A stored model folder after a check of every file; a copy when a server keeps it.
 
     Raises:

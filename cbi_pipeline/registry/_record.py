@@ -169,7 +169,7 @@ def _write_json(path: Path, document: Mapping[str, object]) -> None:
     path.write_text(json.dumps(document, indent=1, default=_iso))
 
 
-def plain(row: Mapping[str, object]) -> dict[str, Any]:
+def encode_row(row: Mapping[str, object]) -> dict[str, Any]:
     """A row of a table with its dates as text."""
     return cast("dict[str, Any]", json.loads(json.dumps(row, default=_iso)))
 

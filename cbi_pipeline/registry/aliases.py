@@ -70,13 +70,13 @@ def following(decisions: pl.DataFrame, ruling: pl.DataFrame) -> pl.DataFrame:
     name: str = ruling["decision_id"][0]
     if now in earlier:
         name = hashlib.sha256(f"{name}\n{len(earlier)}".encode()).hexdigest()
-    at = later(decisions, ruling["decided_at"][0])
+    at = date_decision(decisions, ruling["decided_at"][0])
     return ruling.with_columns(
         decision_id=pl.lit(name), decided_at=pl.lit(at, ruling.schema["decided_at"])
     )
 
 
-def later(decisions: pl.DataFrame, now: datetime) -> datetime:
+def date_decision(decisions: pl.DataFrame, now: datetime) -> datetime:
     """``now``, or just after the newest decision where the clock is no further than that."""
     newest = decisions["decided_at"].max()
     if not isinstance(newest, datetime):
@@ -151,7 +151,7 @@ def derive(
     now = current_champion(decisions)
     if now is None:
         return {}
-    newest = _newest(versions) | dict(tonight or {})
+    newest = _list_newest(versions) | dict(tonight or {})
     champion = now.version or newest.get(now.recipe)
     if champion is None or champion not in versions["version"]:
         raise RegistryMismatch(
@@ -177,6 +177,6 @@ def _champions(decisions: pl.DataFrame) -> Iterator[Champion]:
             yield Champion(recipe, decision["version"])
 
 
-def _newest(versions: pl.DataFrame) -> dict[str, int]:
+def _list_newest(versions: pl.DataFrame) -> dict[str, int]:
     grouped = versions.group_by("recipe").agg(pl.col("version").max())
     return dict(grouped.select("recipe", "version").iter_rows())

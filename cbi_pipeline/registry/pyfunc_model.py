@@ -128,8 +128,8 @@ def read_frame(given: pd.DataFrame, spec: PanelSpec) -> pd.DataFrame:
     """
     _check_commodities(given, spec.commodities)
     frame = given.reset_index(drop=True)
-    instants = _parsed(frame, "decision_at", "an ISO instant such as 2020-02-10T04:00:00Z")
-    days = _parsed(frame, "session", "an ISO day such as 2020-02-10")
+    instants = _parse_instants(frame, "decision_at", "an ISO instant such as 2020-02-10T04:00:00Z")
+    days = _parse_instants(frame, "session", "an ISO day such as 2020-02-10")
     _refuse(
         frame, days != days.dt.normalize(), "session", "a day without a time such as 2020-02-10"
     )
@@ -219,7 +219,7 @@ def _check_commodities(given: pd.DataFrame, commodities: tuple[str, ...]) -> Non
         )
 
 
-def _parsed(frame: pd.DataFrame, name: str, wanted: str) -> pd.Series[Any]:
+def _parse_instants(frame: pd.DataFrame, name: str, wanted: str) -> pd.Series[Any]:
     given = frame[name]
     if not pd.api.types.is_datetime64_any_dtype(given):
         # A number would be read as nanoseconds since 1970.

@@ -123,7 +123,8 @@ class Registry:
         conditions = [f"tags.{tag} = '{value}'" for tag, value in candidate.key.items()]
         same = client.search_model_versions(" and ".join([f"name = '{self.name}'", *conditions]))
         if same:
-            with self._stored(client, same[0]):  # raises when the version has been damaged since
+            # Raises when the version has been damaged since.
+            with self._open_stored(client, same[0]):
                 return self._version(client, same[0])
         return self._version(client, registration.publish(candidate))
 
@@ -168,7 +169,7 @@ class Registry:
         client = self._client()
         registered = self._find(client, version)
         written_by = {name: registered.tags.get(t) for name, t in _WRITER_TAGS.items()}
-        with self._stored(client, registered) as folder:
+        with self._open_stored(client, registered) as folder:
             try:
                 model = load_model(folder / "artifacts" / "forecaster", written_by=written_by)
             except ValueError as error:  # whole as registered, so it is the code that differs
@@ -199,7 +200,7 @@ class Registry:
             RegistryDamaged: its files are missing or changed.
         """
         client = self._client()
-        with self._stored(client, self._find(client, version)) as folder:
+        with self._open_stored(client, self._find(client, version)) as folder:
             described = json.loads((folder / "artifacts" / "panel.json").read_text())
         return {column["column"]: column["type"] for column in described["input"]}
 
@@ -243,7 +244,7 @@ class Registry:
         words = f"{decision['verdict']}, {decision['who']}: {decision['reason']}"
         run = client.get_run(str(registered.run_id))
         file = f"decisions/{decision['decision_id']}.json"
-        self._artifacts.write_json(run.info.artifact_uri, file, _record.plain(decision))
+        self._artifacts.write_json(run.info.artifact_uri, file, _record.encode_row(decision))
         client.set_tag(str(registered.run_id), DECIDED_TAG, words)
         client.set_model_version_tag(self.name, registered.version, DECIDED_TAG, words)
 
@@ -361,9 +362,9 @@ class Registry:
             token = page.token or None
 
     @contextmanager
-    def _stored(self, client: MlflowClient, version: ModelVersion) -> Iterator[Path]:
+    def _open_stored(self, client: MlflowClient, version: ModelVersion) -> Iterator[Path]:
         address = self._address(client, version)
-        with _publish.stored(self._artifacts, address, tag(version, SEAL_TAG)) as folder:
+        with _publish.open_stored(self._artifacts, address, tag(version, SEAL_TAG)) as folder:
             yield folder
 
     def _address(self, client: MlflowClient, version: ModelVersion) -> str:

@@ -9,7 +9,7 @@ import torch
 from cbi_pipeline.evaluation import estimator_of
 from cbi_pipeline.evaluation.anchors import AnchorFit
 from cbi_pipeline.forecasting.anchor import Anchor
-from cbi_pipeline.forecasting.folds import latest
+from cbi_pipeline.forecasting.folds import make_final_fold
 from cbi_pipeline.forecasting.models.climatology import ClimatologyRecipe
 from cbi_pipeline.forecasting.models.ewma import EwmaRecipe
 from cbi_pipeline.forecasting.models.garch import GarchRecipe
@@ -17,7 +17,7 @@ from cbi_pipeline.forecasting.models.har import HarRecipe
 from cbi_pipeline.forecasting.models.prior import PriorRecipe
 from cbi_pipeline.forecasting.models.recipe import StatisticalRecipe
 from cbi_pipeline.forecasting.panel import NEVER
-from cbi_pipeline.forecasting.train import untrained
+from cbi_pipeline.forecasting.train import build_untrained
 from cbi_pipeline.model_kinds import MODEL_KINDS, ModelKind
 from tests.evaluation import panels
 from tests.evaluation.models import blend
@@ -44,7 +44,9 @@ def over(anchor, **training):
 
 
 def newest(panel, share=0.2):
-    return latest(panel, int(panel.decision_at_R.max()), embargo_days=7, validation_share=share)
+    return make_final_fold(
+        panel, int(panel.decision_at_R.max()), embargo_days=7, validation_share=share
+    )
 
 
 def changed_after(panel, instant):
@@ -98,7 +100,7 @@ def test_nothing_later_than_the_newest_training_row_reaches_the_anchor(name, pan
 
 def test_nothing_later_than_the_refit_reaches_the_network(panel):
     refit = int(panel.decision_at_R.max()) - 300 * panels.DAY_US
-    fold = latest(panel, refit, embargo_days=7, validation_share=0.2)
+    fold = make_final_fold(panel, refit, embargo_days=7, validation_share=0.2)
     estimator, other = over(blend().recipe), changed_after(panel, refit)
     model, again = (estimator.fit(given, fold).model for given in (panel, other))
     assert again.fingerprint() == model.fingerprint()
@@ -166,7 +168,7 @@ def test_over_an_anchor_that_keeps_every_target_it_is_shown_a_network_gains_noth
     clairvoyant, panel
 ):
     refit = int(panel.decision_at_R.max()) - 500 * panels.DAY_US
-    fold = latest(panel, refit, embargo_days=7, validation_share=0.2)
+    fold = make_final_fold(panel, refit, embargo_days=7, validation_share=0.2)
     later = np.flatnonzero(
         (panel.decision_at_R.numpy() > refit) & panel.target_mask_RH.numpy().all(axis=1)
     )
@@ -177,7 +179,7 @@ def test_over_an_anchor_that_keeps_every_target_it_is_shown_a_network_gains_noth
     assert pinball(network.predict(panel, later), panel, later, levels) > 0.99 * bound
     # The same anchor, shown everything, would look like an oracle: the plant is a real one.
     leaked = Anchor(Clairvoyant(network.recipe.anchor_recipe).fit(panel, fold).model, {})
-    oracle = untrained(network.recipe, panel, fold.train_rows, anchor=leaked)
+    oracle = build_untrained(network.recipe, panel, fold.train_rows, anchor=leaked)
     assert pinball(oracle.predict(panel, later), panel, later, levels) < 0.1 * bound
 
 

@@ -112,11 +112,11 @@ def test_another_device_computes_its_own_folds(panel, planned, tmp_path, monkeyp
 
 
 def test_the_model_of_a_fold_is_refused_when_damaged(tmp_path, panel):
-    from cbi_pipeline.forecasting import untrained
+    from cbi_pipeline.forecasting import build_untrained
     from tests.recipes import tiny
 
     ready = np.flatnonzero(panel.ready_R.numpy())
-    untrained(tiny("f-1"), panel, ready).save(tmp_path)
+    build_untrained(tiny("f-1"), panel, ready).save(tmp_path)
     path = tmp_path / "forecaster.json"
     path.write_text(path.read_text().replace('"dropout":0.0', '"dropout":0.5'))
     with pytest.raises(ValueError, match=r"forecaster\.json is damaged"):

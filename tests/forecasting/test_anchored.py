@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cbi_pipeline.forecasting import Forecaster, fit, untrained
+from cbi_pipeline.forecasting import Forecaster, build_untrained, fit
 from cbi_pipeline.forecasting.anchor import Anchor
 from cbi_pipeline.forecasting.augment import AugmentConfig
 from cbi_pipeline.forecasting.checkpoint import load_checkpoint
@@ -96,7 +96,7 @@ def test_a_quantile_between_levels_is_interpolated(level):
 def test_untrained_it_is_the_anchor_in_either_mode(mode, panel, split, anchor):
     given = dataclasses.replace(recipe(), mode=mode)
     rows = split(panel)[1]
-    said = untrained(given, panel, split(panel)[0], anchor=anchor).predict(panel, rows)
+    said = build_untrained(given, panel, split(panel)[0], anchor=anchor).predict(panel, rows)
     for mine, its in zip(said, anchor.model.predict(panel, rows), strict=True):
         assert mine == pytest.approx(its, abs=1e-6)
 

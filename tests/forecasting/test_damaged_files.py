@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cbi_pipeline.forecasting import Ensemble, Forecaster, checkpoint, fit, storage, untrained
+from cbi_pipeline.forecasting import Ensemble, Forecaster, build_untrained, checkpoint, fit, storage
 from cbi_pipeline.forecasting.checkpoint import load_checkpoint, run_identity
 from tests.recipes import tiny
 
@@ -141,7 +141,7 @@ def test_a_run_on_another_device_is_another_run_of_the_same_recipe(panel, split,
 @pytest.mark.parametrize("file", ["forecaster.json", "weights.safetensors"])
 @pytest.mark.parametrize("part", [0.1, 0.5, 0.99])
 def test_a_damaged_model_is_refused_with_its_folder(panel, split, tmp_path, file, part):
-    untrained(recipe(), panel, split(panel)[0]).save(tmp_path)
+    build_untrained(recipe(), panel, split(panel)[0]).save(tmp_path)
     path = tmp_path / file
     flip(path, int(8 * path.stat().st_size * part))
     with pytest.raises(ValueError, match=str(tmp_path)):
@@ -149,14 +149,14 @@ def test_a_damaged_model_is_refused_with_its_folder(panel, split, tmp_path, file
 
 
 def test_weights_that_are_gone_are_missed_by_name(panel, split, tmp_path):
-    untrained(recipe(), panel, split(panel)[0]).save(tmp_path)
+    build_untrained(recipe(), panel, split(panel)[0]).save(tmp_path)
     (tmp_path / "weights.safetensors").unlink()
     with pytest.raises(ValueError, match=r"weights\.safetensors is missing"):
         Forecaster.load(tmp_path)
 
 
 def test_a_damaged_ensemble_is_refused_with_its_path(panel, split, tmp_path):
-    members = [untrained(recipe(seed=seed), panel, split(panel)[0]) for seed in (1, 2)]
+    members = [build_untrained(recipe(seed=seed), panel, split(panel)[0]) for seed in (1, 2)]
     Ensemble.equal(members).save(tmp_path)
     assert Ensemble.load(tmp_path).weights == (0.5, 0.5)
     path = tmp_path / "ensemble.json"
@@ -166,6 +166,6 @@ def test_a_damaged_ensemble_is_refused_with_its_path(panel, split, tmp_path):
 
 
 def test_weights_that_are_no_numbers_make_no_ensemble(panel, split):
-    member = untrained(recipe(), panel, split(panel)[0])
+    member = build_untrained(recipe(), panel, split(panel)[0])
     with pytest.raises(ValueError, match="must be positive and sum to 1"):
         Ensemble((member,), (float("nan"),))

@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from cbi_pipeline.forecasting import DEFAULT_LEVELS, fit, untrained
+from cbi_pipeline.forecasting import DEFAULT_LEVELS, build_untrained, fit
 from cbi_pipeline.forecasting.ensemble import Ensemble
 from cbi_pipeline.forecasting.networks.mlp import MlpConfig
 from cbi_pipeline.forecasting.networks.nhits import NhitsConfig
@@ -102,15 +102,15 @@ def test_an_exchanged_member_is_noticed(trio, tmp_path):
 
 @pytest.mark.parametrize("weights", [(1.0,), (0.7, 0.7), (1.5, -0.5)])
 def test_weights_must_fit_the_members_and_sum_to_one(panel, split, weights):
-    member = untrained(tiny("test-1"), panel, split(panel)[0])
+    member = build_untrained(tiny("test-1"), panel, split(panel)[0])
     with pytest.raises(ValueError, match="weight"):
         Ensemble((member, member), weights)
 
 
 def test_members_must_share_their_levels(panel, split):
     train, _ = split(panel)
-    one = untrained(tiny("test-1"), panel, train)
-    two = untrained(dataclasses.replace(tiny("test-1"), levels=(0.1, 0.5, 0.9)), panel, train)
+    one = build_untrained(tiny("test-1"), panel, train)
+    two = build_untrained(dataclasses.replace(tiny("test-1"), levels=(0.1, 0.5, 0.9)), panel, train)
     with pytest.raises(ValueError, match="differ in quantile levels"):
         Ensemble.equal([one, two])
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from cbi_pipeline.forecasting import fit, untrained
+from cbi_pipeline.forecasting import build_untrained, fit
 from cbi_pipeline.forecasting.execution import measure
 from cbi_pipeline.forecasting.networks.mlp import MlpConfig
 from tests.recipes import tiny
@@ -44,6 +44,6 @@ def test_a_compiled_network_trains_to_the_same_losses(panel, split):
     compiled = fit(recipe(compile="default"), panel, train, validation)
     for a, b in zip(plain.curve[1:], compiled.curve[1:], strict=True):
         assert a.train_loss == pytest.approx(b.train_loss, rel=1e-4)
-    loaded = untrained(recipe(compile="default"), panel, train)
+    loaded = build_untrained(recipe(compile="default"), panel, train)
     assert not any("_orig_mod" in name for name in loaded.network.state_dict())
     torch._dynamo.reset()

@@ -5,7 +5,7 @@ import onnxruntime
 import pytest
 import torch
 
-from cbi_pipeline.forecasting import untrained
+from cbi_pipeline.forecasting import build_untrained
 from cbi_pipeline.forecasting.export import (
     OUTPUT_NAMES,
     input_names,
@@ -43,7 +43,7 @@ def forecaster(name: str, panel):
     recipe = dataclasses.replace(
         tiny("test-1"), network=NETWORKS[name], mode="joint" if name == "cross" else "pooled"
     )
-    made = untrained(recipe, panel, torch.arange(10, 300))
+    made = build_untrained(recipe, panel, torch.arange(10, 300))
     generator = torch.Generator().manual_seed(0)
     for parameter in made.network.parameters():
         parameter.data += 0.1 * torch.randn(parameter.shape, generator=generator)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cbi_pipeline.forecasting import NEVER, latest, walk_forward
+from cbi_pipeline.forecasting import NEVER, make_final_fold, walk_forward
 
 DAY_US = 86_400_000_000
 
@@ -51,14 +51,16 @@ def test_a_panel_built_later_gives_the_same_rows(make_arrays, make_panel):
     content["target_RH"] = np.where(hidden, 0, content["target_RH"]).astype(np.float32)
     content["target_available_RH"] = np.where(hidden, NEVER, content["target_available_RH"])
     as_known = Panel.from_numpy(spec, **content)
-    one, two = (latest(p, refit, embargo_days=2, validation_share=0.2) for p in (later, as_known))
+    one, two = (
+        make_final_fold(p, refit, embargo_days=2, validation_share=0.2) for p in (later, as_known)
+    )
     np.testing.assert_array_equal(one.train_rows, two.train_rows)
     np.testing.assert_array_equal(one.validation_rows, two.validation_rows)
 
 
 def test_the_latest_fold_forecasts_from_the_newest_row_of_each_commodity(panel):
     as_of = int(panel.decision_at_R[0]) + 300 * DAY_US
-    fold = latest(panel, as_of, embargo_days=0, validation_share=0.2)
+    fold = make_final_fold(panel, as_of, embargo_days=0, validation_share=0.2)
     assert panel.commodity_R.numpy()[fold.test_rows].tolist() == [0, 1]
     decision = panel.decision_at_R.numpy()
     for row in fold.test_rows:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cbi_pipeline.forecasting import fit, untrained
+from cbi_pipeline.forecasting import build_untrained, fit
 from cbi_pipeline.forecasting.losses.objective import ObjectiveConfig, Term
 from cbi_pipeline.forecasting.models.recipe import FORMER_LEVELS
 from cbi_pipeline.forecasting.networks.cross import CrossConfig
@@ -100,7 +100,7 @@ def test_on_noise_no_network_leaves_the_prior_or_shows_skill(name, noise, make_p
     fresh = make_panel({"daily": 1000, "weekly": 300}, missing=0.0, seed=77)
     rows = split(fresh)[1]
     found = forecaster.predict(fresh, rows)
-    prior = untrained(config, noise, train).predict(fresh, rows)
+    prior = build_untrained(config, noise, train).predict(fresh, rows)
     unit = prior.vol_NH[..., None]
     assert np.abs((found.q_NHQ - prior.q_NHQ) / unit).mean() < 0.15
     y, levels = fresh.target_RH.numpy()[rows][..., None], np.array(config.levels)

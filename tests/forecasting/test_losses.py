@@ -22,8 +22,8 @@ def draw(*shape, seed=0, positive=False):
 
 ACTUAL = draw(4, 3, seed=9).detach()
 LOSSES = {
-    "squared": lambda f: point.squared(f - ACTUAL),
-    "absolute": lambda f: point.absolute(f - ACTUAL),
+    "squared": lambda f: point.squared_error(f - ACTUAL),
+    "absolute": lambda f: point.absolute_error(f - ACTUAL),
     "huber": lambda f: point.huber(f - ACTUAL, 0.7),
     "log_cosh": lambda f: point.log_cosh(f - ACTUAL),
     "directional": lambda f: direction.directional(f, ACTUAL, alpha=0.3),

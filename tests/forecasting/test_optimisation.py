@@ -199,23 +199,27 @@ def test_a_nan_gradient_shows_in_the_norm():
 
 def test_early_stopping_takes_nan_for_a_failure():
     stopping = EarlyStopping(patience=3, minimum=0.0)
-    stopping.improved(1.0)
+    stopping.record_epoch(1.0)
     with pytest.raises(TrainingFailed, match="nan"):
-        stopping.improved(float("nan"))
+        stopping.record_epoch(float("nan"))
     assert stopping.best == 1.0
 
 
 def test_a_flat_loss_stops_after_the_patience():
     stopping = EarlyStopping(patience=3, minimum=0.0)
-    assert stopping.improved(1.0)
-    assert [stopping.improved(1.0) or stopping.exhausted for _ in range(3)] == [False, False, True]
+    assert stopping.record_epoch(1.0)
+    assert [stopping.record_epoch(1.0) or stopping.exhausted for _ in range(3)] == [
+        False,
+        False,
+        True,
+    ]
 
 
 def test_an_improvement_must_exceed_the_minimum():
     stopping = EarlyStopping(patience=3, minimum=0.1)
-    assert stopping.improved(1.0)
-    assert not stopping.improved(0.95)
-    assert stopping.improved(0.85)
+    assert stopping.record_epoch(1.0)
+    assert not stopping.record_epoch(0.95)
+    assert stopping.record_epoch(0.85)
 
 
 @pytest.mark.parametrize("method", ["ema", "swa"])

@@ -14,7 +14,7 @@ from cbi_pipeline.forecasting import (
     DEFAULT_LEVELS,
     Forecaster,
     Recipe,
-    untrained,
+    build_untrained,
 )
 from cbi_pipeline.forecasting import config as configs
 from cbi_pipeline.forecasting.config import Config, decode, encode, identity
@@ -180,7 +180,7 @@ def test_a_kind_of_another_class_is_refused():
 
 @pytest.fixture
 def saved(panel, split, tmp_path):
-    made = untrained(tiny("test-1"), panel, split(panel)[0])
+    made = build_untrained(tiny("test-1"), panel, split(panel)[0])
     made.save(tmp_path, commit="abc")
     return made
 
@@ -232,7 +232,7 @@ def test_a_fingerprint_follows_the_weights_and_the_recipe(saved, panel, split, t
         next(loaded.network.parameters()).view(-1)[0] += 1
     assert loaded.fingerprint() != saved.fingerprint()
     other = tiny("test-1").with_training(patience=3)
-    assert untrained(other, panel, split(panel)[0]).fingerprint() != saved.fingerprint()
+    assert build_untrained(other, panel, split(panel)[0]).fingerprint() != saved.fingerprint()
 
 
 def test_weights_of_another_network_are_refused_in_words(saved, tmp_path):

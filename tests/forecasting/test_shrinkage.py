@@ -5,7 +5,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from cbi_pipeline.forecasting import fit, untrained
+from cbi_pipeline.forecasting import build_untrained, fit
 from tests.recipes import tiny
 
 SHARES = (0.0, 0.5, 1.0)
@@ -20,7 +20,7 @@ def test_a_cell_without_a_share_forecasts_the_prior(make_panel, split):
     train, validation = split(panel)
     forecaster = fit(recipe(), panel, train, validation).forecaster
     forecaster.network.shrinkage_CH[0] = 0.0
-    prior = untrained(recipe(), panel, train)
+    prior = build_untrained(recipe(), panel, train)
     rows = validation[panel.commodity_R[validation].numpy() == 0]
     np.testing.assert_array_equal(
         forecaster.predict(panel, rows).q_NHQ, prior.predict(panel, rows).q_NHQ

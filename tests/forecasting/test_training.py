@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from cbi_pipeline.forecasting import Forecaster, TrainingFailed, fit, untrained
+from cbi_pipeline.forecasting import Forecaster, TrainingFailed, build_untrained, fit
 from cbi_pipeline.forecasting.networks.lstm_attention import RecipeConfig
 from tests.recipes import recipe_network, tiny, untrained_network
 
@@ -139,7 +139,7 @@ def test_the_untrained_recipe_returns_the_prior_at_once(panel, split):
     steps = np.array(panel.spec.steps)[panel.commodity_R[validation]]
     scale = np.sqrt(steps * panel.variance_R2[validation].double().mean(-1).numpy()[:, None])
     np.testing.assert_allclose(forecasts.vol_NH, scale, rtol=1e-6)
-    same = untrained(untrained_network("test-1"), panel, train)
+    same = build_untrained(untrained_network("test-1"), panel, train)
     assert same.fingerprint() == result.forecaster.fingerprint()
 
 
@@ -157,7 +157,7 @@ def test_on_noise_the_anchored_network_ends_where_it_began(make_panel, split):
     train, validation = split(panel)
     recipe = tiny("test-1").with_training(batch_size=64, max_epochs=6)
     result = fit(recipe, panel, train, validation)
-    prior = untrained(recipe, panel, train).predict(panel, validation)
+    prior = build_untrained(recipe, panel, train).predict(panel, validation)
     forecasts = result.forecaster.predict(panel, validation)
     unit = prior.vol_NH[..., None]
     assert np.abs(forecasts.q_NHQ / unit - prior.q_NHQ / unit).max() < 0.1
@@ -249,8 +249,8 @@ def test_a_saved_forecaster_loads_with_the_same_bits(panel, split, tmp_path):
 
 def test_weights_of_another_model_are_refused(panel, split, tmp_path):
     train, _ = split(panel)
-    untrained(small(seed=1), panel, train).save(tmp_path / "one")
-    untrained(small(seed=2), panel, train).save(tmp_path / "two")
+    build_untrained(small(seed=1), panel, train).save(tmp_path / "one")
+    build_untrained(small(seed=2), panel, train).save(tmp_path / "two")
     (tmp_path / "one" / "weights.safetensors").replace(tmp_path / "two" / "weights.safetensors")
     with pytest.raises(ValueError, match="do not match"):
         Forecaster.load(tmp_path / "two")
@@ -258,7 +258,7 @@ def test_weights_of_another_model_are_refused(panel, split, tmp_path):
 
 def test_a_panel_with_an_unknown_feature_is_refused(panel, split):
     train, _ = split(panel)
-    forecaster = untrained(small(), panel, train)
+    forecaster = build_untrained(small(), panel, train)
     spec = dataclasses.replace(panel.spec, features=("f0", "f1", "surprise"))
     with pytest.raises(ValueError, match=r"spec.features.*surprise.*retrain"):
         forecaster.predict(dataclasses.replace(panel, spec=spec), train)

@@ -13,7 +13,7 @@ import torch
 
 from cbi_pipeline.evaluation import estimator_of
 from cbi_pipeline.features import panel_from_frame
-from cbi_pipeline.forecasting import NEVER, latest
+from cbi_pipeline.forecasting import NEVER, make_final_fold
 from cbi_pipeline.registry import model_input
 from tests.evaluation.models import blend
 from tests.recipes import tiny
@@ -49,7 +49,7 @@ def fitted(frame):
         "target_RH": 0.02 * torch.randn(at.shape, generator=torch.Generator().manual_seed(0)),
     }
     panel = dataclasses.replace(panel, **outcomes)
-    fold = latest(panel, now, embargo_days=1, validation_share=0.2)
+    fold = make_final_fold(panel, now, embargo_days=1, validation_share=0.2)
     recipe = dataclasses.replace(tiny(world.SPEC.feature_set), anchor=blend().recipe)
     return estimator_of(recipe.with_training(shrinkage=(1.0,))).fit(panel, fold).model
 

@@ -191,7 +191,7 @@ def test_a_new_version_says_what_wrote_it_and_where(registry):
     assert tags["product"].startswith("cbi-pipeline ")
     assert tags["device"] == "cpu"
     assert "cpu" not in json.dumps(registry.load(made.version).recipe.to_json())
-    with registry._stored(registry._client(), registry._find(registry._client(), 1)) as folder:
+    with registry._open_stored(registry._client(), registry._find(registry._client(), 1)) as folder:
         saved = json.loads((folder / "artifacts/forecaster/forecaster.json").read_text())
     assert saved["written_by"] == {"product": tags["product"], "commit": "abc with changes"}
 

@@ -7,7 +7,7 @@ import pytest
 
 from cbi_pipeline.evaluation.models.garch import Garch
 from cbi_pipeline.features import panel_from_frame
-from cbi_pipeline.forecasting import NO_FEATURES, PanelSpec, latest
+from cbi_pipeline.forecasting import NO_FEATURES, PanelSpec, make_final_fold
 from cbi_pipeline.forecasting.models.climatology import Climatology
 from cbi_pipeline.registry import Registry, model_input
 from tests.evaluation.models import blend
@@ -27,7 +27,7 @@ def frame() -> pl.DataFrame:
 def fitted(request, frame):
     panel = panel_from_frame(frame, SPEC)
     targets = {"target_available_RH": panel.decision_at_R[:, None].expand(-1, 2).contiguous()}
-    fold = latest(
+    fold = make_final_fold(
         type(panel)(SPEC, **(panel.tensors() | targets)),
         int(panel.decision_at_R.max()),
         embargo_days=1,

@@ -11,7 +11,7 @@ import polars as pl
 import torch
 
 from cbi_pipeline.features import panel_from_frame
-from cbi_pipeline.forecasting import Forecaster, Panel, PanelSpec, Recipe, untrained
+from cbi_pipeline.forecasting import Forecaster, Panel, PanelSpec, Recipe, build_untrained
 from cbi_pipeline.registry import Provenance
 from data_contracts.evaluation import DECISION, VERSION
 from tests.recipes import tiny
@@ -70,7 +70,7 @@ def _commodity(name: str, every: timedelta, rows: int, rng: np.random.Generator)
 def forecaster(seed: int = 1, recipe: Recipe | None = None) -> Forecaster:
     """A network whose every weight is off its start, so that each input counts."""
     panel = panel_from_frame(panel_frame(), SPEC)
-    made = untrained(recipe or tiny(SPEC.feature_set), panel, origins(panel))
+    made = build_untrained(recipe or tiny(SPEC.feature_set), panel, origins(panel))
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for weight in made.network.parameters():

@@ -14,7 +14,7 @@ import numpy as np
 from cbi_pipeline.forecasting import student
 from cbi_pipeline.forecasting.config import Json
 from cbi_pipeline.forecasting.folds import Fold
-from cbi_pipeline.forecasting.models.estimator import Estimator, Fitted, untrained
+from cbi_pipeline.forecasting.models.estimator import Estimator, Fitted, sit_out_untrained
 from cbi_pipeline.forecasting.models.model import Absence, Floats, Forecasts, Rows, steps_of
 from cbi_pipeline.forecasting.models.recipe import ModelRecipe
 from cbi_pipeline.forecasting.models.statistical import StatisticalModel
@@ -95,7 +95,7 @@ class Boosted(Estimator):
 
     def absences(self, panel: Panel, fold: Fold) -> Sequence[Absence]:
         """Every row of a fold without anything to train on."""
-        return () if fold.train_rows.size else untrained(panel, fold)
+        return () if fold.train_rows.size else sit_out_untrained(panel, fold)
 
     def fit(
         self,

@@ -10,7 +10,7 @@ import torch
 
 from cbi_pipeline.evaluation.anchors import AnchorFit
 from cbi_pipeline.forecasting.folds import Fold
-from cbi_pipeline.forecasting.models.estimator import Estimator, Fitted, sit_out, untrained
+from cbi_pipeline.forecasting.models.estimator import Estimator, Fitted, sit_out, sit_out_untrained
 from cbi_pipeline.forecasting.models.model import Absence
 from cbi_pipeline.forecasting.panel import Panel
 from cbi_pipeline.forecasting.recipe import Recipe
@@ -50,7 +50,7 @@ class NetworkEstimator(Estimator):
         Of others those that the anchor cannot forecast.
         """
         if not fold.train_rows.size:
-            return untrained(panel, fold)
+            return sit_out_untrained(panel, fold)
         rows = torch.from_numpy(fold.train_rows).to(panel.values_RF.device)
         constant = constant_features(panel, rows)
         if constant:

@@ -164,9 +164,9 @@ class Objective(nn.Module):
             case "student_t":
                 return distribution.student_t(middle, vol, y)
             case "squared":
-                return point.squared(middle - y)
+                return point.squared_error(middle - y)
             case "absolute":
-                return point.absolute(middle - y)
+                return point.absolute_error(middle - y)
             case "huber":
                 return point.huber(middle - y)
             case "log_cosh":

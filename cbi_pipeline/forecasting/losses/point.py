@@ -10,12 +10,12 @@ from torch import Tensor
 from torch.nn.functional import huber_loss, softplus
 
 
-def squared(error: Tensor) -> Tensor:
+def squared_error(error: Tensor) -> Tensor:
     """e^2; its minimiser is the mean."""
     return error.square()
 
 
-def absolute(error: Tensor) -> Tensor:
+def absolute_error(error: Tensor) -> Tensor:
     """|e|; its minimiser is the median."""
     return error.abs()
 

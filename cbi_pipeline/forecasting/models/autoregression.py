@@ -82,12 +82,12 @@ def fit_mean(percent: Floats, steps: Sequence[int]) -> ReturnMean | None:
 
 def _regress(percent: Floats) -> Floats:
     """Coefficients of a regression on the four returns before, without a constant."""
-    design, target = _lagged(percent)[:-1], percent[LAGS:]
+    design, target = _stack_lags(percent)[:-1], percent[LAGS:]
     coefficients: Floats = np.linalg.lstsq(design, target, rcond=None)[0].astype(np.float64)
     return coefficients
 
 
-def _lagged(percent: Floats) -> Floats:
+def _stack_lags(percent: Floats) -> Floats:
     """The newest four returns up to each session from the fourth on, newest first."""
     return np.lib.stride_tricks.sliding_window_view(percent, LAGS)[:, ::-1]
 
@@ -106,7 +106,7 @@ def _accumulate(coefficients: Floats, newest: Floats, steps: Sequence[int]) -> F
 def _misses(coefficients: Floats, percent: Floats, step: int) -> tuple[Floats, Floats]:
     """Returns over so many sessions, and what is left of them beside their mean."""
     total = np.convolve(percent, np.ones(step), "valid")[LAGS:]
-    expected = _accumulate(coefficients, _lagged(percent)[:-step], [step])[:, 0]
+    expected = _accumulate(coefficients, _stack_lags(percent)[:-step], [step])[:, 0]
     return total, total - expected
 
 

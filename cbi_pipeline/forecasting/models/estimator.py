@@ -113,6 +113,6 @@ def sit_out(panel: Panel, fold: Fold, reason: str) -> Sequence[Absence]:
     ]
 
 
-def untrained(panel: Panel, fold: Fold) -> Sequence[Absence]:
+def sit_out_untrained(panel: Panel, fold: Fold) -> Sequence[Absence]:
     """Every test row of a fold that has nothing to train on."""
     return sit_out(panel, fold, f"no row to train on was public at the refit of {fold.name}")

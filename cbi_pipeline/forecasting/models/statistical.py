@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from cbi_pipeline.forecasting import storage
-from cbi_pipeline.forecasting.config import Json, canonical, decode, differences, encode
+from cbi_pipeline.forecasting.config import Json, decode, differences, encode, encode_canonical
 from cbi_pipeline.forecasting.models.model import Model
 from cbi_pipeline.forecasting.models.recipe import ModelRecipe
 from cbi_pipeline.forecasting.panel import PanelSpec
@@ -74,7 +74,7 @@ class StatisticalModel(Model):
     def fingerprint(self) -> str:
         """The sha256 of parameters, recipe and axes: equal for equal models."""
         covered = {**self.named, "parameters": self.parameters()}
-        return storage.sha256(canonical(covered).encode())
+        return storage.sha256(encode_canonical(covered).encode())
 
 
 def load_statistical(folder: Path, *, written_by: object = None) -> StatisticalModel:
