@@ -54,7 +54,7 @@ PUBLISHED_LATE: dict[date, date] = {
 }
 
 
-def _published(report: date) -> datetime:
+def _compute_publication(report: date) -> datetime:
     """Publication of the report dated ``report``, a Tuesday or the Monday before a holiday."""
     day = PUBLISHED_LATE.get(report) or _third_working_day(report)
     return datetime.combine(day, time(15, 30), ZoneInfo(EASTERN)).astimezone(UTC)
@@ -76,5 +76,5 @@ cftc_weekly = ReleaseRule(
         "The third working day after the report's Tuesday, usually Friday, 15:30 Eastern; reports "
         "held back by shutdowns and outages on the days the agency announced."
     ),
-    rule=_published,
+    rule=_compute_publication,
 )

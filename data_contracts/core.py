@@ -162,7 +162,7 @@ class Contract:
             for name, dtype in self.dtypes.items()
         ]
         if self.indexed:
-            lines.append(f"  PRIMARY KEY ({', '.join(_quoted(self.key))})")
+            lines.append(f"  PRIMARY KEY ({', '.join(_quote_names(self.key))})")
         return f"CREATE TABLE IF NOT EXISTS {self.table} (\n" + ",\n".join(lines) + "\n)"
 
     def _constraint(self, name: str) -> str:
@@ -189,5 +189,5 @@ def duckdb_type(dtype: pl.DataType) -> str:
     return _DUCKDB_TYPES[dtype]
 
 
-def _quoted(names: tuple[str, ...]) -> list[str]:
+def _quote_names(names: tuple[str, ...]) -> list[str]:
     return [f'"{name}"' for name in names]

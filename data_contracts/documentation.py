@@ -80,22 +80,22 @@ def _family(family: Family) -> str:
         f"### {family.name}\n\n{family.title}. {family.agency}.\n\n"
         f"- frequency: {family.frequency}\n"
         f"- bounds: {bounds}\n"
-        f"- release: {release}{_stamped(family)}\n"
+        f"- release: {release}{_describe_stamp(family)}\n"
         f"- as a whole: {_shape(family.shape)}\n"
         f"- stale after: {family.staleness.days} days\n"
-        f"- revisions: {family.revisions}{_restated(family)}\n"
+        f"- revisions: {family.revisions}{_describe_restatement(family)}\n"
         f"- rights: {family.rights}\n"
         f"- version: {family.version}\n\n"
     )
 
 
-def _stamped(family: Family) -> str:
+def _describe_stamp(family: Family) -> str:
     if not family.stamped:
         return ""
     return " A newer period's is the hour at which its file was last changed, from the rule on."
 
 
-def _restated(family: Family) -> str:
+def _describe_restatement(family: Family) -> str:
     if family.restated_share is None:
         return ""
     return (

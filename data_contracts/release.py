@@ -14,8 +14,6 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-import polars as pl
-
 EASTERN = "America/New_York"
 MONDAY, WEDNESDAY = 0, 2
 
@@ -92,14 +90,6 @@ def is_closed(day: date) -> bool:
         or day in us_federal_holidays(day.year)
         or day in EXECUTIVE_CLOSURES
         or _is_inauguration(day)
-    )
-
-
-def released(periods: pl.Series, rule: ReleaseRule) -> pl.Series:
-    """Release instants of ``periods`` (Date) as Datetime("us", "UTC"); null stays null."""
-    instants = {day: rule.rule(day) for day in periods.drop_nulls().unique()}
-    return pl.Series(
-        "available_at", [instants.get(day) for day in periods], dtype=pl.Datetime("us", "UTC")
     )
 
 

@@ -67,16 +67,16 @@ def findings(
     claimed = rows.join(_limits(shapes), on="series_id", maintain_order="left")
     parts = [pl.DataFrame(schema=FINDINGS)]
     if any(shape.ascending for shape in shapes.values()):
-        parts.append(_unordered(claimed))
+        parts.append(_find_unordered(claimed))
     if any(replace(shape, ascending=False) != Shape() for shape in shapes.values()):
         ordered = claimed.sort(*_GROUP, "period", maintain_order=True)
         valued = ordered.filter(pl.col("value").is_not_null())
         if any(shape.spacing is not None for shape in shapes.values()):
-            parts.append(_misplaced(ordered, refused))
+            parts.append(_find_misplaced(ordered, refused))
         if any(shape.distinct_floor is not None for shape in shapes.values()):
-            parts.append(_rounded(valued))
+            parts.append(_find_rounded(valued))
         if any(shape.scale_limit is not None for shape in shapes.values()):
-            parts.append(_rescaled(valued))
+            parts.append(_find_rescaled(valued))
     return pl.concat(part.select(*FINDINGS).cast(pl.Schema(FINDINGS)) for part in parts).sort(
         "rule", "series_id", "period"
     )
@@ -99,14 +99,14 @@ def _limits(shapes: Mapping[str, Shape]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def _unordered(rows: pl.DataFrame) -> pl.DataFrame:
+def _find_unordered(rows: pl.DataFrame) -> pl.DataFrame:
     step = pl.col("period").diff().dt.total_days().over(_GROUP)
     return rows.filter("ascending", step <= 0).with_columns(
         rule=pl.lit("ascending_periods"), detail=pl.format("{} comes too late", "period")
     )
 
 
-def _misplaced(rows: pl.DataFrame, refused: pl.DataFrame) -> pl.DataFrame:
+def _find_misplaced(rows: pl.DataFrame, refused: pl.DataFrame) -> pl.DataFrame:
     days = pl.col("period").diff().dt.total_days().over(_GROUP)
     misplaced = rows.with_columns(days=days).filter(~pl.col("days").is_between("fewest", "most"))
     explained = refused.group_by(_GROUP).len("explained")
@@ -123,7 +123,7 @@ def _misplaced(rows: pl.DataFrame, refused: pl.DataFrame) -> pl.DataFrame:
     )  # fmt: skip
 
 
-def _rounded(rows: pl.DataFrame) -> pl.DataFrame:
+def _find_rounded(rows: pl.DataFrame) -> pl.DataFrame:
     # Blocks are counted from the newest value, so that a change is seen as soon as it fills one.
     block = (pl.len() - 1 - pl.int_range(pl.len())) // DISTINCT_WINDOW
     blocks = (
@@ -142,7 +142,7 @@ def _rounded(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _rescaled(rows: pl.DataFrame) -> pl.DataFrame:
+def _find_rescaled(rows: pl.DataFrame) -> pl.DataFrame:
     size = pl.col("value").abs()
     after = size.rolling_median(SCALE_AFTER).over(_GROUP)
     before = size.rolling_median(SCALE_BEFORE).shift(SCALE_AFTER).over(_GROUP)

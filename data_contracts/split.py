@@ -94,7 +94,7 @@ def _column_rules(name: str, column: Column) -> Iterable[RowRule]:
     if not column.nullable:
         yield RowRule("not_null", name, present)
     for check in column.checks:
-        yield RowRule(check.name, name, _compiled(check)(pl.col(name)) | ~present)
+        yield RowRule(check.name, name, _compile(check)(pl.col(name)) | ~present)
 
 
 _COMPILERS: dict[str, Callable[[pl.Expr, dict[str, Any]], pl.Expr]] = {
@@ -109,7 +109,7 @@ _COMPILERS: dict[str, Callable[[pl.Expr, dict[str, Any]], pl.Expr]] = {
 }
 
 
-def _compiled(check: Check) -> Callable[[pl.Expr], pl.Expr]:
+def _compile(check: Check) -> Callable[[pl.Expr], pl.Expr]:
     if check.name not in _COMPILERS:
         raise ContractError(f"no row rule is known for the check {check.name!r}; add one here")
     compiler, given = _COMPILERS[check.name], dict(check.statistics or {})

@@ -92,7 +92,7 @@ class VersionedTable:
         """Parsed rows with the day that each is asked for by."""
         return rows.with_columns(period=self.day)
 
-    def sized(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def select_sizes(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Series, time as ``period`` and size, in the series' unit, as ``value`` of each row."""
         value = pl.col(self.size) if self.per_unit == 1 else pl.col(self.size) / self.per_unit
         return rows.select("series_id", period=self.time, value=value)

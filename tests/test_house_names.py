@@ -30,11 +30,9 @@ STATES = {
 #: Verbs that end as participles do.
 VERBS = {"feed", "seed", "speed", "need", "embed", "proceed"}
 #: Packages whose functions are named by what they do, without exception.
-BY_VERB = {"feeds", "ingest", "ledger", "market", "warehouse"} | {
-    "catalogue",
-    "commands",
-    "defs",
-    "operations",
+BY_VERB = {
+    *("catalogue", "commands", "defs", "features", "feeds", "forecasting", "ingest", "issued"),
+    *("ledger", "market", "operations", "registry", "report", "runs", "warehouse"),
 }
 #: Names that saved models carry: the positions' weights of a patch transformer.
 SAVED = {("cbi_pipeline/forecasting/networks/patch_transformer.py", "place")}

@@ -150,7 +150,7 @@ def _describe_jumps(warehouse: Warehouse, own: Source) -> list[str]:
     with warehouse.read() as store:
         stored = Stored.read(store, own)
         for series in (series for series in own.series if series.id in families):
-            last = own.table.sized(stored.last(series.id, JUMP_CONTEXT))
+            last = own.table.select_sizes(stored.last(series.id, JUMP_CONTEXT))
             if is_jump(last["value"].to_list()):
                 period, value = last.select("period", "value").row(-1)
                 notices.append(f"{series.id}: {describe_jump(period, value, series.unit)}")

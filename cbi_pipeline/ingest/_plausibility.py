@@ -171,7 +171,7 @@ class Examination:
         self._shares.append(screened.shares)
         if len(cells.rows):
             self._has_stored = True
-            self._restatements.add(table.sized(good), table.sized(cells.rows))
+            self._restatements.add(table.select_sizes(good), table.select_sizes(cells.rows))
             self._seen_again.append(self._find_seen_again(news))
         self._findings += self._find_odd(screened, cells)
         self._absences.add(cells.within(self._landed.pull), good)
@@ -221,10 +221,11 @@ class Examination:
 
     def _find_odd(self, screened: Screened, cells: Cells) -> list[pl.DataFrame]:
         """Where series break their shape: a file's own, and a service's with what is stored."""
-        rows, refused = self._feed.table.sized(screened.good), screened.rejected.unique("row")
+        rows = self._feed.table.select_sizes(screened.good)
+        refused = screened.rejected.unique("row")
         if self._feed.service is None:
             return [self._check_shape(rows, refused, screened.stretch, lambda shape: shape)]
-        before = self._feed.table.sized(cells.rows).join(rows, on=_DAY, how="anti")
+        before = self._feed.table.select_sizes(cells.rows).join(rows, on=_DAY, how="anti")
         whole, pull = pl.concat([rows, before]), self._landed.pull
         asked = pl.col("period").is_between(pull.first, pull.last or date.max)
         odd = self._check_shape(whole, refused, screened.stretch, self._claim)

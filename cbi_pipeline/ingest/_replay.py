@@ -257,7 +257,7 @@ class Content:
 
 def _read_newest(store: Store, table: VersionedTable) -> pl.DataFrame:
     rows = store.as_of(END_OF_TIME, table=table)
-    return table.sized(rows).select(
+    return table.select_sizes(rows).select(
         "series_id",
         pl.col("period").cast(pl.String),
         "value",

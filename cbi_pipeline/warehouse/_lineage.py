@@ -30,7 +30,7 @@ def lineage(store: Store, t: datetime, series: str, last: int) -> pl.DataFrame:
     table = _table_of(store, series)
     rows = store.as_of(t, series=[series], table=table).tail(last)
     stamps = rows.select("version", "available_at", "available_basis")
-    versions = pl.concat([table.sized(rows), stamps], how="horizontal")
+    versions = pl.concat([table.select_sizes(rows), stamps], how="horizontal")
     source = store.query(
         f"""
         SELECT o.{table.time} AS period, o.version, s.unit, o.seen_at, o.response_id, r.sha256,

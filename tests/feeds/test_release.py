@@ -1,7 +1,6 @@
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +14,6 @@ from data_contracts.release import (
     eia_spot_weekly,
     eia_wpsr,
     is_closed,
-    released,
     us_federal_holidays,
 )
 
@@ -168,10 +166,3 @@ def test_retail_prices_come_on_their_own_monday_unless_it_is_closed(monday):
 def test_an_issue_is_public_by_the_end_of_its_day():
     assert eia_mer.rule(date(2017, 6, 28)) == utc(2017, 6, 29, 3, 59)
     assert eia_mer.rule(date(2019, 1, 28)) == utc(2019, 1, 29, 4, 59)
-
-
-@given(st.lists(st.none() | DAYS, max_size=30))
-def test_a_column_is_released_like_its_days_one_by_one(days):
-    column = released(pl.Series("period", days, dtype=pl.Date), eia_wpsr)
-    assert column.dtype == pl.Datetime("us", "UTC")
-    assert column.to_list() == [day and eia_wpsr.rule(day) for day in days]
