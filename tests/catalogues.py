@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cbi_pipeline.catalogue import PACKAGED
+from cbi_pipeline.catalogue._layers import PACKAGED
 
 #: The catalogue for tests, by its name.
 SMALL = Path("small.toml")

@@ -2,13 +2,8 @@
 
 import pytest
 
-from cbi_pipeline.catalogue import (
-    PACKAGED,
-    CatalogueError,
-    load_catalogue,
-    load_feeds,
-    read_layers,
-)
+from cbi_pipeline.catalogue import CatalogueError, load_catalogue, load_feeds, read_layers
+from cbi_pipeline.catalogue._layers import PACKAGED
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.settings import Settings
 from tests.catalogues import SMALL, write_layer

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cbi_pipeline.settings import PROJECT_ROOT
+from tests.docs.commands import python_of
 
 PACKAGES = ("cbi_pipeline", "data_contracts")
 SOURCES = sorted(path for name in PACKAGES for path in (PROJECT_ROOT / name).rglob("*.py"))
@@ -36,8 +37,11 @@ BY_VERB = {
 }
 #: Names that saved models carry: the positions' weights of a patch transformer.
 SAVED = {("cbi_pipeline/forecasting/networks/patch_transformer.py", "place")}
-#: What users import; every other package is taken from by the product's own.
-OFFERED_TO_USERS = "cbi_pipeline"
+#: Packages that people import too, with the pages whose Python shows them which names, and how.
+OFFERED_TO_USERS = {
+    "cbi_pipeline": PROJECT_ROOT / "README.md",
+    "cbi_pipeline.forecasting": PROJECT_ROOT / "docs" / "notebook.md",
+}
 
 
 def label(path: Path) -> str:
@@ -125,33 +129,71 @@ def offering() -> list[str]:
     ]
 
 
+#: Who takes from a package: the product's other packages, and what measures it.
+TAKERS = (*PACKAGES, "benchmarks")
+
+
 @cache
 def trees() -> list[tuple[Path, ast.Module]]:
-    """Every file of the product, its tests and its tools."""
-    folders = (*PACKAGES, "tests", "benchmarks", "tools")
-    paths = (path for name in folders for path in (PROJECT_ROOT / name).rglob("*.py"))
+    """Every file of the product and of what measures it.
+
+    Tests are none: what only they read stands in its module, and is no promise to others.
+    """
+    paths = (path for name in TAKERS for path in (PROJECT_ROOT / name).rglob("*.py"))
     return [(path, ast.parse(path.read_text())) for path in paths if ".venv" not in path.parts]
 
 
+def read_names(package: str, tree: ast.Module) -> set[str]:
+    """Names that a file imports from a package, or reads as attributes of it where it has it."""
+    outer, _, last = package.rpartition(".")
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    bound = {
+        alias.asname or last
+        for node in imports
+        for alias in node.names
+        if (node.module, alias.name) == (outer, last)
+    }
+    read = {alias.name for node in imports if node.module == package for alias in node.names}
+    return read | {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id in bound
+    }
+
+
 def taken(package: str) -> set[str]:
-    """Names that files outside a package import from it or read as its attributes."""
-    inside, last = PROJECT_ROOT / package.replace(".", "/"), package.rpartition(".")[2]
-    names: set[str] = set()
-    for node in (
-        node for path, tree in trees() if inside not in path.parents for node in ast.walk(tree)
-    ):
-        match node:
-            case ast.ImportFrom(module=str(module), names=aliases) if module == package:
-                names |= {alias.name for alias in aliases}
-            case ast.Attribute(value=ast.Name(id=name), attr=attribute) if name == last:
-                names.add(attribute)
-    return names
+    """Names that files outside a package take from it."""
+    inside = PROJECT_ROOT / package.replace(".", "/")
+    return {
+        name
+        for path, tree in trees()
+        if inside not in path.parents
+        for name in read_names(package, tree)
+    }
+
+
+def shown(package: str) -> set[str]:
+    """Names that a page of the docs takes from a package, in the Python that it shows."""
+    page = OFFERED_TO_USERS.get(package)
+    if page is None:
+        return set()
+    return read_names(package, ast.parse(python_of(page)))
 
 
 @pytest.mark.parametrize("package", offering())
 def test_a_package_offers_only_what_another_takes_and_what_is_there(package):
+    """A name in ``__all__`` is a promise to the product's other packages, or to a reader of docs.
+
+    Whatever nobody but a test reads is imported from the module in which it stands.
+    """
     module = import_module(package)
     offered = set(module.__all__)
     assert {name for name in offered if not hasattr(module, name)} == set()
-    if package != OFFERED_TO_USERS:
-        assert offered - taken(package) == set()
+    assert offered - taken(package) - shown(package) == set()
+
+
+def test_a_name_is_taken_by_an_import_or_as_an_attribute_of_the_package_itself():
+    text = "from a import b, c\nfrom a.b import d\nfrom e import b\nb.f, c.g, h.i"
+    assert read_names("a.b", ast.parse(text)) == {"d", "f"}

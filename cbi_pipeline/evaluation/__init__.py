@@ -7,15 +7,8 @@ from cbi_pipeline.evaluation.calibration import (
     coverage_bands,
 )
 from cbi_pipeline.evaluation.cost import estimate_cost
-from cbi_pipeline.evaluation.estimators import as_estimator, estimator_of, load_estimator
-from cbi_pipeline.evaluation.gate import (
-    by_person,
-    decide,
-    decision,
-    first,
-    refreshed,
-    tried_before,
-)
+from cbi_pipeline.evaluation.estimators import estimator_of, load_estimator
+from cbi_pipeline.evaluation.gate import by_person, decide, first, refreshed, tried_before
 from cbi_pipeline.evaluation.losses import NEEDED_LEVELS, losses
 from cbi_pipeline.evaluation.model_code import hash_model_code, hash_scoring_code, is_reproduced
 from cbi_pipeline.evaluation.models.rolling import Rolling
@@ -27,14 +20,12 @@ from cbi_pipeline.evaluation.plan import (
     plan,
 )
 from cbi_pipeline.evaluation.refresh import Refresh, judge_refresh
-from cbi_pipeline.evaluation.scores import METRICS, reliability, score
-from cbi_pipeline.evaluation.selection import confidence_set, superior_ability
+from cbi_pipeline.evaluation.scores import score
 from cbi_pipeline.evaluation.sitting_out import absences, failures
 from cbi_pipeline.evaluation.walk_forward import walk_forward
 
 __all__ = [
     "EMBARGO_DAYS",
-    "METRICS",
     "NEEDED_LEVELS",
     "POOLED_80",
     "VALIDATION_SHARE",
@@ -42,14 +33,11 @@ __all__ = [
     "Refresh",
     "Rolling",
     "absences",
-    "as_estimator",
     "by_person",
     "calibrate",
     "calibrate_newest",
-    "confidence_set",
     "coverage_bands",
     "decide",
-    "decision",
     "estimate_cost",
     "estimator_of",
     "evaluation_id",
@@ -63,9 +51,7 @@ __all__ = [
     "losses",
     "plan",
     "refreshed",
-    "reliability",
     "score",
-    "superior_ability",
     "tried_before",
     "walk_forward",
 ]

@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cbi_pipeline.features.export import panel_frame, panel_from_frame, panel_spec
     from cbi_pipeline.features.feature_sets import (
-        CORE_1,
         FeatureSet,
         feature_set,
         named_groups,
@@ -46,15 +45,10 @@ if TYPE_CHECKING:
         view_select,
     )
     from cbi_pipeline.features.targets import build_targets
-    from cbi_pipeline.features.training_panel import (
-        panel,
-        select_public_targets,
-        with_targets_as_of,
-    )
+    from cbi_pipeline.features.training_panel import panel, with_targets_as_of
     from cbi_pipeline.features.verification import renew
 
 __all__ = [
-    "CORE_1",
     "VIEW",
     "FeatureSet",
     "Generation",
@@ -76,7 +70,6 @@ __all__ = [
     "read_rows",
     "read_stored",
     "renew",
-    "select_public_targets",
     "series_read",
     "side_by_side",
     "view_columns",
@@ -87,7 +80,7 @@ __all__ = [
 
 _MODULES = {
     "export": ("panel_frame", "panel_from_frame", "panel_spec"),
-    "feature_sets": ("CORE_1", "FeatureSet", "feature_set", "named_groups", "series_read"),
+    "feature_sets": ("FeatureSet", "feature_set", "named_groups", "series_read"),
     "generations": ("Generation", "Generations", "read_generations"),
     "groups": ("find_groups",),
     "reader": ("Market",),
@@ -105,7 +98,7 @@ _MODULES = {
         "view_select",
     ),
     "targets": ("build_targets",),
-    "training_panel": ("select_public_targets", "panel", "with_targets_as_of"),
+    "training_panel": ("panel", "with_targets_as_of"),
     "verification": ("renew",),
 }
 

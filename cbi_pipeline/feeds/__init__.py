@@ -1,10 +1,8 @@
 """Sources: pure modules that say what to ask for or open, and turn the answer into typed rows."""
 
-from cbi_pipeline.feeds import archive, cftc, csv_import, eia
+from cbi_pipeline.feeds import archive, csv_import, eia
 from cbi_pipeline.feeds.errors import (
-    ArchiveChecksumMismatch,
     ArchiveError,
-    ArchiveFileMissing,
     ClockInDoubt,
     FeedError,
     FeedUnavailable,
@@ -14,18 +12,15 @@ from cbi_pipeline.feeds.errors import (
     RejectedCredential,
     UnexpectedShape,
 )
-from cbi_pipeline.feeds.source import PARSED_SCHEMA, Answer, Parsed, Pull, Series, Source
+from cbi_pipeline.feeds.source import Answer, Parsed, Pull, Series, Source
 
 #: Sources that read files, by name: whoever reads stored bytes again needs no file.
 FILE_READERS = {source.name: source for source in (archive.READER, csv_import.READER)}
 
 __all__ = [
     "FILE_READERS",
-    "PARSED_SCHEMA",
     "Answer",
-    "ArchiveChecksumMismatch",
     "ArchiveError",
-    "ArchiveFileMissing",
     "ClockInDoubt",
     "FeedError",
     "FeedUnavailable",
@@ -39,7 +34,6 @@ __all__ = [
     "Source",
     "UnexpectedShape",
     "archive",
-    "cftc",
     "csv_import",
     "eia",
 ]

@@ -11,14 +11,13 @@ Needs torch, numpy and safetensors, nothing else.
 from cbi_pipeline.forecasting.config import compose
 from cbi_pipeline.forecasting.devices import describe_device
 from cbi_pipeline.forecasting.ensemble import Ensemble
-from cbi_pipeline.forecasting.folds import make_final_fold, newest_origins, walk_forward
-from cbi_pipeline.forecasting.forecaster import Forecaster
+from cbi_pipeline.forecasting.folds import make_final_fold, newest_origins
 from cbi_pipeline.forecasting.models.estimator import Estimator, Fitted
-from cbi_pipeline.forecasting.models.model import Absence, Forecasts, Model
-from cbi_pipeline.forecasting.models.recipe import DEFAULT_LEVELS, NO_FEATURES, ModelRecipe
+from cbi_pipeline.forecasting.models.model import Forecasts, Model
+from cbi_pipeline.forecasting.models.recipe import DEFAULT_LEVELS, ModelRecipe
 from cbi_pipeline.forecasting.models.saved import load_model
 from cbi_pipeline.forecasting.networks.network import Network
-from cbi_pipeline.forecasting.panel import NEVER, Panel, PanelSpec
+from cbi_pipeline.forecasting.panel import Panel, PanelSpec
 from cbi_pipeline.forecasting.recipe import Recipe, TrainingConfig
 from cbi_pipeline.forecasting.records import EpochRecord
 from cbi_pipeline.forecasting.stopping import TrainingFailed
@@ -27,14 +26,10 @@ from cbi_pipeline.forecasting.version import product
 
 __all__ = [
     "DEFAULT_LEVELS",
-    "NEVER",
-    "NO_FEATURES",
-    "Absence",
     "Ensemble",
     "EpochRecord",
     "Estimator",
     "Fitted",
-    "Forecaster",
     "Forecasts",
     "Model",
     "ModelRecipe",
@@ -52,5 +47,4 @@ __all__ = [
     "make_final_fold",
     "newest_origins",
     "product",
-    "walk_forward",
 ]

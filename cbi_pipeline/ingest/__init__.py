@@ -1,6 +1,5 @@
 """One way in for every source: land, stage, validate, commit; replay, retry, health, incidents."""
 
-from cbi_pipeline.ingest._client import Client, Patience
 from cbi_pipeline.ingest._clock import CLOCK, accept_clock, describe_corrections, require_clock
 from cbi_pipeline.ingest._commit import IngestReport, commit, deliver
 from cbi_pipeline.ingest._health import (
@@ -13,10 +12,9 @@ from cbi_pipeline.ingest._health import (
 from cbi_pipeline.ingest._import import Mode, import_file, import_files
 from cbi_pipeline.ingest._incidents import Fault, FaultEvent, FaultLog
 from cbi_pipeline.ingest._land import Landed, land_files, land_night
-from cbi_pipeline.ingest._rebuild import RebuildRefused, Rebuilt, rebuild
+from cbi_pipeline.ingest._rebuild import Rebuilt, rebuild
 from cbi_pipeline.ingest._replay import RULES
-from cbi_pipeline.ingest._retry import Retried, retry, retry_quarantined
-from cbi_pipeline.ingest._screen import screen
+from cbi_pipeline.ingest._retry import retry_quarantined
 from cbi_pipeline.ingest._sources import (
     asked_series,
     deliver_live,
@@ -37,7 +35,6 @@ from cbi_pipeline.ingest._verify import verify_ledger, verify_warehouse
 __all__ = [
     "CLOCK",
     "RULES",
-    "Client",
     "FamilyAge",
     "Fault",
     "FaultEvent",
@@ -47,10 +44,7 @@ __all__ = [
     "Judged",
     "Landed",
     "Mode",
-    "Patience",
-    "RebuildRefused",
     "Rebuilt",
-    "Retried",
     "TableRuleBroken",
     "accept_clock",
     "asked_series",
@@ -78,9 +72,7 @@ __all__ = [
     "require_clock",
     "require_live_home",
     "require_usable",
-    "retry",
     "retry_quarantined",
-    "screen",
     "verify_ledger",
     "verify_warehouse",
     "why_not_asked",

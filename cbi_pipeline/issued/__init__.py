@@ -1,12 +1,10 @@
 """Issued forecasts: what was said, in a chain no one rewrites unseen, and how it turned out."""
 
 from cbi_pipeline.issued.abstain import closed_records, staleness
-from cbi_pipeline.issued.chain import GENESIS, chain, encode_row, row_hash
 from cbi_pipeline.issued.counting import select_counted, select_uncounted
 from cbi_pipeline.issued.forecasts import calendar_target, from_model, from_walk_forward, rows
-from cbi_pipeline.issued.ledger import IssuedLedger, LedgerBroken
+from cbi_pipeline.issued.ledger import IssuedLedger
 from cbi_pipeline.issued.newest_value import describe_unconfirmed, open_refusals
-from cbi_pipeline.issued.plain_file import verify
 from cbi_pipeline.issued.scoring import score
 from cbi_pipeline.issued.status import (
     ABSTAINS,
@@ -30,18 +28,14 @@ __all__ = [
     "FORECAST",
     "FOUNDING",
     "FOUNDING_WORDS",
-    "GENESIS",
     "SUBJECT",
     "WAITS",
     "IssuedLedger",
-    "LedgerBroken",
     "Status",
     "abstentions",
     "calendar_target",
-    "chain",
     "closed_records",
     "describe_unconfirmed",
-    "encode_row",
     "find_statuses",
     "from_model",
     "from_walk_forward",
@@ -49,11 +43,9 @@ __all__ = [
     "note_faults",
     "open_faults",
     "open_refusals",
-    "row_hash",
     "rows",
     "score",
     "select_counted",
     "select_uncounted",
     "staleness",
-    "verify",
 ]

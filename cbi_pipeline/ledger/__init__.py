@@ -4,13 +4,7 @@ from cbi_pipeline.ledger._binding import bind_warehouse
 from cbi_pipeline.ledger._blobs import sync_folder, write_durably
 from cbi_pipeline.ledger._errors import LedgerDamaged
 from cbi_pipeline.ledger._ledger import Ledger, Response
-from cbi_pipeline.ledger._lines import (
-    Readings,
-    append_line,
-    examine_documents,
-    read_documents,
-    whole_lines,
-)
+from cbi_pipeline.ledger._lines import Readings, append_line, examine_documents, read_documents
 from cbi_pipeline.ledger._masking import mask
 from cbi_pipeline.ledger._transactions import Entry, select_lasting
 from cbi_pipeline.ledger._verification import verify_files
@@ -29,6 +23,5 @@ __all__ = [
     "select_lasting",
     "sync_folder",
     "verify_files",
-    "whole_lines",
     "write_durably",
 ]

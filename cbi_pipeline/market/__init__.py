@@ -16,7 +16,7 @@ from cbi_pipeline.market.calendars import (
     next_sessions,
     sessions,
 )
-from cbi_pipeline.market.coverage import YEARS_JUDGED, coverage, coverage_rule
+from cbi_pipeline.market.coverage import YEARS_JUDGED, coverage_rule
 from cbi_pipeline.market.outcomes import find_outcomes, name_target_sessions
 from cbi_pipeline.market.prices import build_sessions, latest_prices
 from data_contracts.decision import DECISION_ZONE, decision_at
@@ -27,7 +27,6 @@ __all__ = [
     "build_sessions",
     "calendar",
     "calendar_names",
-    "coverage",
     "coverage_rule",
     "decision_at",
     "find_outcomes",

@@ -35,12 +35,10 @@ from cbi_pipeline.operations.check_catalogue import (
     check_catalogue,
     unbrought_inputs,
 )
-from cbi_pipeline.operations.describe_readers import describe_readers
 
 __all__ = [
     "awaited_files",
     "awaited_keys",
     "check_catalogue",
-    "describe_readers",
     "unbrought_inputs",
 ]

@@ -25,19 +25,17 @@ from cbi_pipeline.registry.errors import (
     RegistryEmpty,
     RegistryError,
     RegistryMismatch,
-    RegistryUnreachable,
     RegistryUnreadable,
 )
-from cbi_pipeline.registry.frame import cast_frame, input_types, model_input
+from cbi_pipeline.registry.frame import cast_frame, input_types
 from cbi_pipeline.registry.matching import find_version
 from cbi_pipeline.registry.provenance import Provenance
-from cbi_pipeline.registry.registry import NAME, Registry
+from cbi_pipeline.registry.registry import Registry
 from cbi_pipeline.registry.versions import RegisteredVersion
 
 __all__ = [
     "CHALLENGER",
     "CHAMPION",
-    "NAME",
     "Champion",
     "Deviation",
     "Provenance",
@@ -47,7 +45,6 @@ __all__ = [
     "RegistryEmpty",
     "RegistryError",
     "RegistryMismatch",
-    "RegistryUnreachable",
     "RegistryUnreadable",
     "before",
     "cast_frame",
@@ -57,7 +54,6 @@ __all__ = [
     "find_version",
     "following",
     "input_types",
-    "model_input",
     "newest_evidence",
     "panel_spec_id",
     "sort_decisions",

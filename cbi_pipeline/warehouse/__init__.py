@@ -8,31 +8,19 @@ under them.
 from cbi_pipeline.warehouse._errors import (
     AheadOfLedger,
     BehindLedger,
-    DatabaseDamaged,
-    DuplicateKey,
-    LayoutChanged,
-    LayoutTooNew,
     NothingPublished,
-    ReadOnlyStore,
     WarehouseBusy,
     WarehouseError,
 )
 from cbi_pipeline.warehouse._lineage import lineage
 from cbi_pipeline.warehouse._pub import connect
 from cbi_pipeline.warehouse._store import Store
-from cbi_pipeline.warehouse._versions import Recorded
 from cbi_pipeline.warehouse._warehouse import Warehouse
 
 __all__ = [
     "AheadOfLedger",
     "BehindLedger",
-    "DatabaseDamaged",
-    "DuplicateKey",
-    "LayoutChanged",
-    "LayoutTooNew",
     "NothingPublished",
-    "ReadOnlyStore",
-    "Recorded",
     "Store",
     "Warehouse",
     "WarehouseBusy",

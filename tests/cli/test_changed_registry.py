@@ -8,7 +8,8 @@ from cbi_pipeline.defs.issued import assets as issued
 from cbi_pipeline.ingest import fault_log
 from cbi_pipeline.operations.aliases import SUBJECT, find_champion
 from cbi_pipeline.operations.pipeline import Pipeline
-from cbi_pipeline.registry import NAME, RegistryEmpty
+from cbi_pipeline.registry import RegistryEmpty
+from cbi_pipeline.registry.registry import NAME
 from tests.system.homes import Home, copied
 from tests.system.pages import Pages
 

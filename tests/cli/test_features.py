@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cbi_pipeline.features import CORE_1
+from cbi_pipeline.features.feature_sets import CORE_1
 from tests.old_home import unpack_home
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cbi_pipeline.catalogue import PACKAGED
+from cbi_pipeline.catalogue._layers import PACKAGED
 from tests.catalogues import write_layer
 from tests.test_catalogue_layers import GAS
 

@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from cbi_pipeline.defs.report.assets import issued_on, morning
-from cbi_pipeline.issued import chain
+from cbi_pipeline.issued.chain import chain
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.settings import Settings
 from tests.issued.spoken import spoken, unchained

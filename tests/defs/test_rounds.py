@@ -6,7 +6,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from cbi_pipeline.catalogue import PACKAGED
+from cbi_pipeline.catalogue._layers import PACKAGED
 from cbi_pipeline.defs.registry.sensors import recipe_sensor, round_sensor
 from cbi_pipeline.forecasting import Estimator, TrainingFailed
 from cbi_pipeline.operations.pipeline import Pipeline

@@ -1,4 +1,4 @@
-"""The commands that a page of the docs names, and what of them the command line knows."""
+"""The commands and the Python of a page of the docs, and what the command line knows of them."""
 
 import re
 from pathlib import Path
@@ -8,6 +8,8 @@ import typer
 
 from cbi_pipeline.cli import app
 
+#: In blocks of Python, and after the prompts of README.
+_PYTHON = re.compile(r"```python\n([\s\S]*?)```|^ {4}>>> (.*)$", re.M)
 #: In blocks of shell, in inline code, and indented as README does.
 _MENTION = re.compile(r"(?:^ {4,}|`|^)(?:\.venv/bin/)?cbi((?: [^`\n]*)?)", re.M)
 
@@ -15,6 +17,11 @@ _MENTION = re.compile(r"(?:^ {4,}|`|^)(?:\.venv/bin/)?cbi((?: [^`\n]*)?)", re.M)
 def blocks(page: Path) -> list[str]:
     """Blocks of shell, as they stand."""
     return re.findall(r"```sh\n(.*?)```", page.read_text(), re.S)
+
+
+def python_of(page: Path) -> str:
+    """All Python of a page, one block after the other; what it prints is left out."""
+    return "\n".join(block or line for block, line in _PYTHON.findall(page.read_text()))
 
 
 def mentions(page: Path) -> list[str]:

@@ -10,7 +10,8 @@ import torch
 
 from cbi_pipeline.evaluation import Plan, walk_forward
 from cbi_pipeline.evaluation.models.garch import Garch
-from cbi_pipeline.features import CORE_1, panel
+from cbi_pipeline.features import panel
+from cbi_pipeline.features.feature_sets import CORE_1
 from cbi_pipeline.forecasting import Panel
 from cbi_pipeline.forecasting.folds import Fold
 from cbi_pipeline.forecasting.models.climatology import Climatology

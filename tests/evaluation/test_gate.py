@@ -6,8 +6,9 @@ import polars as pl
 import pytest
 from scipy.stats import binom
 
-from cbi_pipeline.evaluation import by_person, decide, decision, first, gate, losses, tried_before
+from cbi_pipeline.evaluation import by_person, decide, first, gate, losses, tried_before
 from cbi_pipeline.evaluation.comparison import compare
+from cbi_pipeline.evaluation.gate import decision
 from cbi_pipeline.evaluation.groups import group
 from data_contracts.evaluation import DECISION
 from tests.evaluation import worlds

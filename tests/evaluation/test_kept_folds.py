@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from cbi_pipeline.evaluation import plan, walk_forward
-from cbi_pipeline.forecasting import Forecaster, Forecasts
+from cbi_pipeline.forecasting import Forecasts
+from cbi_pipeline.forecasting.forecaster import Forecaster
 from tests.evaluation import panels
 from tests.evaluation.models import Scripted, recipe
 

@@ -5,9 +5,10 @@ import polars as pl
 import pytest
 from scipy.stats import norm
 
-from cbi_pipeline.evaluation import METRICS, decide, losses, reliability, score
+from cbi_pipeline.evaluation import decide, losses, score
 from cbi_pipeline.evaluation.groups import group
 from cbi_pipeline.evaluation.resample import block_bootstrap
+from cbi_pipeline.evaluation.scores import METRICS, reliability
 from data_contracts.evaluation import SCORE
 from tests.evaluation import worlds
 

@@ -3,8 +3,9 @@ import polars as pl
 import pytest
 from arch.bootstrap import MCS, SPA
 
-from cbi_pipeline.evaluation import confidence_set, losses, superior_ability
+from cbi_pipeline.evaluation import losses
 from cbi_pipeline.evaluation.groups import group
+from cbi_pipeline.evaluation.selection import confidence_set, superior_ability
 from tests.evaluation import worlds
 
 

@@ -21,10 +21,9 @@ from cbi_pipeline.evaluation import (
 )
 from cbi_pipeline.evaluation.models.ewma import Ewma
 from cbi_pipeline.evaluation.models.garch import Garch
-from cbi_pipeline.forecasting import Absence
 from cbi_pipeline.forecasting.models.climatology import Climatology
 from cbi_pipeline.forecasting.models.ewma import EwmaRecipe
-from cbi_pipeline.forecasting.models.model import by_commodity
+from cbi_pipeline.forecasting.models.model import Absence, by_commodity
 from data_contracts.evaluation import ABSENCE, SCORE
 from tests.evaluation import panels, worlds
 from tests.recipes import tiny, untrained_network

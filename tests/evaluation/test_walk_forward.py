@@ -6,14 +6,8 @@ import polars as pl
 import pytest
 import torch
 
-from cbi_pipeline.evaluation import (
-    as_estimator,
-    decide,
-    evaluation_id,
-    plan,
-    score,
-    walk_forward,
-)
+from cbi_pipeline.evaluation import decide, evaluation_id, plan, score, walk_forward
+from cbi_pipeline.evaluation.estimators import as_estimator
 from cbi_pipeline.evaluation.models.ewma import Ewma
 from cbi_pipeline.forecasting import Forecasts
 from cbi_pipeline.forecasting.models.climatology import Climatology

@@ -22,13 +22,9 @@ from cbi_pipeline.evaluation import (
 from cbi_pipeline.evaluation.models.boosted import Boosted, BoostedRecipe
 from cbi_pipeline.evaluation.models.ewma import Ewma
 from cbi_pipeline.evaluation.models.garch import Garch
-from cbi_pipeline.features import (
-    CORE_1,
-    build_targets,
-    panel,
-    select_public_targets,
-    with_targets_as_of,
-)
+from cbi_pipeline.features import build_targets, panel, with_targets_as_of
+from cbi_pipeline.features.feature_sets import CORE_1
+from cbi_pipeline.features.training_panel import select_public_targets
 from cbi_pipeline.forecasting import Estimator, Panel, latest
 from cbi_pipeline.forecasting.models.climatology import Climatology
 from cbi_pipeline.forecasting.models.garch import GarchRecipe

@@ -11,8 +11,9 @@ import numpy as np
 import polars as pl
 
 from cbi_pipeline.catalogue import Catalogue, Commodity
-from cbi_pipeline.features import CORE_1, FeatureSet
+from cbi_pipeline.features import FeatureSet
 from cbi_pipeline.features.expressions import Rhythm
+from cbi_pipeline.features.feature_sets import CORE_1
 from cbi_pipeline.features.group import (
     OwnSession,
     RelatedGap,

@@ -6,7 +6,8 @@ from functools import lru_cache
 import polars as pl
 
 from cbi_pipeline.catalogue import Catalogue, load_catalogue
-from cbi_pipeline.features import CORE_1, FeatureSet, Market, Rows, build_rows, side_by_side
+from cbi_pipeline.features import FeatureSet, Market, Rows, build_rows, side_by_side
+from cbi_pipeline.features.feature_sets import CORE_1
 from cbi_pipeline.feeds import archive
 from cbi_pipeline.market import build_sessions
 from data_contracts.observation import OBSERVATION

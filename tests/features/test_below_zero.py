@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from cbi_pipeline.features import CORE_1, build_targets, panel
+from cbi_pipeline.features import build_targets, panel
+from cbi_pipeline.features.feature_sets import CORE_1
 from cbi_pipeline.market import build_sessions
 from tests.features.records import CATALOGUE, as_observations, rows_of
 

@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 
 from cbi_pipeline.catalogue import load_catalogue
-from cbi_pipeline.features import CORE_1, VIEW, read_generations, read_rows
+from cbi_pipeline.features import VIEW, read_generations, read_rows
+from cbi_pipeline.features.feature_sets import CORE_1
 from tests.defs.trees import footprint
 from tests.features import copies
 from tests.features.copies import Copy

@@ -8,14 +8,8 @@ import polars as pl
 import pytest
 
 from cbi_pipeline.catalogue import load_catalogue
-from cbi_pipeline.features import (
-    CORE_1,
-    feature_set,
-    panel_spec,
-    read_generations,
-    read_rows,
-    why_unread,
-)
+from cbi_pipeline.features import feature_set, panel_spec, read_generations, read_rows, why_unread
+from cbi_pipeline.features.feature_sets import CORE_1
 from cbi_pipeline.operations.build_features import build, store_rows
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.settings import Settings

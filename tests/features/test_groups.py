@@ -9,9 +9,10 @@ import pytest
 
 from cbi_pipeline import features
 from cbi_pipeline.catalogue import load_catalogue
-from cbi_pipeline.features import CORE_1, feature_set, find_groups, page
 from cbi_pipeline.features import expressions as e
+from cbi_pipeline.features import feature_set, find_groups, page
 from cbi_pipeline.features.expressions import Rhythm, column_of, leaf_names
+from cbi_pipeline.features.feature_sets import CORE_1
 from cbi_pipeline.features.group import (
     Column,
     OwnSession,

@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 import torch
 
-from cbi_pipeline.features import CORE_1, panel_frame, panel_from_frame, panel_spec
+from cbi_pipeline.features import panel_frame, panel_from_frame, panel_spec
+from cbi_pipeline.features.feature_sets import CORE_1
 from cbi_pipeline.forecasting.panel import NEVER
 from tests.features.detector import Record, micros
 from tests.features.records import CATALOGUE, observations

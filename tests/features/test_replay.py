@@ -11,7 +11,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from cbi_pipeline.features import CORE_1, Rows, build_targets, panel, side_by_side
+from cbi_pipeline.features import Rows, build_targets, panel, side_by_side
+from cbi_pipeline.features.feature_sets import CORE_1
 from cbi_pipeline.warehouse import Store, Warehouse
 from data_contracts.observation import OBSERVATION
 from tests.features.detector import fingerprint

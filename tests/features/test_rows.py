@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cbi_pipeline.features import CORE_1, Rows, side_by_side
+from cbi_pipeline.features import Rows, side_by_side
+from cbi_pipeline.features.feature_sets import CORE_1
 from data_contracts.families import family
 from tests.features.detector import END, Record, fingerprint
 from tests.features.records import CATALOGUE, built, observations, prices, rows_of

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cbi_pipeline.features import CORE_1, Rows, contract_of, side_by_side
+from cbi_pipeline.features import Rows, contract_of, side_by_side
+from cbi_pipeline.features.feature_sets import CORE_1
 from data_contracts.features import ORIGIN
 from tests.features import records
 from tests.features.oracle import Oracle

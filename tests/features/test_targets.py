@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cbi_pipeline.features import CORE_1, build_targets, select_public_targets
+from cbi_pipeline.features import build_targets
+from cbi_pipeline.features.feature_sets import CORE_1
+from cbi_pipeline.features.training_panel import select_public_targets
 from cbi_pipeline.market import latest_prices, next_sessions
 from data_contracts.features import TARGET
 from tests.features.detector import END, Record

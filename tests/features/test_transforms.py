@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from cbi_pipeline.features import CORE_1
 from cbi_pipeline.features import transforms as t
 from cbi_pipeline.features.expressions import Rhythm
+from cbi_pipeline.features.feature_sets import CORE_1
 from cbi_pipeline.features.group import Series, transform_of
 
 NUMBERS = st.floats(-100, 100).map(lambda x: round(x, 3)) | st.just(math.nan)

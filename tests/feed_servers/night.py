@@ -12,11 +12,12 @@ from cbi_pipeline.feeds import cftc, eia
 from cbi_pipeline.feeds.cftc_series import SERIES as COT
 from cbi_pipeline.feeds.eia_series import SERIES as EIA
 from cbi_pipeline.feeds.source import Source
+from cbi_pipeline.ingest._client import Patience
 from cbi_pipeline.ledger import Ledger
 from cbi_pipeline.warehouse import Warehouse
 from tests.feed_servers.server import FeedServer
 
-HASTY = ingest.Patience(
+HASTY = Patience(
     connect=1.0, read=0.3, total=3.0, attempts=3, first_wait=0.01, longest_wait=1.0, size=8_000_000
 )
 WTI = "EIA.RWTC"
@@ -28,7 +29,7 @@ class Installation:
     home: Path
     feed: Source
     key: SecretStr | None
-    patience: ingest.Patience = HASTY
+    patience: Patience = HASTY
     landed: ingest.Landed | None = None
     reports: list[ingest.IngestReport] = field(default_factory=list)
 

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from cbi_pipeline.feeds import eia
 from cbi_pipeline.feeds.eia_series import SERIES
-from cbi_pipeline.ingest import Patience
+from cbi_pipeline.ingest._client import Patience
 from tests.feed_servers.conftest import FIRST_NIGHT
 from tests.feed_servers.eia_server import EiaServer
 from tests.feed_servers.night import eia_installation, unhurried

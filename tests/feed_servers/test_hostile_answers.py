@@ -21,7 +21,7 @@ from cbi_pipeline.feeds import (
     eia,
 )
 from cbi_pipeline.feeds.eia_series import SERIES
-from cbi_pipeline.ingest import Client, Patience
+from cbi_pipeline.ingest._client import Client, Patience
 from tests.feed_servers.cftc_server import CftcServer, report_row
 from tests.feed_servers.conftest import FIRST_NIGHT
 from tests.feed_servers.eia_server import EiaServer

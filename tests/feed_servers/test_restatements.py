@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from cbi_pipeline import ingest
+from cbi_pipeline.ingest._retry import retry
 from tests.feed_servers.eia_server import EiaServer
 from tests.feed_servers.night import WTI, eia_installation
 from tests.ingest.mixed_home import Home, assert_same
@@ -105,7 +105,7 @@ def test_a_new_value_of_a_held_series_is_held_with_it(installed, server):
 def test_a_person_confirms_with_the_rule_that_is_told(installed, server):
     restate(server, 1, RECENT, lambda price: price * 10)
     night(installed, server, 1)
-    (told,) = ingest.retry(
+    (told,) = retry(
         installed.ledger,
         installed.warehouse,
         {"eia": installed.feed},

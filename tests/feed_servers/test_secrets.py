@@ -13,8 +13,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from cbi_pipeline import ingest
 from cbi_pipeline.feeds import FeedError
+from cbi_pipeline.ingest._client import Client, Patience
 from tests.feed_servers.cftc_server import CftcServer
 from tests.feed_servers.conftest import FIRST_NIGHT, publish_spot
 from tests.feed_servers.night import cftc_installation, eia_installation
@@ -116,9 +116,9 @@ class Breaking(httpx.BaseTransport):
 
 def test_an_exception_that_names_the_signed_address_is_masked_and_not_chained(server):
     feed = eia_installation(None, server).feed
-    patience = ingest.Patience(attempts=1, total=1.0)
+    patience = Patience(attempts=1, total=1.0)
     with (
-        ingest.Client(feed, SecretStr(SENTINEL), patience, Breaking()) as client,
+        Client(feed, SecretStr(SENTINEL), patience, Breaking()) as client,
         pytest.raises(FeedError) as caught,
     ):
         client.get(feed.asked.probe)
@@ -132,4 +132,4 @@ def test_a_key_is_never_sent_in_the_clear_to_another_machine(server):
     from cbi_pipeline.feeds import eia
 
     with pytest.raises(ValueError, match="is not https"):
-        ingest.Client(eia.source("http://api.eia.gov/v2"), SecretStr("k" * 40))
+        Client(eia.source("http://api.eia.gov/v2"), SecretStr("k" * 40))

@@ -6,12 +6,8 @@ from datetime import UTC, date, datetime
 import polars as pl
 import pytest
 
-from cbi_pipeline.feeds import (
-    ArchiveChecksumMismatch,
-    ArchiveFileMissing,
-    UnexpectedShape,
-    archive,
-)
+from cbi_pipeline.feeds import UnexpectedShape, archive
+from cbi_pipeline.feeds.errors import ArchiveChecksumMismatch, ArchiveFileMissing
 from data_contracts.families import FAMILIES
 
 FILES = [

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cbi_pipeline.feeds import PARSED_SCHEMA, UnexpectedShape, archive
+from cbi_pipeline.feeds import UnexpectedShape, archive
 from cbi_pipeline.feeds.archive_rows import ANNUAL_TOTAL, BLANK_LINE, number
+from cbi_pipeline.feeds.source import PARSED_SCHEMA
 from data_contracts.observation import PARSED
 
 WTI = "archive://eia-wti-daily.csv.gz"

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from cbi_pipeline.feeds import Answer, Series, UnexpectedShape, cftc
-from cbi_pipeline.ingest import screen
+from cbi_pipeline.ingest._screen import screen
 from data_contracts.cftc import measures
 from data_contracts.cftc_release import cftc_weekly
 from data_contracts.eia_storage import eia_storage_weekly

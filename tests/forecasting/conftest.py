@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from cbi_pipeline.forecasting import NEVER, Panel, PanelSpec
+from cbi_pipeline.forecasting import Panel, PanelSpec
+from cbi_pipeline.forecasting.panel import NEVER
 
 DAY_US = 86_400_000_000
 HORIZONS = ("1w", "1m")

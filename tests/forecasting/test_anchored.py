@@ -9,11 +9,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cbi_pipeline.forecasting import Forecaster, build_untrained, fit
+from cbi_pipeline.forecasting import build_untrained, fit
 from cbi_pipeline.forecasting.anchor import Anchor
 from cbi_pipeline.forecasting.augment import AugmentConfig
 from cbi_pipeline.forecasting.checkpoint import load_checkpoint
 from cbi_pipeline.forecasting.export import input_names, real_inputs, save_onnx, to_program
+from cbi_pipeline.forecasting.forecaster import Forecaster
 from cbi_pipeline.forecasting.models.ewma import EwmaModel, EwmaRecipe
 from cbi_pipeline.forecasting.models.prior import PriorModel, PriorRecipe
 from cbi_pipeline.forecasting.networks.heads import HeadConfig

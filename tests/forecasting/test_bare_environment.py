@@ -49,7 +49,7 @@ def test_it_imports_and_trains_with_torch_numpy_and_safetensors_alone(tmp_path):
             age_RG=np.zeros((n, 1), np.float32), variance_R2=np.full((n, 2), 1e-4, np.float32),
             ready_R=np.ones(n, bool), target_RH=np.where(known, 0.01 * x, 0).astype(np.float32),
             target_mask_RH=known, pos_DC=np.arange(n, dtype=np.int32)[:, None],
-            target_available_RH=np.where(known, at[:, None] + 1, f.NEVER),
+            target_available_RH=np.where(known, at[:, None] + 1, f.panel.NEVER),
         )
         with open("cbi_pipeline/catalogue/recipes/tiny.toml", "rb") as file:
             stated = {name: given for name, given in tomllib.load(file).items() if name != "kind"}

@@ -9,8 +9,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cbi_pipeline.forecasting import Ensemble, Forecaster, build_untrained, checkpoint, fit, storage
+from cbi_pipeline.forecasting import Ensemble, build_untrained, checkpoint, fit, storage
 from cbi_pipeline.forecasting.checkpoint import load_checkpoint, run_identity
+from cbi_pipeline.forecasting.forecaster import Forecaster
 from tests.recipes import tiny
 
 TREE = {"n": 7, "text": "caf\xe9", "x": [torch.arange(5.0), {"y": torch.tensor(True)}]}

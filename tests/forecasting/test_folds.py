@@ -3,7 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cbi_pipeline.forecasting import NEVER, make_final_fold, walk_forward
+from cbi_pipeline.forecasting import make_final_fold
+from cbi_pipeline.forecasting.folds import walk_forward
+from cbi_pipeline.forecasting.panel import NEVER
 
 DAY_US = 86_400_000_000
 

@@ -10,16 +10,11 @@ import pytest
 import torch
 
 import cbi_pipeline
-from cbi_pipeline.forecasting import (
-    DEFAULT_LEVELS,
-    Forecaster,
-    Recipe,
-    build_untrained,
-)
+from cbi_pipeline.forecasting import DEFAULT_LEVELS, Recipe, build_untrained
 from cbi_pipeline.forecasting import config as configs
 from cbi_pipeline.forecasting.config import Config, decode, encode, identity
 from cbi_pipeline.forecasting.declarations import Count, Range
-from cbi_pipeline.forecasting.forecaster import Json
+from cbi_pipeline.forecasting.forecaster import Forecaster, Json
 from cbi_pipeline.forecasting.losses.objective import ObjectiveConfig, Term
 from cbi_pipeline.forecasting.networks.recurrent import RecurrentConfig
 from cbi_pipeline.forecasting.networks.tcn import TcnConfig

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from cbi_pipeline.forecasting import Forecaster, TrainingFailed, build_untrained, fit
+from cbi_pipeline.forecasting import TrainingFailed, build_untrained, fit
+from cbi_pipeline.forecasting.forecaster import Forecaster
 from cbi_pipeline.forecasting.networks.lstm_attention import RecipeConfig
 from tests.recipes import recipe_network, tiny, untrained_network
 

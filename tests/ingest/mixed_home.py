@@ -11,6 +11,7 @@ import polars as pl
 
 from cbi_pipeline import ingest
 from cbi_pipeline.feeds.source import Source
+from cbi_pipeline.ingest._retry import Retried, retry
 from cbi_pipeline.ledger import Ledger
 from cbi_pipeline.operations.import_csv import import_csv
 from cbi_pipeline.settings import Settings
@@ -53,8 +54,8 @@ class Home:
     def rebuild(self) -> ingest.Rebuilt:
         return ingest.rebuild(self.ledger, self.warehouse, self.feeds)
 
-    def retry(self, rule: str, now: datetime, feed: str | None = None) -> list[ingest.Retried]:
-        return ingest.retry(self.ledger, self.warehouse, self.feeds, rule, lambda _: now, feed)
+    def retry(self, rule: str, now: datetime, feed: str | None = None) -> list[Retried]:
+        return retry(self.ledger, self.warehouse, self.feeds, rule, lambda _: now, feed)
 
     def table(self, name: str) -> pl.DataFrame:
         with self.warehouse.read() as store:

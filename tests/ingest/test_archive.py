@@ -7,7 +7,8 @@ from datetime import UTC, date, datetime
 import pytest
 
 from cbi_pipeline import ingest
-from cbi_pipeline.feeds import ArchiveChecksumMismatch, ArchiveFileMissing, archive
+from cbi_pipeline.feeds import archive
+from cbi_pipeline.feeds.errors import ArchiveChecksumMismatch, ArchiveFileMissing
 from data_contracts.eia_spot import EIA_SPOT_DAILY
 from data_contracts.families import FAMILIES
 from tests.ingest.archive_copy import WTI, Pipe, edit, footprint

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from cbi_pipeline import ingest
 from cbi_pipeline.feeds import eia
-from cbi_pipeline.operations import describe_readers
+from cbi_pipeline.operations.describe_readers import describe_readers
 from cbi_pipeline.settings import Settings
 from cbi_pipeline.warehouse import Warehouse
 from tests.feed_servers.cftc_server import CftcServer

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from cbi_pipeline import ingest
+from cbi_pipeline.ingest._retry import retry
 from cbi_pipeline.warehouse import lineage
 from data_contracts.families import FAMILIES
 from data_contracts.own_history import OWN_HISTORY
@@ -192,7 +193,7 @@ def test_a_refused_bar_comes_back_under_a_wider_rule(installed, quay, monkeypatc
     installed.night(NIGHT)
     wider = replace(FAMILIES["quay_rice"], bounds={"USD/t": (-1000.0, 2_000_000.0)})
     monkeypatch.setitem(FAMILIES, "quay_rice", wider)
-    (done,) = ingest.retry(
+    (done,) = retry(
         installed.ledger,
         installed.warehouse,
         {"quay": installed.feed},

@@ -8,8 +8,8 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
-from cbi_pipeline import ingest
 from cbi_pipeline.catalogue import load_catalogue
+from cbi_pipeline.ingest._rebuild import RebuildRefused
 from cbi_pipeline.ledger import LedgerDamaged
 from cbi_pipeline.market import build_sessions
 from cbi_pipeline.warehouse import Store, Warehouse
@@ -106,7 +106,7 @@ def test_a_log_with_a_gap_is_refused(home):
 
 
 def test_nothing_to_rebuild_from_is_said(tmp_path):
-    with pytest.raises(ingest.RebuildRefused, match="cbi run"):
+    with pytest.raises(RebuildRefused, match="cbi run"):
         Home(tmp_path, {}).rebuild()
 
 
@@ -114,7 +114,7 @@ def test_another_state_under_the_same_contracts_leaves_the_old_warehouse(home, m
     before = home.content()
     stricter = replace(EIA_SPOT_DAILY, bounds={"USD/bbl": (-500.0, 55.0)})
     monkeypatch.setitem(FAMILIES, "eia_spot_daily", stricter)
-    with pytest.raises(ingest.RebuildRefused, match=r"transaction 3 .*left as it was"):
+    with pytest.raises(RebuildRefused, match=r"transaction 3 .*left as it was"):
         home.rebuild()
     assert_same(before, home.content())
 

@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from cbi_pipeline.feeds import FeedUnavailable, eia
-from cbi_pipeline.ingest import Client, Patience
+from cbi_pipeline.ingest._client import Client, Patience
 
 PATIENT = Patience(first_wait=0.01, longest_wait=0.1, total=30.0, attempts=5)
 

@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from cbi_pipeline.feeds import PARSED_SCHEMA, Answer, Parsed, Series, Source
+from cbi_pipeline.feeds import Answer, Parsed, Series, Source
+from cbi_pipeline.feeds.source import PARSED_SCHEMA
 
 
 def _series(code: str, name: str) -> Series:

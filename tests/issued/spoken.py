@@ -7,7 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
-from cbi_pipeline.issued import chain, rows
+from cbi_pipeline.issued import rows
+from cbi_pipeline.issued.chain import chain
 from data_contracts.issued import FORECAST
 from data_contracts.market import SESSION
 

@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cbi_pipeline.issued import GENESIS, chain, encode_row, row_hash, verify
-from cbi_pipeline.issued.chain import faults
-from cbi_pipeline.issued.plain_file import extend, line, parse
+from cbi_pipeline.issued.chain import GENESIS, chain, encode_row, faults, row_hash
+from cbi_pipeline.issued.plain_file import extend, line, parse, verify
 from data_contracts.issued import FORECAST
 from tests.issued.spoken import chained, nights
 

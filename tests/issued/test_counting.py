@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cbi_pipeline.issued import chain, score, select_uncounted
+from cbi_pipeline.issued import score, select_uncounted
+from cbi_pipeline.issued.chain import chain
 from cbi_pipeline.warehouse import Warehouse, connect
 from data_contracts.issued import FORECAST
 from tests.issued.spoken import prices, spoken, unchained

@@ -12,7 +12,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from cbi_pipeline.issued import ABSTAINS, IssuedLedger, LedgerBroken, Status, abstentions
+from cbi_pipeline.issued import ABSTAINS, IssuedLedger, Status, abstentions
+from cbi_pipeline.issued.ledger import LedgerBroken
 from cbi_pipeline.warehouse import Warehouse
 from tests.issued.spoken import MONDAY, nights, spoken, unchained
 

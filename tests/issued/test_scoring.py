@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cbi_pipeline.issued import chain, score
+from cbi_pipeline.issued import score
+from cbi_pipeline.issued.chain import chain
 from data_contracts.issued import SCORE
 from tests.issued.spoken import LEVELS, MONDAY, prices, spoken, unchained
 

@@ -8,7 +8,8 @@ from collections import Counter
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
-from cbi_pipeline.ledger import append_line, whole_lines
+from cbi_pipeline.ledger import append_line
+from cbi_pipeline.ledger._lines import whole_lines
 
 # Lines of several pages are written page by page, so that half of one can be seen.
 FORK = multiprocessing.get_context("fork")

@@ -6,7 +6,8 @@ import polars as pl
 import pytest
 
 from cbi_pipeline.catalogue import load_catalogue
-from cbi_pipeline.market import coverage, coverage_rule, sessions
+from cbi_pipeline.market import coverage_rule, sessions
+from cbi_pipeline.market.coverage import coverage
 from tests.features.records import CATALOGUE, observations, prices
 
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from cbi_pipeline.evaluation import by_person, estimator_of
-from cbi_pipeline.forecasting import NO_FEATURES
 from cbi_pipeline.forecasting.models.estimator import sit_out
 from cbi_pipeline.forecasting.models.model import by_commodity
+from cbi_pipeline.forecasting.models.recipe import NO_FEATURES
 from cbi_pipeline.forecasting.version import VERSION
 from cbi_pipeline.issued import CANNOT, FORECAST, FOUNDING
 from cbi_pipeline.operations.champion_forecast import find_unreadable, forecast_newest

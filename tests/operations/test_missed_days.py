@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cbi_pipeline.issued import chain
+from cbi_pipeline.issued.chain import chain
 from cbi_pipeline.operations.missed_days import explain_days, missed_days
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.settings import Settings

@@ -4,7 +4,8 @@ from importlib.util import find_spec
 
 import pytest
 
-from cbi_pipeline.catalogue import CatalogueError, find_recipes, read_recipe
+from cbi_pipeline.catalogue import CatalogueError, read_recipe
+from cbi_pipeline.catalogue._recipes import find_recipes
 from cbi_pipeline.commands.doctor import examine
 from cbi_pipeline.model_kinds import MODEL_KINDS
 from cbi_pipeline.operations.pipeline import Pipeline

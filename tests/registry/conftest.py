@@ -11,7 +11,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from cbi_pipeline.forecasting import EpochRecord, Forecaster
+from cbi_pipeline.forecasting import EpochRecord
+from cbi_pipeline.forecasting.forecaster import Forecaster
 from cbi_pipeline.registry import RegisteredVersion, Registry, _mlflow
 from tests.registry import world
 

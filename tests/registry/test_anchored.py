@@ -13,8 +13,9 @@ import torch
 
 from cbi_pipeline.evaluation import estimator_of
 from cbi_pipeline.features import panel_from_frame
-from cbi_pipeline.forecasting import NEVER, make_final_fold
-from cbi_pipeline.registry import model_input
+from cbi_pipeline.forecasting import make_final_fold
+from cbi_pipeline.forecasting.panel import NEVER
+from cbi_pipeline.registry.frame import model_input
 from tests.evaluation.models import blend
 from tests.recipes import tiny
 from tests.registry import world

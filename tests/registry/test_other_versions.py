@@ -199,7 +199,7 @@ def test_a_new_version_says_what_wrote_it_and_where(registry):
 def test_a_version_with_an_option_of_another_version_is_refused_as_unreadable(
     registry, monkeypatch
 ):
-    from cbi_pipeline.forecasting import Forecaster
+    from cbi_pipeline.forecasting.forecaster import Forecaster
 
     made = registry.register(world.forecaster(), **world.candidate())
     broken = "Recipe.gate: this version has no such field"

@@ -18,8 +18,8 @@ from mlflow.exceptions import MlflowException
 
 from cbi_pipeline.features import panel_from_frame
 from cbi_pipeline.forecasting import Forecasts
-from cbi_pipeline.registry import model_input, pyfunc_model
-from cbi_pipeline.registry.frame import example
+from cbi_pipeline.registry import pyfunc_model
+from cbi_pipeline.registry.frame import example, model_input
 from tests.registry import world
 from tests.registry.conftest import House
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cbi_pipeline.registry import Registry, RegistryDamaged, RegistryUnreachable
+from cbi_pipeline.registry import Registry, RegistryDamaged
+from cbi_pipeline.registry.errors import RegistryUnreachable
 from tests.registry import world
 from tests.registry.conftest import evidence
 from tests.system.pages import free_port

@@ -7,9 +7,11 @@ import pytest
 
 from cbi_pipeline.evaluation.models.garch import Garch
 from cbi_pipeline.features import panel_from_frame
-from cbi_pipeline.forecasting import NO_FEATURES, PanelSpec, make_final_fold
+from cbi_pipeline.forecasting import PanelSpec, make_final_fold
 from cbi_pipeline.forecasting.models.climatology import Climatology
-from cbi_pipeline.registry import Registry, model_input
+from cbi_pipeline.forecasting.models.recipe import NO_FEATURES
+from cbi_pipeline.registry import Registry
+from cbi_pipeline.registry.frame import model_input
 from tests.evaluation.models import blend
 from tests.registry import world
 

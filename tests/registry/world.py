@@ -11,7 +11,8 @@ import polars as pl
 import torch
 
 from cbi_pipeline.features import panel_from_frame
-from cbi_pipeline.forecasting import Forecaster, Panel, PanelSpec, Recipe, build_untrained
+from cbi_pipeline.forecasting import Panel, PanelSpec, Recipe, build_untrained
+from cbi_pipeline.forecasting.forecaster import Forecaster
 from cbi_pipeline.registry import Provenance
 from data_contracts.evaluation import DECISION, VERSION
 from tests.recipes import tiny

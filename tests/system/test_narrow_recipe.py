@@ -2,7 +2,7 @@
 
 import pytest
 
-from cbi_pipeline.catalogue import find_recipes
+from cbi_pipeline.catalogue._recipes import find_recipes
 from cbi_pipeline.registry import Registry
 from cbi_pipeline.warehouse import Warehouse
 from tests.catalogues import write_layer

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from cbi_pipeline.catalogue import PACKAGED
+from cbi_pipeline.catalogue._layers import PACKAGED
 from cbi_pipeline.warehouse import Warehouse
 from tests.catalogues import write_layer
 from tests.system.homes import PATIENCE_S, Home, copied

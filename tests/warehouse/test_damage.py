@@ -5,13 +5,8 @@ import shutil
 import duckdb
 import pytest
 
-from cbi_pipeline.warehouse import (
-    BehindLedger,
-    DatabaseDamaged,
-    Warehouse,
-    WarehouseError,
-    connect,
-)
+from cbi_pipeline.warehouse import BehindLedger, Warehouse, WarehouseError, connect
+from cbi_pipeline.warehouse._errors import DatabaseDamaged
 from data_contracts import CONTRACTS, contract
 from tests.warehouse.damage import AT_ONCE, HARMS, harm
 from tests.warehouse.frames import rows_for

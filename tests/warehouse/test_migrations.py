@@ -8,14 +8,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from cbi_pipeline.warehouse import (
-    BehindLedger,
-    LayoutChanged,
-    LayoutTooNew,
-    Warehouse,
-    _migrations,
-    connect,
-)
+from cbi_pipeline.warehouse import BehindLedger, Warehouse, _migrations, connect
+from cbi_pipeline.warehouse._errors import LayoutChanged, LayoutTooNew
 from cbi_pipeline.warehouse._migrations import Migration
 from data_contracts import CONTRACTS, contract
 from tests.warehouse.frames import rows_for

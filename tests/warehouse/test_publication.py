@@ -1,7 +1,8 @@
 import duckdb
 import pytest
 
-from cbi_pipeline.warehouse import LayoutChanged, NothingPublished, Warehouse, connect
+from cbi_pipeline.warehouse import NothingPublished, Warehouse, connect
+from cbi_pipeline.warehouse._errors import LayoutChanged
 from data_contracts import contract
 from tests.warehouse.frames import at, parsed, reference, rows_for
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from cbi_pipeline.warehouse import Recorded
+from cbi_pipeline.warehouse._versions import Recorded
 from tests.warehouse.frames import at, parsed, values
 
 
