@@ -25,7 +25,7 @@ from cbi_pipeline.evaluation.models.garch import Garch
 from cbi_pipeline.features import build_targets, panel, with_targets_as_of
 from cbi_pipeline.features.feature_sets import CORE_1
 from cbi_pipeline.features.training_panel import select_public_targets
-from cbi_pipeline.forecasting import Estimator, Panel, latest
+from cbi_pipeline.forecasting import Estimator, Panel, make_final_fold
 from cbi_pipeline.forecasting.models.climatology import Climatology
 from cbi_pipeline.forecasting.models.garch import GarchRecipe
 from cbi_pipeline.forecasting.models.har import Har
@@ -205,7 +205,7 @@ def said(bands: pl.DataFrame, instant: datetime) -> pl.DataFrame:
 def training_parts(known: Panel, instant: datetime) -> list[str]:
     """Fingerprints of the fold trained at ``instant`` and of the scaler fitted on it."""
     try:
-        fold = latest(known, micros(instant), embargo_days=7, validation_share=0.2)
+        fold = make_final_fold(known, micros(instant), embargo_days=7, validation_share=0.2)
         moments = fit_moments(known, torch.from_numpy(fold.train_rows))
     except ValueError as too_little_history:
         return [str(too_little_history)]
