@@ -53,7 +53,7 @@ def rollback(reason: Reason) -> None:
 
 
 def _record(pipeline: Pipeline) -> tuple[pl.DataFrame, pl.DataFrame]:
-    with pipeline.warehouse.read() as store:
+    with pipeline.warehouse.read_committed() as store:
         return store.table("registry.decision"), store.table("registry.version")
 
 

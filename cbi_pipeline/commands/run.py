@@ -69,7 +69,8 @@ def run() -> int:
     # A field that no recipe takes is said in one line too; who builds recipes takes long to load.
     require_recipes(pipeline)
     began = pipeline.now()
-    done = _run_jobs(pipeline)
+    with pipeline.warehouse.publish_at_end():
+        done = _run_jobs(pipeline)
     faults = _tell_faults(pipeline)
     if not done:
         return 1

@@ -17,7 +17,7 @@ from typing import Literal, Self
 import dagster as dg
 
 from cbi_pipeline.defs.checks import evaluation, newest_evaluations, verdict, watched_checks
-from cbi_pipeline.defs.jobs import IN_PROCESS
+from cbi_pipeline.defs.executor import IN_PROCESS
 from cbi_pipeline.ingest import FaultEvent, fault_log
 from cbi_pipeline.operations.feed_entries import feed_entries
 from cbi_pipeline.operations.pipeline import ZONE, Pipeline

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import dagster as dg
 
+from cbi_pipeline.defs.executor import IN_PROCESS
 from cbi_pipeline.defs.partitions import DAYS, RECIPES
 from cbi_pipeline.operations.pipeline import ZONE, Pipeline
 from cbi_pipeline.operations.rounds import list_recipes
 from cbi_pipeline.runs.recipes import RECIPE, range_tags, renew_recipes
 from cbi_pipeline.settings import load_settings
-
-# A process per step costs more than the steps themselves.
-IN_PROCESS = dg.in_process_executor
 
 ingest_archive = dg.define_asset_job(
     "ingest_archive",

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import dagster as dg
 
-from cbi_pipeline.defs.jobs import IN_PROCESS
+from cbi_pipeline.defs.executor import IN_PROCESS
 from cbi_pipeline.defs.runs import first_start, own_start, require_day
 from cbi_pipeline.operations.home_catalogue import note_catalogue
 from cbi_pipeline.operations.pipeline import Pipeline

@@ -95,13 +95,13 @@ def record(
         BehindLedger, AheadOfLedger, LedgerDamaged: warehouse and ledger do not belong together.
     """
     while True:
-        with Stored.open_published(warehouse, source) as stored:
+        with Stored.open_newest(warehouse, source) as stored:
             judged = judge(source, landed, ledger, stored)
         require(judged)
         report = _write_news(landed, judged, ledger, warehouse, stored.sizes)
         if report is not None:
             return judged, report
-        # Another run committed meanwhile, or was killed before it published.
+        # Another run committed meanwhile.
         warehouse.publish()
 
 

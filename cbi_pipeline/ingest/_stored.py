@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
@@ -90,10 +90,23 @@ class Stored:
     @classmethod
     @contextmanager
     def open_published(cls, warehouse: Warehouse, feed: Source) -> Iterator[Stored]:
-        """What the published snapshot holds, readable while the block lasts."""
+        """What the published snapshot holds, for as long as the block lasts; no writer waits."""
+        with cls._open(warehouse.read_published(), feed) as stored:
+            yield stored
+
+    @classmethod
+    @contextmanager
+    def open_newest(cls, warehouse: Warehouse, feed: Source) -> Iterator[Stored]:
+        """What the run that asks may see, readable while the block lasts."""
+        with cls._open(warehouse.read(), feed) as stored:
+            yield stored
+
+    @classmethod
+    @contextmanager
+    def _open(cls, opened: AbstractContextManager[Store], feed: Source) -> Iterator[Stored]:
         with ExitStack() as stack:
             try:
-                store = stack.enter_context(warehouse.read())
+                store = stack.enter_context(opened)
             except NothingPublished:
                 yield cls(table=feed.table)
             else:

@@ -73,7 +73,8 @@ def _record(pipeline: Pipeline) -> tuple[pl.DataFrame, pl.DataFrame] | None:
     if not pipeline.settings.warehouse_dir.is_dir():
         return None
     try:
-        with pipeline.warehouse.read() as store:
+        # The champion is the one that was decided on, also while the run that did so goes on.
+        with pipeline.warehouse.read_committed() as store:
             return store.table("registry.decision"), store.table("registry.version")
     except NothingPublished:
         return None

@@ -29,7 +29,7 @@ _KINDS = {".py", ".toml", ".j2", ".css"}
 def is_unchanged(pipeline: Pipeline) -> bool:
     """True when the last night rests on just these records, instant, configuration and code.
 
-    Reads files alone; writes nothing.
+    Reads alone; writes nothing.
     """
     note = next((path for path in _notes(pipeline) if path.is_file()), None)
     if note is None or not all(product.exists() for product in _products(pipeline)):
@@ -96,6 +96,9 @@ def basis(pipeline: Pipeline) -> dict[str, object]:
         ArchiveError: a file of the archive is missing or changed.
     """
     settings = pipeline.settings
+    # A run's own note names what it will have published when it ends.
+    with pipeline.warehouse.read() as store:
+        content = store.content()
     return {
         "profile": settings.profile,
         "as_of": pipeline.as_of(pipeline.today().isoformat()).isoformat(),
@@ -110,7 +113,7 @@ def basis(pipeline: Pipeline) -> dict[str, object]:
             for file in read_recipes(pipeline)
         ],
         "code": code(PROJECT_ROOT),
-        "snapshot": str((pipeline.warehouse.published / "current").readlink()),
+        "snapshot": content,
     }
 
 

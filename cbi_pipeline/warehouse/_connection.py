@@ -35,7 +35,7 @@ def open_writable(
         DatabaseDamaged, DatabaseRefused: it cannot be opened, or what is done with it fails.
     """
     with describe_errors(path):
-        connection = _connect_patiently(path, wait_s)
+        connection = _connect_patiently(path, wait_s, read_only=False)
         try:
             _configure(connection)
             if memory is not None:
@@ -43,6 +43,19 @@ def open_writable(
             yield connection
         finally:
             connection.close()
+
+
+def open_readable(path: Path, wait_s: float) -> duckdb.DuckDBPyConnection:
+    """Open the written database read-only; the caller closes it, soon: writers wait meanwhile.
+
+    Raises:
+        WarehouseBusy: a writer had it open for longer than ``wait_s`` seconds.
+        DatabaseDamaged, DatabaseRefused: it cannot be opened.
+    """
+    with describe_errors(path):
+        connection = _connect_patiently(path, wait_s, read_only=True)
+    _configure(connection)
+    return connection
 
 
 def open_snapshot(pointer: Path) -> duckdb.DuckDBPyConnection:
@@ -122,11 +135,11 @@ def among(series: Collection[str]) -> list[Any]:
     return [min(series, default=""), max(series, default=""), list(series)]
 
 
-def _connect_patiently(path: Path, wait_s: float) -> duckdb.DuckDBPyConnection:
+def _connect_patiently(path: Path, wait_s: float, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     deadline = time.monotonic() + wait_s
     while True:
         try:
-            return duckdb.connect(str(path))
+            return duckdb.connect(str(path), read_only=read_only)
         except duckdb.IOException as error:
             if "Could not set lock" not in str(error):
                 raise

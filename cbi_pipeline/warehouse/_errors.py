@@ -2,6 +2,7 @@
 
 * WarehouseError
     * NothingPublished
+    * NotPublished
     * WarehouseBusy
     * LayoutChanged
     * LayoutTooNew
@@ -13,6 +14,10 @@
     * DuplicateKey (also a ValueError)
 """
 
+from __future__ import annotations
+
+from pathlib import Path
+
 import duckdb
 
 
@@ -22,6 +27,10 @@ class WarehouseError(Exception):
 
 class NothingPublished(WarehouseError):
     """No snapshot exists yet, so there is nothing to read."""
+
+
+class NotPublished(WarehouseError):
+    """A run ended, and what it stored could not be published; the snapshot before stays."""
 
 
 class WarehouseBusy(WarehouseError):
@@ -58,3 +67,13 @@ class ReadOnlyStore(WarehouseError):
 
 class DuplicateKey(WarehouseError, ValueError):
     """An append repeats a key, within itself or with a stored row."""
+
+
+def explain_unmigrated(root: Path, error: OSError | WarehouseError) -> WarehouseError:
+    """Why a home of an earlier version cannot be read: its migration failed."""
+    if isinstance(error, WarehouseError):
+        return error
+    return LayoutChanged(
+        f"{root} was written by an earlier version of the program and could not be brought up to "
+        f"date ({error.strerror}): make it writable and run the same command again"
+    )

@@ -1,5 +1,7 @@
 """Publishing: a durable copy of the database under a name of its own, then one atomic rename.
 
+The copy costs what has changed since: it is made out of a snapshot that nobody reads any more.
+
 Readers follow ``current``. It changes only after the copy it will name is complete and on disk,
 so a crash at any point leaves readers with the snapshot before or the one after.
 """
@@ -14,6 +16,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from cbi_pipeline.warehouse._commits import snapshot_sequence
+from cbi_pipeline.warehouse._recycling import take_unread, update_copy
 
 KEPT_SNAPSHOTS = 3
 _UNFINISHED = ".unfinished"
@@ -26,8 +29,16 @@ def current_snapshot(folder: Path) -> Path | None:
     return pointer.resolve(strict=True) if pointer.exists() else None
 
 
-def put_snapshot(database: Path, folder: Path, name: str) -> Path:
+def put_snapshot(database: Path, folder: Path, name: str, keep: Collection[str] = ()) -> Path:
     """Copy ``database``, closed and checkpointed, to ``folder/name`` and point ``current`` at it.
+
+    A snapshot that would have gone and that nobody reads becomes the copy.
+
+    Args:
+        database: the file.
+        folder: where snapshots lie.
+        name: the new one's.
+        keep: snapshots that stay.
 
     Raises:
         OSError: no room for the copy, or the file system failed; ``current`` is unchanged.
@@ -35,7 +46,10 @@ def put_snapshot(database: Path, folder: Path, name: str) -> Path:
     target = folder / name
     copy = folder / (name + _UNFINISHED)
     try:
-        shutil.copyfile(database, copy)
+        if take_unread(_list_spare(folder, keep, KEPT_SNAPSHOTS - 1), copy):
+            update_copy(database, copy)
+        else:
+            shutil.copyfile(database, copy)
         sync(copy)
         copy.replace(target)
     finally:
@@ -47,13 +61,19 @@ def put_snapshot(database: Path, folder: Path, name: str) -> Path:
 
 def prune(folder: Path, keep: Collection[str]) -> None:
     """Remove all but the newest snapshots, those named in ``keep`` and in the file ``keep``."""
-    snapshots = [path for path in list_snapshots(folder) if path.is_file()]
-    named = {*keep, *_read_kept(folder)}
-    for snapshot in snapshots[:-KEPT_SNAPSHOTS]:
-        if snapshot.name not in named and snapshot != current_snapshot(folder):
-            snapshot.unlink()
+    for snapshot in _list_spare(folder, keep, KEPT_SNAPSHOTS):
+        snapshot.unlink()
     for leftover in folder.glob("*" + _UNFINISHED):
         leftover.unlink()
+
+
+def _list_spare(folder: Path, keep: Collection[str], newest: int) -> list[Path]:
+    """Snapshots that may go when so many of the newest stay, the newest of them first."""
+    snapshots = [path for path in list_snapshots(folder) if path.is_file()]
+    needed = {*keep, *_read_kept(folder)}
+    current = current_snapshot(folder)
+    spare = [path for path in snapshots[:-newest] if path.name not in needed and path != current]
+    return spare[::-1]
 
 
 def newest_sequence(folder: Path) -> int:

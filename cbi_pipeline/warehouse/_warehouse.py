@@ -5,21 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Protocol
 
 import duckdb
 
 from cbi_pipeline.warehouse._commits import read_commit, renumber, snapshot_name
-from cbi_pipeline.warehouse._connection import file_of, open_snapshot, open_writable
+from cbi_pipeline.warehouse._connection import (
+    file_of,
+    open_readable,
+    open_snapshot,
+    open_writable,
+)
 from cbi_pipeline.warehouse._damage import describe_errors
 from cbi_pipeline.warehouse._errors import (
     BehindLedger,
     LayoutChanged,
     NothingPublished,
+    NotPublished,
     WarehouseError,
+    explain_unmigrated,
 )
 from cbi_pipeline.warehouse._layout import is_todays, lay_out, require_readable
 from cbi_pipeline.warehouse._lock import writer_lock
+from cbi_pipeline.warehouse._log import Log
 from cbi_pipeline.warehouse._publication import (
     current_snapshot,
     list_snapshots,
@@ -35,20 +42,8 @@ from cbi_pipeline.warehouse._rebuild import (
     remove_database,
     swap_database,
 )
+from cbi_pipeline.warehouse._runs import begin_run, current_run
 from cbi_pipeline.warehouse._store import Store
-
-
-class Log(Protocol):
-    """What the warehouse was filled from, as far as it must know."""
-
-    @property
-    def has_entries(self) -> bool:
-        """Whether anything was ever ingested."""
-        ...
-
-    def require_level(self, store: Store) -> None:
-        """Raise where an open warehouse does not hold what was ingested."""
-        ...
 
 
 class Warehouse:
@@ -108,41 +103,110 @@ class Warehouse:
         """Read everything that was written and everything that was published.
 
         Raises:
-            WarehouseError: as :meth:`write` and :meth:`read`.
+            WarehouseError: as :meth:`write` and :meth:`read_published`.
         """
         # Opened once before, so that what a killed writer left has been folded into the file.
         self.check()
         if _is_filled(self._database):
             with self.write() as store:
                 store.scan()
-        with self.read() as store:
+        with self.read_published() as store:
             store.scan()
 
-    def publish(self, *, keep: Collection[str] = ()) -> Path:
+    @contextmanager
+    def publish_at_end(self) -> Iterator[None]:
+        """Let what is done inside be one run, published once when it ends, whatever way it ends.
+
+        Inside, :meth:`read` shows what is committed and :meth:`publish` waits for the end. What a
+        killed run committed is published with it. A run inside of a run is a part of that one.
+
+        Raises:
+            NotPublished: there was no room for the snapshot, or the file system failed; what the
+                run committed stays, and readers keep the snapshot they had.
+            WarehouseBusy, BehindLedger: as :meth:`publish`.
+        """
+        if current_run(self._root) is not None:
+            yield
+            return
+        with begin_run(self._root) as run:
+            try:
+                yield
+            finally:
+                if run.is_behind:
+                    self._publish_run()
+
+    def publish(self, *, keep: Collection[str] = ()) -> Path | None:
         """Publish the written content as a new snapshot; nothing when it is published already.
 
-        The three newest snapshots stay, and so do those named in ``keep`` or, a name per line, in
-        the file ``published/keep``.
-
-        Returns:
-            The snapshot that readers now open.
+        Inside of a run that is left to its end. The three newest snapshots stay, and so do those
+        named in ``keep`` or, a name per line, in the file ``published/keep``.
 
         Raises:
             WarehouseBusy: another writer did not finish in time; says who.
             BehindLedger: there is no written content, and there was some.
             OSError: no room for the copy; readers keep the snapshot they had.
         """
+        run = current_run(self._root)
+        if run is None:
+            return self._publish_now(keep)
+        run.is_behind = True
+        return None
+
+    def _publish_run(self) -> None:
+        try:
+            self._publish_now()
+        except OSError as error:
+            raise NotPublished(
+                f"what the run stored is kept, and could not be published in {self.published} "
+                f"({error.strerror}): readers keep the snapshot before. Mend that; the next run "
+                "publishes it"
+            ) from error
+
+    def _publish_now(self, keep: Collection[str] = ()) -> Path:
         with self._lock():
             name = self._settle()
             current = current_snapshot(self.published)
             if current is not None and current.name == name:
                 return current
-            snapshot = put_snapshot(self._database, self.published, name)
+            snapshot = put_snapshot(self._database, self.published, name, keep)
             prune(self.published, keep)
             return snapshot
 
     @contextmanager
     def read(self) -> Iterator[Store]:
+        """Open what the asking code may see: a run what is committed, others what is published.
+
+        Raises:
+            WarehouseError: as :meth:`read_committed` inside of a run, as :meth:`read_published`
+                outside.
+        """
+        is_in_run = current_run(self._root) is not None
+        with self.read_committed() if is_in_run else self.read_published() as store:
+            yield store
+
+    @contextmanager
+    def read_committed(self) -> Iterator[Store]:
+        """Open the newest content, read-only, published or not; for who decides what to write.
+
+        Read briefly: writers wait where it is not published yet.
+
+        Raises:
+            WarehouseBusy: a writer did not finish in time.
+            WarehouseError: as :meth:`read_published`.
+        """
+        connection = self._open_unpublished()
+        if connection is None:
+            with self.read_published() as store:
+                yield store
+            return
+        run = current_run(self._root)
+        if run is not None:
+            run.is_behind = True
+        with describe_errors(self._database), closing(connection):
+            yield Store(connection, writable=False)
+
+    @contextmanager
+    def read_published(self) -> Iterator[Store]:
         """Open the newest snapshot, read-only; it does not change while it is open.
 
         Raises:
@@ -162,13 +226,31 @@ class Warehouse:
         with describe_errors(file_of(connection)), closing(connection):
             yield Store(connection, writable=False)
 
+    def _open_unpublished(self) -> duckdb.DuckDBPyConnection | None:
+        """The database, read-only, where it holds today's tables and more than was published."""
+        if not _is_filled(self._database):
+            return None
+        connection = open_readable(self._database, self._wait_s)
+        try:
+            with describe_errors(self._database):
+                name = snapshot_name(*read_commit(connection)) if is_todays(connection) else None
+        except BaseException:
+            connection.close()
+            raise
+        current = current_snapshot(self.published)
+        if name is not None and (current is None or current.name != name):
+            return connection
+        connection.close()
+        return None
+
     def open_published(self) -> duckdb.DuckDBPyConnection:
         """A read-only connection to the newest snapshot, for the caller to close.
 
         A home of an earlier version is migrated and published first.
 
         Raises:
-            NothingPublished, LayoutChanged, LayoutTooNew, WarehouseBusy: as :meth:`read`.
+            NothingPublished, LayoutChanged, LayoutTooNew, WarehouseBusy: as
+                :meth:`read_published`.
         """
         connection = open_snapshot(self.published / "current")
         try:
@@ -186,13 +268,13 @@ class Warehouse:
 
     def _open_migrated(self, older: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
         try:
-            self.publish()
+            self._publish_now()
         except (OSError, WarehouseError) as error:
             # Its tables may serve all the same: only views or tables that nobody reads are older.
             try:
                 require_readable(older)
             except LayoutChanged:
-                raise _not_migrated(self._root, error) from error
+                raise explain_unmigrated(self._root, error) from error
             return older
         older.close()
         return open_snapshot(self.published / "current")
@@ -313,12 +395,3 @@ class Warehouse:
 
 def _is_filled(database: Path) -> bool:
     return database.exists() and database.stat().st_size > 0
-
-
-def _not_migrated(root: Path, error: OSError | WarehouseError) -> WarehouseError:
-    if isinstance(error, WarehouseError):
-        return error
-    return LayoutChanged(
-        f"{root} was written by an earlier version of the program and could not be brought up to "
-        f"date ({error.strerror}): make it writable and run the same command again"
-    )

@@ -10,13 +10,14 @@ import polars as pl
 from cbi_pipeline.catalogue import FeedEntry
 from cbi_pipeline.defs import metadata
 from cbi_pipeline.defs.checks import BY_FAULT_LOG, not_asked
+from cbi_pipeline.defs.executor import IN_PROCESS
 from cbi_pipeline.defs.ingest.assets import (
     Event,
     describe_commit,
     describe_quarantine,
     report_unasked,
 )
-from cbi_pipeline.defs.jobs import IN_PROCESS, schedule_status
+from cbi_pipeline.defs.jobs import schedule_status
 from cbi_pipeline.ingest import (
     FamilyAge,
     Fault,
