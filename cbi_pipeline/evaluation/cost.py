@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,13 +29,15 @@ def estimate_cost(
     targets: pl.DataFrame,
     cache_dir: Path,
     code: Mapping[str, str],
+    on_failure: Callable[[str, Exception], None] | None = None,
 ) -> dict[str, float]:
     """Seconds that the unfinished folds of each recipe take, from those of a sample.
 
     The sample is spread over the folds, as later ones have more to learn from; it is kept, so that
-    the walk-forward finds it finished. A recipe that fails is left out: the walk-forward says why.
+    the walk-forward finds it finished. A recipe that fails in it has no cost.
 
-    The arguments are those of `walk_forward`.
+    The arguments are those of `walk_forward`; ``on_failure`` is told who failed in the sample and
+    why, and by default its error is raised.
 
     Returns:
         By recipe that has unfinished folds, the seconds that they take from here on.
@@ -53,7 +55,10 @@ def estimate_cost(
                 (public, fold), began = chosen[n], time.monotonic()
                 forecast_or_read_fold(public, estimator, fold, plan, own[n])
                 spent.append(time.monotonic() - began)
-        except Exception:  # the walk-forward meets it again, and tells it
+        except Exception as error:
+            if on_failure is None:
+                raise
+            on_failure(estimator.name, error)
             continue
         if spent:
             costs[estimator.name] = float(np.mean(spent)) * (len(waiting) - len(spent))

@@ -210,6 +210,8 @@ def forecast_founding(names: Sequence[str], data: TrainingData, pipeline: Pipeli
     estimator = estimator_of(recipe)
     fold = newest_fold(own, learns=estimator.learns)
     newest = by_commodity(own.panel, fold.test_rows)
+    if absent := [name for name in names if name not in newest]:
+        raise TooShort(f"there is no row yet of {', '.join(absent)} to forecast from")
     asked = replace(fold, test_rows=np.concatenate([newest[name] for name in sorted(names)]))
     if absences := estimator.absences(own.panel, asked):
         raise TooShort("; ".join(absence.reason for absence in absences))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cbi_pipeline.ingest import fault_log
-from cbi_pipeline.operations.evaluate import EvaluationRun, founder
+from cbi_pipeline.operations.evaluate import EvaluationRun
 from cbi_pipeline.operations.gather_evidence import SUBJECT as EVIDENCE
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.operations.rounds import round_as_of
@@ -77,7 +77,7 @@ def _rule_on_founder(
     """
     from cbi_pipeline.evaluation import first
 
-    name, before = founder(pipeline).name, None
+    name, before = pipeline.catalogue.evaluation.founder, None
     crowned = sort_decisions(decisions).filter(pl.col("verdict").is_in(CROWNS)).tail(1)
     if not crowned.is_empty():
         verdict, before = crowned.select("verdict", "recipe").row(0)

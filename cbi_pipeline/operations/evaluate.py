@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 FAILED = "it failed"
 
 
-def founder(pipeline: Pipeline) -> ModelRecipe:
+def load_founder(pipeline: Pipeline) -> ModelRecipe:
     """The recipe that is champion before anything was proven.
 
     Raises:
@@ -149,7 +149,7 @@ def judges_champion(store: Store, decisions: pl.DataFrame) -> bool:
 
 def current_lineup(pipeline: Pipeline) -> Lineup:
     """The recipes that tonight's champion, challengers and founder are."""
-    return choose_lineup(pipeline, founder(pipeline), load_challengers(pipeline))
+    return choose_lineup(pipeline, load_founder(pipeline), load_challengers(pipeline))
 
 
 def is_judged_in_week(decisions: pl.DataFrame, recipe: str, now: datetime) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -175,7 +175,6 @@ def _walk_forward(
     """
     from cbi_pipeline.evaluation import walk_forward as walked
 
-    _announce_cost(evaluation, entering)
     failed: dict[str, str] = {}
 
     def note_failure(name: str, error: Exception) -> None:
@@ -183,12 +182,14 @@ def _walk_forward(
             raise error
         failed[name] = f"{FAILED}: {failure(error)}"
 
-    steps = len(entering) * len(evaluation.plan.refits)
+    _announce_cost(evaluation, entering, note_failure)
+    whole = [name for name in entering if name not in failed]
+    steps = len(whole) * len(evaluation.plan.refits)
     with progress.track("walk-forward", steps) as done:
         forecasts = pl.concat(
             walked(
                 data.panel,
-                [estimator for estimator in estimators if estimator.name in entering],
+                [estimator for estimator in estimators if estimator.name in whole],
                 plan_of(data),
                 targets=data.targets,
                 evaluation_id=evaluation.name,
@@ -202,7 +203,11 @@ def _walk_forward(
     return forecasts, failed
 
 
-def _announce_cost(evaluation: EvaluationRun, entering: Collection[str]) -> None:
+def _announce_cost(
+    evaluation: EvaluationRun,
+    entering: Collection[str],
+    on_failure: Callable[[str, Exception], None],
+) -> None:
     """Say what the walk-forward of some estimators will take, where anything is to be done."""
     from cbi_pipeline.evaluation import estimate_cost
 
@@ -215,6 +220,7 @@ def _announce_cost(evaluation: EvaluationRun, entering: Collection[str]) -> None
             targets=data.targets,
             cache_dir=_folds_folder(evaluation.pipeline),
             code=evaluation.code,
+            on_failure=on_failure,
         )
     if sum(costs.values()) >= 1.0:
         progress.announce(f"walk-forward: {describe_cost(costs)}")

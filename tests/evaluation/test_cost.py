@@ -45,9 +45,9 @@ def estimated(world, tmp_path, monkeypatch):
     """Estimates the cost of recipes, each by its own clock, with folds kept in one folder."""
     panel, planned = world
 
-    def run(slow):
+    def run(slow, **options):
         monkeypatch.setattr("cbi_pipeline.evaluation.cost.time.monotonic", lambda: slow.clock[0])
-        given = {"targets": panels.targets(panel), "cache_dir": tmp_path, "code": {}}
+        given = {"targets": panels.targets(panel), "cache_dir": tmp_path, "code": {}, **options}
         return estimate_cost(panel, [slow], planned, **given)
 
     return run
@@ -83,8 +83,16 @@ def test_what_is_finished_costs_nothing(world, estimated, tmp_path):
     assert estimated(slow) == {}
 
 
-def test_a_recipe_that_fails_is_left_for_the_walk_forward_to_tell(estimated):
-    assert estimated(Slow(fails=True)) == {}
+def test_a_recipe_that_fails_in_the_sample_is_told_and_costs_nothing(estimated):
+    told = []
+    costs = estimated(Slow(fails=True), on_failure=lambda *failure: told.append(failure))
+    assert costs == {}
+    assert [(name, str(error)) for name, error in told] == [("slow", "no forecast")]
+
+
+def test_a_failure_that_nobody_asks_for_is_raised(estimated):
+    with pytest.raises(RuntimeError, match="no forecast"):
+        estimated(Slow(fails=True))
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 7, 8, 33, 400])

@@ -10,7 +10,12 @@ from cbi_pipeline.forecasting.models.model import by_commodity
 from cbi_pipeline.forecasting.models.recipe import NO_FEATURES
 from cbi_pipeline.forecasting.version import VERSION
 from cbi_pipeline.issued import CANNOT, FORECAST, FOUNDING
-from cbi_pipeline.operations.champion_forecast import find_unreadable, forecast_newest
+from cbi_pipeline.operations.champion_forecast import (
+    TooShort,
+    find_unreadable,
+    forecast_founding,
+    forecast_newest,
+)
 from cbi_pipeline.operations.decide import establish_champion
 from cbi_pipeline.operations.issue import issue_live
 from cbi_pipeline.operations.pipeline import Pipeline
@@ -46,6 +51,15 @@ def opened(one_night, folder, text: str) -> Pipeline:
     home = copied(one_night, folder / ".cbi")
     write_layer(home, text)
     return Pipeline(Settings(home=home, catalogue_file=SMALL))
+
+
+def founded_by(founder: str, one_night, folder) -> Pipeline:
+    """A home whose catalogue names another founder since its champion was registered."""
+    pipeline = opened(one_night, folder, "")
+    catalogue, now = pipeline.catalogue, {"founder": founder}
+    evaluation = catalogue.evaluation.model_copy(update=now)
+    vars(pipeline)["catalogue"] = catalogue.model_copy(update={"evaluation": evaluation})
+    return pipeline
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +171,11 @@ def test_a_commodity_with_too_little_history_for_it_is_told_so(changed, data, mo
     assert "nine returns were public" in said.statuses["wti"].reason
 
 
+def test_a_commodity_without_a_row_is_named(changed, data):
+    with pytest.raises(TooShort, match="no row yet of copper"):
+        forecast_founding(["wti", "copper"], data, changed)
+
+
 STOCKS = 'groups.petroleum_weekly = { stocks = "EIA.WCRFPUS2" }\n'
 
 
@@ -179,12 +198,8 @@ def test_a_commodity_whose_group_reads_another_series_is_forecast_by_it_and_the_
     )
 
 
-def test_another_founder_takes_the_place_of_one_that_was_champion_by_choice(
-    one_night, tmp_path, monkeypatch
-):
-    pipeline = opened(one_night, tmp_path, "")
-    other = load_recipe("ewma", pipeline)
-    monkeypatch.setattr("cbi_pipeline.operations.decide.founder", lambda _: other)
+def test_another_founder_takes_the_place_of_one_that_was_champion_by_choice(one_night, tmp_path):
+    pipeline = founded_by("ewma", one_night, tmp_path)
     for _ in range(2):
         establish_champion(pipeline)
     with pipeline.warehouse.read() as store:
@@ -194,11 +209,8 @@ def test_another_founder_takes_the_place_of_one_that_was_champion_by_choice(
     assert current_champion(decisions) == Champion("ewma", None)
 
 
-def test_its_version_says_that_nothing_was_tested(one_night, tmp_path, monkeypatch):
-    pipeline = opened(one_night, tmp_path, "")
-    other = load_recipe("ewma", pipeline)
-    for module in ("decide", "evaluate"):
-        monkeypatch.setattr(f"cbi_pipeline.operations.{module}.founder", lambda _: other)
+def test_its_version_says_that_nothing_was_tested(one_night, tmp_path):
+    pipeline = founded_by("ewma", one_night, tmp_path)
     establish_champion(pipeline)
     done = refresh_models(pipeline, pipeline.newest_as_of())
     assert not isinstance(done, str)
@@ -206,14 +218,27 @@ def test_its_version_says_that_nothing_was_tested(one_night, tmp_path, monkeypat
     assert "nothing was tested yet" in done.versions[0].note
 
 
-def test_a_champion_that_was_promoted_stays_whatever_the_founder(one_night, tmp_path, monkeypatch):
+def test_a_champion_that_was_promoted_stays_whatever_the_founder(one_night, tmp_path):
+    pipeline = founded_by("ewma", one_night, tmp_path)
+    promoted = by_person(
+        "promote", "tiny", "prior", version=2, reason="better", who="ada", decided_at=pipeline.now()
+    )
+    pipeline.add({"registry.decision": promoted.frame()})
+    establish_champion(pipeline)
+    with pipeline.warehouse.read() as store:
+        assert current_champion(store.table("registry.decision")) == Champion("tiny", 2)
+
+
+def test_a_founder_whose_file_is_broken_is_no_matter_where_one_was_promoted(one_night, tmp_path):
     pipeline = opened(one_night, tmp_path, "")
     promoted = by_person(
         "promote", "tiny", "prior", version=2, reason="better", who="ada", decided_at=pipeline.now()
     )
     pipeline.add({"registry.decision": promoted.frame()})
-    other = load_recipe("ewma", pipeline)
-    monkeypatch.setattr("cbi_pipeline.operations.decide.founder", lambda _: other)
+    assert pipeline.catalogue.evaluation.founder == "prior"
+    file = pipeline.settings.home / "catalogue" / "recipes" / "prior.toml"
+    file.parent.mkdir()
+    file.write_text("kind = [")
     establish_champion(pipeline)
     with pipeline.warehouse.read() as store:
         assert current_champion(store.table("registry.decision")) == Champion("tiny", 2)

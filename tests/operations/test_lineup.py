@@ -7,7 +7,7 @@ import pytest
 from cbi_pipeline.evaluation import by_person
 from cbi_pipeline.evaluation.gate import decision
 from cbi_pipeline.forecasting import Recipe
-from cbi_pipeline.operations.evaluate import current_lineup, founder
+from cbi_pipeline.operations.evaluate import current_lineup, load_founder
 from cbi_pipeline.operations.lineup import choose_lineup
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.operations.recipes import load_challengers
@@ -44,7 +44,7 @@ def promoted(one_night, tmp_path_factory) -> Pipeline:
 
 def test_the_codes_recipes_are_the_lineup_of_a_home_they_made(founded):
     found = current_lineup(founded)
-    assert (found.champion, found.challengers) == (founder(founded), (challenger_of(founded),))
+    assert (found.champion, found.challengers) == (load_founder(founded), (challenger_of(founded),))
     assert list(found.recipes) == ["prior", "tiny"]
 
 
@@ -56,7 +56,7 @@ def test_a_challenger_that_is_the_champion_is_not_entered_twice(promoted):
 
 def test_the_promoted_recipe_stays_when_the_code_brings_another(promoted):
     other = dataclasses.replace(challenger_of(promoted), name="next", window=12)
-    found = choose_lineup(promoted, founder(promoted), [other])
+    found = choose_lineup(promoted, load_founder(promoted), [other])
     assert found.champion == challenger_of(promoted)
     assert (found.challengers, list(found.recipes)) == (
         (other,),
@@ -66,7 +66,7 @@ def test_the_promoted_recipe_stays_when_the_code_brings_another(promoted):
 
 def test_another_recipe_of_the_champions_name_takes_a_name_of_its_own(promoted):
     other = dataclasses.replace(challenger_of(promoted), window=12)
-    found = choose_lineup(promoted, founder(promoted), [other])
+    found = choose_lineup(promoted, load_founder(promoted), [other])
     assert found.champion == challenger_of(promoted)
     assert found.challengers[0].window == 12
     assert found.challengers[0].name == f"tiny_{other.identity()[:8]}"
@@ -74,21 +74,21 @@ def test_another_recipe_of_the_champions_name_takes_a_name_of_its_own(promoted):
 
 
 def test_a_founder_that_was_rewritten_in_the_code_speaks_as_it_was_registered(founded):
-    rewritten = dataclasses.replace(founder(founded), levels=(0.1, 0.5, 0.9))
+    rewritten = dataclasses.replace(load_founder(founded), levels=(0.1, 0.5, 0.9))
     found = choose_lineup(founded, rewritten, [challenger_of(founded)])
-    assert found.champion == found.founder == founder(founded)
+    assert found.champion == found.founder == load_founder(founded)
 
 
 def test_a_recipe_crowned_tonight_is_the_one_that_the_gate_judged(founded, one_night, tmp_path):
     home = copied(one_night, tmp_path / ".cbi")
     pipeline = Pipeline(Settings(home=home, catalogue_file=SMALL))
     other = dataclasses.replace(challenger_of(pipeline), name="prior", window=12)
-    renamed = choose_lineup(pipeline, founder(pipeline), [other]).challengers[0]
+    renamed = choose_lineup(pipeline, load_founder(pipeline), [other]).challengers[0]
     crowned = decision("e", renamed.name, "prior", "promote", "better", decided_at=pipeline.now())
     pipeline.add({"registry.decision": crowned.frame()})
-    assert choose_lineup(pipeline, founder(pipeline), [other]).champion == renamed
+    assert choose_lineup(pipeline, load_founder(pipeline), [other]).champion == renamed
     with pytest.raises(RegistryMismatch, match="no version of it was registered"):
-        choose_lineup(pipeline, founder(pipeline), [challenger_of(pipeline)])
+        choose_lineup(pipeline, load_founder(pipeline), [challenger_of(pipeline)])
 
 
 def test_a_champion_that_this_version_cannot_read_is_the_codes_recipe_of_its_name(
@@ -98,7 +98,7 @@ def test_a_champion_that_this_version_cannot_read_is_the_codes_recipe_of_its_nam
         raise RegistryUnreadable(f"version {version} cannot be read: no such field")
 
     monkeypatch.setattr(Registry, "load", refuse)
-    rewritten = dataclasses.replace(founder(founded), levels=(0.1, 0.5, 0.9))
+    rewritten = dataclasses.replace(load_founder(founded), levels=(0.1, 0.5, 0.9))
     assert choose_lineup(founded, rewritten, [challenger_of(founded)]).champion == rewritten
     nameless = dataclasses.replace(rewritten, name="renamed")
     with pytest.raises(RegistryUnreadable, match="version 1 cannot be read"):
