@@ -7,7 +7,7 @@ from cbi_pipeline.catalogue._files import FileEntry
 from cbi_pipeline.catalogue._layers import Layers, is_without_base, read_layers
 from cbi_pipeline.catalogue._load import load_catalogue, load_feeds, load_files
 from cbi_pipeline.catalogue._recipe_names import named_recipes, resolve_recipe
-from cbi_pipeline.catalogue._recipes import RecipeFile, read_recipe
+from cbi_pipeline.catalogue._recipes import RecipeFile, find_recipes, read_recipe
 
 __all__ = [
     "NAIVE",
@@ -19,6 +19,7 @@ __all__ = [
     "FileEntry",
     "Layers",
     "RecipeFile",
+    "find_recipes",
     "is_without_base",
     "load_catalogue",
     "load_feeds",

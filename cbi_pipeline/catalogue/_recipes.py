@@ -23,6 +23,7 @@ class RecipeFile(BaseModel):
         source: the file.
         kind: of the model that it is a recipe of.
         groups: feature groups that it reads; None for every group that the catalogue reads.
+        remark: what a reader of its versions must know, in a sentence or two.
         fields: the fields of that kind, as tables.
     """
 
@@ -32,6 +33,7 @@ class RecipeFile(BaseModel):
     source: Path
     kind: str
     groups: tuple[str, ...] | None = Field(default=None, min_length=1)
+    remark: str = ""
     fields: dict[str, Any]
 
     @field_validator("kind")
@@ -83,5 +85,5 @@ def read_recipe(name: str, *folders: Path) -> RecipeFile:
             raise CatalogueError(
                 f"{source}: leave {given} out; the file names the recipe, its groups the features"
             )
-    head = {part: fields.pop(part) for part in ("kind", "groups") if part in fields}
+    head = {part: fields.pop(part) for part in ("kind", "groups", "remark") if part in fields}
     return make(RecipeFile, {"name": name, "source": source, "fields": fields} | head, str(source))

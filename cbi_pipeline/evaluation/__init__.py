@@ -3,12 +3,12 @@
 from cbi_pipeline.evaluation.calibration import (
     POOLED_80,
     calibrate,
-    calibrate_newest,
     coverage_bands,
+    fit_calibration,
 )
 from cbi_pipeline.evaluation.cost import estimate_cost
 from cbi_pipeline.evaluation.estimators import estimator_of, load_estimator
-from cbi_pipeline.evaluation.gate import by_person, decide, first, refreshed, tried_before
+from cbi_pipeline.evaluation.gate import by_person, decide, decision, first, refreshed, tried_before
 from cbi_pipeline.evaluation.losses import NEEDED_LEVELS, losses
 from cbi_pipeline.evaluation.model_code import hash_model_code, hash_scoring_code, is_reproduced
 from cbi_pipeline.evaluation.models.rolling import Rolling
@@ -35,14 +35,15 @@ __all__ = [
     "absences",
     "by_person",
     "calibrate",
-    "calibrate_newest",
     "coverage_bands",
     "decide",
+    "decision",
     "estimate_cost",
     "estimator_of",
     "evaluation_id",
     "failures",
     "first",
+    "fit_calibration",
     "hash_model_code",
     "hash_scoring_code",
     "is_reproduced",

@@ -23,7 +23,7 @@ _OUTCOMES = ("cbi_pipeline.features.targets", "cbi_pipeline.market.outcomes")
 
 def hash_scoring_code() -> str:
     """The sha256 of what calibrates and scores forecasts, and of what says how they turned out."""
-    modules = (*_SCORING, *_OUTCOMES)
+    modules = (*_SCORING, "cbi_pipeline.forecasting.calibration", *_OUTCOMES)
     return hash_closure(modules, modules)
 
 

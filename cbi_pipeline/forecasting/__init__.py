@@ -8,6 +8,7 @@
 Needs torch, numpy and safetensors, nothing else.
 """
 
+from cbi_pipeline.forecasting.calibration import Calibration, read_calibration
 from cbi_pipeline.forecasting.config import compose
 from cbi_pipeline.forecasting.devices import describe_device
 from cbi_pipeline.forecasting.ensemble import Ensemble
@@ -26,6 +27,7 @@ from cbi_pipeline.forecasting.version import product
 
 __all__ = [
     "DEFAULT_LEVELS",
+    "Calibration",
     "Ensemble",
     "EpochRecord",
     "Estimator",
@@ -47,4 +49,5 @@ __all__ = [
     "make_final_fold",
     "newest_origins",
     "product",
+    "read_calibration",
 ]

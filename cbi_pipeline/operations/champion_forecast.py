@@ -11,16 +11,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from cbi_pipeline.operations.aliases import find_champion
+from cbi_pipeline.operations.calibrate import fit_recipe_calibration
 from cbi_pipeline.operations.faults import failure, note_fault
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.operations.recipes import load_recipe
 from cbi_pipeline.operations.training_data import TrainingData, narrow, read_state
-from cbi_pipeline.operations.walk_forward_store import read_forecasts
-from cbi_pipeline.registry import RegistryError, newest_evidence
-from cbi_pipeline.warehouse import Store
+from cbi_pipeline.registry import RegistryError
 
 if TYPE_CHECKING:
-    from cbi_pipeline.forecasting import Model, Panel, PanelSpec
+    from cbi_pipeline.forecasting import Calibration, Model, Panel, PanelSpec
     from cbi_pipeline.issued import Status
     from cbi_pipeline.registry import RegisteredVersion
 
@@ -57,6 +56,7 @@ def forecast_newest(
     try:
         version = find_champion(pipeline)
         model = pipeline.registry.load(version.version)
+        calibration = pipeline.registry.load_calibration(version.version)
     except RegistryError as error:
         words = f"no model can be asked: {failure(error)}"
         # Where none was ever trained, the failed training is the fault that is told.
@@ -68,7 +68,9 @@ def forecast_newest(
     strange |= find_too_short(version, model, data, [name for name in names if name not in strange])
     asked = [name for name in names if name not in strange]
     who = str(version.version)
-    rows, failed = try_each(asked, lambda some: forecast_with(some, who, model, data, pipeline))
+    rows, failed = try_each(
+        asked, lambda some: forecast_with(some, who, model, calibration, data, pipeline)
+    )
     further, lost = try_each(list(strange), lambda some: forecast_founding(some, data, pipeline))
     reasons = {name: f"version {version.version} failed on it: {failed[name]}" for name in failed}
     for name, words in lost.items():
@@ -153,6 +155,7 @@ def forecast_with(
     names: Sequence[str],
     version: str,
     model: Model,
+    calibration: Calibration,
     data: TrainingData,
     pipeline: Pipeline,
 ) -> pl.DataFrame:
@@ -161,24 +164,29 @@ def forecast_with(
     Args:
         names: that the model can forecast.
         version: what the rows name as their model.
-        model: that speaks.
+        model: that forecasts.
+        calibration: how its forecasts are moved.
         data: what was known.
         pipeline: the home.
     """
     from cbi_pipeline.issued import from_model
 
     spec, (frame, panel, chosen) = model.spec, read_newest(model, data, names)
+    steps = dict(zip(spec.commodities, spec.steps, strict=True))
+    origins = frame.select("commodity", "session", "price")[chosen.tolist()]
+    whose = origins["commodity"].to_list()
+    plain, levels = model.predict(panel, chosen), model.recipe.levels
     rows = from_model(
-        *model.predict(panel, chosen),
-        origins=frame.select("commodity", "session", "price")[chosen.tolist()],
-        levels=model.recipe.levels,
-        steps=dict(zip(spec.commodities, spec.steps, strict=True)),
+        *calibration.apply(plain, levels, whose, [steps[name] for name in whose]),
+        origins=origins,
+        levels=levels,
+        steps=steps,
         model_version=version,
         as_of=data.as_of,
     )
     # The data behind it are those that it reads, whatever further groups there are.
     state = read_state(pipeline, data.as_of, spec.feature_set)
-    return prepare_rows(rows, model.recipe.name, state, data, pipeline)
+    return prepare_rows(rows, state, data, pipeline)
 
 
 def read_newest(
@@ -216,44 +224,23 @@ def forecast_founding(names: Sequence[str], data: TrainingData, pipeline: Pipeli
     if absences := estimator.absences(own.panel, asked):
         raise TooShort("; ".join(absence.reason for absence in absences))
     model = estimator.fit(own.panel, asked).model
-    return forecast_with(names, FOUNDING, model, data, pipeline)
+    calibration = fit_recipe_calibration(recipe.name, data, pipeline)
+    return forecast_with(names, FOUNDING, model, calibration, data, pipeline)
 
 
 def prepare_rows(
-    model: pl.DataFrame, recipe: str, state: str, data: TrainingData, pipeline: Pipeline
+    forecasts: pl.DataFrame, state: str, data: TrainingData, pipeline: Pipeline
 ) -> pl.DataFrame:
-    """What a model said as rows to issue, calibrated by the past forecasts of its recipe."""
+    """Forecasts as rows to issue."""
     from cbi_pipeline.issued import calendar_target, rows
 
-    own = pl.col("commodity").is_in(model["commodity"].unique().to_list())
     with pipeline.warehouse.read() as store:
         previous = store.table("issued.forecast")
-        past = load_evidence(store, recipe).filter(own)
     return rows(
-        calibrate_rows(model, past, data),
+        forecasts,
         track="live",
         issued_at=pipeline.now(),
         state=state,
         target_session=calendar_target(data.catalogue),
         previous=previous,
     )
-
-
-def calibrate_rows(model: pl.DataFrame, past: pl.DataFrame, data: TrainingData) -> pl.DataFrame:
-    """What the model said, each band moved by how its recipe's past ones held."""
-    from cbi_pipeline.evaluation import calibrate_newest
-    from data_contracts.evaluation import FORECAST
-
-    newest = model.with_columns(
-        evaluation_id=pl.lit(""), recipe=pl.lit(""), fold=pl.lit("")
-    ).select(list(FORECAST.dtypes))
-    values = calibrate_newest(newest, past, data.targets)
-    key = ["commodity", "horizon", "quantile"]
-    moved = values.select(*key, "value", "volatility")
-    return model.drop("value", "volatility").join(moved, on=key, maintain_order="left")
-
-
-def load_evidence(store: Store, recipe: str) -> pl.DataFrame:
-    """A recipe's walk-forward forecasts in the evaluation that the gate saw last."""
-    newest = newest_evidence(store.table("registry.decision"))
-    return read_forecasts(store, newest, recipe)

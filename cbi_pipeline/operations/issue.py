@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from cbi_pipeline.operations.champion_forecast import forecast_newest, load_evidence
+from cbi_pipeline.operations.champion_forecast import forecast_newest
 from cbi_pipeline.operations.missed_days import missed_days
 from cbi_pipeline.operations.pipeline import ZONE, Pipeline
 from cbi_pipeline.operations.training_data import followed_series, load_training_data
+from cbi_pipeline.operations.walk_forward_store import load_evidence
 from cbi_pipeline.registry import current_champion
 from data_contracts.evaluation import CALIBRATED
 

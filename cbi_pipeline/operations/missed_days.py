@@ -7,8 +7,8 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from cbi_pipeline.operations.champion_forecast import load_evidence
 from cbi_pipeline.operations.pipeline import ZONE, Pipeline, desk_day
+from cbi_pipeline.operations.walk_forward_store import load_evidence
 from cbi_pipeline.registry import current_champion
 from data_contracts.core import UTC_MICROSECONDS
 from data_contracts.evaluation import CALIBRATED

@@ -10,6 +10,7 @@ import polars as pl
 
 from cbi_pipeline.operations.faults import failure, note_fault
 from cbi_pipeline.operations.pipeline import Pipeline
+from cbi_pipeline.operations.renew_calibration import renew_calibration
 from cbi_pipeline.operations.training_data import TrainingData, narrow
 from cbi_pipeline.registry import (
     RegistryDamaged,
@@ -82,6 +83,9 @@ def decide_refresh(
         return DECISION.empty(), {}
     try:
         ruling = rule_on_refresh(versions, decisions, data, pipeline)
+        renewed, row = renew_calibration(pl.concat([decisions, ruling]), data, pipeline)
+        if renewed is not None:
+            versions, ruling = [*versions, renewed], pl.concat([ruling, row])
         aliases = apply_ruling(versions, ruling, pipeline)
     except Exception as error:
         note_fault(pipeline, ALIASES, f"the version in use was not changed: {failure(error)}")
@@ -96,12 +100,17 @@ def rule_on_refresh(
     data: TrainingData,
     pipeline: Pipeline,
 ) -> pl.DataFrame:
-    """The decision on tonight's version of the champion recipe; empty when it is in use already."""
+    """The decision on tonight's version of the champion recipe.
+
+    Empty when it is in use already, or was held back before.
+    """
     from cbi_pipeline.evaluation import refreshed
 
     now = current_champion(decisions)
     tonight = next((version for version in versions if now and version.recipe == now.recipe), None)
     if now is None or tonight is None or tonight.version == now.version:
+        return DECISION.empty()
+    if not decisions.filter(verdict="hold", version=tonight.version).is_empty():
         return DECISION.empty()
     used = versions_in_use(decisions)
     judged, promoted = compare_versions(tonight.version, used, data, pipeline)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cbi_pipeline.catalogue import (
     Catalogue,
     CatalogueError,
+    find_recipes,
     named_recipes,
     read_recipe,
     resolve_recipe,
@@ -40,6 +41,16 @@ def load_recipe(name: str, pipeline: Pipeline) -> ModelRecipe:
         return compose(load_estimator(file.kind).recipe_type, given)
     except ValueError as error:
         raise CatalogueError(f"{file.source}: {error}") from error
+
+
+def find_remark(name: str, pipeline: Pipeline) -> str:
+    """What a reader of a recipe's versions must know; empty where its file says nothing or is gone.
+
+    Raises:
+        CatalogueError: its file is no TOML, or has a wrong kind or groups.
+    """
+    folders = pipeline.settings.recipe_folders
+    return read_recipe(name, *folders).remark if name in find_recipes(*folders) else ""
 
 
 def read_recipes(pipeline: Pipeline) -> tuple[RecipeFile, ...]:

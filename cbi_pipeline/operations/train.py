@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from cbi_pipeline.operations import progress
+from cbi_pipeline.operations.calibrate import fit_recipe_calibration
 from cbi_pipeline.operations.figures import draw_skill, reliability_of, split_skill
 from cbi_pipeline.operations.model_code import name_recipe_code
 from cbi_pipeline.operations.pipeline import Pipeline
+from cbi_pipeline.operations.recipes import find_remark
 from cbi_pipeline.operations.training_data import TrainingData
 from cbi_pipeline.operations.walk_forward_store import read_forecasts
 from cbi_pipeline.registry import newest_evidence, sort_decisions
 from cbi_pipeline.settings import IS_CHECKOUT, PROJECT_ROOT
 
 if TYPE_CHECKING:
-    from cbi_pipeline.forecasting import Fitted, ModelRecipe
+    from cbi_pipeline.forecasting import Calibration, Fitted, ModelRecipe
     from cbi_pipeline.forecasting.folds import Fold
     from cbi_pipeline.registry import RegisteredVersion
 
@@ -91,23 +93,34 @@ def ensure_version(
     pipeline: Pipeline,
     curves: dict[str, bytes],
 ) -> RegisteredVersion:
-    """The version of the recipe on this state, these axes and this code: one there is, or anew."""
+    """The version of the recipe on this state, these axes and this code: one there is, or anew.
+
+    Where there is one whose calibration is another, its model is registered with today's.
+    """
+    from cbi_pipeline.forecasting import Fitted
     from cbi_pipeline.registry import find_version, panel_spec_id
 
+    calibration = fit_recipe_calibration(recipe.name, data, pipeline)
     there = find_version(
         pipeline.registry,
         recipe,
         state=data.state,
         panel_spec_id=panel_spec_id(data.panel.spec),
         code=name_recipe_code(pipeline, recipe),
+        calibration=calibration.identity(),
     )
-    if there is not None:
+    if there is not None and there.calibration == calibration.identity():
         return there
-    fitted = train(recipe, data, pipeline)
+    if there is not None:
+        fitted = Fitted(pipeline.registry.load(there.version))
+    else:
+        fitted = train(recipe, data, pipeline)
     curve = draw_curve(fitted, recipe.name)
     if curve:
         curves[recipe.name] = curve
-    return register_model(recipe, fitted, data, decisions, pipeline, curve)
+    return register_model(
+        recipe, fitted, data, decisions, pipeline, calibration=calibration, curve=curve
+    )
 
 
 def register_model(
@@ -116,9 +129,23 @@ def register_model(
     data: TrainingData,
     decisions: pl.DataFrame,
     pipeline: Pipeline,
-    curve: bytes | None,
+    *,
+    calibration: Calibration,
+    curve: bytes | None = None,
+    weights_of: RegisteredVersion | None = None,
 ) -> RegisteredVersion:
-    """Register a trained model with all that it was made from."""
+    """Register a trained model with all that it was made from.
+
+    Args:
+        recipe: its recipe.
+        fitted: the model.
+        data: what is known now.
+        decisions: rows of registry.decision.
+        pipeline: the home.
+        calibration: how its forecasts are moved.
+        curve: picture of its learning curve.
+        weights_of: the version whose model it is, where it was not trained on ``data``.
+    """
     from cbi_pipeline.features import panel_frame, panel_spec
     from cbi_pipeline.registry import Provenance
 
@@ -132,16 +159,17 @@ def register_model(
         forecasts = read_forecasts(store, evaluation, recipe.name)
     return pipeline.registry.register(
         fitted.model,
-        note=note(judged),
-        state=data.state,
-        as_of=data.as_of,
+        note=" ".join([note(judged), find_remark(recipe.name, pipeline)]).rstrip(),
+        state=weights_of.state if weights_of else data.state,
+        as_of=weights_of.as_of if weights_of else data.as_of,
         panel_frame=panel_frame(data.rows, data.prices, spec, data.as_of),
         calendar=name_sessions(data),
         provenance=Provenance.collect(
             PROJECT_ROOT if IS_CHECKOUT else None,
             data.catalogue.identity,
-            name_recipe_code(pipeline, recipe),
+            weights_of.code if weights_of else name_recipe_code(pipeline, recipe),
         ),
+        calibration=calibration,
         decision=judged.row(0, named=True) if judged.height else None,
         scores=scores,
         curve=fitted.curve,

@@ -53,6 +53,12 @@ def read_forecasts(store: Store, evaluation_id: str, recipe: str | None = None) 
     )
 
 
+def load_evidence(store: Store, recipe: str) -> pl.DataFrame:
+    """A recipe's walk-forward forecasts in the evaluation that the gate saw last."""
+    newest = newest_evidence(store.table("registry.decision"))
+    return read_forecasts(store, newest, recipe)
+
+
 def drop_old_evidence(store: Store, newest: str, now: datetime) -> int:
     """Drop evaluations that nothing rests on any longer; the number of forecasts that went.
 

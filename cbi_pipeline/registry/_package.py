@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from mlflow.models import Model as MlflowModel
 
-    from cbi_pipeline.forecasting import Model, PanelSpec
+    from cbi_pipeline.forecasting import Calibration, Model, PanelSpec
 
 Calendar = Mapping[str, Sequence[date]]
 
@@ -50,6 +50,7 @@ def check_calendar(calendar: Calendar, newest: pl.DataFrame, spec: PanelSpec) ->
 def build(
     folder: Path,
     model: Model,
+    calibration: Calibration,
     example: pd.DataFrame,
     calendar: Calendar,
     identity: MlflowModel,
@@ -60,6 +61,7 @@ def build(
     Args:
         folder: target, must not exist; its parts are gathered beside it.
         model: what to carry.
+        calibration: how its forecasts are moved.
         example: input example, as :func:`frame.model_input` gives it.
         calendar: sessions of each commodity, past the longest horizon.
         identity: MLflow's own record of the run and model the folder belongs to.
@@ -72,7 +74,8 @@ def build(
         path=folder,
         python_model=str(_MODEL_CODE),
         artifacts={
-            name: str(path) for name, path in _parts(parts, model, calendar, revision).items()
+            name: str(path)
+            for name, path in _parts(parts, model, calibration, calendar, revision).items()
         },
         signature=frame.signature(model.spec),
         input_example=example,
@@ -81,12 +84,15 @@ def build(
     )
 
 
-def _parts(folder: Path, model: Model, calendar: Calendar, revision: str | None) -> dict[str, Path]:
+def _parts(
+    folder: Path, model: Model, calibration: Calibration, calendar: Calendar, revision: str | None
+) -> dict[str, Path]:
     model.save(folder / "forecaster", commit=revision)
     sessions = {name: [day.isoformat() for day in calendar[name]] for name in calendar}
     _copy_code(folder / "code", model)
     return {
         "forecaster": folder / "forecaster",
+        "calibration": _write(folder / "calibration.json", calibration.describe()),
         "calendar": _write(folder / "calendar.json", sessions),
         "panel": _write(folder / "panel.json", _description(model)),
         "code": folder / "code",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mlflow.entities import LoggedModel, Run
     from mlflow.entities.model_registry import ModelVersion
 
+    from cbi_pipeline.forecasting import Calibration
     from cbi_pipeline.registry._artifacts import Artifacts
     from cbi_pipeline.registry._record import Candidate
 
@@ -136,6 +137,7 @@ class Registration:
         _package.build(
             folder,
             candidate.model,
+            candidate.calibration,
             example,
             candidate.calendar,
             identity,
@@ -145,7 +147,7 @@ class Registration:
         self.artifacts.open(model.artifact_location).log_artifacts(str(folder))
         self.client.finalize_logged_model(model.model_id, "READY")
         with open_stored(self.artifacts, model.artifact_location, digest) as kept:
-            _rehearse(kept, newest)
+            _rehearse(kept, newest, candidate.calibration)
         return digest
 
     def _commit(
@@ -211,7 +213,7 @@ def _download(artifacts: Artifacts, location: str, scratch: str) -> Path:
     return Path(folder)
 
 
-def _rehearse(folder: Path, newest: pl.DataFrame) -> None:
+def _rehearse(folder: Path, newest: pl.DataFrame, calibration: Calibration) -> None:
     """Load the stored copy as any user will; its own example must forecast what the panel does.
 
     Raises:
@@ -228,7 +230,9 @@ def _rehearse(folder: Path, newest: pl.DataFrame) -> None:
     kept = load_model(folder / "artifacts" / "forecaster")
     panel = panel_from_frame(newest, kept.spec)
     counts = panel.commodity_R.bincount(minlength=len(kept.spec.commodities))
-    expected = kept.predict(panel, (counts.cumsum(0) - 1).numpy())
+    spec, levels = kept.spec, kept.recipe.levels
+    plain = kept.predict(panel, (counts.cumsum(0) - 1).numpy())
+    expected = calibration.apply(plain, levels, spec.commodities, spec.steps)
     for code, commodity in enumerate(kept.spec.commodities):
         returns = answer.loc[answer["commodity"] == commodity, "return"].to_numpy()
         shortest_first = np.argsort(kept.spec.steps[code])

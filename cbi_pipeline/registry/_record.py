@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Metric
 
-    from cbi_pipeline.forecasting import EpochRecord, Model
+    from cbi_pipeline.forecasting import Calibration, EpochRecord, Model
     from cbi_pipeline.forecasting.panel import PanelSpec
 
 # MLflow takes at most 1000 metrics and 100 parameters in one call.
@@ -33,6 +33,7 @@ class Candidate:
     """Everything handed in with one model to register."""
 
     model: Model
+    calibration: Calibration
     note: str
     state: str
     as_of: datetime
@@ -46,9 +47,10 @@ class Candidate:
 
     @property
     def key(self) -> dict[str, str]:
-        """What makes a version the same: the model's bytes, the state of its data, and the code."""
+        """What makes a version the same: what it says, the state of its data, and the code."""
         return {
             "fingerprint": self.model.fingerprint(),
+            "calibration": self.calibration.identity(),
             "state": self.state,
             "code": self.provenance.code,
         }

@@ -13,9 +13,17 @@ if TYPE_CHECKING:
 
 
 def find_version(
-    registry: Registry, recipe: ModelRecipe, *, state: str, panel_spec_id: str, code: str
+    registry: Registry,
+    recipe: ModelRecipe,
+    *,
+    state: str,
+    panel_spec_id: str,
+    code: str,
+    calibration: str = "",
 ) -> RegisteredVersion | None:
     """The version of a recipe on this state, these axes and this code; None if there is none.
+
+    Of several the one of this ``calibration`` is meant, where there is one.
 
     A version keeps the recipe id it was registered with. Where that id was made otherwise than
     today's, the recipe itself is read from the version and compared.
@@ -23,7 +31,8 @@ def find_version(
     Raises:
         RegistryDamaged: a version whose recipe must be read is not the one registered.
     """
-    for version in registry.versions():
+    versions = sorted(registry.versions(), key=lambda version: version.calibration != calibration)
+    for version in versions:
         if (version.state, version.panel_spec_id, version.code) != (state, panel_spec_id, code):
             continue
         if version.recipe_id == recipe.identity() or _holds(registry, version, recipe):

@@ -42,11 +42,12 @@ class CommodityForecaster(PythonModel):
         _check_files(Path(context.artifacts["panel"]).parents[1])
         if not _has_own_code():
             sys.path.append(context.artifacts["code"])
-        from cbi_pipeline.forecasting import load_model
+        from cbi_pipeline.forecasting import load_model, read_calibration
 
         meta = json.loads(Path(context.artifacts["panel"]).read_text())
         calendar = json.loads(Path(context.artifacts["calendar"]).read_text())
         self._model = load_model(Path(context.artifacts["forecaster"]))
+        self._calibration = read_calibration(Path(context.artifacts["calibration"]))
         self._calendar = {
             commodity: [date.fromisoformat(session) for session in sessions]
             for commodity, sessions in calendar.items()
@@ -69,6 +70,7 @@ class CommodityForecaster(PythonModel):
             params: the model has none.
 
         Returns:
+            What is issued from these rows, calibrated as the version was when it was registered.
             One line per commodity, horizon (sessions ahead) and quantile, sorted by these:
             price, log return, probability that the return is positive, standard deviation of
             the return, origin and target session.
@@ -82,7 +84,10 @@ class CommodityForecaster(PythonModel):
         panel = panel_of(frame, spec)
         origins = np.flatnonzero(~frame["commodity"].duplicated(keep="last").to_numpy())
         _check_origins(frame, panel, origins)
-        forecasts = self._model.predict(panel, origins)
+        names = frame["commodity"].iloc[origins].tolist()
+        steps = [spec.steps[spec.commodities.index(name)] for name in names]
+        plain = self._model.predict(panel, origins)
+        forecasts = self._calibration.apply(plain, self._model.recipe.levels, names, steps)
         lines = [
             self._lines(frame.iloc[row], forecasts, n) for n, row in enumerate(origins.tolist())
         ]

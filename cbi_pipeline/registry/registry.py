@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-    from cbi_pipeline.forecasting import EpochRecord, Model
+    from cbi_pipeline.forecasting import Calibration, EpochRecord, Model
 
 NAME = "cbi-forecaster"
 
@@ -72,12 +72,13 @@ class Registry:
         panel_frame: pl.DataFrame,
         calendar: Calendar,
         provenance: Provenance,
+        calibration: Calibration | None = None,
         decision: Mapping[str, object] | None = None,
         scores: pl.DataFrame | None = None,
         curve: Sequence[EpochRecord] = (),
         figures: Mapping[str, bytes] | None = None,
     ) -> RegisteredVersion:
-        """Register a model, or return the version that holds the same model for the same state.
+        """Register a model, or return the version that says the same by the same state.
 
         Args:
             model: what to register.
@@ -88,6 +89,7 @@ class Registry:
             calendar: sessions of each commodity, from its newest row or earlier to past the
                 longest horizon; further ones let the version date later forecasts.
             provenance: code, dependencies, contracts and catalogue.
+            calibration: how its forecasts are moved; by default they are not.
             decision: row of registry.decision that let it in.
             scores: rows of evaluation.score; those of its own recipe become metrics.
             curve: learning curve.
@@ -99,8 +101,11 @@ class Registry:
         """
         if as_of.tzinfo is None:
             raise ValueError("as_of has no time zone; give an aware instant")
+        from cbi_pipeline.forecasting import Calibration
+
         candidate = Candidate(
             model=model,
+            calibration=calibration or Calibration(),
             note=note,
             state=state,
             as_of=as_of,
@@ -182,6 +187,19 @@ class Registry:
                 f"register it again"
             )
         return model
+
+    def load_calibration(self, version: int | str) -> Calibration:
+        """How the forecasts of a version or alias are moved before they are issued.
+
+        Raises:
+            RegistryEmpty: no such version or alias.
+            RegistryDamaged: its files are missing or changed.
+        """
+        from cbi_pipeline.forecasting import read_calibration
+
+        client = self._client()
+        with self._open_stored(client, self._find(client, version)) as folder:
+            return read_calibration(folder / "artifacts" / "calibration.json")
 
     def find_folder(self, version: int | str) -> Path | None:
         """The folder that MLflow loads a version or alias from; None where a server keeps it.

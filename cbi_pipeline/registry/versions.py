@@ -39,6 +39,7 @@ class RegisteredVersion:
         decided: the newest decision that names it, in words; empty when none does.
         panel_spec_id: hash of the names on its panel's axes; empty where none was recorded.
         code: identity of the sources and libraries that trained it; empty likewise.
+        calibration: identity of how its forecasts are moved; empty likewise.
     """
 
     version: int
@@ -56,6 +57,7 @@ class RegisteredVersion:
     decided: str = ""
     panel_spec_id: str = ""
     code: str = ""
+    calibration: str = ""
 
     def row(self) -> dict[str, object]:
         """The version as a row of registry.version."""
@@ -107,6 +109,7 @@ def read(stored: ModelVersion | StoredVersion, aliases: Mapping[str, int]) -> Re
         decided=stored.tags.get(DECIDED_TAG, ""),
         panel_spec_id=stored.tags.get("axes", ""),
         code=stored.tags.get("code", ""),
+        calibration=stored.tags.get("calibration", ""),
         **{name: tag(stored, name) for name in _PLAIN_TAGS},
     )
 

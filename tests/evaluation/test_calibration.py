@@ -2,8 +2,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from cbi_pipeline.evaluation import calibrate, calibrate_newest, coverage_bands, losses
+from cbi_pipeline.evaluation import calibrate, coverage_bands, losses
 from tests.evaluation import worlds
+from tests.evaluation.calibrated import calibrate_newest
 
 ONE_WEEK = {"1w": 5}
 
@@ -100,7 +101,6 @@ def test_the_whole_distribution_moves_around_its_median():
     )
     expected = moved["centre"] + moved["factor"] * (moved["value"] - moved["centre"])
     assert moved["value_after"].to_numpy() == pytest.approx(expected.to_numpy(), abs=1e-12)
-    assert (both["up"] == both["up_after"]).all()
     assert moved["factor"].n_unique() > 10
 
 
@@ -113,7 +113,8 @@ def test_the_newest_forecast_is_calibrated_as_the_walk_forward_would():
     found = calibrate_newest(raw.filter(last), past, public)
     expected = calibrate(raw, targets).filter(last)
     key = ["commodity", "horizon", "quantile"]
-    assert found.sort(key)["value"].equals(expected.sort(key)["value"])
+    for column in ("value", "up", "volatility"):
+        assert found.sort(key)[column].equals(expected.sort(key)[column])
     assert found["value"].to_list() != raw.filter(last)["value"].to_list()
 
 
@@ -121,7 +122,53 @@ def test_a_forecast_without_a_record_stays_as_made():
     world = worlds.world(np.random.default_rng(12), weeks=60, steps=ONE_WEEK)
     raw = world.speak("raw", world.scale)
     newest = raw.filter(pl.col("origin_session") == pl.col("origin_session").max())
-    assert calibrate_newest(newest, raw.clear(), world.targets()).equals(newest)
+    key = ["commodity", "horizon", "quantile"]
+    moved = calibrate_newest(newest, raw.clear(), world.targets())
+    assert moved.sort(key).equals(newest.sort(key))
+
+
+# The chance of a rise, in markets that rise more often than they fall.
+
+
+def brier(world, frame, *, since=0):
+    rows = losses(frame, world.targets(), world.catalogue)
+    return rows.filter(pl.col("origin_session") >= worlds.session(since))["brier"].mean()
+
+
+def rising(seed, weeks=1352):
+    world = worlds.world(np.random.default_rng(seed), commodities=10, weeks=weeks, steps=ONE_WEEK)
+    drift = 0.25 * world.scale.mean()
+    world.returns[:] += drift
+    return world, drift
+
+
+@pytest.mark.slow
+def test_a_chance_that_is_never_told_becomes_the_base_rate():
+    world, _ = rising(21)
+    raw, better = calibrated(world, world.scale)
+    assert set(raw["up"]) == {0.5}
+    late = better.filter(pl.col("origin_session") >= worlds.session(600))
+    assert late["up"].mean() == pytest.approx(0.59, abs=0.03)
+    assert brier(world, better, since=60) < brier(world, raw, since=60)
+
+
+@pytest.mark.slow
+def test_chances_stated_at_random_are_brought_to_the_base_rate():
+    world, _ = rising(22)
+    noise = np.random.default_rng(23).normal(0, 1, world.scale.shape) * world.scale
+    raw = world.speak("raw", world.scale, noise)
+    better = calibrate(raw, world.targets())
+    last = pl.col("origin_session") >= worlds.session(600)
+    assert better.filter(last)["up"].std() < 0.1 * raw.filter(last)["up"].std()
+    assert brier(world, better) < 0.8 * brier(world, raw)
+
+
+@pytest.mark.slow
+def test_a_chance_that_is_right_costs_next_to_nothing():
+    world, drift = rising(24)
+    raw = world.speak("raw", world.scale, drift)
+    better = calibrate(raw, world.targets())
+    assert brier(world, better) / brier(world, raw) - 1.0 < 0.005
 
 
 def test_calibration_reads_nothing_that_was_not_known_at_the_origin():

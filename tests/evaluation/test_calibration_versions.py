@@ -7,12 +7,19 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import optimize
 
-from cbi_pipeline.evaluation import calibrate, calibrate_newest
-from cbi_pipeline.evaluation.calibration import FACTORS, SHRINKAGE
+from cbi_pipeline.evaluation import calibrate
+from cbi_pipeline.evaluation.calibration import (
+    BASE_RATE_SHRINKAGE,
+    FACTORS,
+    PULL_RIDGE,
+    SHRINKAGE,
+)
 from cbi_pipeline.evaluation.losses import crps
 from data_contracts.features import TARGET
 from tests.evaluation import worlds
+from tests.evaluation.calibrated import calibrate_newest
 
 KEY = ["commodity", "session", "horizon"]
 ORIGIN = ["commodity", "horizon", "origin_session", "quantile"]
@@ -144,6 +151,45 @@ def factor(past, count):
     return FACTORS[int(np.argmin(costs))] ** (count / (count + SHRINKAGE))
 
 
+def pull_oracle(forecasts, targets):
+    """The chance of a rise at each origin of one commodity and horizon, moved to the base rate."""
+    stated = dict(forecasts.sort("as_of").select("as_of", "up").iter_rows())
+    versions = targets.sort("version").to_dicts()
+    session = dict(forecasts.select("as_of", "origin_session").iter_rows())
+    base, pulls, moved = {}, {}, {}
+    for instant in sorted(stated):
+        outcomes, releases = known_outcomes(versions, instant)
+        past = [made for made in stated if made < instant and session[made] in outcomes]
+        news = [
+            (releases[session[made]], made)
+            for made in stated
+            if made < instant and session[made] in releases
+        ]
+        rises = [float(outcomes[session[made]] > 0) for made in past]
+        count = min(independent(news), len(past))
+        share = sum(rises) / len(rises) if rises else 0.0
+        base[instant] = 0.5 + (share - 0.5) * count / (count + BASE_RATE_SHRINKAGE)
+
+        def cost(pull, past=past, rises=rises):
+            pull = dict.fromkeys(past, pull) if isinstance(pull, float) else pull
+            return sum(
+                (stated[made] + pull[made] * (base[made] - stated[made]) - rose) ** 2
+                for made, rose in zip(past, rises, strict=True)
+            )
+
+        once = count / max(len(past), 1)
+
+        def believed(pull, cost=cost, once=once):
+            return once * cost(float(pull)) + PULL_RIDGE * pull**2
+
+        search = {"bounds": (-1, 1), "method": "bounded", "options": {"xatol": 1e-9}}
+        pulls[instant] = optimize.minimize_scalar(believed, **search).x if past else 0.0
+        gained = cost(pulls) - cost(0.0)
+        pull = pulls[instant] if gained <= 0.0 else 0.0
+        moved[instant] = stated[instant] + pull * (base[instant] - stated[instant])
+    return moved
+
+
 def independent(news):
     """How many of the forecasts were made after the release of the one counted before."""
     count, until = 0, datetime.min.replace(tzinfo=UTC)
@@ -198,10 +244,26 @@ def test_a_band_made_on_the_day_is_the_one_replayed_later(seed, week):
     raw, targets = market(seed)
     instant = worlds.midnight(worlds.session(week))
     day = pl.col("as_of") == instant
-    replayed = calibrate(raw, targets).filter(day).sort(ORIGIN)["value"]
+    replayed = calibrate(raw, targets).filter(day).sort(ORIGIN)
     for versions in (targets, targets.filter(instant >= PUBLIC)):
         made = calibrate_newest(raw.filter(day), raw.filter(pl.col("as_of") <= instant), versions)
-        assert made.sort(ORIGIN)["value"].equals(replayed)
+        for column in ("value", "up", "volatility"):
+            assert made.sort(ORIGIN)[column].equals(replayed[column])
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=6)
+@pytest.mark.slow
+def test_chances_are_those_worked_out_anew_from_the_versions_public_at_each_origin(seed):
+    rng = np.random.default_rng(seed)
+    world = worlds.world(rng, commodities=1, weeks=WEEKS, steps=STEPS)
+    shift = rng.normal(0.3, 1.0, world.scale.shape) * world.scale
+    raw, targets = world.speak("raw", world.scale, shift), retold(world.targets(), rng)
+    for horizon in STEPS.values():
+        own = raw.filter(horizon=horizon)
+        expected = pull_oracle(own, targets.filter(horizon=horizon))
+        for at, up in calibrate(own, targets).select("as_of", "up").iter_rows():
+            assert min(max(expected[at], 0.0), 1.0) == pytest.approx(up, abs=1e-5)
 
 
 # The same in plain cases. Returns of 1 % make a forecast of 1 % narrower, corrected ones wider.

@@ -21,7 +21,7 @@ from cbi_pipeline.operations.issue import issue_live
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.operations.recipes import load_recipe
 from cbi_pipeline.operations.refresh_models import refresh_models
-from cbi_pipeline.operations.train import newest_fold
+from cbi_pipeline.operations.train import ensure_version, newest_fold
 from cbi_pipeline.operations.training_data import load_training_data, narrow
 from cbi_pipeline.registry import Champion, current_champion, sort_decisions
 from cbi_pipeline.settings import Settings
@@ -242,3 +242,19 @@ def test_a_founder_whose_file_is_broken_is_no_matter_where_one_was_promoted(one_
     establish_champion(pipeline)
     with pipeline.warehouse.read() as store:
         assert current_champion(store.table("registry.decision")) == Champion("tiny", 2)
+
+
+def test_a_version_bears_the_remark_of_its_recipes_file(one_night, tmp_path):
+    pipeline = opened(one_night, tmp_path, "")
+    file = pipeline.settings.home / "catalogue" / "recipes" / "ewma.toml"
+    file.parent.mkdir()
+    file.write_text('kind = "ewma"\nremark = "Its decay was chosen on oil."\n')
+    data, recipe = (
+        load_training_data(pipeline, pipeline.newest_as_of()),
+        load_recipe("ewma", pipeline),
+    )
+    with pipeline.warehouse.read() as store:
+        decisions = store.table("registry.decision")
+    own = narrow(data, recipe.feature_set, pipeline)
+    version = ensure_version(recipe, own, decisions, pipeline, {})
+    assert version.note.endswith(" Its decay was chosen on oil.")

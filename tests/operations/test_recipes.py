@@ -9,7 +9,12 @@ from cbi_pipeline.catalogue._recipes import find_recipes
 from cbi_pipeline.commands.doctor import examine
 from cbi_pipeline.model_kinds import MODEL_KINDS
 from cbi_pipeline.operations.pipeline import Pipeline
-from cbi_pipeline.operations.recipes import load_challengers, load_recipe, require_recipes
+from cbi_pipeline.operations.recipes import (
+    find_remark,
+    load_challengers,
+    load_recipe,
+    require_recipes,
+)
 from cbi_pipeline.settings import Settings
 from tests.catalogues import ALONE
 
@@ -181,3 +186,18 @@ def test_a_wrong_recipe_is_refused_before_anything_runs(beside, recipe, challeng
     with pytest.raises(CatalogueError) as caught:
         pipeline.require_catalogue()
     assert words in str(caught.value)
+
+
+def test_a_remark_changes_no_recipe(beside):
+    pipeline = beside({"own": OWN, "told": 'remark = "Made on a whim."\n' + OWN})
+    plain, told = (load_recipe(name, pipeline).to_json() for name in ("own", "told"))
+    assert plain | {"name": "told"} == told
+    assert [find_remark(name, pipeline) for name in ("own", "told")] == ["", "Made on a whim."]
+
+
+def test_the_recipe_that_ships_says_which_markets_its_weights_have_seen(beside):
+    assert "looked at on WTI, Brent and Henry Hub" in find_remark("combined", beside({}))
+
+
+def test_a_recipe_whose_file_is_gone_has_no_remark(beside):
+    assert find_remark("gone", beside({})) == ""

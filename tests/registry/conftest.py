@@ -57,6 +57,7 @@ def house(new_registry: Callable[[], Registry]) -> House:
 
 def evidence() -> dict[str, Any]:
     return {
+        "calibration": world.CALIBRATION,
         "decision": world.decision("tiny", "first"),
         "scores": scores(),
         "curve": [epoch(0, None, 0.5), epoch(1, 0.4, 0.3)],

@@ -17,6 +17,7 @@ from cbi_pipeline.features import panel_from_frame
 from cbi_pipeline.registry import cast_frame, input_types
 from tests.registry import world
 from tests.registry.conftest import House
+from tests.registry.test_pyfunc import forecasts
 
 Edit = Callable[[pd.DataFrame], pd.DataFrame]
 
@@ -56,8 +57,7 @@ FORMATS = [parquet, csv, records, lines]
 def test_a_frame_read_back_by_pandas_predicts_the_same_to_the_bit(
     model: mlflow.pyfunc.PyFuncModel, house: House, back: Callable[[pl.DataFrame], pd.DataFrame]
 ) -> None:
-    panel = panel_from_frame(world.panel_frame(), world.SPEC)
-    expected = house.models[0].predict(panel, world.origins(panel))
+    expected = forecasts(house)
     said = model.predict(back(exported()))
     prices = dict(world.panel_frame().group_by("commodity").agg(pl.col("price").last()).iter_rows())
     for number, commodity in enumerate(world.SPEC.commodities):

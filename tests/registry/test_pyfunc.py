@@ -47,7 +47,9 @@ def frame() -> pd.DataFrame:
 def forecasts(house: House) -> Forecasts:
     """What version 1 forecasts from the newest row of each commodity, wti first."""
     panel = panel_from_frame(world.panel_frame(), world.SPEC)
-    return house.models[0].predict(panel, world.origins(panel))
+    model, spec = house.models[0], world.SPEC
+    plain = model.predict(panel, world.origins(panel))
+    return world.CALIBRATION.apply(plain, model.recipe.levels, spec.commodities, spec.steps)
 
 
 def check_figures(said: pd.DataFrame, expected: Forecasts) -> None:

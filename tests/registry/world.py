@@ -11,7 +11,8 @@ import polars as pl
 import torch
 
 from cbi_pipeline.features import panel_from_frame
-from cbi_pipeline.forecasting import Panel, PanelSpec, Recipe, build_untrained
+from cbi_pipeline.forecasting import Calibration, Panel, PanelSpec, Recipe, build_untrained
+from cbi_pipeline.forecasting.calibration import Move
 from cbi_pipeline.forecasting.forecaster import Forecaster
 from cbi_pipeline.registry import Provenance
 from data_contracts.evaluation import DECISION, VERSION
@@ -29,6 +30,13 @@ AS_OF = datetime(2020, 2, 12, 15, 30, tzinfo=UTC)
 STATE = "5" * 64
 PROVENANCE = Provenance(
     catalogue="c" * 64, contracts={"table features.origin": "1.0.0"}, code="d" * 64
+)
+# Of gasoline a month ahead nothing is known.
+CALIBRATION = Calibration(
+    {
+        "wti": {5: Move(1.3, 0.25, 0.55, 40), 21: Move(0.9, -0.5, 0.45, 12)},
+        "gasoline_mn": {1: Move(width=1.1, independent=3)},
+    }
 )
 
 

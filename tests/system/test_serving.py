@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from cbi_pipeline.settings import PROJECT_ROOT
+from tests.strangers import make_stranger
 
 pytestmark = pytest.mark.slow
 
@@ -52,14 +52,7 @@ def exported(undisturbed, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def stranger(tmp_path_factory) -> Path:
-    """The Python of an environment that borrows the libraries and has no way to this project."""
-    environment = tmp_path_factory.mktemp("environment")
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
-    (packages,) = environment.glob("lib/python*/site-packages")
-    # What a folder named here says of further folders, such as that of the project, is not read.
-    borrowed = [place for place in sys.path if place.endswith("site-packages")]
-    (packages / "borrowed.pth").write_text("\n".join(borrowed))
-    return environment / "bin" / "python"
+    return make_stranger(tmp_path_factory.mktemp("environment"))
 
 
 @pytest.fixture(scope="module")
