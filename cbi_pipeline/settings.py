@@ -179,6 +179,11 @@ class Settings(BaseSettings):
         return self.home / "checkpoints"
 
     @property
+    def folds_dir(self) -> Path:
+        """Finished walk-forward folds, a folder per recipe."""
+        return self.checkpoints_dir / "walk_forward"
+
+    @property
     def dagster_dir(self) -> Path:
         """Dagster's run and event storage."""
         return self.home / "dagster"

@@ -17,7 +17,7 @@ import dagster as dg
 import polars as pl
 
 from cbi_pipeline.defs.metadata import quote_text
-from cbi_pipeline.ledger import write_durably
+from cbi_pipeline.durable import write_durably
 from cbi_pipeline.links import link_plot
 
 #: Plots of one subject that are kept, the newest; older events then show their title alone.

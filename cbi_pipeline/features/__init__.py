@@ -1,6 +1,5 @@
 """Features as known at each decision instant, their targets, and the panel made of both.
 
-CORE_1           the groups that every catalogue starts from
 feature_set      the groups that a catalogue reads, and what their rows mean
 named_groups     the groups that the name of such a set lists
 find_groups      every group by name

@@ -40,11 +40,6 @@ class FeatureSet:
         """Names of the ages, one a group."""
         return tuple(group.age_name for group in self.read)
 
-    @property
-    def age_columns(self) -> tuple[str, ...]:
-        """Names of the ages among the columns of rows."""
-        return tuple(group.age_column for group in self.read)
-
 
 def feature_set(catalogue: Catalogue) -> FeatureSet:
     """The groups that a catalogue reads, in its order."""

@@ -14,8 +14,8 @@ from typing import Any
 
 import polars as pl
 
+from cbi_pipeline.durable import flush_to_disk, sync
 from cbi_pipeline.issued.chain import Row, describe, faults
-from cbi_pipeline.ledger import sync_folder
 from data_contracts.issued import FORECAST
 
 _BLOCK = 65536
@@ -116,9 +116,8 @@ def extend(path: Path, rows: Iterable[Row]) -> None:
         file.seek(end)
         file.truncate()
         file.write(text.encode("ascii"))
-        file.flush()
-        os.fsync(file.fileno())
-    sync_folder(path.parent)
+        flush_to_disk(file)
+    sync(path.parent)
 
 
 def verify(rows: pl.DataFrame, path: Path) -> list[str]:

@@ -46,7 +46,7 @@ def score(forecasts: pl.DataFrame, prices: pl.DataFrame, as_of: datetime) -> pl.
     )
     scored = came.group_by([*_KEY, "vintage"]).agg(
         pl.col("target_session", "actual", "actual_price", "up").first(),
-        pinball=_pinball().mean(),
+        pinball=pinball_loss().mean(),
         low=_at(_LOW),
         median=_at(_MEDIAN),
         high=_at(_HIGH),
@@ -89,7 +89,8 @@ def _days(sessions: pl.Series) -> npt.NDArray[np.int64]:
     return sessions.to_physical().cast(pl.Int64).to_numpy()
 
 
-def _pinball() -> pl.Expr:
+def pinball_loss() -> pl.Expr:
+    """Pinball loss (Koenker and Bassett, 1978) of a row's ``value`` at its ``quantile``."""
     gap = pl.col("actual") - pl.col("value")
     return pl.max_horizontal(pl.col("quantile") * gap, (pl.col("quantile") - 1) * gap)
 

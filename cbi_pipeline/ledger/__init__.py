@@ -1,7 +1,6 @@
 """Response bytes by hash, the manifest beside them, and the masking of secrets."""
 
 from cbi_pipeline.ledger._binding import bind_warehouse
-from cbi_pipeline.ledger._blobs import sync_folder, write_durably
 from cbi_pipeline.ledger._errors import LedgerDamaged
 from cbi_pipeline.ledger._ledger import Ledger, Response
 from cbi_pipeline.ledger._lines import Readings, append_line, examine_documents, read_documents
@@ -21,7 +20,5 @@ __all__ = [
     "mask",
     "read_documents",
     "select_lasting",
-    "sync_folder",
     "verify_files",
-    "write_durably",
 ]

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from cbi_pipeline.home import make_folders
+from cbi_pipeline.durable import sync, write_durably
 from cbi_pipeline.ledger._errors import LedgerDamaged
 
 #: Bytes whose line in the manifest is still to be written: a crash may leave them without one.
@@ -36,7 +34,7 @@ class BlobStore:
         # Whoever stages the same bytes at the same time may have settled them first.
         with suppress(FileNotFoundError):
             self._name_staged(digest).replace(self.path(digest))
-            sync_folder(self.path(digest).parent)
+            sync(self.path(digest).parent)
 
     def get(self, digest: str) -> bytes:
         """The bytes of that hash.
@@ -70,28 +68,3 @@ class BlobStore:
 
     def _name_staged(self, digest: str) -> Path:
         return self.path(digest).with_name(_LANDING + digest)
-
-
-def write_durably(path: Path, body: bytes) -> None:
-    """Write a file so that after a crash it is whole or absent."""
-    make_folders(path.parent)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".part-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a folder's entries durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from cbi_pipeline.ledger._blobs import write_durably
+from cbi_pipeline.durable import write_durably
 from cbi_pipeline.ledger._errors import LedgerDamaged
 from cbi_pipeline.ledger._lines import finished_size, require_cut_off, tail
 

@@ -10,6 +10,7 @@ from typing import BinaryIO, Generic, NamedTuple, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from cbi_pipeline.durable import flush_to_disk
 from cbi_pipeline.ledger._errors import LedgerDamaged
 
 T = TypeVar("T")
@@ -54,8 +55,7 @@ def append_line(path: Path, text: str | Callable[[], str | None]) -> None:
         if line is None:
             return
         file.write(line.encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+        flush_to_disk(file)
 
 
 def whole_lines(path: Path) -> list[str]:

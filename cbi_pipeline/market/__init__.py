@@ -1,12 +1,12 @@
 """Prices of the commodities on their own sessions, and the instants at which they are decided on.
 
-build_sessions     observations of a price series to rows of ``market.session``
+build_sessions   observations of a price series to rows of ``market.session``
 latest_prices    one price per session as known at an instant
 decision_at      the first 23:00 in New York at or after an instant
 sessions         sessions of a calendar, past or future
 name_target_sessions  the sessions that forecasts are about
 find_outcomes    the sessions whose prices they are judged by
-coverage         expected sessions against those that have a price, by year
+coverage_rule    whether expected sessions have their prices, and no others do
 YEARS_JUDGED     how far back a record must be whole
 """
 

@@ -13,9 +13,9 @@ from importlib import metadata
 from pathlib import Path
 
 from cbi_pipeline.catalogue import resolve_recipe
+from cbi_pipeline.durable import write_durably
 from cbi_pipeline.feeds import ArchiveError
 from cbi_pipeline.feeds.archive import verify
-from cbi_pipeline.ledger import write_durably
 from cbi_pipeline.operations.faults import all_made
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.operations.recipes import read_catalogue, read_recipes

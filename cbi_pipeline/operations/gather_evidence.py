@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import polars as pl
@@ -193,7 +192,7 @@ def _walk_forward(
                 plan_of(data),
                 targets=data.targets,
                 evaluation_id=evaluation.name,
-                cache_dir=_folds_folder(evaluation.pipeline),
+                cache_dir=evaluation.pipeline.settings.folds_dir,
                 code=evaluation.code,
                 on_fold=lambda fold: done(f"{fold.recipe} {fold.fold}"),
                 on_failure=note_failure,
@@ -218,7 +217,7 @@ def _announce_cost(
             [estimator for estimator in estimators if estimator.name in entering],
             plan_of(data),
             targets=data.targets,
-            cache_dir=_folds_folder(evaluation.pipeline),
+            cache_dir=evaluation.pipeline.settings.folds_dir,
             code=evaluation.code,
             on_failure=on_failure,
         )
@@ -229,19 +228,8 @@ def _announce_cost(
 def describe_cost(costs: Mapping[str, float]) -> str:
     """What recipes will take (seconds, by name) in words, the costliest named."""
     dearest = sorted(costs.items(), key=lambda cost: -cost[1])[:3]
-    named = ", ".join(f"{name} {_round_duration(seconds)}" for name, seconds in dearest)
-    return f"about {_round_duration(sum(costs.values()))} to go ({named})"
-
-
-def _round_duration(seconds: float) -> str:
-    if seconds < 100:
-        return f"{max(1, round(seconds))} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 100 else f"{minutes / 60:.1f} h"
-
-
-def _folds_folder(pipeline: Pipeline) -> Path:
-    return pipeline.settings.checkpoints_dir / "walk_forward"
+    named = ", ".join(f"{name} {progress.describe_duration(seconds)}" for name, seconds in dearest)
+    return f"about {progress.describe_duration(sum(costs.values()))} to go ({named})"
 
 
 def _evidence(

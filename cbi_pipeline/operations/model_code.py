@@ -118,5 +118,5 @@ def _is_reproduced(
         plan(data.panel, data.catalogue, data.rows),
         before,
         targets=data.targets,
-        cache_dir=pipeline.settings.checkpoints_dir / "walk_forward",
+        cache_dir=pipeline.settings.folds_dir,
     )

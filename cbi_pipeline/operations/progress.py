@@ -36,6 +36,14 @@ def announce(words: str) -> None:
     _announcer.get()(words)
 
 
+def describe_duration(seconds: float) -> str:
+    """A duration in words, to two figures or so: 40 s, 12 min, 3.5 h."""
+    if seconds < 100:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes / 60:.1f} h"
+
+
 @contextmanager
 def watched_by(watcher: Watcher, announcer: Callable[[str], None] = _ignore) -> Iterator[None]:
     """Send the progress of everything inside to ``watcher``, and what is announced to the other."""

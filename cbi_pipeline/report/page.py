@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
-from cbi_pipeline.ledger import write_durably
+from cbi_pipeline.durable import write_durably
 from cbi_pipeline.printable import make_printable
 from cbi_pipeline.report import formats
 from cbi_pipeline.report.morning import MorningReport, Section

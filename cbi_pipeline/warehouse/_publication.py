@@ -8,13 +8,13 @@ so a crash at any point leaves readers with the snapshot before or the one after
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import time
 from collections.abc import Collection
 from pathlib import Path
 
+from cbi_pipeline.durable import sync
 from cbi_pipeline.warehouse._commits import snapshot_sequence
 from cbi_pipeline.warehouse._recycling import take_unread, update_copy
 
@@ -91,15 +91,6 @@ def clear_the_way(path: Path) -> None:
     """Rename a folder that stands where a file must be written; what is in it stays."""
     if path.is_dir() and not path.is_symlink():
         path.rename(path.with_name(f"{path.name}.set-aside-{time.time_ns()}"))
-
-
-def sync(path: Path) -> None:
-    """Force a file or a folder's entries to disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _point(folder: Path, name: str) -> None:

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import duckdb
 
+from cbi_pipeline.durable import sync
 from cbi_pipeline.warehouse._columns import columns_of
 from cbi_pipeline.warehouse._commits import read_commit
 from cbi_pipeline.warehouse._damage import first_line, scan
 from cbi_pipeline.warehouse._errors import DatabaseDamaged, LayoutChanged
 from cbi_pipeline.warehouse._migrations import migrate, pending_migrations
-from cbi_pipeline.warehouse._publication import clear_the_way, sync
+from cbi_pipeline.warehouse._publication import clear_the_way
 from cbi_pipeline.warehouse._state_blocks import refresh_all_blocks
 from data_contracts import CONTRACTS
 from data_contracts.features import ORIGIN

@@ -82,7 +82,7 @@ def test_other_code_with_other_forecasts_is_judged_again(pipeline, monkeypatch):
 
 def test_what_cannot_be_compared_is_noted_with_its_reason_and_judged_anew(pipeline, monkeypatch):
     before = counts(pipeline)
-    folders = (pipeline.settings.checkpoints_dir / "walk_forward" / "ewma").iterdir()
+    folders = (pipeline.settings.folds_dir / "ewma").iterdir()
     for folder in folders:
         (folder / "forecasts.parquet").write_bytes(b"damaged")
     code_is(monkeypatch, "rewritten")

@@ -60,7 +60,7 @@ def test_the_rows_of_an_earlier_version_are_carried_over_to_the_bit(old):
         there = pl.col("mask").list.get(place)
         held = before.select(pl.when(there).then(pl.col("values").list.get(place))).to_series()
         assert rows[name].to_list() == held.to_list(), name
-    for place, name in enumerate(chosen.age_columns):
+    for place, name in enumerate(group.age_column for group in chosen.read):
         assert rows[name].fill_null(0).to_list() == before["ages"].list.get(place).to_list(), name
     assert after.is_empty() and len(targets) > 0  # the next night builds outcomes anew
 

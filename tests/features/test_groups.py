@@ -12,7 +12,7 @@ from cbi_pipeline.catalogue import load_catalogue
 from cbi_pipeline.features import expressions as e
 from cbi_pipeline.features import feature_set, find_groups, page
 from cbi_pipeline.features.expressions import Rhythm, column_of, leaf_names
-from cbi_pipeline.features.feature_sets import CORE_1
+from cbi_pipeline.features.feature_sets import CORE_1, named_groups
 from cbi_pipeline.features.group import (
     Column,
     OwnSession,
@@ -21,6 +21,7 @@ from cbi_pipeline.features.group import (
     Series,
     transform_of,
 )
+from cbi_pipeline.forecasting.models.recipe import NO_FEATURES
 from cbi_pipeline.settings import PROJECT_ROOT
 
 RHYTHMS = [Rhythm(252, 260), Rhythm(52, 104)]
@@ -119,3 +120,9 @@ def test_a_catalogue_is_checked_without_loading_torch():
         "features.find_groups(); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=PROJECT_ROOT).returncode == 0
+
+
+def test_without_groups_a_feature_set_has_the_name_that_recipes_of_prices_alone_carry():
+    # `features` loads without torch, so the two cannot share the constant.
+    assert feature_set(load_catalogue().select_groups(())).name == NO_FEATURES
+    assert named_groups(NO_FEATURES) == ()

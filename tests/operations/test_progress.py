@@ -2,6 +2,8 @@
 
 from contextlib import contextmanager
 
+import pytest
+
 from cbi_pipeline.operations import progress
 
 
@@ -23,3 +25,11 @@ def test_a_watcher_hears_titles_steps_and_notes_until_it_leaves():
     with progress.track("unheard", 1) as done:
         done("nothing")
     assert heard == [("training", 3), "epoch 1"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.2, "1 s"), (40, "40 s"), (100, "2 min"), (5_940, "99 min"), (12_600, "3.5 h")],
+)
+def test_a_duration_is_told_in_its_own_unit(seconds, words):
+    assert progress.describe_duration(seconds) == words
