@@ -39,7 +39,7 @@ class Abstention(Table):
     commodity: str = column("Commodity")
     kind: str = column(
         "abstains (in order), waits (for a key or a file), cannot be forecast (a fault), or missed "
-        "(no night spoke that day); null where it was issued before kinds were told apart",
+        "(no night issued for that day); null where it was issued before kinds were told apart",
         isin=["abstains", "waits", "cannot be forecast", "missed"],
         nullable=True,
     )
@@ -53,7 +53,7 @@ class IssuedScore(Table):
     as_of: Instant = column("What was known at issue")
     commodity: str = column("Commodity")
     horizon: int = column("Sessions ahead", unit="session", ge=1)
-    model_version: str = column("Model that spoke: registry version, founding or fold model")
+    model_version: str = column("Model that forecast: registry version, founding or fold model")
     vintage: str = column(
         "Target price as first published, or as now known", isin=["first", "latest"]
     )

@@ -87,7 +87,7 @@ class Score(Table):
     as_of: Instant = column(_AS_OF)
     commodity: str = column("Commodity of the catalogue")
     horizon: int = column("Sessions ahead", unit="session")
-    model_version: str = column("Model that spoke")
+    model_version: str = column("Model that forecast")
     vintage: str = column("Target price as first published (first), or as known now (latest)")
     target_session: pl.Date = column(_TARGET)
     actual_price: float = column("Price that came", unit=_OWN_UNIT)

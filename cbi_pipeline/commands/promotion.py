@@ -89,7 +89,7 @@ def _decide(
     pipeline.registry.reconcile(decisions, versions)
     console.print(
         f"version {chosen.version}, {chosen.recipe}, is champion now (before: version {current}, "
-        f"{champion}); recorded as decided by {made.who}. The next run speaks with it.",
+        f"{champion}); recorded as decided by {made.who}. The next run forecasts with it.",
         soft_wrap=True,
     )
 

@@ -78,7 +78,7 @@ class Witness:
             self._hours.append((given, self._now + passed))
 
     @property
-    def has_spoken(self) -> bool:
+    def has_answered(self) -> bool:
         """Whether any answer gave its hour."""
         return bool(self._hours)
 

@@ -263,7 +263,7 @@ def _settle_clock(landed: Landed, witness: Witness, ledger: Ledger, warehouse: W
         if not landed.pulls:
             return landed
         corrected = settle_clock(
-            ledger, warehouse, landed.feed, landed.at, has_witness=witness.has_spoken
+            ledger, warehouse, landed.feed, landed.at, has_witness=witness.has_answered
         )
     except ClockInDoubt as error:
         return landed.without_pulls(error)

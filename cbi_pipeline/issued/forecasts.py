@@ -21,7 +21,7 @@ TargetSession = Callable[[str, date, int], date]
 UNCHAINED = [name for name in FORECAST.dtypes if name not in ("sequence", "prev_hash", "row_hash")]
 ORDER = ["track", "as_of", "commodity", "horizon", "model_version", "quantile"]
 _GROUP = ["as_of", "commodity", "horizon", "model_version"]
-_SPOKEN = [*_GROUP, "quantile", "origin_session", "origin_price", "value", "up", "volatility"]
+_STATED = [*_GROUP, "quantile", "origin_session", "origin_price", "value", "up", "volatility"]
 
 
 def from_model(
@@ -44,7 +44,7 @@ def from_model(
         origins: columns commodity, session, price; row n belongs to ``q_NHQ[n]``.
         levels: the Q quantile levels.
         steps: sessions ahead of each of the H horizons, per commodity.
-        model_version: who speaks.
+        model_version: what forecasts.
         as_of: what was known.
 
     Raises:
@@ -60,10 +60,10 @@ def from_model(
         _forecast_rows(q_NHQ[n], up_NH[n], vol_NH[n], origin, levels, steps[origin["commodity"]])
         for n, origin in enumerate(origins.iter_rows(named=True))
     ]
-    spoken = pl.concat(frames) if frames else _nothing()
-    return spoken.with_columns(
+    stated = pl.concat(frames) if frames else _nothing()
+    return stated.with_columns(
         as_of=pl.lit(as_of, UTC_MICROSECONDS), model_version=pl.lit(model_version)
-    ).select(_SPOKEN)
+    ).select(_STATED)
 
 
 def _forecast_rows(
@@ -90,7 +90,7 @@ def _forecast_rows(
 
 
 def _nothing() -> pl.DataFrame:
-    return FORECAST.empty().select(set(_SPOKEN) - {"as_of", "model_version"})
+    return FORECAST.empty().select(set(_STATED) - {"as_of", "model_version"})
 
 
 def from_walk_forward(forecasts: pl.DataFrame, recipe: str) -> pl.DataFrame:
@@ -106,7 +106,7 @@ def from_walk_forward(forecasts: pl.DataFrame, recipe: str) -> pl.DataFrame:
     return (
         forecasts.filter(pl.col("recipe") == recipe, pl.col("origin_price") > 0)
         .with_columns(model_version=pl.format("{}@{}", "recipe", "fold"))
-        .select(_SPOKEN)
+        .select(_STATED)
     )
 
 
@@ -120,7 +120,7 @@ def calendar_target(catalogue: Catalogue) -> TargetSession:
 
 
 def rows(
-    spoken: pl.DataFrame,
+    stated: pl.DataFrame,
     *,
     track: str,
     issued_at: datetime,
@@ -134,7 +134,7 @@ def rows(
     that of the last forecast of an earlier desk day, on the same track and commodity.
 
     Args:
-        spoken: frame of :func:`from_model` or :func:`from_walk_forward`.
+        stated: frame of :func:`from_model` or :func:`from_walk_forward`.
         track: ``live`` or ``replay``.
         issued_at: now, on the wall clock.
         state: state of the data behind it, or one per as-of instant.
@@ -144,14 +144,14 @@ def rows(
     Raises:
         ValueError: a figure is not finite, levels cross, or an origin price is not positive.
     """
-    _check(spoken)
-    framed = spoken.with_columns(
+    _check(stated)
+    framed = stated.with_columns(
         track=pl.lit(track),
         price=pl.col("origin_price") * pl.col("value").exp(),
         issued_at=pl.lit(issued_at, UTC_MICROSECONDS),
         state=_states(state),
     )
-    dated = framed.join(_targets(spoken, target_session), on=_target_key(), how="left")
+    dated = framed.join(_targets(stated, target_session), on=_target_key(), how="left")
     origins = _mark_carried(dated, previous.filter(pl.col("track") == track))
     return (
         dated.join(origins, on=["commodity", "as_of"], how="left")
@@ -170,8 +170,8 @@ def _target_key() -> list[str]:
     return ["commodity", "origin_session", "horizon"]
 
 
-def _targets(spoken: pl.DataFrame, target_session: TargetSession) -> pl.DataFrame:
-    wanted = spoken.select(_target_key()).unique(maintain_order=True)
+def _targets(stated: pl.DataFrame, target_session: TargetSession) -> pl.DataFrame:
+    wanted = stated.select(_target_key()).unique(maintain_order=True)
     sessions = [target_session(*row) for row in wanted.iter_rows()]
     return wanted.with_columns(target_session=pl.Series(sessions, dtype=pl.Date))
 
@@ -179,7 +179,7 @@ def _targets(spoken: pl.DataFrame, target_session: TargetSession) -> pl.DataFram
 def _mark_carried(fresh: pl.DataFrame, issued: pl.DataFrame) -> pl.DataFrame:
     """Whether each commodity's newest origin is, at an instant, that of the desk's day before."""
     columns = ["commodity", "as_of", "origin_session"]
-    spoken = (
+    stated = (
         pl.concat([issued.select(columns), fresh.select(columns)])
         .group_by("commodity", "as_of")
         .agg(pl.col("origin_session").max())
@@ -187,27 +187,27 @@ def _mark_carried(fresh: pl.DataFrame, issued: pl.DataFrame) -> pl.DataFrame:
         .with_columns(day=desk_day(pl.col("as_of")))
     )
     before = (
-        spoken.unique(["commodity", "day"], keep="last", maintain_order=True)
+        stated.unique(["commodity", "day"], keep="last", maintain_order=True)
         .with_columns(before=pl.col("origin_session").shift().over("commodity"))
         .select("commodity", "day", "before")
     )
-    return spoken.join(before, on=["commodity", "day"]).select(
+    return stated.join(before, on=["commodity", "day"]).select(
         "commodity",
         "as_of",
         carried=(pl.col("origin_session") == pl.col("before")).fill_null(value=False),
     )
 
 
-def _check(spoken: pl.DataFrame) -> None:
+def _check(stated: pl.DataFrame) -> None:
     figures = ["origin_price", "value", "up", "volatility"]
-    broken = spoken.filter(~pl.all_horizontal(pl.col(figures).is_finite().fill_null(value=False)))
+    broken = stated.filter(~pl.all_horizontal(pl.col(figures).is_finite().fill_null(value=False)))
     if broken.height:
         raise ValueError(f"{broken.height} forecasts are not finite, first: {broken.row(0)}")
-    below = spoken.filter(pl.col("origin_price") <= 0)
+    below = stated.filter(pl.col("origin_price") <= 0)
     if below.height:
         raise ValueError(f"a log return needs a positive origin price, got: {below.row(0)}")
     crossed = (
-        spoken.sort([*_GROUP, "origin_session", "quantile"])
+        stated.sort([*_GROUP, "origin_session", "quantile"])
         .group_by([*_GROUP, "origin_session"], maintain_order=True)
         .agg((pl.col("value").diff() < 0).any().alias("crossed"))
         .filter("crossed")

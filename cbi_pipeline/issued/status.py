@@ -49,7 +49,7 @@ ABSTAINS: Kind = "abstains"
 WAITS: Kind = "waits"
 CANNOT: Kind = "cannot be forecast"
 
-#: Who speaks for a commodity that the version in use cannot read: the catalogue's founder.
+#: What forecasts a commodity that the version in use cannot read: the catalogue's founder.
 FOUNDING = "founding"
 FOUNDING_WORDS = (
     "forecast by the founding model, as the version in use cannot read it, "

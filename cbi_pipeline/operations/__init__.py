@@ -21,7 +21,7 @@ refresh_models      tonight's version of each recipe, and which of them is used
 train, promote      how one is made, and whether it takes over from the one in use
 champion_forecast   what the champion says of the newest origins
 issue               what a day says: the live forecast, and replays
-missed_days         days on which no night spoke, and why a past one has no rows
+missed_days         days for which no night issued, and why a past one has no rows
 score_issued        how issued forecasts turned out
 write_report        the morning report
 aliases             champion and challenger stay what the decisions say

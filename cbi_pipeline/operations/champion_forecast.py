@@ -102,7 +102,7 @@ def find_unreadable(
     pipeline: Pipeline,
 ) -> dict[str, str]:
     """The commodities whose rows of today a version cannot read, each with the reason."""
-    who = f"version {version.version}, which speaks until the next refresh,"
+    who = f"version {version.version}, which forecasts until the next refresh,"
     reasons = {name: why_not_read(spec, name, data, pipeline) for name in names}
     return {name: f"{who} {why}" for name, why in reasons.items() if why is not None}
 
@@ -114,7 +114,7 @@ def find_too_short(
     if not names:
         return {}
     _, panel, origins = read_newest(model, data, names)
-    who = f"version {version.version}, which speaks until the next refresh, cannot forecast it"
+    who = f"version {version.version}, which forecasts until the next refresh, cannot forecast it"
     return {
         absence.commodity: f"{who}: {absence.reason}" for absence in model.absences(panel, origins)
     }

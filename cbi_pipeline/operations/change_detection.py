@@ -50,7 +50,7 @@ def note_night(pipeline: Pipeline, as_of: datetime) -> bool:
     """
     if not all_made(pipeline):
         return False
-    version, state = _speaker(pipeline, as_of)
+    version, state = _read_champion(pipeline, as_of)
     with pipeline.warehouse.read() as store:
         # A recipe that reads fewer groups is trained on the state of their series alone.
         read = [read_catalogue(file, pipeline.catalogue) for file in read_recipes(pipeline)]
@@ -73,7 +73,7 @@ def note_night(pipeline: Pipeline, as_of: datetime) -> bool:
     return True
 
 
-def _speaker(pipeline: Pipeline, as_of: datetime) -> tuple[str, str]:
+def _read_champion(pipeline: Pipeline, as_of: datetime) -> tuple[str, str]:
     """The version in use, and the state at an instant of what it reads; empty where none is."""
     from cbi_pipeline.registry import RegistryError, current_champion
 

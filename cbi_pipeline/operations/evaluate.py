@@ -138,7 +138,7 @@ def plan_of(data: TrainingData) -> Plan:
 
 
 def judges_champion(store: Store, decisions: pl.DataFrame) -> bool:
-    """True when the evaluation the gate saw last has forecasts of the recipe that speaks now."""
+    """True when the evaluation the gate saw last has forecasts of the recipe in use."""
     current = current_champion(decisions)
     judged = store.query(
         "SELECT 1 FROM evaluation.fold WHERE evaluation_id = ? AND recipe = ? LIMIT 1",

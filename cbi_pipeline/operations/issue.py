@@ -30,7 +30,7 @@ class DailyIssue:
     Attributes:
         rows: rows of issued.forecast without their links.
         abstentions: rows of issued.abstention.
-        statuses: one per commodity of a day that speaks; empty for a replay.
+        statuses: one per commodity of a day that is issued live; empty for a replay.
     """
 
     rows: pl.DataFrame
@@ -58,7 +58,7 @@ class Issued:
 def issue_days(pipeline: Pipeline, days: Sequence[str]) -> list[Issued]:
     """Say what some days (ISO, oldest first) say; never empty where they are not.
 
-    The newest day speaks by the champion; past ones are replayed by the models of their time, all
+    The champion forecasts the newest day; past ones are replayed by the models of their time, all
     of them at once.
     """
     past = [day for day in days if not pipeline.is_newest(day)]
@@ -67,7 +67,7 @@ def issue_days(pipeline: Pipeline, days: Sequence[str]) -> list[Issued]:
 
 
 def issue_newest(pipeline: Pipeline, day: str) -> Issued:
-    """Say what a day (ISO) that speaks says, and note what cannot be forecast."""
+    """Issue a live day (ISO), and note what cannot be forecast."""
     from cbi_pipeline.issued import note_faults
 
     issue = issue_live(pipeline, day)
@@ -92,7 +92,7 @@ def issue_live(pipeline: Pipeline, day: str) -> DailyIssue:
     """The live forecast of the newest day, after every replay that is not issued yet.
 
     Every commodity is forecast or told why it is not; none of them stops another. Days on which no
-    night spoke since the last one are told to be missed.
+    night issued since the last one are noted as missed.
     """
     from cbi_pipeline.issued import FORECAST, abstentions, find_statuses
     from cbi_pipeline.operations import awaited_files, awaited_keys

@@ -21,7 +21,7 @@ class Lineup:
     """The recipes that are walked forward, trained and registered.
 
     Attributes:
-        champion: the recipe that speaks, as its registered version holds it.
+        champion: the recipe in use, as its registered version holds it.
         challengers: the recipes that face the gate; the champion where one is the same.
         founder: the recipe that was champion before anything was proven.
     """

@@ -1,4 +1,4 @@
-"""Days of the live profile on which no night spoke, and why a past day has no rows."""
+"""Days of the live profile for which no night issued, and why a past day has no rows."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ MISSED = "missed"
 
 
 def missed_days(pipeline: Pipeline, day: str) -> pl.DataFrame:
-    """Rows of issued.abstention of the days between the last that spoke and day ``day`` (ISO).
+    """Rows of issued.abstention: a day each from the last that was issued to ``day`` (ISO).
 
     Closed records miss no day: they say nothing new as time passes.
     """
-    last = pipeline.spoken_as_of() if pipeline.settings.profile == "live" else None
+    last = pipeline.newest_issue() if pipeline.settings.profile == "live" else None
     if last is None:
         return ABSTENTION.empty()
     first, ends = desk_day(last) + timedelta(days=1), date.fromisoformat(day)
@@ -43,7 +43,7 @@ def missed_days(pipeline: Pipeline, day: str) -> pl.DataFrame:
 
 
 def _explain_missed(day: date) -> str:
-    return f"missed, because no night spoke on {day}: none ran, or none got as far as a forecast"
+    return f"missed, because no night issued for {day}: none ran, or none got as far as a forecast"
 
 
 def explain_days(pipeline: Pipeline, days: Sequence[str]) -> dict[str, str]:
@@ -63,7 +63,7 @@ def explain_days(pipeline: Pipeline, days: Sequence[str]) -> dict[str, str]:
     why = {day: (kind, reason) for day, kind, reason in silent.iter_rows()}
     origins = sorted({desk_day(instant).isoformat() for instant in evidence["as_of"].unique()})
     return {
-        day: f"speaks as of {pipeline.as_of(day):%Y-%m-%d %H:%M} UTC"
+        day: f"is issued as of {pipeline.as_of(day):%Y-%m-%d %H:%M} UTC"
         if pipeline.is_newest(day)
         else _explain(day, rows, why, origins)
         for day in days

@@ -116,9 +116,9 @@ class Pipeline:
         return datetime.combine(date.fromisoformat(day), DAY_ENDS, ZONE).astimezone(UTC)
 
     def is_newest(self, day: str) -> bool:
-        """Whether day ``day`` (ISO) speaks today: it trains, forecasts and reports.
+        """Whether day ``day`` (ISO) is issued live today: it trains, forecasts and reports.
 
-        Today does. In the live profile yesterday does too until a later day has spoken: a night
+        Today is. In the live profile yesterday is too until a later day was issued: a night
         that the machine slept through is made up for in the morning. On closed records every day
         does that knows all there is.
         """
@@ -129,13 +129,13 @@ class Pipeline:
             return True
         if day != (today - timedelta(days=1)).isoformat():
             return False
-        newest = self.spoken_as_of()
+        newest = self.newest_issue()
         return newest is None or newest <= self.closes(day)
 
-    def spoken_as_of(self, until: datetime | None = None) -> datetime | None:
+    def newest_issue(self, until: datetime | None = None) -> datetime | None:
         """Newest as-of instant, ``until`` an instant, of a live forecast or abstention.
 
-        A day that was missed did not speak, although it has rows that say so.
+        A day that was missed was not issued, although it has rows that say so.
         """
         with self.warehouse.read() as store:
             newest: datetime | None = store.query(

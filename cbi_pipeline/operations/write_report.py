@@ -10,7 +10,7 @@ from cbi_pipeline.operations.pipeline import Pipeline
 
 
 def write_report(pipeline: Pipeline, as_of: datetime) -> Path:
-    """Write the page of what was said as of an instant; it is the latest where no later one spoke.
+    """Write the page of an as-of instant; it is the latest where nothing was issued later.
 
     Returns:
         The file.
@@ -27,4 +27,4 @@ def write_report(pipeline: Pipeline, as_of: datetime) -> Path:
             as_of=as_of,
             modified=read_record(settings.archive_dir).modified,
         )
-    return write_pages(report, settings.reports_dir, newest=as_of == pipeline.spoken_as_of())
+    return write_pages(report, settings.reports_dir, newest=as_of == pipeline.newest_issue())

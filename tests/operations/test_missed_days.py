@@ -1,4 +1,4 @@
-"""A day on which no night spoke says so; a past day without rows says why it has none."""
+"""A day for which no night issued is noted; a past day without rows says why it has none."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -40,7 +40,7 @@ def test_every_day_between_is_missed_in_words_for_every_commodity(settings):
     assert set(rows["commodity"]) == {one.id for one in tuesday.catalogue.commodities}
     assert set(rows["kind"]) == {"missed"}
     sunday = rows.filter(as_of=ends[1])["reason"][0]
-    assert sunday.startswith("missed, because no night spoke on 2026-03-08")
+    assert sunday.startswith("missed, because no night issued for 2026-03-08")
 
 
 @pytest.mark.parametrize("day", ["2026-03-06", "2026-03-07"])
@@ -58,9 +58,9 @@ def test_before_the_first_night_and_on_closed_records_none_is_missed(settings, t
 
 def test_a_missed_day_has_not_spoken(settings):
     tuesday = on(settings, 4)
-    before = tuesday.spoken_as_of()
+    before = tuesday.newest_issue()
     tuesday.add({"issued.abstention": missed_days(tuesday, "2026-03-10")})
-    assert tuesday.spoken_as_of() == before == FRIDAY
+    assert tuesday.newest_issue() == before == FRIDAY
 
 
 def test_a_past_day_says_what_it_holds_or_why_it_holds_nothing(settings):
@@ -69,4 +69,4 @@ def test_a_past_day_says_what_it_holds_or_why_it_holds_nothing(settings):
     said = explain_days(tuesday, ["2026-03-05", "2026-03-06", "2026-03-08"])
     assert said["2026-03-05"].startswith("no rows: there is no evidence")
     assert said["2026-03-06"].endswith(" live rows")
-    assert said["2026-03-08"].startswith("missed, because no night spoke on 2026-03-08")
+    assert said["2026-03-08"].startswith("missed, because no night issued for 2026-03-08")

@@ -34,7 +34,7 @@ def morning(
 
 
 def write_page(day: str, pipeline: Pipeline) -> metadata.Entries:
-    """Write the page of a day that spoke, and tell of it; or why there is none."""
+    """Write the page of a day that was issued, and tell of it; or why there is none."""
     from cbi_pipeline.report.page import name_page
 
     as_of = issued_on(day, pipeline)
@@ -61,10 +61,10 @@ def issued_on(day: str, pipeline: Pipeline) -> datetime | None:
     """As-of instant of what was last said live on a day; None on a past one that was replayed.
 
     Raises:
-        dagster.Failure: the day speaks, and nothing was issued for it yet.
+        dagster.Failure: the day is issued live, and nothing was for it yet.
     """
     as_of, live = pipeline.as_of(day), pipeline.settings.profile == "live"
-    issued, newest = pipeline.spoken_as_of(as_of), pipeline.is_newest(day)
+    issued, newest = pipeline.newest_issue(as_of), pipeline.is_newest(day)
     own = issued is not None and desk_day(issued).isoformat() == day
     if own or (issued is not None and newest and not live):
         return issued

@@ -128,7 +128,7 @@ TEMPLATE = """\
 {% elif report.model_version %}
 <p>Version {{ report.model_version }} is not in the registry's table.</p>
 {% else %}
-<p>No model spoke.</p>
+<p>No model was in use.</p>
 {% endif %}
 </div>
 </div>

@@ -260,7 +260,7 @@ weigh each by its outcomes that share no news.</p>
 <tbody>
 {% for line in lines %}
 <tr class="{{ 'first' if loop.first or loop.previtem.horizon != line.horizon }}\
-{{ ' spoke' if line.is_in_use }}"><th scope="row">\
+{{ ' in-use' if line.is_in_use }}"><th scope="row">\
 {{ f.horizon(line.horizon) | capitalize if line.horizon != EVERYTHING else "All horizons" }}</th>
 <td>{{ line.recipe }}{% if line.is_in_use %} <span class="tag">in use</span>{% endif %}</td>
 {% for cell in line.cells %}<td class="n">{{ cell.value }}\
