@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cbi_pipeline.commands.console import EXPECTED_ERRORS
 from cbi_pipeline.settings import PROJECT_ROOT
 from tests.docs.commands import python_of
 
@@ -174,6 +175,11 @@ def taken(package: str) -> set[str]:
     }
 
 
+def caught(package: str) -> set[str]:
+    """The error of a package that the command line looks up by name once the package is loaded."""
+    return {name for module, name in EXPECTED_ERRORS.items() if module == package}
+
+
 def shown(package: str) -> set[str]:
     """Names that a page of the docs takes from a package, in the Python that it shows."""
     page = OFFERED_TO_USERS.get(package)
@@ -191,7 +197,12 @@ def test_a_package_offers_only_what_another_takes_and_what_is_there(package):
     module = import_module(package)
     offered = set(module.__all__)
     assert {name for name in offered if not hasattr(module, name)} == set()
-    assert offered - taken(package) - shown(package) == set()
+    assert offered - taken(package) - caught(package) - shown(package) == set()
+
+
+@pytest.mark.parametrize(("module", "name"), EXPECTED_ERRORS.items())
+def test_an_error_that_a_command_ends_with_is_one_of_its_package(module, name):
+    assert issubclass(getattr(import_module(module), name), Exception)
 
 
 def test_a_name_is_taken_by_an_import_or_as_an_attribute_of_the_package_itself():

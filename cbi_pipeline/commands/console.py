@@ -42,6 +42,19 @@ class PlainConsole(Console):
 console = PlainConsole(width=None if sys.stdout.isatty() else 120)
 errors = PlainConsole(stderr=True, soft_wrap=True)
 
+#: By package, the error whose message is the whole answer of a command that ends with it.
+EXPECTED_ERRORS = {
+    "cbi_pipeline.settings": "SettingsError",
+    "cbi_pipeline.warehouse": "WarehouseError",
+    "cbi_pipeline.feeds": "FeedError",
+    "cbi_pipeline.catalogue": "CatalogueError",
+    "cbi_pipeline.registry": "RegistryError",
+    "cbi_pipeline.ledger": "LedgerDamaged",
+    "cbi_pipeline.ingest": "RebuildRefused",
+    "cbi_pipeline.issued": "LedgerBroken",
+    "data_contracts.rights": "TrainingForbidden",
+}
+
 
 class Refusal(Exception):
     """The command cannot go on before the user does something; the message says what."""
@@ -72,23 +85,11 @@ def explain(message: str, *, code: int) -> int:
 def expected_errors() -> tuple[type[Exception], ...]:
     """Errors whose message is written for the user.
 
-    Only packages that are loaded can have raised one, so none is imported for this.
+    Only packages that are loaded can have raised one, so none is imported for this; one that an
+    error has stopped half way may not have its own yet.
     """
-    wanted = {
-        "cbi_pipeline.settings": ("SettingsError",),
-        "cbi_pipeline.warehouse": ("WarehouseError",),
-        "cbi_pipeline.feeds": ("FeedError",),
-        "cbi_pipeline.catalogue": ("CatalogueError",),
-        "cbi_pipeline.registry": ("RegistryError",),
-        "cbi_pipeline.ledger": ("LedgerDamaged",),
-        "cbi_pipeline.ingest": ("RebuildRefused",),
-        "cbi_pipeline.issued": ("LedgerBroken",),
-        "data_contracts.rights": ("TrainingForbidden",),
-    }
     return tuple(
         getattr(sys.modules[module], name)
-        for module, names in wanted.items()
-        if module in sys.modules
-        for name in names
-        if hasattr(sys.modules[module], name)
+        for module, name in EXPECTED_ERRORS.items()
+        if module in sys.modules and hasattr(sys.modules[module], name)
     )

@@ -12,7 +12,7 @@ from cbi_pipeline.ingest._health import (
 from cbi_pipeline.ingest._import import Mode, import_file, import_files
 from cbi_pipeline.ingest._incidents import Fault, FaultEvent, FaultLog
 from cbi_pipeline.ingest._land import Landed, land_files, land_night
-from cbi_pipeline.ingest._rebuild import Rebuilt, rebuild
+from cbi_pipeline.ingest._rebuild import RebuildRefused, Rebuilt, rebuild
 from cbi_pipeline.ingest._replay import RULES
 from cbi_pipeline.ingest._retry import retry_quarantined
 from cbi_pipeline.ingest._sources import (
@@ -44,6 +44,7 @@ __all__ = [
     "Judged",
     "Landed",
     "Mode",
+    "RebuildRefused",
     "Rebuilt",
     "TableRuleBroken",
     "accept_clock",

@@ -3,7 +3,7 @@
 from cbi_pipeline.issued.abstain import closed_records, staleness
 from cbi_pipeline.issued.counting import select_counted, select_uncounted
 from cbi_pipeline.issued.forecasts import calendar_target, from_model, from_walk_forward, rows
-from cbi_pipeline.issued.ledger import IssuedLedger
+from cbi_pipeline.issued.ledger import IssuedLedger, LedgerBroken
 from cbi_pipeline.issued.newest_value import describe_unconfirmed, open_refusals
 from cbi_pipeline.issued.scoring import score
 from cbi_pipeline.issued.status import (
@@ -31,6 +31,7 @@ __all__ = [
     "SUBJECT",
     "WAITS",
     "IssuedLedger",
+    "LedgerBroken",
     "Status",
     "abstentions",
     "calendar_target",
