@@ -41,12 +41,12 @@ def promote(
 def rollback(reason: Reason) -> None:
     """Undo the last change of champion: back to the version before; kept with name and reason."""
     from cbi_pipeline.operations.pipeline import Pipeline
-    from cbi_pipeline.registry import before
+    from cbi_pipeline.registry import find_previous_champion
 
     pipeline = Pipeline.from_environment()
     restore_aliases(pipeline)
     decisions, _ = _record(pipeline)
-    earlier = before(decisions)
+    earlier = find_previous_champion(decisions)
     if earlier is None:
         raise Refusal("there is no earlier champion to go back to; see `cbi models list`")
     _decide(pipeline, "rollback", earlier, reason)
@@ -64,8 +64,9 @@ def _decide(
     from cbi_pipeline.registry import CHAMPION, date_decision, derive
 
     decisions, versions = _record(pipeline)
-    _require_today_s_axes(pipeline, chosen)
+    # What is promoted or gone back to is a version, not a recipe that still waits for its first.
     assert chosen.version is not None
+    _require_readable_rows(pipeline, chosen.version)
     if pipeline.registry.restore_run(chosen.version):
         console.print(f"the run of version {chosen.version}, deleted in MLflow, is restored")
     current = derive(decisions, versions)[CHAMPION]
@@ -77,7 +78,7 @@ def _decide(
             champion,
             version=chosen.version,
             reason=reason,
-            who=_name(),
+            who=_read_user(),
             decided_at=date_decision(decisions, pipeline.now()),
         )
     except ValueError as error:
@@ -94,26 +95,23 @@ def _decide(
     )
 
 
-def _require_today_s_axes(pipeline: Pipeline, chosen: Champion) -> None:
+def _require_readable_rows(pipeline: Pipeline, number: int) -> None:
+    """Refuse a version that cannot read today's rows of every commodity."""
     from cbi_pipeline.operations.champion_forecast import find_unreadable
     from cbi_pipeline.operations.training_data import load_training_data
 
-    assert chosen.version is not None
     data = load_training_data(pipeline, pipeline.newest_as_of())
     names = [commodity.id for commodity in data.catalogue.commodities]
-    version, spec = (
-        pipeline.registry.get(chosen.version),
-        pipeline.registry.load(chosen.version).spec,
-    )
-    strange = find_unreadable(version, spec, data, names, pipeline)
-    if strange:
+    version, spec = pipeline.registry.get(number), pipeline.registry.load(number).spec
+    unreadable = find_unreadable(version, spec, data, names, pipeline)
+    if unreadable:
         raise Refusal(
-            f"version {chosen.version} cannot read today's rows of {', '.join(strange)}: it "
-            "was made for other commodities, horizons or features; change the catalogue back first"
+            f"version {number} cannot read today's rows of {', '.join(unreadable)}: it was made "
+            "for other commodities, horizons or features; change the catalogue back first"
         )
 
 
-def _name() -> str:
+def _read_user() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError) as error:

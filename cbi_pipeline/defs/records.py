@@ -1,4 +1,4 @@
-"""The records that the profile forecasts from."""
+"""Which records an asset waits for: those of the feeds that price the profile's commodities."""
 
 import dagster as dg
 
@@ -7,7 +7,7 @@ from cbi_pipeline.ingest import pricing_feeds
 from cbi_pipeline.settings import Settings, load_settings
 
 
-def _sources(settings: Settings) -> tuple[str, ...]:
+def _name_pricing_feeds(settings: Settings) -> tuple[str, ...]:
     if settings.profile != "live":
         return ("archive",)
     try:
@@ -18,11 +18,11 @@ def _sources(settings: Settings) -> tuple[str, ...]:
         return ()
 
 
-def after_records(asset: dg.AssetsDefinition) -> dg.AssetsDefinition:
-    """An asset as one that is made of the records.
+def depend_on_records(asset: dg.AssetsDefinition) -> dg.AssetsDefinition:
+    """The asset, depending on the records of every feed that brings a price.
 
     A page that launches a night asks whether everything upstream is there: what the profile never
     asks would never be.
     """
-    records = [dg.AssetKey(["raw", name]) for name in _sources(load_settings())]
+    records = [dg.AssetKey(["raw", name]) for name in _name_pricing_feeds(load_settings())]
     return asset.map_asset_specs(lambda spec: spec.merge_attributes(deps=records))

@@ -40,7 +40,7 @@ def describe_held_value(
         as_of: a value of a later day is no session yet.
     """
     refused = open_refusals(store, commodity.price_series)
-    waiting = [row for row in _set_aside(commodity, refused, newest, as_of) if _is_held(row)]
+    waiting = [row for row in _list_refused(commodity, refused, newest, as_of) if _is_held(row)]
     if not waiting:
         return None
     row = waiting[-1]
@@ -68,33 +68,22 @@ def describe_unconfirmed(
     if prices.is_empty():
         return ""
     newest, price = prices.select("session", "price").row(-1)
-    aside = [
+    refusals = [
         row
-        for row in _set_aside(commodity, refused, newest, as_of)
+        for row in _list_refused(commodity, refused, newest, as_of)
         if not _is_held(row) and row["seen_at"] <= as_of
     ]
-    jumps = [
-        f"unconfirmed: the value of {row['period']} was set aside, because {row['column_name']} "
-        f"{row['value'] or 'empty'} breaks the rule {row['rule']}; the newest price in use is of "
-        f"{newest}, see `cbi quarantine list`"
-        for row in aside[-1:]
-    ]
+    notes = []
+    if refusals:
+        row = refusals[-1]
+        notes.append(
+            f"unconfirmed: the value of {row['period']} was set aside, because "
+            f"{row['column_name']} {row['value'] or 'empty'} breaks the rule {row['rule']}; the "
+            f"newest price in use is of {newest}, see `cbi quarantine list`"
+        )
     if is_jump(prices["price"].to_list()):
-        jumps.append(describe_jump(newest, price, commodity.unit))
-    return "; ".join(jumps)
-
-
-def _set_aside(
-    commodity: Commodity, refused: pl.DataFrame, newest: date, as_of: datetime
-) -> list[dict[str, Any]]:
-    """Open refusals of the newest session and of later ones, by period."""
-    days = sessions(commodity.calendar, newest, as_of.astimezone(DESK).date())
-    own = pl.col("series_id") == commodity.price_series
-    return refused.filter(own, pl.col("period").is_in(days)).to_dicts()
-
-
-def _is_held(row: Mapping[str, Any]) -> bool:
-    return is_confirmable(row["rule"])
+        notes.append(describe_jump(newest, price, commodity.unit))
+    return "; ".join(notes)
 
 
 def describe_missed_release(
@@ -120,3 +109,16 @@ def describe_missed_release(
         f"missed release: the value of {session} was due on {due:%Y-%m-%d at %H:%M} UTC and has "
         "not come"
     )
+
+
+def _list_refused(
+    commodity: Commodity, refused: pl.DataFrame, newest: date, as_of: datetime
+) -> list[dict[str, Any]]:
+    """Refused rows of a price series, of the newest session and of later ones, by period."""
+    days = sessions(commodity.calendar, newest, as_of.astimezone(DESK).date())
+    own = pl.col("series_id") == commodity.price_series
+    return refused.filter(own, pl.col("period").is_in(days)).to_dicts()
+
+
+def _is_held(row: Mapping[str, Any]) -> bool:
+    return is_confirmable(row["rule"])

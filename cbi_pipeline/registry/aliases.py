@@ -108,7 +108,7 @@ def versions_in_use(decisions: pl.DataFrame) -> list[tuple[int, datetime]]:
     return used
 
 
-def before(decisions: pl.DataFrame) -> Champion | None:
+def find_previous_champion(decisions: pl.DataFrame) -> Champion | None:
     """What a rollback goes back to: the version in use before the one in use now.
 
     A rollback undoes one change, so a second one goes back another step.

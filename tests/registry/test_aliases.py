@@ -11,9 +11,9 @@ from cbi_pipeline.registry import (
     Champion,
     RegistryEmpty,
     RegistryMismatch,
-    before,
     current_champion,
     derive,
+    find_previous_champion,
     following,
     sort_decisions,
 )
@@ -132,7 +132,7 @@ def story(*steps: tuple[str, int]) -> pl.DataFrame:
 def test_a_rollback_undoes_one_change_after_the_other(
     steps: list[tuple[str, int]], expected: int | None
 ) -> None:
-    found = before(story(*steps))
+    found = find_previous_champion(story(*steps))
     assert (found and found.version) == expected
 
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from cbi_pipeline.defs import metadata
 from cbi_pipeline.defs.plots import Plots
-from cbi_pipeline.defs.records import after_records
+from cbi_pipeline.defs.records import depend_on_records
 from cbi_pipeline.operations import unbrought_inputs
 from cbi_pipeline.operations.add_targets import add_targets
 from cbi_pipeline.operations.build_features import Built, build, store_rows
@@ -142,4 +142,4 @@ def pictures(
 @dg.definitions
 def features() -> dg.Definitions:
     """The rows, made of the profile's records, and the returns that followed."""
-    return dg.Definitions(assets=[after_records(row), target])
+    return dg.Definitions(assets=[depend_on_records(row), target])

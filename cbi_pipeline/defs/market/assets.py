@@ -11,7 +11,7 @@ from cbi_pipeline.catalogue import Commodity
 from cbi_pipeline.defs import metadata
 from cbi_pipeline.defs.checks import BY_FAULT_LOG
 from cbi_pipeline.defs.plots import Plots
-from cbi_pipeline.defs.records import after_records
+from cbi_pipeline.defs.records import depend_on_records
 from cbi_pipeline.operations.build_market import SessionsBuilt, build_market
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.operations.store_sessions import store_sessions
@@ -141,4 +141,4 @@ def pictures(prices: pl.DataFrame, pipeline: Pipeline) -> dict[str, dg.MarkdownM
 @dg.definitions
 def market() -> dg.Definitions:
     """The sessions, made of the profile's records."""
-    return dg.Definitions(assets=[after_records(session)])
+    return dg.Definitions(assets=[depend_on_records(session)])
