@@ -56,10 +56,10 @@ def losses(forecasts: pl.DataFrame, targets: pl.DataFrame, catalogue: Catalogue)
     """
     per_recipe = forecasts.group_by("recipe").agg(pl.col("quantile").unique())
     levels = share_levels(per_recipe["quantile"].to_list())
-    wide, outcomes = _wide(forecasts, levels), _newest_outcomes(targets)
+    wide, outcomes = _gather_levels(forecasts, levels), _newest_outcomes(targets)
     usual = _usual_move(wide, outcomes)
     wide = wide.join(outcomes, on=_CELL).join(usual, on=["commodity", "horizon"], how="left")
-    wide = _labelled(wide.sort("recipe", *_CELL), catalogue)
+    wide = _add_labels(wide.sort("recipe", *_CELL), catalogue)
     columns = _columns(wide, _matrix(wide, len(levels)), np.array(levels))
     kept = wide.select(
         "recipe", *_CELL, "as_of", "known_at", "y", "usual_move",
@@ -125,7 +125,7 @@ def interval_score(low: Floats, high: Floats, y: Floats, share: float) -> Floats
     return (high - low) + 2.0 / alpha * outside
 
 
-def _wide(forecasts: pl.DataFrame, levels: tuple[float, ...]) -> pl.DataFrame:
+def _gather_levels(forecasts: pl.DataFrame, levels: tuple[float, ...]) -> pl.DataFrame:
     shared = forecasts.filter(pl.col("quantile").round(_DIGITS).is_in(levels))
     return shared.group_by("recipe", *_CELL).agg(
         values=pl.col("value").sort_by("quantile"),
@@ -166,7 +166,7 @@ def _usual_move(wide: pl.DataFrame, outcomes: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _labelled(wide: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
+def _add_labels(wide: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
     names = pl.DataFrame(
         [
             {"commodity": commodity.id, "horizon": steps, "label": label}

@@ -73,7 +73,7 @@ def plan(panel: Panel, catalogue: Catalogue, rows: pl.DataFrame) -> Plan:
     ]
     if not picked:
         raise ValueError("no row of the panel is ready to forecast from; load more history")
-    origins = _priced(pl.concat(picked), rows)
+    origins = _add_prices(pl.concat(picked), rows)
     first, last = origins["decision_at"].min(), origins["decision_at"].max()
     assert isinstance(first, datetime) and isinstance(last, datetime)
     refits = _trainable(panel, refit_instants(first, last, catalogue.evaluation.refits))
@@ -156,7 +156,7 @@ def _origins(rows: pl.DataFrame, wanted: EvaluationPlan) -> pl.DataFrame:
     return newest_first.reverse().drop("week")
 
 
-def _priced(origins: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+def _add_prices(origins: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     prices = rows.select("commodity", "session", "price").unique(["commodity", "session"])
     priced = origins.join(prices, on=["commodity", "session"], how="left", maintain_order="left")
     missing = priced.filter(pl.col("price").is_null())

@@ -25,7 +25,7 @@ def superior_ability(
     losses are scaled as by `Group.scaled`. None when the weeks are too few, or no
     rival differs from the benchmark.
     """
-    losses = _distinct(group, benchmark, [name for name in rivals if name != benchmark])
+    losses = _drop_equal(group, benchmark, [name for name in rivals if name != benchmark])
     base = group.scaled(benchmark, benchmark)[0]
     losses = {name: loss for name, loss in losses.items() if (loss != base).any()}
     blocks = block_bootstrap(group.weeks, group.lags, draws=1)
@@ -47,7 +47,7 @@ def confidence_set(group: Group, recipes: Sequence[str], *, seed: int = SEED) ->
     blocks = block_bootstrap(group.weeks, group.lags, draws=1)
     if blocks is None or not recipes:
         return {}
-    losses = _distinct(group, recipes[0], recipes)
+    losses = _drop_equal(group, recipes[0], recipes)
     if len(losses) == 1:
         return dict.fromkeys(recipes, 1.0)
     table = _columns(losses)
@@ -60,7 +60,7 @@ def confidence_set(group: Group, recipes: Sequence[str], *, seed: int = SEED) ->
     return {name: by_loss[group.scaled(name, recipes[0])[0].tobytes()] for name in recipes}
 
 
-def _distinct(group: Group, base: str, names: Sequence[str]) -> dict[str, Floats]:
+def _drop_equal(group: Group, base: str, names: Sequence[str]) -> dict[str, Floats]:
     """Scaled weekly losses, one recipe for each distinct series."""
     first: dict[bytes, str] = {}
     losses = {name: group.scaled(name, base)[0] for name in names}

@@ -36,7 +36,7 @@ def absences(
     rows = [
         (evaluation_id, estimator.name, commodity, *parts, planned[commodity])
         for estimator in map(as_estimator, recipes)
-        for commodity, parts in _absent(estimator, chosen).items()
+        for commodity, parts in _count_absences(estimator, chosen).items()
     ]
     columns = ("evaluation_id", "recipe", "commodity", "reason", "absent", "last", "planned")
     frame = pl.DataFrame(rows, schema=columns, orient="row")
@@ -59,7 +59,7 @@ def failures(plan: Plan, reasons: Mapping[str, str], evaluation_id: str) -> pl.D
     return ABSENCE.validate(frame.select(list(ABSENCE.dtypes)).cast(pl.Schema(ABSENCE.dtypes)))
 
 
-def _absent(
+def _count_absences(
     estimator: Estimator, chosen: Sequence[tuple[Panel, Fold]]
 ) -> dict[str, tuple[str, int, date]]:
     """Per commodity, the newest reason, how many origins, and the last of them."""

@@ -185,25 +185,25 @@ def forecast_or_read_fold(
     if finished is not None and folder is not None:
         prune_fold(folder)
         return finished, True
-    present = _present(fold, estimator.absences(panel, fold))
+    present = _leave_out(fold, estimator.absences(panel, fold))
     if not present.test_rows.size:
         return FORECAST.empty().drop("evaluation_id"), False
     forecasts = estimator.forecast(panel, present, folder)
-    _sound(forecasts, estimator, fold)
+    _require_sound(forecasts, estimator, fold)
     frame = _long(panel, estimator, present, plan, forecasts)
     if folder is not None:
         keep_fold(frame, folder)
     return frame, False
 
 
-def _present(fold: Fold, absent: Sequence[Absence]) -> Fold:
+def _leave_out(fold: Fold, absent: Sequence[Absence]) -> Fold:
     if not absent:
         return fold
     missing = np.concatenate([absence.rows for absence in absent])
     return replace(fold, test_rows=fold.test_rows[~np.isin(fold.test_rows, missing)])
 
 
-def _sound(forecasts: Forecasts, estimator: Estimator, fold: Fold) -> None:
+def _require_sound(forecasts: Forecasts, estimator: Estimator, fold: Fold) -> None:
     finite = all(np.isfinite(part).all() for part in forecasts)
     if not finite or (np.diff(forecasts.q_NHQ, axis=2) < 0.0).any():
         raise ValueError(
