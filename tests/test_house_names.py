@@ -44,6 +44,9 @@ OFFERED_TO_USERS = {
     "cbi_pipeline.forecasting": PROJECT_ROOT / "docs" / "notebook.md",
 }
 
+#: Names that the code of versions registered by earlier releases takes: it runs beside this one.
+CARRIED = {"cbi_pipeline.forecasting": {"Forecaster"}}
+
 
 def label(path: Path) -> str:
     return str(path.relative_to(PROJECT_ROOT))
@@ -190,14 +193,16 @@ def shown(package: str) -> set[str]:
 
 @pytest.mark.parametrize("package", offering())
 def test_a_package_offers_only_what_another_takes_and_what_is_there(package):
-    """A name in ``__all__`` is a promise to the product's other packages, or to a reader of docs.
+    """A name in ``__all__`` is a promise: to the product's other packages, to a reader of the docs,
+    or to the code that registered versions carry.
 
     Whatever nobody but a test reads is imported from the module in which it stands.
     """
     module = import_module(package)
     offered = set(module.__all__)
     assert {name for name in offered if not hasattr(module, name)} == set()
-    assert offered - taken(package) - caught(package) - shown(package) == set()
+    others = taken(package) | caught(package) | shown(package) | CARRIED.get(package, set())
+    assert offered - others == set()
 
 
 @pytest.mark.parametrize(("module", "name"), EXPECTED_ERRORS.items())

@@ -13,6 +13,7 @@ from cbi_pipeline.forecasting.config import compose
 from cbi_pipeline.forecasting.devices import describe_device
 from cbi_pipeline.forecasting.ensemble import Ensemble
 from cbi_pipeline.forecasting.folds import make_final_fold, newest_origins
+from cbi_pipeline.forecasting.forecaster import Forecaster
 from cbi_pipeline.forecasting.models.estimator import Estimator, Fitted
 from cbi_pipeline.forecasting.models.model import Forecasts, Model
 from cbi_pipeline.forecasting.models.recipe import DEFAULT_LEVELS, ModelRecipe
@@ -32,6 +33,7 @@ __all__ = [
     "EpochRecord",
     "Estimator",
     "Fitted",
+    "Forecaster",
     "Forecasts",
     "Model",
     "ModelRecipe",
