@@ -7,6 +7,8 @@ LOCK := $(shell { cat requirements.lock pyproject.toml; echo "$(CURDIR)"; } | ck
 STAMP := .venv/.installed-$(LOCK)
 # The pin stays where extension packages exist; the warehouse must be ready to move to this one.
 NEXT_DUCKDB := .venv/duckdb-2.0.0
+# The extra `boost`, beside the environment that a user has without it.
+BOOST := .venv/lightgbm-4.6.0
 # The tests start hundreds of processes; with this set each would compile the package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -17,7 +19,7 @@ help:
 	@echo "make run       set up, then the whole pipeline on the embedded records"
 	@echo "make ui        the Dagster and MLflow pages over what make run did"
 	@echo "make test      lint, types, layers, and the default tests"
-	@echo "make test-all  the same with the slow tests, and the warehouse on the next DuckDB"
+	@echo "make test-all  the same with the slow tests, the warehouse on the next DuckDB, boosted trees"
 	@echo "make lint      lint, types and layers alone"
 	@echo "make clean     remove the environment and caches; what the product wrote (.cbi) stays"
 
@@ -71,12 +73,14 @@ layers: $(STAMP)
 test: lint
 	$(BIN)/python -m pytest -m "not slow" -n 3 --dist loadfile --no-loadscope-reorder
 
-test-all: lint $(NEXT_DUCKDB)
+test-all: lint $(NEXT_DUCKDB) $(BOOST)
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 	PYTHONPATH=$(NEXT_DUCKDB) $(BIN)/python -m pytest tests/warehouse -m "not slow" \
 	  -n 2 --dist loadfile
+	PYTHONPATH=$(BOOST) $(BIN)/python -m pytest -k "boosted or lightgbm" \
+	  tests/evaluation/test_boosted.py tests/evaluation/test_models.py tests/registry/test_boosted.py
 
-$(NEXT_DUCKDB): | $(STAMP)
+$(NEXT_DUCKDB) $(BOOST): | $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
 	  --target $@ $(notdir $(subst -,==,$@)) || { rm -rf $@; exit 1; }
 

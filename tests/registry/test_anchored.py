@@ -9,12 +9,10 @@ import mlflow.pyfunc
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from cbi_pipeline.evaluation import estimator_of
 from cbi_pipeline.features import panel_from_frame
 from cbi_pipeline.forecasting import make_final_fold
-from cbi_pipeline.forecasting.panel import NEVER
 from cbi_pipeline.registry.frame import model_input
 from tests.evaluation.models import blend
 from tests.recipes import tiny
@@ -41,16 +39,8 @@ def frame():
 @pytest.fixture(scope="module")
 def fitted(frame):
     """A network that was trained on random outcomes, over the combined forecast."""
-    panel = panel_from_frame(frame, world.SPEC)
+    panel = world.train_panel(frame)
     now = int(panel.decision_at_R.max())
-    ahead = 86_400_000_000 * torch.tensor(world.SPEC.steps)[panel.commodity_R]
-    at = panel.decision_at_R[:, None] + ahead
-    outcomes = {
-        "target_available_RH": torch.where(at <= now, at, NEVER),
-        "target_mask_RH": at <= now,
-        "target_RH": 0.02 * torch.randn(at.shape, generator=torch.Generator().manual_seed(0)),
-    }
-    panel = dataclasses.replace(panel, **outcomes)
     fold = make_final_fold(panel, now, embargo_days=1, validation_share=0.2)
     recipe = dataclasses.replace(tiny(world.SPEC.feature_set), anchor=blend().recipe)
     return estimator_of(recipe.with_training(shrinkage=(1.0,))).fit(panel, fold).model

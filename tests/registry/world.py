@@ -14,6 +14,7 @@ from cbi_pipeline.features import panel_from_frame
 from cbi_pipeline.forecasting import Calibration, Panel, PanelSpec, Recipe, build_untrained
 from cbi_pipeline.forecasting.calibration import Move
 from cbi_pipeline.forecasting.forecaster import Forecaster
+from cbi_pipeline.forecasting.panel import NEVER
 from cbi_pipeline.registry import Provenance
 from data_contracts.evaluation import DECISION, VERSION
 from tests.recipes import tiny
@@ -85,6 +86,20 @@ def forecaster(seed: int = 1, recipe: Recipe | None = None) -> Forecaster:
         for weight in made.network.parameters():
             weight += 0.1 * torch.randn(weight.shape, generator=generator)
     return made
+
+
+def train_panel(frame: pl.DataFrame) -> Panel:
+    """The panel of a frame with random outcomes, each public when its horizon has passed."""
+    panel = panel_from_frame(frame, SPEC)
+    ahead = 86_400_000_000 * torch.tensor(SPEC.steps)[panel.commodity_R]
+    at = panel.decision_at_R[:, None] + ahead
+    is_public = at <= int(panel.decision_at_R.max())
+    return dataclasses.replace(
+        panel,
+        target_available_RH=torch.where(is_public, at, NEVER),
+        target_mask_RH=is_public,
+        target_RH=0.02 * torch.randn(at.shape, generator=torch.Generator().manual_seed(0)),
+    )
 
 
 def joint_recipe() -> Recipe:
