@@ -1,6 +1,6 @@
 """How often equal forecasts are called better or worse, and their intervals exclude no skill.
 
-Generated markets as in `benchmarks.gate`: horizons that overlap, and misjudgements of the
+Generated markets as in `benchmarks.markets`: horizons that overlap, and misjudgements of the
 volatility that last. A recipe and five naive forecasts misjudge it equally, so that every skill is
 zero. The product's own scores judge them.
 
@@ -21,7 +21,7 @@ import numpy.typing as npt
 import polars as pl
 from scipy import stats
 
-from benchmarks.gate import MISJUDGEMENT, Design, Market
+from benchmarks.markets import MISJUDGEMENT, Design, Market
 from cbi_pipeline.evaluation.groups import group
 from cbi_pipeline.evaluation.scores import LEVEL, examine_differences, measure_skill
 

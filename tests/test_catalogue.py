@@ -56,7 +56,7 @@ def edited(tmp_path):
             "garch: write which recipes are wanted instead, as in",
         ),
         (REFITS, "lightgbm = false", "lightgbm: write which recipes are wanted"),
-        ('"prior", "garch_t"', '"garch_t"', "baselines: every champion must beat prior; name them"),
+        ('"prior", "garch_t"', '"garch_t"', "baselines: skill is stated against prior; name them"),
         (
             '"garch_t", "gjr_t"]',
             '"ewma"]',

@@ -4,13 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 MOST_YEARS = 1000
 """Longer than any record, and short enough to be counted back from a date."""
 
 NAIVE = ("climatology", "ewma", "prior")
-"""The naive forecasts that every champion must beat."""
+"""The naive forecasts that skill is stated against in every round."""
+
+GATE_OPPONENTS = ("climatology", "garch_t", "gjr_t", "combined")
+"""What a challenger must beat beside the champion, where a round has it."""
+
+DEVELOPMENT = 0.25
+"""Share of each commodity's origins that is left to trying recipes, unless the catalogue says."""
 
 
 class EvaluationPlan(BaseModel):
@@ -27,6 +41,8 @@ class EvaluationPlan(BaseModel):
         challengers: recipes that face the gate.
         rolling_years: train each challenger that learns on that many newest years as well, beside
             all that is known, to show whether older data help; None leaves that out.
+        development: first share of each commodity's origins, which the gate never reads: recipes
+            may be tried there at no cost.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -38,6 +54,7 @@ class EvaluationPlan(BaseModel):
     baselines: tuple[str, ...] = Field(default=(*NAIVE, "garch_t", "gjr_t"), strict=False)
     challengers: tuple[str, ...] = Field(default=("anchored_gru",), min_length=1, strict=False)
     rolling_years: int | None = Field(default=None, gt=0, le=MOST_YEARS)
+    development: float = Field(default=DEVELOPMENT, ge=0.0, lt=1.0)
 
     @field_validator("baselines", "challengers")
     @classmethod
@@ -51,8 +68,16 @@ class EvaluationPlan(BaseModel):
     def _naive(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         missing = [name for name in NAIVE if name not in names]
         if missing:
-            raise ValueError(f"every champion must beat {', '.join(missing)}; name them too")
+            raise ValueError(f"skill is stated against {', '.join(missing)}; name them too")
         return names
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The fields that hashes are made of; one that came later counts once it is set."""
+        fields: dict[str, Any] = dump(self)
+        if self.development == DEVELOPMENT:
+            del fields["development"]
+        return fields
 
     @model_validator(mode="before")
     @classmethod

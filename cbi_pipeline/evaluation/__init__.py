@@ -7,8 +7,9 @@ from cbi_pipeline.evaluation.calibration import (
     fit_calibration,
 )
 from cbi_pipeline.evaluation.cost import estimate_cost
+from cbi_pipeline.evaluation.decisions import by_person, decision, first, refreshed
 from cbi_pipeline.evaluation.estimators import estimator_of, load_estimator
-from cbi_pipeline.evaluation.gate import by_person, decide, decision, first, refreshed, tried_before
+from cbi_pipeline.evaluation.gate import decide
 from cbi_pipeline.evaluation.losses import NEEDED_LEVELS, losses
 from cbi_pipeline.evaluation.model_code import hash_model_code, hash_scoring_code, is_reproduced
 from cbi_pipeline.evaluation.models.rolling import Rolling
@@ -22,6 +23,7 @@ from cbi_pipeline.evaluation.plan import (
 from cbi_pipeline.evaluation.refresh import Refresh, judge_refresh
 from cbi_pipeline.evaluation.scores import score
 from cbi_pipeline.evaluation.sitting_out import absences, failures
+from cbi_pipeline.evaluation.spending import Entrant
 from cbi_pipeline.evaluation.walk_forward import walk_forward
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "NEEDED_LEVELS",
     "POOLED_80",
     "VALIDATION_SHARE",
+    "Entrant",
     "Plan",
     "Refresh",
     "Rolling",
@@ -53,6 +56,5 @@ __all__ = [
     "plan",
     "refreshed",
     "score",
-    "tried_before",
     "walk_forward",
 ]

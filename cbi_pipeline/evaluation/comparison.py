@@ -59,12 +59,17 @@ class Comparison:
         )
 
 
-def compare(difference: Floats, lags: int) -> Comparison:
+def compare(difference: Floats, lags: int, memory: int = 0) -> Comparison:
     """Test whether the mean of ``difference`` [n] is positive.
 
     Neither test alone keeps its level when the overlap is a seventh of the sample: the first
     rejects too often in the tails, the second at 5 %. Their larger p-value does; the simulation
     under ``benchmarks`` measures it.
+
+    Args:
+        difference: one value a week.
+        lags: weeks by which forecasts overlap.
+        memory: weeks for which misjudgements go on; see `Group.memory`.
 
     Raises:
         ValueError: not more forecasts than twice the overlap.
@@ -74,7 +79,7 @@ def compare(difference: Floats, lags: int) -> Comparison:
             f"{len(difference)} forecasts overlapping {lags} weeks are too few to compare"
         )
     dm = diebold_mariano(difference, lags)
-    cosine = cosine_test(difference, lags)
+    cosine = cosine_test(difference, lags, memory)
     return Comparison(
         mean=float(difference.mean()),
         p_value=max(dm.p_value, cosine.p_value),
@@ -101,14 +106,16 @@ def diebold_mariano(difference: Floats, lags: int) -> MeanTest:
     return _mean_test(difference, variance / correction, n - 1)
 
 
-def cosine_test(difference: Floats, lags: int) -> MeanTest:
+def cosine_test(difference: Floats, lags: int, memory: int = 0) -> MeanTest:
     """Test with the equally weighted cosine variance (Lazarus, Lewis, Stock and Watson, 2018).
 
     Degrees of freedom: their 0.41 n^(2/3), but no frequency beyond n / (2 (lags + 1)), up to
-    which the spectrum of overlapping errors is still near its value at zero.
+    which the spectrum of overlapping errors is still near its value at zero, and none beyond
+    n / (2 memory), for the same of misjudgements that last.
     """
     n = len(difference)
-    count = max(FEWEST_COSINES, int(min(0.41 * n ** (2 / 3), n / (2 * (lags + 1)))))
+    longest = max(lags + 1, memory)
+    count = max(FEWEST_COSINES, int(min(0.41 * n ** (2 / 3), n / (2 * longest))))
     times = (np.arange(n) + 0.5) / n
     cosines = np.cos(np.pi * np.outer(np.arange(1, count + 1), times)) * np.sqrt(2.0 / n)
     return _mean_test(difference, float(np.mean((cosines @ difference) ** 2)), count)

@@ -1,17 +1,15 @@
-"""What the gate looks at: a recipe against each opponent, each cell, and signs of a leak."""
+"""What the gate looks at: a recipe against each opponent, and each cell."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from cbi_pipeline.catalogue import Catalogue
 from cbi_pipeline.evaluation.comparison import Comparison, compare, discoveries
-from cbi_pipeline.evaluation.groups import ALL, Group, group
+from cbi_pipeline.evaluation.groups import Group, group
 
 Floats = npt.NDArray[np.float64]
 
@@ -19,10 +17,54 @@ Floats = npt.NDArray[np.float64]
 # in the last bits of two equal models from ever counting as a difference.
 SMALLEST_GAIN = 5e-4
 DISCOVERY_RATE = 0.10
-# More than this is a leak or an artefact of rolling contracts until a person says otherwise.
-TOO_GOOD_POINT_SKILL = 0.02
-TOO_GOOD_HIT_RATE = 0.55
-LUCK = 0.05
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """A recipe and one opponent at the origins that both forecast, before any level is set.
+
+    Attributes:
+        opponent: champion or baseline.
+        difference: weekly gains of the recipe, see `Group.difference`; [weeks].
+        calendar: Mondays of these weeks; [weeks].
+        memory: weeks for which their bands stay apart; see `Group.memory`.
+        by_commodity: skill per commodity.
+        comparison: tests of the gains' mean.
+    """
+
+    opponent: str
+    difference: Floats
+    calendar: npt.NDArray[np.datetime64]
+    memory: int
+    by_commodity: dict[str, float]
+    comparison: Comparison
+
+    @property
+    def places(self) -> float:
+        """Places to have been lucky in: commodities over those the difference rests on.
+
+        It is (sum |d|)^2 / sum d^2 of the commodities' skills that the number of commodities is
+        divided by: 1 comes out when all gain alike, their number (Bonferroni) when a single one
+        does. A recipe that was lucky on one of many thus has to be as convincing as if that one
+        had been looked for.
+        """
+        return _places(np.array(list(self.by_commodity.values())))
+
+    @property
+    def p_value(self) -> float:
+        """Of the pooled comparison, times the places."""
+        return min(1.0, self.comparison.p_value * self.places)
+
+    @property
+    def statistic(self) -> float:
+        """The gain in standard errors, by the less favourable of both tests."""
+        tests = self.comparison
+        return min(tests.diebold_mariano.statistic, tests.cosine.statistic)
+
+    @property
+    def is_same(self) -> bool:
+        """Whether both forecast exactly the same."""
+        return not self.difference.any()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +74,12 @@ class Contest:
     Attributes:
         opponent: champion or baseline.
         skill: mean over the cells, by `Group.precision`, of one minus the ratio of CRPS sums.
-        places: places to have been lucky in: commodities over those the difference rests on.
+        places: places to have been lucky in; see `Pairing.places`.
         p_value: of the pooled comparison, times the places.
         level: what the p-value has to stay under.
         needed: smallest skill that this sample shows at that level.
         shown: True when the skill is at least that.
+        memory: weeks for which the bands of both stay apart.
         by_commodity: skill per commodity.
         comparison: both tests before the correction.
     """
@@ -48,6 +91,7 @@ class Contest:
     level: float
     needed: float
     shown: bool
+    memory: int
     by_commodity: dict[str, float]
     comparison: Comparison
 
@@ -73,41 +117,46 @@ class Cell:
     worse: bool
 
 
-def contests(
-    losses: pl.DataFrame, recipe: str, opponents: Sequence[str], level: float
-) -> list[Contest]:
-    """The recipe against each opponent, in their order."""
-    everything = group(losses)
-    alone = [group(losses, commodity=name) for name in losses["commodity"].unique().sort()]
-    return [contest(everything, alone, recipe, opponent, level) for opponent in opponents]
+def pair(paired: pl.DataFrame, recipe: str, opponent: str) -> Pairing:
+    """Compare a recipe and an opponent.
 
+    Args:
+        paired: `losses` of both at the same origins.
+        recipe: challenger.
+        opponent: champion or baseline.
 
-def contest(
-    everything: Group, alone: Sequence[Group], recipe: str, opponent: str, level: float
-) -> Contest:
-    """Test the pooled weekly differences of a recipe and an opponent.
-
-    The p-value is multiplied by the number of commodities over the number that the difference
-    effectively rests on, (sum |d|)^2 / sum d^2 of the commodities' skills: 1 when all gain alike,
-    the number of commodities (Bonferroni) when a single one does. A recipe that was lucky on one
-    of many thus has to be as convincing as if that one had been looked for.
+    Raises:
+        ValueError: too few weeks; see `compare`.
     """
-    difference = everything.difference(recipe, opponent)
-    comparison = compare(difference, everything.lags)
-    by_commodity = {
-        group.commodity: float(group.difference(recipe, opponent).mean()) for group in alone
-    }
-    places = _places(np.array(list(by_commodity.values())))
-    needed = max(SMALLEST_GAIN, comparison.shown_from(level / places))
-    return Contest(
+    both = group(paired)
+    alone = [group(paired, commodity=name) for name in paired["commodity"].unique().sort()]
+    difference, memory = both.difference(recipe, opponent), both.memory(recipe, opponent)
+    return Pairing(
         opponent=opponent,
+        difference=difference,
+        calendar=both.calendar,
+        memory=memory,
+        by_commodity={
+            own.commodity: float(own.difference(recipe, opponent).mean()) for own in alone
+        },
+        comparison=compare(difference, both.lags, memory),
+    )
+
+
+def judge_pairing(pairing: Pairing, level: float) -> Contest:
+    """Whether a gain is shown at a level."""
+    comparison = pairing.comparison
+    needed = max(SMALLEST_GAIN, comparison.shown_from(level / pairing.places))
+    return Contest(
+        opponent=pairing.opponent,
         skill=comparison.mean,
-        places=places,
-        p_value=min(1.0, comparison.p_value * places),
+        places=pairing.places,
+        p_value=pairing.p_value,
         level=level,
         needed=needed,
         shown=comparison.mean > needed,
-        by_commodity=by_commodity,
+        memory=pairing.memory,
+        by_commodity=pairing.by_commodity,
         comparison=comparison,
     )
 
@@ -129,43 +178,6 @@ def cells(losses: pl.DataFrame, recipe: str, opponent: str) -> tuple[Cell, ...]:
         Cell(own.commodity, own.horizon, gain.mean, gain.p_value, bool(up), bool(down))
         for (own, gain, _), up, down in zip(tested, better, worse, strict=True)
     )
-
-
-def too_good(losses: pl.DataFrame, recipe: str, catalogue: Catalogue) -> tuple[str, ...]:
-    """Point skill above 2 % or hit rates above 55 % on liquid commodities, in words.
-
-    Over all horizons of a commodity the figure itself decides; at a single horizon, where a trend
-    alone gives such figures, it must also be unlikely (5 %) to be luck.
-    """
-    present = set(losses["commodity"].unique())
-    liquid = [c.id for c in catalogue.commodities if c.liquid and c.id in present]
-    labels = losses["horizon"].unique(maintain_order=True).to_list()
-    reasons: list[str] = []
-    for commodity in liquid:
-        reasons += _excess(group(losses, commodity=commodity), recipe, needs_proof=False)
-        for label in labels:
-            cell = losses.filter(pl.col("horizon") == label, pl.col("commodity") == commodity)
-            if cell.height:
-                reasons += _excess(group(losses, commodity, label), recipe, needs_proof=True)
-    return tuple(reasons)
-
-
-def _excess(own: Group, recipe: str, *, needs_proof: bool) -> list[str]:
-    where = own.commodity if own.horizon == ALL else f"{own.commodity} {own.horizon}"
-    absolute, usual = own.sums(recipe, "absolute"), own.sums(recipe, "absolute_return")
-    hit, called = own.sums(recipe, "hit"), own.sums(recipe, "called")
-    words = []
-    skill = 1.0 - absolute.sum() / usual.sum()
-    if skill > TOO_GOOD_POINT_SKILL and (not needs_proof or _unlikely(usual - absolute, own.lags)):
-        words.append(f"point skill {skill:.1%} on {where}")
-    rate = hit.sum() / called.sum() if called.any() else 0.5
-    if rate > TOO_GOOD_HIT_RATE and (not needs_proof or _unlikely(hit - 0.5 * called, own.lags)):
-        words.append(f"hit rate {rate:.1%} on {where}")
-    return words
-
-
-def _unlikely(gains: Floats, lags: int) -> bool:
-    return len(gains) > 2 * (lags + 1) and compare(gains, lags).p_value < LUCK
 
 
 def _places(skills: Floats) -> float:

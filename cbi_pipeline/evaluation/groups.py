@@ -41,6 +41,11 @@ class Group:
         """Distinct weeks with a scored forecast."""
         return int(self._week_of.max()) + 1
 
+    @property
+    def calendar(self) -> npt.NDArray[np.datetime64]:
+        """The weeks, increasing, by their Mondays; [weeks]."""
+        return self._rows["week"].unique().sort().to_numpy()
+
     @cached_property
     def lags(self) -> int:
         """Later weeks in which a forecast was made before an earlier one's target was known.
@@ -48,6 +53,11 @@ class Group:
         Errors of such forecasts share news, so they are correlated even for a perfect forecaster.
         """
         return _count_overlap(self._week_of, *self._instants)
+
+    @property
+    def independent(self) -> float:
+        """Outcomes that share no news, over all cells: weeks over one plus the overlap."""
+        return float(self._independent.sum())
 
     @cached_property
     def precision(self) -> Floats:
@@ -57,13 +67,8 @@ class Group:
         falls the variance of a mean of relative differences. Thirteen weekly forecasts of a
         quarter are one outcome, thirteen of a week are thirteen.
         """
-        made, public = self._instants
-        counts = []
-        for cell in range(int(self._cell_of.max()) + 1):
-            own = self._cell_of == cell
-            weeks, week_of = np.unique(self._week_of[own], return_inverse=True)
-            counts.append(len(weeks) / (1 + _count_overlap(week_of, made[own], public[own])))
-        return np.array(counts) / sum(counts)
+        shares: Floats = self._independent / self._independent.sum()
+        return shares
 
     def memory(self, recipe: str, opponent: str) -> int:
         """Weeks for which one recipe's bands stay wider than the other's.
@@ -110,6 +115,17 @@ class Group:
         return self.frames[recipe][column].cast(pl.Float64).to_numpy()
 
     @cached_property
+    def _independent(self) -> Floats:
+        """Outcomes of each cell that share no news; [cells]."""
+        made, public = self._instants
+        counts = []
+        for cell in range(int(self._cell_of.max()) + 1):
+            own = self._cell_of == cell
+            weeks, week_of = np.unique(self._week_of[own], return_inverse=True)
+            counts.append(len(weeks) / (1 + _count_overlap(week_of, made[own], public[own])))
+        return np.array(counts)
+
+    @cached_property
     def _rows(self) -> pl.DataFrame:
         return next(iter(self.frames.values()))
 
@@ -133,7 +149,8 @@ def _count_overlap(
     week_of: npt.NDArray[np.int64], made: npt.NDArray[np.int64], public: npt.NDArray[np.int64]
 ) -> int:
     """Later weeks in which a forecast was made before an earlier one's outcome was public."""
-    latest = np.zeros(int(week_of.max()) + 1, dtype=np.int64)
+    # Instants before 1970 are negative.
+    latest = np.full(int(week_of.max()) + 1, np.iinfo(np.int64).min)
     np.maximum.at(latest, week_of, made)
     return int(max(0, np.max(np.searchsorted(latest, public) - 1 - week_of)))
 

@@ -1,4 +1,4 @@
-"""The gate: whether a challenger replaces the champion, one look per round and recipe."""
+"""The gate: whether a challenger replaces the champion, one look per round at all of them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from cbi_pipeline.ingest import fault_log
 from cbi_pipeline.operations.evaluate import EvaluationRun
 from cbi_pipeline.operations.gather_evidence import SUBJECT as EVIDENCE
 from cbi_pipeline.operations.pipeline import Pipeline
-from cbi_pipeline.operations.rounds import round_as_of
+from cbi_pipeline.operations.rounds import name_round, round_as_of
 from cbi_pipeline.operations.training_data import evidence_as_of, load_training_data
 from cbi_pipeline.operations.walk_forward_store import read_forecasts
 from cbi_pipeline.registry import Champion, current_champion, following, sort_decisions
 from data_contracts.evaluation import CROWNS, FOLD, LOOKS
 
 if TYPE_CHECKING:
-    from cbi_pipeline.evaluation.gate import Decision
+    from cbi_pipeline.evaluation import Entrant
+    from cbi_pipeline.evaluation.decisions import Decision
     from cbi_pipeline.forecasting import ModelRecipe
     from cbi_pipeline.warehouse import Store
 
@@ -125,27 +126,36 @@ def rulings(
     decisions: pl.DataFrame,
     forecasts: pl.DataFrame,
 ) -> pl.DataFrame:
-    """The founding decision where one is due, and the gate's on some challengers."""
-    from cbi_pipeline.evaluation import decide, tried_before
+    """The founding decision where one is due, and the gate's on some challengers, in one look."""
+    from cbi_pipeline.evaluation import decide
 
-    pipeline, record = evaluation.pipeline, decisions
-    now = pipeline.now()
-    founding = _rule_on_founder(decisions, pipeline, evaluation.name)
+    record, now = decisions, evaluation.pipeline.now()
+    founding = _rule_on_founder(decisions, evaluation.pipeline, evaluation.name)
     if founding is not None:
-        row = following(record, founding.frame(evaluation.data.as_of))
-        record = pl.concat([record, row])
-    for challenger in challengers:
-        champion = current_champion(record)
-        assert champion is not None
-        ruling = decide(
-            forecasts,
-            evaluation.data.targets,
-            challenger.name,
-            champion.recipe,
-            pipeline.catalogue,
-            decided_at=now,
-            tried=tried_before(record, challenger.name, now),
-        )
-        news = following(record, ruling.frame(evaluation.data.as_of))
-        record = pl.concat([record, news])
+        record = pl.concat([record, following(record, founding.frame(evaluation.data.as_of))])
+    champion = current_champion(record)
+    assert champion is not None
+    rulings = decide(
+        forecasts,
+        evaluation.data.targets,
+        [challenger.name for challenger in challengers],
+        champion.recipe,
+        evaluation.pipeline.catalogue,
+        decided_at=now,
+        decisions=record,
+        entrants=identify_entrants(evaluation),
+        round_id=name_round(evaluation),
+    )
+    for ruling in rulings:
+        record = pl.concat([record, following(record, ruling.frame(evaluation.data.as_of))])
     return record
+
+
+def identify_entrants(evaluation: EvaluationRun) -> dict[str, Entrant]:
+    """What each estimator of a round is, whatever its name: its settings and its code."""
+    from cbi_pipeline.evaluation import Entrant
+
+    return {
+        estimator.name: Entrant(estimator.identity(), evaluation.code[estimator.name])
+        for estimator in evaluation.estimators
+    }

@@ -169,8 +169,8 @@ def _walk_forward(
 ) -> tuple[pl.DataFrame, dict[str, str]]:
     """Forecasts of some estimators, and why others of them have none.
 
-    An estimator that fails sits out and is a fault of its own; the champion and the naive forecasts
-    that every champion must beat may not fail.
+    An estimator that fails sits out and is a fault of its own; the champion may not fail, nor the
+    naive forecasts, which skill is always stated against.
     """
     from cbi_pipeline.evaluation import walk_forward as walked
 

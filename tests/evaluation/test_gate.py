@@ -1,18 +1,18 @@
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
 import polars as pl
 import pytest
-from scipy.stats import binom
 
-from cbi_pipeline.evaluation import by_person, decide, first, gate, losses, tried_before
+from cbi_pipeline.evaluation import NEEDED_LEVELS, Entrant, by_person, decide, first, losses
 from cbi_pipeline.evaluation.comparison import compare
-from cbi_pipeline.evaluation.gate import decision
 from cbi_pipeline.evaluation.groups import group
 from data_contracts.evaluation import DECISION
 from tests.evaluation import worlds
 
+NAIVE = ("climatology", "ewma", "prior")
 FLAT = 0.02 * np.sqrt(np.array([5.0, 20.0]))
 
 
@@ -27,10 +27,11 @@ def naive(world, scale=None):
 
 
 def judge(world, frames, *, champion="prior", **options):
-    options = {"decided_at": worlds.NOW} | options
-    return decide(
-        pl.concat(frames), world.targets(), "candidate", champion, world.catalogue, **options
+    options = {"decided_at": worlds.NOW, "opponents": NAIVE} | options
+    (made,) = decide(
+        pl.concat(frames), world.targets(), ["candidate"], champion, world.catalogue, **options
     )
+    return made
 
 
 def planted(seed=0, **options):
@@ -95,25 +96,6 @@ def test_a_recipe_equal_to_a_naive_forecast_says_so():
     assert "exactly what prior does" in made.reason
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("clustering", [0.0, 0.4])
-def test_equally_good_candidates_are_promoted_no_more_often_than_the_level(clustering):
-    rng = np.random.default_rng(4)
-    trials = 30
-    promoted = 0
-    for _ in range(trials):
-        world = worlds.world(rng, clustering=clustering, weeks=70)
-        frames = [
-            world.speak(name, worlds.noisy(rng, world.scale))
-            for name in ("climatology", "ewma", "prior", "champion", "candidate")
-        ]
-        paired = losses(pl.concat(frames), world.targets(), world.catalogue)
-        opponents = ("champion", "climatology", "ewma", "prior")
-        verdict, *_ = gate.judge(paired, "candidate", opponents, world.catalogue, 0.05)
-        promoted += verdict == "promote"
-    assert promoted <= binom.ppf(0.999, trials, 0.05)
-
-
 def test_a_recipe_lucky_on_one_commodity_in_fifty_is_not_promoted():
     rng = np.random.default_rng(5)
     world = worlds.world(rng, commodities=50, clustering=0.5, steps={"1w": 5}, weeks=80)
@@ -166,21 +148,11 @@ def test_too_little_evidence_makes_the_gate_abstain():
 def test_nothing_scored_yet_makes_the_gate_abstain():
     world = planted()
     frames = pl.concat([*naive(world), world.speak("candidate", world.scale)])
-    made = decide(
-        frames, world.targets().head(0), "candidate", "prior", world.catalogue,
+    (made,) = decide(
+        frames, world.targets().head(0), ["candidate"], "prior", world.catalogue,
         decided_at=worlds.NOW,
     )  # fmt: skip
     assert made.verdict == "abstain"
-
-
-def test_every_candidate_tried_leaves_less_of_the_level_and_all_of_them_no_more_than_it():
-    world = planted(weeks=40)
-    frames = [*naive(world), world.speak("candidate", world.scale)]
-    left = [
-        json.loads(judge(world, frames, tried=tried).statistics)["level_left"] for tried in range(4)
-    ]
-    assert left == pytest.approx([0.05 / 2, 0.05 / 6, 0.05 / 12, 0.05 / 20])
-    assert sum(0.05 / (k * (k + 1)) for k in range(1, 10_000)) < 0.05
 
 
 def test_a_cell_that_got_worse_is_named_even_in_a_promotion():
@@ -208,32 +180,6 @@ def test_the_first_champion_is_made_by_construction():
     assert made.promotes
     assert "nothing was tested" in made.reason
     assert made.frame().row(0, named=True)["champion"] == "combined"
-
-
-def history(*entries):
-    rows = [
-        decision("e", recipe, "prior", verdict, "words", decided_at=worlds.NOW + timedelta(days=d))
-        for recipe, verdict, d in entries
-    ]
-    return pl.concat([row.frame() for row in rows]) if rows else DECISION.empty()
-
-
-@pytest.mark.parametrize(
-    ("entries", "expected"),
-    [
-        ([], 0),
-        ([("prior", "first", 0)], 0),
-        ([("a", "keep", 1), ("b", "no_skill", 2)], 2),
-        ([("a", "keep", 1), ("a", "keep", 8), ("a", "keep", 15)], 1),
-        ([("a", "keep", 1), ("a", "keep", 120)], 2),
-        ([("a", "keep", 1), ("b", "promote", 2), ("c", "too_good", 3)], 1),
-        ([("a", "abstain", 1)], 0),
-        ([("prior", "keep", 1)], 0),
-        ([("me", "keep", 190), ("me", "keep", 1)], 1),
-    ],
-)
-def test_candidates_tried_since_the_last_change_of_champion_are_counted(entries, expected):
-    assert tried_before(history(*entries), "me", worlds.NOW + timedelta(days=200)) == expected
 
 
 def test_a_decision_by_hand_is_recorded_with_name_reason_and_version():
@@ -275,3 +221,101 @@ def test_the_record_says_where_the_champion_stands_among_all_recipes():
     )
     assert figures["superior_ability"] < 0.05
     assert figures["confidence_set"]["candidate"] == 1.0
+
+
+def look_at(world, frames, *challengers, **options):
+    options = {"decided_at": worlds.NOW, "opponents": NAIVE} | options
+    rows = decide(
+        pl.concat(frames), world.targets(), challengers, "prior", world.catalogue, **options
+    )
+    return {row.recipe: row for row in rows}
+
+
+def test_of_two_that_pass_in_one_look_the_one_shown_best_is_promoted():
+    world = planted()
+    frames = [
+        *naive(world),
+        world.speak("best", world.scale),
+        world.speak("good", world.scale * 1.3),
+    ]
+    made = look_at(world, frames, "best", "good")
+    assert {name: row.verdict for name, row in made.items()} == {"good": "keep", "best": "promote"}
+    assert list(made)[-1] == "best", "what is decided on the others comes before the promotion"
+    assert "the gain of best is shown best" in made["good"].reason
+
+
+def test_a_field_of_equal_recipes_shares_the_level_and_copies_share_all_of_it():
+    world = planted()
+    rng = np.random.default_rng(1)
+    apart = [world.speak(f"r{n}", worlds.noisy(rng, world.scale)) for n in range(4)]
+    copies = [
+        world.speak(f"r{n}", worlds.noisy(np.random.default_rng(2), world.scale)) for n in range(4)
+    ]
+    names = [f"r{n}" for n in range(4)]
+    alone = look_at(world, [*naive(world), apart[0]], "r0")["r0"]
+    shared, copied = (
+        json.loads(look_at(world, [*naive(world), *frames], *names)["r0"].statistics)
+        for frames in (apart, copies)
+    )
+    whole = json.loads(alone.statistics)["level_left"]
+    assert copied["level_left"] == pytest.approx(whole, rel=0.05)
+    assert whole / 4 <= shared["level_left"] < whole
+
+
+def test_the_record_says_what_was_looked_at_and_the_next_look_reads_it():
+    world = planted()
+    frames = [*naive(world), world.speak("candidate", world.scale * 2)]
+    entrants = {"candidate": Entrant("settings", "code")}
+    one = look_at(world, frames, "candidate", entrants=entrants)["candidate"]
+    look = json.loads(one.statistics)["look"]
+    assert look["field"] == {"candidate": {"recipe_id": "settings", "code": "code"}}
+    entrants = {"candidate": Entrant("other settings", "code")}
+    other = look_at(world, frames, "candidate", entrants=entrants, decisions=one.frame())
+    again = json.loads(other["candidate"].statistics)["look"]
+    assert again["entry_cost"] == pytest.approx(look["entry_cost"] / 4)
+    assert again["left"] == pytest.approx(look["left"] - again["entry_cost"])
+
+
+def test_opponents_that_a_round_lacks_are_named():
+    world = planted()
+    frames = [*naive(world), world.speak("candidate", world.scale)]
+    made = judge(world, frames, opponents=("climatology", "garch_t"))
+    assert "did not meet garch_t, which has no scored forecast in this round" in made.reason
+
+
+def test_what_the_gate_would_see_grows_with_the_evidence():
+    def foresee(weeks):
+        world = planted(weeks=weeks)
+        rng = np.random.default_rng(3)
+        frames = [*naive(world), world.speak("candidate", worlds.noisy(rng, world.scale))]
+        made = judge(world, frames)
+        assert "would be promoted with a chance of" in made.reason
+        return json.loads(made.statistics)["chance_of_promotion"]["0.01"]
+
+    assert 0.0 < foresee(60) < foresee(400) < 1.0
+
+
+def test_the_gate_reads_nothing_of_the_first_quarter_of_each_commodity():
+    catalogue = worlds.catalogue(3, development=0.25)
+    world = replace(planted(), catalogue=catalogue)
+    scale = world.scale.copy()
+    frames = [*naive(world), world.speak("candidate", scale)]
+    one = judge(world, frames)
+    scale[:, : world.weeks // 4] *= 7.0
+    other = judge(world, [*naive(world), world.speak("candidate", scale)])
+    assert one.statistics == other.statistics
+    scale[:, : world.weeks // 4 + 1] *= 7.0
+    assert (
+        one.statistics != judge(world, [*naive(world), world.speak("candidate", scale)]).statistics
+    )
+
+
+def test_a_recipe_of_fewer_levels_changes_no_figure_of_the_others():
+    world = planted()
+    frames = [*naive(world), world.speak("candidate", world.scale)]
+    few = world.speak("few", world.scale).filter(pl.col("quantile").is_in(NEEDED_LEVELS))
+    one, both = (
+        json.loads(look_at(world, [*frames, *more], *names)["candidate"].statistics)["contests"]
+        for more, names in (([], ["candidate"]), ([few], ["candidate", "few"]))
+    )
+    assert [contest["skill"] for contest in one] == [contest["skill"] for contest in both]

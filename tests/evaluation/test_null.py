@@ -14,10 +14,11 @@ NAIVE = ("climatology", "ewma", "prior")
 
 def verdict(world, candidate, naive):
     frames = [*(world.speak(name, naive) for name in NAIVE), world.speak("candidate", candidate)]
-    return decide(
-        pl.concat(frames), world.targets(), "candidate", "prior", world.catalogue,
-        decided_at=worlds.NOW,
+    (made,) = decide(
+        pl.concat(frames), world.targets(), ["candidate"], "prior", world.catalogue,
+        decided_at=worlds.NOW, opponents=NAIVE,
     )  # fmt: skip
+    return made
 
 
 def test_on_random_walks_a_noisy_candidate_is_told_to_have_no_skill():

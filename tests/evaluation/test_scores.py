@@ -154,8 +154,8 @@ def test_no_recipe_has_skill_against_itself(scene):
 
 def test_the_gate_and_the_scores_give_the_same_numbers_to_the_last_digit(scene):
     world, forecasts, scores = scene
-    decision = decide(
-        forecasts, world.targets(), "sharp", "prior", world.catalogue, decided_at=worlds.NOW
+    (decision,) = decide(
+        forecasts, world.targets(), ["sharp"], "prior", world.catalogue, decided_at=worlds.NOW
     )
     for contest in json.loads(decision.statistics)["contests"]:
         name = f"skill_vs_{contest['opponent']}"

@@ -201,10 +201,11 @@ def test_a_recipe_that_sits_out_changes_no_figure_of_the_others(scene):
 
 
 def ruled(world, frames, recipe="sharp", champion="prior"):
-    return decide(
-        pl.concat(frames), world.targets(), recipe, champion, world.catalogue,
-        decided_at=worlds.NOW,
+    (made,) = decide(
+        pl.concat(frames), world.targets(), [recipe], champion, world.catalogue,
+        decided_at=worlds.NOW, opponents=("climatology", "ewma"),
     )  # fmt: skip
+    return made
 
 
 def test_the_gate_judges_on_what_challenger_and_opponents_all_forecast(scene):

@@ -19,7 +19,13 @@ NORMAL = stats.norm.ppf(LEVELS)
 STEPS = {"1w": 5, "1m": 20}
 
 
-def catalogue(commodities: int = 2, *, steps: dict[str, int] = STEPS, liquid: bool = False):
+def catalogue(
+    commodities: int = 2,
+    *,
+    steps: dict[str, int] = STEPS,
+    liquid: bool = False,
+    development: float = 0.0,
+):
     return Catalogue(
         commodities=tuple(
             Commodity(
@@ -35,7 +41,9 @@ def catalogue(commodities: int = 2, *, steps: dict[str, int] = STEPS, liquid: bo
             )
             for number in range(commodities)
         ),
-        evaluation=EvaluationPlan(years=2, origins=100, refits="quarterly"),
+        evaluation=EvaluationPlan(
+            years=2, origins=100, refits="quarterly", development=development
+        ),
     )
 
 

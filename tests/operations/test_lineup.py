@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from cbi_pipeline.evaluation import by_person
-from cbi_pipeline.evaluation.gate import decision
+from cbi_pipeline.evaluation.decisions import decision
 from cbi_pipeline.forecasting import Recipe
 from cbi_pipeline.operations.evaluate import current_lineup, load_founder
 from cbi_pipeline.operations.lineup import choose_lineup
