@@ -82,6 +82,18 @@ def test_the_benchmark_judges_weekly_losses_as_the_gate_judges_their_table(seed)
     assert [gate.promote_first([field], world.weeks, 1)] == (promoted or [None])
 
 
+@pytest.mark.slow
+def test_calibrated_bands_hold_what_they_say_at_next_to_no_cost():
+    found = {one["kind"]: one for one in run_quickly("-m", "benchmarks.calibration")["found"]}
+    assert found.keys() == {"iid", "garch", "narrow", "crash"}
+    for one in found.values():
+        assert 0.78 <= one["coverage"] <= 0.82
+        assert one["cost"] <= 0.005
+    assert found["narrow"]["plain"] < 0.65
+    assert found["narrow"]["mended"] > 0.4
+    assert found["crash"]["width"] < 1.3
+
+
 def test_a_rate_states_the_upper_end_of_its_exact_interval():
     assert gate.Rate("d", 100, 0).high == pytest.approx(1 - 0.025 ** (1 / 100))
     assert gate.Rate("d", 100, 100).high == 1.0
