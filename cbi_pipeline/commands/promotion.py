@@ -60,7 +60,7 @@ def _record(pipeline: Pipeline) -> tuple[pl.DataFrame, pl.DataFrame]:
 def _decide(
     pipeline: Pipeline, verdict: Literal["promote", "rollback"], chosen: Champion, reason: str
 ) -> None:
-    from cbi_pipeline.evaluation import by_person
+    from cbi_pipeline.evaluation import decide_by_person
     from cbi_pipeline.registry import CHAMPION, date_decision, derive
 
     decisions, versions = _record(pipeline)
@@ -72,7 +72,7 @@ def _decide(
     current = derive(decisions, versions)[CHAMPION]
     champion = dict(versions.select("version", "recipe").iter_rows())[current]
     try:
-        made = by_person(
+        made = decide_by_person(
             verdict,
             chosen.recipe,
             champion,

@@ -7,7 +7,12 @@ from cbi_pipeline.evaluation.calibration import (
     fit_calibration,
 )
 from cbi_pipeline.evaluation.cost import estimate_cost
-from cbi_pipeline.evaluation.decisions import by_person, decision, first, refreshed
+from cbi_pipeline.evaluation.decisions import (
+    decide_by_person,
+    decide_founder,
+    decide_refresh,
+    decision,
+)
 from cbi_pipeline.evaluation.estimators import estimator_of, load_estimator
 from cbi_pipeline.evaluation.gate import decide
 from cbi_pipeline.evaluation.losses import NEEDED_LEVELS, losses
@@ -36,16 +41,17 @@ __all__ = [
     "Refresh",
     "Rolling",
     "absences",
-    "by_person",
     "calibrate",
     "coverage_bands",
     "decide",
+    "decide_by_person",
+    "decide_founder",
+    "decide_refresh",
     "decision",
     "estimate_cost",
     "estimator_of",
     "evaluation_id",
     "failures",
-    "first",
     "fit_calibration",
     "hash_model_code",
     "hash_scoring_code",
@@ -54,7 +60,6 @@ __all__ = [
     "load_estimator",
     "losses",
     "plan",
-    "refreshed",
     "score",
     "walk_forward",
 ]

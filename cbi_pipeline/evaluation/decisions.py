@@ -55,7 +55,7 @@ class Decision:
         return DECISION.validate(pl.DataFrame([row], schema=DECISION.dtypes))
 
 
-def first(
+def decide_founder(
     recipe: str, *, evaluation_id: str, decided_at: datetime, before: str | None = None
 ) -> Decision:
     """The row that makes the catalogue's founder champion before anything was proven.
@@ -77,7 +77,7 @@ def first(
     return decision(evaluation_id, recipe, before, "first", reason, decided_at=decided_at, who=who)
 
 
-def by_person(
+def decide_by_person(
     verdict: Literal["promote", "rollback"],
     recipe: str,
     champion: str,
@@ -106,7 +106,7 @@ def by_person(
     )
 
 
-def refreshed(
+def decide_refresh(
     judged: Refresh | str | None,
     recipe: str,
     version: int,

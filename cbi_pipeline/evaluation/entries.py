@@ -10,7 +10,7 @@ import polars as pl
 from cbi_pipeline.catalogue import Catalogue
 from cbi_pipeline.evaluation.evidence import Pairing, pair
 from cbi_pipeline.evaluation.field import FEWEST_SHARED
-from cbi_pipeline.evaluation.groups import common, group
+from cbi_pipeline.evaluation.groups import group, select_common
 from cbi_pipeline.evaluation.losses import losses, share_levels
 
 # Fewer stretches without overlap than this decide nothing.
@@ -108,7 +108,7 @@ def enter_gate(table: pl.DataFrame, recipe: str, champion: str, opponents: Seque
         if opponent not in present:
             lacking.append(f"{opponent}, which has no scored forecast in this round")
             continue
-        own = common(table, [recipe, opponent])
+        own = select_common(table, [recipe, opponent])
         if len(own) < FEWEST_SHARED * len(shared) or not _is_enough(own):
             lacking.append(f"{opponent}, which shares too few origins with it")
             continue
@@ -124,7 +124,7 @@ def _share(table: pl.DataFrame, recipe: str, champion: str) -> pl.DataFrame:
     absent = [name for name in dict.fromkeys([recipe, champion]) if name not in scored]
     if absent:
         raise Abstains(f"no forecast of {', '.join(absent)} can be scored; it sat out.")
-    shared = common(table, [recipe, champion])
+    shared = select_common(table, [recipe, champion])
     sides = len({recipe, champion})
     if len(shared) < sides * FEWEST_SHARED * scored[champion]:
         raise Abstains(

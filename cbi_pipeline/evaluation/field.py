@@ -7,7 +7,7 @@ from typing import TypedDict
 
 import polars as pl
 
-from cbi_pipeline.evaluation.groups import common, group
+from cbi_pipeline.evaluation.groups import group, select_common
 from cbi_pipeline.evaluation.selection import SIZE, confidence_set, superior_ability
 
 # A comparison on less than this share of the champion's scored forecasts decides nothing.
@@ -38,7 +38,7 @@ def compare_all(losses: pl.DataFrame, champion: str) -> Comparisons:
     enough = shared.filter(pl.col("len") >= FEWEST_SHARED * len(own))["recipe"].sort().to_list()
     left_out = sorted(set(losses["recipe"]) - set(enough))
     comparisons: Comparisons = {"left_out": left_out} if left_out else {}
-    table = common(losses, enough)
+    table = select_common(losses, enough)
     if table.is_empty():
         return comparisons
     everything = group(table)

@@ -91,7 +91,9 @@ class Group:
         """Weekly sums of a column of `losses`, or of ones (the count) when None; [weeks]."""
         return self._weekly(np.ones(self.count) if column is None else self._values(recipe, column))
 
-    def scaled(self, recipe: str, opponent: str, column: str = "crps") -> tuple[Floats, Floats]:
+    def scale_losses(
+        self, recipe: str, opponent: str, column: str = "crps"
+    ) -> tuple[Floats, Floats]:
         """Weekly sums of both losses over the opponent's mean loss in each cell; each [weeks].
 
         Cells weigh by their `precision`, however volatile their markets: the opponent's sums to
@@ -105,7 +107,7 @@ class Group:
 
     def difference(self, recipe: str, opponent: str) -> Floats:
         """Weekly scaled CRPS differences whose mean is the recipe's skill over the opponent."""
-        mine, theirs = self.scaled(recipe, opponent)
+        mine, theirs = self.scale_losses(recipe, opponent)
         return theirs - mine
 
     def _weekly(self, values: Floats) -> Floats:
@@ -155,7 +157,7 @@ def _count_overlap(
     return int(max(0, np.max(np.searchsorted(latest, public) - 1 - week_of)))
 
 
-def common(losses: pl.DataFrame, recipes: Sequence[str]) -> pl.DataFrame:
+def select_common(losses: pl.DataFrame, recipes: Sequence[str]) -> pl.DataFrame:
     """Rows of these recipes at the origins that all of them forecast."""
     names = list(dict.fromkeys(recipes))
     chosen = losses.filter(pl.col("recipe").is_in(names))

@@ -35,7 +35,7 @@ _CELL = ["commodity", "horizon", "origin_session"]
 def losses(forecasts: pl.DataFrame, targets: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
     """Losses of every forecast whose target is known.
 
-    Recipes may differ in their origins, where one sits out; compare them on `groups.common` ones.
+    Recipes may differ in their origins, where one sits out; `groups.select_common` leaves the same.
     They may differ in their levels too: all are scored at those that every one of them has.
 
     Args:

@@ -45,7 +45,7 @@ class Measured:
 
     Attributes:
         increase: their CRPS over that of the promoted version, minus one; see
-            `Group.scaled`.
+            `Group.scale_losses`.
         at_most: upper end of its one-sided 95 % interval; None with too few weeks to tell.
         at_least: lower end of the same level; None likewise.
         coverage: share of returns in their 80 % intervals.

@@ -13,7 +13,7 @@ import polars as pl
 from cbi_pipeline.catalogue import Catalogue
 from cbi_pipeline.evaluation.calibration import coverage_band
 from cbi_pipeline.evaluation.comparison import adjust, compare
-from cbi_pipeline.evaluation.groups import ALL, Group, common, group, groups, places
+from cbi_pipeline.evaluation.groups import ALL, Group, group, groups, places, select_common
 from cbi_pipeline.evaluation.losses import losses
 from cbi_pipeline.evaluation.pit import examine_tenths
 from cbi_pipeline.evaluation.resample import SEED, Bootstrap, Scale, block_bootstrap
@@ -174,7 +174,7 @@ class _Sides:
     def of(cls, table: pl.DataFrame, recipe: str, opponents: Sequence[str]) -> _Sides:
         """The recipe's part of a table of `losses`."""
         pairs = {
-            opponent: common(table, [recipe, opponent])
+            opponent: select_common(table, [recipe, opponent])
             for opponent in opponents
             if opponent != recipe
         }
@@ -274,7 +274,7 @@ def _skill(pair: Group, recipe: str, opponent: str, seed: int) -> Iterator[Figur
 
 def measure_skill(pair: Group, recipe: str, opponent: str, seed: int = SEED) -> Figure:
     """``skill_vs_X`` of a group of both, with its interval."""
-    mine, theirs = pair.scaled(recipe, opponent)
+    mine, theirs = pair.scale_losses(recipe, opponent)
     memory = pair.memory(recipe, opponent)
     bootstrap = block_bootstrap(pair.weeks, pair.lags, memory, seed=seed)
     gain = Metric("crps", form="gain")

@@ -22,11 +22,11 @@ def superior_ability(
     """p-value of "no rival has a smaller expected loss than the benchmark", all rivals at once.
 
     Hansen's (2005) consistent test with stationary-bootstrap blocks as long as the intervals use;
-    losses are scaled as by `Group.scaled`. None when the weeks are too few, or no
+    losses are scaled as by `Group.scale_losses`. None when the weeks are too few, or no
     rival differs from the benchmark.
     """
     losses = _drop_equal(group, benchmark, [name for name in rivals if name != benchmark])
-    base = group.scaled(benchmark, benchmark)[0]
+    base = group.scale_losses(benchmark, benchmark)[0]
     losses = {name: loss for name, loss in losses.items() if (loss != base).any()}
     blocks = block_bootstrap(group.weeks, group.lags, draws=1)
     if not losses or blocks is None:
@@ -57,13 +57,13 @@ def confidence_set(group: Group, recipes: Sequence[str], *, seed: int = SEED) ->
     test.compute()
     values = test.pvalues["Pvalue"]
     by_loss = {table[:, column].tobytes(): float(values.loc[column]) for column in values.index}
-    return {name: by_loss[group.scaled(name, recipes[0])[0].tobytes()] for name in recipes}
+    return {name: by_loss[group.scale_losses(name, recipes[0])[0].tobytes()] for name in recipes}
 
 
 def _drop_equal(group: Group, base: str, names: Sequence[str]) -> dict[str, Floats]:
     """Scaled weekly losses, one recipe for each distinct series."""
     first: dict[bytes, str] = {}
-    losses = {name: group.scaled(name, base)[0] for name in names}
+    losses = {name: group.scale_losses(name, base)[0] for name in names}
     for name, loss in losses.items():
         first.setdefault(loss.tobytes(), name)
     return {name: losses[name] for name in first.values()}

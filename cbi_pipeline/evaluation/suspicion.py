@@ -10,7 +10,7 @@ import polars as pl
 
 from cbi_pipeline.catalogue import Catalogue
 from cbi_pipeline.evaluation.comparison import compare
-from cbi_pipeline.evaluation.groups import ALL, Group, common, group
+from cbi_pipeline.evaluation.groups import ALL, Group, group, select_common
 
 Floats = npt.NDArray[np.float64]
 
@@ -42,7 +42,7 @@ def find_suspicions(table: pl.DataFrame, recipe: str, catalogue: Catalogue) -> t
     own = looked.filter(pl.col("recipe") == recipe)
     if own.is_empty():
         return ()
-    paired = common(looked, [recipe, YARDSTICK])
+    paired = select_common(looked, [recipe, YARDSTICK])
     scale = () if recipe == YARDSTICK else find_scale_leaks(paired, recipe, catalogue)
     return (*scale, *find_direction_leaks(own, recipe))
 

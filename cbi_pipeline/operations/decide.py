@@ -76,7 +76,7 @@ def _rule_on_founder(
 
     What evidence or a person made champion stays; one by choice gives way to another choice.
     """
-    from cbi_pipeline.evaluation import first
+    from cbi_pipeline.evaluation import decide_founder
 
     name, before = pipeline.catalogue.evaluation.founder, None
     crowned = sort_decisions(decisions).filter(pl.col("verdict").is_in(CROWNS)).tail(1)
@@ -85,7 +85,7 @@ def _rule_on_founder(
         if verdict != "first" or before == name:
             return None
     now = pipeline.now()
-    return first(name, evaluation_id=evaluation_id, decided_at=now, before=before)
+    return decide_founder(name, evaluation_id=evaluation_id, decided_at=now, before=before)
 
 
 def find_unseen(

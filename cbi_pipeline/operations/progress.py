@@ -47,9 +47,9 @@ def describe_duration(seconds: float) -> str:
 @contextmanager
 def watched_by(watcher: Watcher, announcer: Callable[[str], None] = _ignore) -> Iterator[None]:
     """Send the progress of everything inside to ``watcher``, and what is announced to the other."""
-    token, spoken = _watcher.set(watcher), _announcer.set(announcer)
+    token, announcing = _watcher.set(watcher), _announcer.set(announcer)
     try:
         yield
     finally:
         _watcher.reset(token)
-        _announcer.reset(spoken)
+        _announcer.reset(announcing)

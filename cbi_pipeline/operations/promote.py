@@ -104,7 +104,7 @@ def rule_on_refresh(
 
     Empty when it is in use already, or was held back before.
     """
-    from cbi_pipeline.evaluation import refreshed
+    from cbi_pipeline.evaluation import decide_refresh
 
     now = current_champion(decisions)
     tonight = next((version for version in versions if now and version.recipe == now.recipe), None)
@@ -114,7 +114,7 @@ def rule_on_refresh(
         return DECISION.empty()
     used = versions_in_use(decisions)
     judged, promoted = compare_versions(tonight.version, used, data, pipeline)
-    ruling = refreshed(
+    ruling = decide_refresh(
         judged,
         tonight.recipe,
         tonight.version,

@@ -15,7 +15,7 @@ from data_contracts.evaluation import CALIBRATED
 EVERYTHING = "*"
 SKILL = "skill_vs_"
 BETTER, WORSE, RESOLVABLE = "p_better_vs_", "p_worse_vs_", "resolvable_vs_"
-# A verdict is spoken at this chance of any wrong one about a recipe, over all of its figures.
+# A verdict is given at this chance of any wrong one about a recipe, over all of its figures.
 LEVEL = 0.05
 # A band of chance wider than this says nothing about coverage.
 WIDEST_REACH = 0.20

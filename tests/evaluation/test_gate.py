@@ -6,7 +6,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from cbi_pipeline.evaluation import NEEDED_LEVELS, Entrant, by_person, decide, first, losses
+from cbi_pipeline.evaluation import (
+    NEEDED_LEVELS,
+    Entrant,
+    decide,
+    decide_by_person,
+    decide_founder,
+    losses,
+)
 from cbi_pipeline.evaluation.comparison import compare
 from cbi_pipeline.evaluation.groups import group
 from data_contracts.evaluation import DECISION
@@ -176,7 +183,7 @@ def test_the_same_evidence_gives_the_same_decision():
 
 
 def test_the_first_champion_is_made_by_construction():
-    made = first("combined", evaluation_id="e", decided_at=worlds.NOW)
+    made = decide_founder("combined", evaluation_id="e", decided_at=worlds.NOW)
     assert made.promotes
     assert "nothing was tested" in made.reason
     assert made.frame().row(0, named=True)["champion"] == "combined"
@@ -184,7 +191,7 @@ def test_the_first_champion_is_made_by_construction():
 
 def test_a_decision_by_hand_is_recorded_with_name_reason_and_version():
     def decided(reason, days):
-        return by_person(
+        return decide_by_person(
             "rollback", "prior", "a", version=3, reason=reason, who="Ada",
             decided_at=worlds.NOW + timedelta(days=days),
         )  # fmt: skip
@@ -202,7 +209,9 @@ def test_a_decision_by_hand_is_recorded_with_name_reason_and_version():
 )
 def test_a_decision_by_hand_needs_reason_and_name(reason, who, complaint):
     with pytest.raises(ValueError, match=complaint):
-        by_person("promote", "a", "prior", version=1, reason=reason, who=who, decided_at=worlds.NOW)
+        decide_by_person(
+            "promote", "a", "prior", version=1, reason=reason, who=who, decided_at=worlds.NOW
+        )
 
 
 def test_the_record_names_the_rivals_that_are_among_the_best():

@@ -181,7 +181,9 @@ def test_the_size_of_a_planted_volatility_signal_lies_within_its_interval_as_oft
         one = group(losses(pl.concat(both), world.targets(), world.catalogue))
         # Cells are in order of their names: the month before the week.
         size = float(one.precision @ np.tile(sizes[::-1], 2))
-        low, high = block_bootstrap(one.weeks, one.lags).interval(*one.scaled("sharp", "prior"))
+        low, high = block_bootstrap(one.weeks, one.lags).interval(
+            *one.scale_losses("sharp", "prior")
+        )
         held += 1 - high <= size <= 1 - low
     assert 0.75 <= held / 40 <= 1.0
 

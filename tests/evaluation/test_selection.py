@@ -20,8 +20,8 @@ def scene(seed=0, *, sizes, weeks=100):
 
 def test_the_p_value_is_that_of_arch_on_the_scaled_weekly_losses():
     one = scene(sizes={"a": 0.3, "b": 0.3, "c": 0.2})
-    table = np.column_stack([one.scaled(name, "a")[0] for name in ("b", "c")])
-    test = SPA(one.scaled("a", "a")[0], table, block_size=8, reps=999, seed=11)
+    table = np.column_stack([one.scale_losses(name, "a")[0] for name in ("b", "c")])
+    test = SPA(one.scale_losses("a", "a")[0], table, block_size=8, reps=999, seed=11)
     test.compute()
     assert superior_ability(one, "a", ["b", "c"], seed=11) == test.pvalues["consistent"]
 
@@ -60,7 +60,7 @@ def test_the_confidence_set_holds_the_best_and_drops_the_hopeless():
 
 def test_the_confidence_set_is_that_of_arch():
     one = scene(sizes={"a": 0.3, "b": 0.3, "c": 0.5})
-    table = np.column_stack([one.scaled(name, "a")[0] for name in ("a", "b", "c")])
+    table = np.column_stack([one.scale_losses(name, "a")[0] for name in ("a", "b", "c")])
     test = MCS(table, size=0.1, block_size=8, reps=999, seed=5)
     test.compute()
     reference = test.pvalues["Pvalue"].to_dict()

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from cbi_pipeline.evaluation import by_person, estimator_of
+from cbi_pipeline.evaluation import decide_by_person, estimator_of
 from cbi_pipeline.forecasting.models.estimator import sit_out
 from cbi_pipeline.forecasting.models.model import by_commodity
 from cbi_pipeline.forecasting.models.recipe import NO_FEATURES
@@ -183,7 +183,7 @@ def test_a_commodity_whose_group_reads_another_series_is_forecast_by_it_and_the_
     one_night, tmp_path
 ):
     pipeline = opened(one_night, tmp_path, WTI + STOCKS)
-    learned = by_person(
+    learned = decide_by_person(
         "promote", "tiny", "prior", version=2, reason="reads groups", who="ada",
         decided_at=pipeline.now(),
     )  # fmt: skip
@@ -220,7 +220,7 @@ def test_its_version_says_that_nothing_was_tested(one_night, tmp_path):
 
 def test_a_champion_that_was_promoted_stays_whatever_the_founder(one_night, tmp_path):
     pipeline = founded_by("ewma", one_night, tmp_path)
-    promoted = by_person(
+    promoted = decide_by_person(
         "promote", "tiny", "prior", version=2, reason="better", who="ada", decided_at=pipeline.now()
     )
     pipeline.add({"registry.decision": promoted.frame()})
@@ -231,7 +231,7 @@ def test_a_champion_that_was_promoted_stays_whatever_the_founder(one_night, tmp_
 
 def test_a_founder_whose_file_is_broken_is_no_matter_where_one_was_promoted(one_night, tmp_path):
     pipeline = opened(one_night, tmp_path, "")
-    promoted = by_person(
+    promoted = decide_by_person(
         "promote", "tiny", "prior", version=2, reason="better", who="ada", decided_at=pipeline.now()
     )
     pipeline.add({"registry.decision": promoted.frame()})

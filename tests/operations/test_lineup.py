@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from cbi_pipeline.evaluation import by_person
+from cbi_pipeline.evaluation import decide_by_person
 from cbi_pipeline.evaluation.decisions import decision
 from cbi_pipeline.forecasting import Recipe
 from cbi_pipeline.operations.evaluate import current_lineup, load_founder
@@ -34,7 +34,7 @@ def promoted(one_night, tmp_path_factory) -> Pipeline:
     """A home whose champion is version 2, the tiny recipe of today's code."""
     home = copied(one_night, tmp_path_factory.mktemp("promoted") / ".cbi")
     pipeline = Pipeline(Settings(home=home, catalogue_file=SMALL))
-    made = by_person(
+    made = decide_by_person(
         "promote", "tiny", "prior", version=2, reason="learned tails", who="ada",
         decided_at=pipeline.now(),
     )  # fmt: skip

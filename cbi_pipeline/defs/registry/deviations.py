@@ -1,4 +1,4 @@
-"""How the registry was changed past the record, told by the assets that need a model."""
+"""How the registry was changed past the record, reported by the assets that need a model."""
 
 from __future__ import annotations
 
