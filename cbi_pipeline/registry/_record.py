@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import time
 from collections.abc import Iterator, Mapping
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 # MLflow takes at most 1000 metrics and 100 parameters in one call.
 _METRICS, _PARAMETERS = 1000, 100
+#: What is a metric of the run for each commodity as well. All figures of all of them are thousands,
+#: a megabyte of MLflow's database for every version of every night; the file of scores has them.
+_OF_EACH_COMMODITY = ("crps", "coverage_80")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +154,8 @@ def _scores(candidate: Candidate) -> Iterator[tuple[str, float, int]]:
     name = candidate.model.recipe.name
     folders = {name: "score", f"{name}{CALIBRATED}": "calibrated"}
     for row in candidate.scores.iter_rows(named=True):
-        if row["recipe"] in folders:
+        is_of_all = row["commodity"] == "*"
+        if row["recipe"] in folders and (is_of_all or row["metric"] in _OF_EACH_COMMODITY):
             where = f"{row['commodity']}/{row['horizon']}".replace("*", "all")
             yield f"{folders[row['recipe']]}/{row['metric']}/{where}", row["value"], 0
 
@@ -160,7 +165,9 @@ def _write_files(candidate: Candidate, folder: Path) -> None:
     if candidate.decision is not None:
         _write_json(folder / "decision.json", dict(candidate.decision))
     if candidate.scores is not None:
-        candidate.scores.write_csv(folder / "scores.csv")
+        # Packed: the same figures go with every version until there is a new evaluation.
+        text = candidate.scores.write_csv().encode()
+        (folder / "scores.csv.gz").write_bytes(gzip.compress(text, mtime=0))
     for name, image in candidate.figures.items():
         path = folder / "figures" / f"{name}.png"
         path.parent.mkdir(exist_ok=True)

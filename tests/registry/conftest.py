@@ -67,6 +67,7 @@ def evidence() -> dict[str, Any]:
 
 def scores() -> pl.DataFrame:
     lines = [("tiny", "wti", "1w", "crps", 0.012), ("tiny", "*", "*", "crps", 0.013)]
+    lines += [("tiny", "wti", "1w", "bias", 0.02), ("tiny", "*", "*", "bias", 0.03)]
     lines.append(("prior", "wti", "1w", "crps", 0.011))
     lines.append(("tiny+conformal", "wti", "1w", "crps", 0.014))
     return pl.DataFrame(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -98,10 +99,13 @@ def test_the_run_names_recipe_state_code_and_decision(house: House, run: Run) ->
 
 def test_own_scores_become_metrics_and_all_scores_a_file(house: House, run: Run) -> None:
     own = {name: value for name, value in run.data.metrics.items() if name.startswith("score/")}
-    assert own == {"score/crps/wti/1w": 0.012, "score/crps/all/all": 0.013}
+    together = {"score/crps/all/all": 0.013, "score/bias/all/all": 0.03}
+    assert own == {"score/crps/wti/1w": 0.012, **together}
     assert run.data.metrics["calibrated/crps/wti/1w"] == 0.014
-    text = (folder(house.registry, run) / "scores.csv").read_text()
+    packed = (folder(house.registry, run) / "scores.csv.gz").read_bytes()
+    text = gzip.decompress(packed).decode()
     assert "prior,wti,1w,crps,0.011" in text
+    assert "tiny,wti,1w,bias,0.02" in text
 
 
 def test_a_decision_on_a_version_is_kept_in_its_run_and_said_by_the_version(house: House) -> None:
