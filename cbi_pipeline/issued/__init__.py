@@ -2,7 +2,13 @@
 
 from cbi_pipeline.issued.abstain import closed_records, staleness
 from cbi_pipeline.issued.counting import select_counted, select_uncounted
-from cbi_pipeline.issued.forecasts import calendar_target, from_model, from_walk_forward, rows
+from cbi_pipeline.issued.forecasts import (
+    calendar_target,
+    from_model,
+    from_walk_forward,
+    read_origins,
+    rows,
+)
 from cbi_pipeline.issued.ledger import IssuedLedger, LedgerBroken
 from cbi_pipeline.issued.newest_value import describe_unconfirmed, open_refusals
 from cbi_pipeline.issued.scoring import score
@@ -44,6 +50,7 @@ __all__ = [
     "note_faults",
     "open_faults",
     "open_refusals",
+    "read_origins",
     "rows",
     "score",
     "select_counted",

@@ -11,6 +11,7 @@ import polars as pl
 from cbi_pipeline.catalogue import Catalogue
 from cbi_pipeline.issued.counting import desk_day
 from cbi_pipeline.market import next_sessions
+from cbi_pipeline.warehouse import Store
 from data_contracts.core import UTC_MICROSECONDS
 from data_contracts.issued import FORECAST
 
@@ -139,7 +140,7 @@ def rows(
         issued_at: now, on the wall clock.
         state: state of the data behind it, or one per as-of instant.
         target_session: the market calendar, e.g. :func:`calendar_target`.
-        previous: rows of issued.forecast already issued.
+        previous: what was issued already, as :func:`read_origins` gives it.
 
     Raises:
         ValueError: a figure is not finite, levels cross, or an origin price is not positive.
@@ -157,6 +158,17 @@ def rows(
         dated.join(origins, on=["commodity", "as_of"], how="left")
         .select([pl.col(name).cast(FORECAST.dtypes[name]) for name in UNCHAINED])
         .sort(ORDER)
+    )
+
+
+def read_origins(store: Store) -> pl.DataFrame:
+    """From which origins each commodity was forecast at an instant; few rows of a long ledger.
+
+    Returns:
+        track, commodity, as_of and origin_session, each combination once.
+    """
+    return store.query(
+        "SELECT DISTINCT track, commodity, as_of, origin_session FROM issued.forecast ORDER BY ALL"
     )
 
 

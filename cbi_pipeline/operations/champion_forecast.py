@@ -232,10 +232,10 @@ def prepare_rows(
     forecasts: pl.DataFrame, state: str, data: TrainingData, pipeline: Pipeline
 ) -> pl.DataFrame:
     """Forecasts as rows to issue."""
-    from cbi_pipeline.issued import calendar_target, rows
+    from cbi_pipeline.issued import calendar_target, read_origins, rows
 
     with pipeline.warehouse.read() as store:
-        previous = store.table("issued.forecast")
+        previous = read_origins(store)
     return rows(
         forecasts,
         track="live",

@@ -138,18 +138,19 @@ def pending_replays(pipeline: Pipeline, chosen: pl.Expr | None = None) -> pl.Dat
         pipeline: the home.
         chosen: which of them; by default those of each commodity's newest 100 origins.
     """
-    from cbi_pipeline.issued import calendar_target, from_walk_forward, rows
+    from cbi_pipeline.issued import calendar_target, from_walk_forward, read_origins, rows
     from data_contracts.issued import FORECAST
 
     with pipeline.warehouse.read() as store:
         current = current_champion(store.table("registry.decision"))
         recipe = current.recipe if current else ""
         past = load_evidence(store, recipe + CALIBRATED).with_columns(recipe=pl.lit(recipe))
-        previous = store.table("issued.forecast")
+        previous = read_origins(store)
         wanted = _is_recent() if chosen is None else chosen
-        forecasts = from_walk_forward(past, recipe).filter(wanted)
-        key = [name for name in FORECAST.key if name != "track"]
-        forecasts = forecasts.join(previous.filter(pl.col("track") == "replay"), on=key, how="anti")
+        replays = (
+            from_walk_forward(past, recipe).filter(wanted).with_columns(track=pl.lit("replay"))
+        )
+        forecasts = store.find_new(FORECAST.table, replays).drop("track")
         # What each replay rests on.
         states = store.states(
             forecasts["as_of"].unique().to_list(), followed_series(pipeline.catalogue)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from cbi_pipeline.operations.pipeline import Pipeline
+from data_contracts.issued import FORECAST
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,11 @@ def score_issued(pipeline: Pipeline) -> Scored:
 
     as_of = pipeline.newest_as_of()
     with pipeline.warehouse.read() as store:
-        forecasts = store.table("issued.forecast")
+        # Without what is longest and says nothing of the forecast: the ledger only ever grows.
+        forecasts = store.query(
+            "SELECT * EXCLUDE (state, prev_hash, row_hash) FROM issued.forecast "
+            f"ORDER BY {', '.join(FORECAST.key)}"
+        )
         outcomes = score(forecasts, store.table("market.session"), as_of)
         void = select_uncounted(store.table("issued.score"), forecasts)
         targets = store.table("features.target", "available_at <= ?", [as_of])

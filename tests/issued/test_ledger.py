@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from cbi_pipeline.issued import ABSTAINS, IssuedLedger, Status, abstentions
+from cbi_pipeline.issued import ABSTAINS, IssuedLedger, Status, abstentions, read_origins
 from cbi_pipeline.issued.ledger import LedgerBroken
 from cbi_pipeline.warehouse import Warehouse
 from tests.issued.spoken import MONDAY, nights, spoken, unchained
@@ -67,6 +67,18 @@ def test_issuing_the_same_again_writes_nothing(warehouse, folder):
     assert issue(warehouse, folder, FIRST) == [0]
     assert warehouse.publish() == snapshot
     assert file.stat().st_mtime_ns == before
+
+
+def test_the_origins_of_a_ledger_say_what_is_carried_as_its_rows_do(warehouse, folder):
+    issue(warehouse, folder, FIRST, SECOND)
+    rows = recorded(warehouse)
+    with warehouse.write() as store:
+        origins = read_origins(store)
+    assert len(origins) < len(rows)
+    origin = rows["origin_session"].max()
+    for fresh in (spoken(MONDAY + timedelta(days=9), origin=origin), spoken(MONDAY)):
+        assert unchained(fresh, origins).equals(unchained(fresh, rows))
+    assert unchained(spoken(MONDAY + timedelta(days=9), origin=origin), origins)["carried"].any()
 
 
 def test_what_was_said_stays_when_another_figure_is_offered_for_it(warehouse, folder):
