@@ -62,7 +62,7 @@ def build(
         folder: target, must not exist; its parts are gathered beside it.
         model: what to carry.
         calibration: how its forecasts are moved.
-        example: input example, as :func:`frame.model_input` gives it.
+        example: input example, as :func:`frame.choose_example` gives its rows.
         calendar: sessions of each commodity, past the longest horizon.
         identity: MLflow's own record of the run and model the folder belongs to.
         revision: commit of the code that writes, where that is known.
@@ -82,6 +82,18 @@ def build(
         pip_requirements=[_pin(name) for name in sorted({*_REQUIREMENTS, *model.libraries})],
         mlflow_model=identity,
     )
+    _drop_serving_example(folder)
+
+
+def _drop_serving_example(folder: Path) -> None:
+    """Take out the example in the words of MLflow's scoring server: twice the other one's size."""
+    from mlflow.models import Model as MlflowModel
+
+    description = MlflowModel.load(folder)
+    named = (description.saved_input_example_info or {}).pop("serving_input_path", None)
+    if named is not None:
+        (folder / named).unlink()
+        description.save(folder / "MLmodel")
 
 
 def _parts(

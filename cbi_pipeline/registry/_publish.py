@@ -51,10 +51,10 @@ class Registration:
         """Register a candidate that has no version yet.
 
         Raises:
-            ValueError: the example or calendar cannot serve the model.
+            ValueError: the frame or calendar cannot serve the model.
             RegistryDamaged: what was stored is not what was built.
         """
-        newest = frame.example(candidate.panel_frame, candidate.model)
+        newest = frame.select_newest(candidate.panel_frame, candidate.model)
         _package.check_calendar(candidate.calendar, newest, candidate.model.spec)
         self._ensure_name()
         run = self._start(candidate)
@@ -129,7 +129,8 @@ class Registration:
         identity = Model(
             artifact_path=model.artifact_location, run_id=run.info.run_id, model_id=model.model_id
         )
-        example = frame.model_input(newest, candidate.model.spec)
+        chosen = frame.choose_example(newest, candidate.model)
+        example = frame.model_input(chosen, candidate.model.spec)
         folder, files = scratch / "model", scratch / "run"
         files.mkdir()
         _record.log(self.client, run.info.run_id, model.model_id, candidate, files)
@@ -214,7 +215,9 @@ def _download(artifacts: Artifacts, location: str, scratch: str) -> Path:
 
 
 def _rehearse(folder: Path, newest: pl.DataFrame, calibration: Calibration) -> None:
-    """Load the stored copy as any user will; its own example must forecast what the panel does.
+    """Load the stored copy as any user will: it must forecast what the panel does.
+
+    So must its own example.
 
     Raises:
         RegistryDamaged: the figures differ in any bit.
@@ -226,17 +229,20 @@ def _rehearse(folder: Path, newest: pl.DataFrame, calibration: Calibration) -> N
     from cbi_pipeline.forecasting import load_model
 
     model = mlflow.pyfunc.load_model(str(folder))
-    answer = model.predict(model.input_example)
     kept = load_model(folder / "artifacts" / "forecaster")
-    panel = panel_from_frame(newest, kept.spec)
-    counts = panel.commodity_R.bincount(minlength=len(kept.spec.commodities))
-    spec, levels = kept.spec, kept.recipe.levels
-    plain = kept.predict(panel, (counts.cumsum(0) - 1).numpy())
-    expected = calibration.apply(plain, levels, spec.commodities, spec.steps)
-    for code, commodity in enumerate(kept.spec.commodities):
-        returns = answer.loc[answer["commodity"] == commodity, "return"].to_numpy()
-        shortest_first = np.argsort(kept.spec.steps[code])
-        if not np.array_equal(returns, expected.q_NHQ[code][shortest_first].reshape(-1)):
-            raise RegistryDamaged(
-                f"the stored model forecasts {commodity} otherwise than the panel"
-            )
+    spec, example = kept.spec, frame.choose_example(newest, kept)
+    for rows, given in (
+        (newest, frame.model_input(newest, spec)),
+        (example, model.input_example),
+    ):
+        panel, answer = panel_from_frame(rows, spec), model.predict(given)
+        counts = panel.commodity_R.bincount(minlength=len(spec.commodities))
+        codes = counts.nonzero().flatten().tolist()
+        plain = kept.predict(panel, (counts.cumsum(0)[codes] - 1).numpy())
+        names, steps = [spec.commodities[n] for n in codes], [spec.steps[n] for n in codes]
+        expected = calibration.apply(plain, kept.recipe.levels, names, steps)
+        for place, name in enumerate(names):
+            returns = answer.loc[answer["commodity"] == name, "return"].to_numpy()
+            shortest_first = np.argsort(steps[place])
+            if not np.array_equal(returns, expected.q_NHQ[place][shortest_first].reshape(-1)):
+                raise RegistryDamaged(f"the stored model forecasts {name} otherwise than the panel")

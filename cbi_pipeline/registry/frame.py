@@ -42,6 +42,10 @@ OUTPUT = (
 )
 
 
+#: An example of more rows is one commodity's.
+LONG_EXAMPLE = 1000
+
+
 def columns(spec: PanelSpec) -> tuple[tuple[str, str, str], ...]:
     """Name, MLflow type and meaning of each input column, in order."""
     features = ((name, "double", "feature, NaN where absent") for name in spec.features)
@@ -94,7 +98,24 @@ def cast_frame(panel_frame: pl.DataFrame, types: Mapping[str, str]) -> pl.DataFr
     )
 
 
-def example(panel_frame: pl.DataFrame, model: Model) -> pl.DataFrame:
+def choose_example(newest: pl.DataFrame, model: Model) -> pl.DataFrame:
+    """Rows that stand in a version as its example: all that it reads, or of one commodity alone.
+
+    Whole records of all commodities in every version would fill disks: where there are more rows
+    than `LONG_EXAMPLE`, those of the commodity with fewest stand for all. A joint model takes no
+    less than all.
+
+    Args:
+        newest: as `select_newest` gives them.
+        model: of the version.
+    """
+    if model.is_joint or len(newest) <= LONG_EXAMPLE:
+        return newest
+    counts = newest.group_by("commodity").len().sort("len", "commodity")
+    return newest.filter(commodity=counts["commodity"][0])
+
+
+def select_newest(panel_frame: pl.DataFrame, model: Model) -> pl.DataFrame:
     """The rows that a forecast from the newest origin of each commodity reads, in panel order.
 
     That is as many of the newest rows of each commodity as the model's ``history`` counts, up to

@@ -19,7 +19,7 @@ from mlflow.exceptions import MlflowException
 from cbi_pipeline.features import panel_from_frame
 from cbi_pipeline.forecasting import Forecasts
 from cbi_pipeline.registry import pyfunc_model
-from cbi_pipeline.registry.frame import example, model_input
+from cbi_pipeline.registry.frame import model_input, select_newest
 from tests.registry import world
 from tests.registry.conftest import House
 
@@ -218,7 +218,8 @@ def test_the_model_s_panel_is_the_panel_of_the_features(rows: int, seed: int) ->
 def test_the_example_rows_hold_all_that_a_forecast_reads(recipe: object) -> None:
     whole = stale_wti(world.panel_frame(60))
     made = world.forecaster(recipe=recipe)
-    full, part = (panel_from_frame(rows, world.SPEC) for rows in (whole, example(whole, made)))
+    short = select_newest(whole, made)
+    full, part = (panel_from_frame(rows, world.SPEC) for rows in (whole, short))
     assert part.rows < full.rows
     expected = made.predict(full, world.origins(full))
     found = made.predict(part, world.origins(part))

@@ -8,6 +8,7 @@ import pytest
 from cbi_pipeline.evaluation.models.garch import Garch
 from cbi_pipeline.features import panel_from_frame
 from cbi_pipeline.forecasting import PanelSpec, make_final_fold
+from cbi_pipeline.forecasting.folds import without_training
 from cbi_pipeline.forecasting.models.climatology import Climatology
 from cbi_pipeline.forecasting.models.recipe import NO_FEATURES
 from cbi_pipeline.registry import Registry
@@ -61,6 +62,20 @@ def test_a_version_of_it_forecasts_as_the_model_does(fitted, version, frame):
 def test_its_example_is_the_whole_record(version):
     counts = version[1].input_example.groupby("commodity").size().to_dict()
     assert counts == {"wti": ROWS, "gasoline_mn": ROWS}
+
+
+def test_the_example_of_a_long_record_is_one_commodity_and_is_kept_once(new_registry):
+    left_out = [*world.SPEC.features, *(f"age_{group}" for group in world.SPEC.groups)]
+    long = world.panel_frame(rows=700).drop(left_out)
+    panel = panel_from_frame(long, SPEC)
+    fold = without_training(int(panel.decision_at_R.max()), world.origins(panel))
+    registry = new_registry()
+    registry.register(Climatology().fit(panel, fold).model, **world.candidate(panel_frame=long))
+    folder = registry.find_folder(1)
+    served = mlflow.pyfunc.load_model(str(folder))
+    assert served.input_example.groupby("commodity").size().to_dict() == {"gasoline_mn": 700}
+    assert set(served.predict(served.input_example)["commodity"]) == {"gasoline_mn"}
+    assert [file.name for file in folder.glob("*example*")] == ["input_example.json"]
 
 
 def test_a_frame_of_fewer_rows_is_refused_by_commodity_and_number(version, frame):
