@@ -241,8 +241,8 @@ def _rehearse(folder: Path, newest: pl.DataFrame, calibration: Calibration) -> N
         plain = kept.predict(panel, (counts.cumsum(0)[codes] - 1).numpy())
         names, steps = [spec.commodities[n] for n in codes], [spec.steps[n] for n in codes]
         expected = calibration.apply(plain, kept.recipe.levels, names, steps)
-        for place, name in enumerate(names):
+        for name, own, q_HQ in zip(names, steps, expected.q_NHQ, strict=True):
             returns = answer.loc[answer["commodity"] == name, "return"].to_numpy()
-            shortest_first = np.argsort(steps[place])
-            if not np.array_equal(returns, expected.q_NHQ[place][shortest_first].reshape(-1)):
+            shortest_first = np.argsort(own)
+            if not np.array_equal(returns, q_HQ[shortest_first].reshape(-1)):
                 raise RegistryDamaged(f"the stored model forecasts {name} otherwise than the panel")
