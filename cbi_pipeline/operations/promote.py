@@ -102,15 +102,13 @@ def rule_on_refresh(
 ) -> pl.DataFrame:
     """The decision on tonight's version of the champion recipe.
 
-    Empty when it is in use already, or was held back before.
+    Empty when it is in use already, or was held back before and still is.
     """
     from cbi_pipeline.evaluation import decide_refresh
 
     now = current_champion(decisions)
     tonight = next((version for version in versions if now and version.recipe == now.recipe), None)
     if now is None or tonight is None or tonight.version == now.version:
-        return DECISION.empty()
-    if not decisions.filter(verdict="hold", version=tonight.version).is_empty():
         return DECISION.empty()
     used = versions_in_use(decisions)
     judged, promoted = compare_versions(tonight.version, used, data, pipeline)
@@ -123,6 +121,9 @@ def rule_on_refresh(
         state=data.state,
         decided_at=pipeline.now(),
     )
+    held = decisions.filter(verdict="hold", version=tonight.version)
+    if ruling.verdict == "hold" and not held.is_empty():
+        return DECISION.empty()
     return following(decisions, ruling.frame(data.as_of))
 
 

@@ -86,6 +86,17 @@ def test_a_held_version_leaves_the_one_in_use_champion(data):
     assert derive(decisions, versions) == {"champion": 1}
 
 
+@pytest.mark.parametrize(("stretch", "verdicts"), [(2.5, []), (1.01, ["refresh"])])
+def test_a_version_held_before_is_held_by_one_row_and_may_be_accepted_later(
+    data, stretch, verdicts
+):
+    held = world.decision("prior", "hold", version=3, number=1, who="refresh")
+    renewed = world.decision("prior", "refresh", version=5, number=2, who="refresh")
+    models = {1: Trained(1.0), 3: Trained(stretch), 5: Trained(1.0)}
+    ruling = ruled(data, decided(STANDING, held, renewed), models)
+    assert ruling["verdict"].to_list() == verdicts
+
+
 def test_a_version_in_use_already_is_not_judged_again(data):
     again = world.decision("prior", "refresh", version=3, number=1, who="refresh")
     assert ruled(data, decided(STANDING, again), {}).is_empty()
