@@ -229,7 +229,7 @@ def test_a_network_is_judged_by_the_same_table_as_the_naive_forecasts(trained):
     assert set(frame["recipe"]) == {"climatology", "ewma", "prior", "tiny"}
     targets = panels.targets(panel)
     assert score(frame, targets, catalogue).height
-    made = decide(frame, targets, "tiny", "prior", catalogue, decided_at=worlds.NOW)
+    (made,) = decide(frame, targets, ["tiny"], "prior", catalogue, decided_at=worlds.NOW)
     assert made.verdict in {"no_skill", "abstain", "keep"}
 
 
