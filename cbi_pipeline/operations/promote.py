@@ -121,8 +121,8 @@ def rule_on_refresh(
         state=data.state,
         decided_at=pipeline.now(),
     )
-    held = decisions.filter(verdict="hold", version=tonight.version)
-    if ruling.verdict == "hold" and not held.is_empty():
+    refusals = decisions.filter(verdict="hold", version=tonight.version)
+    if ruling.verdict == "hold" and not refusals.is_empty():
         return DECISION.empty()
     return following(decisions, ruling.frame(data.as_of))
 
