@@ -51,10 +51,18 @@ founder = "ewma"
 challengers = ["har"]
 baselines = ["climatology", "ewma", "prior"]
 """
-NIGHT = ("-m", "cbi_pipeline.cli", "run")
+#: In the last hour of the desk's day a run knows what its end knew, and would not see the prices
+#: that are published between two nights of here; so that day ends at midnight.
+DAY = """
+from datetime import time
+from cbi_pipeline.operations import pipeline
+pipeline.DAY_ENDS = time.max
+"""
+NIGHT = ("-c", DAY + "from cbi_pipeline.cli import main\nmain()\n", "run")
 ROUND = (
     "-c",
-    """
+    DAY
+    + """
 from cbi_pipeline.commands.instance import open_instance
 from cbi_pipeline.commands.run import QUIET, plan_launches
 from cbi_pipeline.operations.pipeline import Pipeline

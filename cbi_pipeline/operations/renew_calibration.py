@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 SUBJECT = "calibration of the version in use"
 
 
+class MadeForOthers(ValueError):
+    """A version's axes are none of today's, so that it cannot be registered again."""
+
+
 def renew_calibration(
     decisions: pl.DataFrame, data: TrainingData, pipeline: Pipeline
 ) -> tuple[RegisteredVersion | None, pl.DataFrame]:
@@ -56,10 +60,10 @@ def renew_calibration(
 def _register_anew(
     number: int, decisions: pl.DataFrame, data: TrainingData, pipeline: Pipeline
 ) -> RegisteredVersion | None:
-    """The same weights with today's calibration.
+    """The same weights with today's calibration; None where no outcome was added.
 
-    None where no outcome was added, or where the version was made for other commodities, horizons
-    or columns than today's.
+    Raises:
+        MadeForOthers: it was made for other commodities, horizons or columns than today's.
     """
     from cbi_pipeline.forecasting import Fitted
 
@@ -71,7 +75,10 @@ def _register_anew(
     model = registry.load(number)
     own = narrow(data, model.spec.feature_set, pipeline)
     if model.spec != own.panel.spec:
-        return None
+        raise MadeForOthers(
+            "it was made for other commodities, horizons or columns than the catalogue has now; "
+            "the next version that takes its place brings a calibration of its own"
+        )
     return register_model(
         model.recipe,
         Fitted(model),

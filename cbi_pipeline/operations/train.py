@@ -15,11 +15,17 @@ from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.operations.recipes import find_remark
 from cbi_pipeline.operations.training_data import TrainingData
 from cbi_pipeline.operations.walk_forward_store import read_forecasts
-from cbi_pipeline.registry import newest_evidence, sort_decisions
+from cbi_pipeline.registry import (
+    RegistryDamaged,
+    RegistryEmpty,
+    RegistryUnreadable,
+    newest_evidence,
+    sort_decisions,
+)
 from cbi_pipeline.settings import IS_CHECKOUT, PROJECT_ROOT
 
 if TYPE_CHECKING:
-    from cbi_pipeline.forecasting import Calibration, Fitted, ModelRecipe
+    from cbi_pipeline.forecasting import Calibration, Fitted, Model, ModelRecipe
     from cbi_pipeline.forecasting.folds import Fold
     from cbi_pipeline.registry import RegisteredVersion
 
@@ -111,16 +117,24 @@ def ensure_version(
     )
     if there is not None and there.calibration == calibration.identity():
         return there
-    if there is not None:
-        fitted = Fitted(pipeline.registry.load(there.version))
-    else:
-        fitted = train(recipe, data, pipeline)
+    stored = load_stored(there, pipeline)
+    fitted = train(recipe, data, pipeline) if stored is None else Fitted(stored)
     curve = draw_curve(fitted, recipe.name)
     if curve:
         curves[recipe.name] = curve
     return register_model(
         recipe, fitted, data, decisions, pipeline, calibration=calibration, curve=curve
     )
+
+
+def load_stored(version: RegisteredVersion | None, pipeline: Pipeline) -> Model | None:
+    """The model of a version; None where there is none, or its files cannot be read any longer."""
+    if version is None:
+        return None
+    try:
+        return pipeline.registry.load(version.version)
+    except (RegistryEmpty, RegistryDamaged, RegistryUnreadable):
+        return None
 
 
 def register_model(

@@ -1,5 +1,8 @@
 """What is issued is what the registry answers, and its calibration keeps up with the outcomes."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import mlflow.pyfunc
 import polars as pl
 import pytest
@@ -9,8 +12,9 @@ from cbi_pipeline.ingest import fault_log
 from cbi_pipeline.operations.calibrate import fit_recipe_calibration
 from cbi_pipeline.operations.champion_forecast import forecast_newest
 from cbi_pipeline.operations.pipeline import Pipeline
+from cbi_pipeline.operations.recipes import load_recipe
 from cbi_pipeline.operations.renew_calibration import renew_calibration
-from cbi_pipeline.operations.train import register_model
+from cbi_pipeline.operations.train import ensure_version, register_model
 from cbi_pipeline.operations.training_data import load_training_data, narrow
 from cbi_pipeline.registry import current_champion
 from cbi_pipeline.registry.frame import model_input
@@ -115,3 +119,36 @@ def test_one_that_cannot_be_renewed_goes_on_and_the_fault_is_told(pipeline, data
     assert row.is_empty()
     (fault,) = fault_log(pipeline.settings).open("calibration of the version in use")
     assert "keeps its calibration: OSError: disk full" in fault.problem
+
+
+def test_a_version_of_other_horizons_keeps_its_calibration_and_the_fault_is_told(
+    pipeline, data, monkeypatch
+):
+    register_uncalibrated(pipeline, data)
+    steps = tuple(tuple(step + 1 for step in own) for own in data.panel.spec.steps)
+    panel = replace(data.panel, spec=replace(data.panel.spec, steps=steps))
+    monkeypatch.setattr(
+        "cbi_pipeline.operations.renew_calibration.narrow", lambda *_: SimpleNamespace(panel=panel)
+    )
+    renewed, row = renew_calibration(decisions_of(pipeline), data, pipeline)
+    assert renewed is None
+    assert row.is_empty()
+    (fault,) = fault_log(pipeline.settings).open("calibration of the version in use")
+    assert "made for other commodities, horizons or columns" in fault.problem
+
+
+def test_a_version_whose_files_are_damaged_is_trained_again(pipeline, data, monkeypatch):
+    monkeypatch.setattr(
+        "cbi_pipeline.operations.train.fit_recipe_calibration", lambda *_: Calibration()
+    )
+    before = pipeline.registry.versions()
+    for version in before:
+        for file in pipeline.registry.find_folder(version.version).rglob("*.npz"):
+            file.write_bytes(b"torn")
+        for file in pipeline.registry.find_folder(version.version).rglob("*.safetensors"):
+            file.write_bytes(b"torn")
+    recipe = load_recipe(current_champion(decisions_of(pipeline)).recipe, pipeline)
+    own = narrow(data, recipe.feature_set, pipeline)
+    version = ensure_version(recipe, own, decisions_of(pipeline), pipeline, {})
+    assert version.version > max(old.version for old in before)
+    assert pipeline.registry.load(version.version).spec == own.panel.spec

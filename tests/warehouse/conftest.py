@@ -9,6 +9,11 @@ class _Undo(Exception):
     pass
 
 
+@pytest.fixture
+def warehouse(tmp_path):
+    return Warehouse(tmp_path / "warehouse")
+
+
 @pytest.fixture(scope="module")
 def undone(tmp_path_factory):
     """A context that gives an empty store and rolls back what was written: far quicker than a

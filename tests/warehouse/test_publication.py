@@ -4,14 +4,7 @@ import pytest
 from cbi_pipeline.warehouse import NothingPublished, Warehouse, connect
 from cbi_pipeline.warehouse._errors import LayoutChanged
 from data_contracts import contract
-from tests.warehouse.frames import at, parsed, reference, rows_for
-
-PRICES = rows_for(contract("market.session"), 20)
-
-
-@pytest.fixture
-def warehouse(tmp_path):
-    return Warehouse(tmp_path / "warehouse")
+from tests.warehouse.frames import PRICES, at, parsed, reference, rows_for, snapshots
 
 
 def add(warehouse, first, last):
@@ -22,10 +15,6 @@ def add(warehouse, first, last):
 def seen(warehouse):
     with warehouse.read() as store:
         return len(store.table("market.session"))
-
-
-def snapshots(warehouse):
-    return sorted(path.name for path in warehouse.published.glob("*.duckdb"))
 
 
 def test_readers_see_what_was_published_and_not_what_was_written_since(warehouse):

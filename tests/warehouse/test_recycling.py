@@ -5,21 +5,14 @@ import subprocess
 import sys
 
 import duckdb
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cbi_pipeline.warehouse import Warehouse
 from cbi_pipeline.warehouse._recycling import BLOCK, take_unread, update_copy
 from data_contracts import contract
 from tests.warehouse.frames import rows_for
 
 PRICES = rows_for(contract("market.session"), 40)
-
-
-@pytest.fixture
-def warehouse(tmp_path):
-    return Warehouse(tmp_path / "warehouse")
 
 
 def publish_row(warehouse, row):

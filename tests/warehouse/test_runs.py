@@ -12,15 +12,7 @@ import pytest
 
 from cbi_pipeline.warehouse import NothingPublished, Warehouse, _publication, connect
 from cbi_pipeline.warehouse._errors import NotPublished
-from data_contracts import contract
-from tests.warehouse.frames import rows_for
-
-PRICES = rows_for(contract("market.session"), 20)
-
-
-@pytest.fixture
-def warehouse(tmp_path):
-    return Warehouse(tmp_path / "warehouse")
+from tests.warehouse.frames import PRICES, snapshots
 
 
 def add(warehouse, first, last):
@@ -41,10 +33,6 @@ def seen(warehouse):
 def published(warehouse):
     with connect(warehouse.published.parent.parent) as connection:
         return len(connection.sql("SELECT * FROM market.session").fetchall())
-
-
-def snapshots(warehouse):
-    return sorted(path.name for path in warehouse.published.glob("*.duckdb"))
 
 
 def test_a_run_publishes_once_however_often_its_steps_do(warehouse):

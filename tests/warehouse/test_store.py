@@ -7,16 +7,11 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from cbi_pipeline.warehouse import NothingPublished, Warehouse
+from cbi_pipeline.warehouse import NothingPublished
 from cbi_pipeline.warehouse._errors import DuplicateKey, ReadOnlyStore
 from data_contracts import CONTRACTS, contract
 from data_contracts.features import group_contract
 from tests.warehouse.frames import INSTANT, at, observations, reference, rows_for
-
-
-@pytest.fixture
-def warehouse(tmp_path):
-    return Warehouse(tmp_path / "warehouse")
 
 
 @pytest.mark.parametrize("name", CONTRACTS)
