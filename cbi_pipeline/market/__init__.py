@@ -12,7 +12,9 @@ YEARS_JUDGED     how far back a record must be whole
 
 from cbi_pipeline.market.calendars import (
     calendar,
-    calendar_names,
+    describe_calendars,
+    has_calendar,
+    list_calendars,
     next_sessions,
     sessions,
 )
@@ -26,11 +28,13 @@ __all__ = [
     "YEARS_JUDGED",
     "build_sessions",
     "calendar",
-    "calendar_names",
     "coverage_rule",
     "decision_at",
+    "describe_calendars",
     "find_outcomes",
+    "has_calendar",
     "latest_prices",
+    "list_calendars",
     "name_target_sessions",
     "next_sessions",
     "sessions",

@@ -15,6 +15,7 @@ from datetime import date, timedelta
 import numpy as np
 import numpy.typing as npt
 
+from cbi_pipeline.market.calendars import calendar as find_calendar
 from cbi_pipeline.market.calendars import sessions
 
 Days = npt.NDArray[np.int64]
@@ -23,8 +24,6 @@ Days = npt.NDArray[np.int64]
 GRACE_DAYS = 7
 
 _EPOCH = date(1970, 1, 1)
-# The rarest sessions of a calendar are a week apart, and no holiday shuts one for longer.
-_DAYS_PER_SESSION = 8
 
 
 def name_target_sessions(calendar: str, origins: Days, steps: int) -> Days:
@@ -41,7 +40,8 @@ def name_target_sessions(calendar: str, origins: Days, steps: int) -> Days:
     if not origins.size:
         return origins.astype(np.int64)
     first = _EPOCH + timedelta(days=int(origins.min()))
-    last = _EPOCH + timedelta(days=int(origins.max()) + _DAYS_PER_SESSION * (steps + 1))
+    ahead = find_calendar(calendar).apart * (steps + 1)
+    last = _EPOCH + timedelta(days=int(origins.max()) + ahead)
     days = np.array([(day - _EPOCH).days for day in sessions(calendar, first, last)], np.int64)
     named: Days = days[np.searchsorted(days, origins, side="right") + steps - 1]
     return named

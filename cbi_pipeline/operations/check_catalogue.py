@@ -26,7 +26,7 @@ from cbi_pipeline.features import find_groups, series_read
 from cbi_pipeline.feeds import Source, archive, csv_import
 from cbi_pipeline.ingest import file_sources, live_feeds, why_not_asked
 from cbi_pipeline.ledger import bind_warehouse
-from cbi_pipeline.market import calendar_names
+from cbi_pipeline.market import describe_calendars, has_calendar, list_calendars
 from cbi_pipeline.model_kinds import MODEL_KINDS
 from cbi_pipeline.settings import Profile, Settings
 from cbi_pipeline.warehouse import NothingPublished
@@ -132,12 +132,12 @@ def _faults(
     commodity: Commodity, units: Mapping[str, str], settings: Settings
 ) -> Iterator[tuple[str, str]]:
     """Fields that name what is not there, and what is wrong with each."""
-    if commodity.calendar not in calendar_names():
+    if not has_calendar(commodity.calendar):
         words = f"calendar = {commodity.calendar!r}: no such calendar"
         yield (
             "calendar",
-            f"{words}{suggest_names(commodity.calendar, calendar_names())}; "
-            f"there are: {', '.join(calendar_names())}",
+            f"{words}{suggest_names(commodity.calendar, list_calendars())}; "
+            f"there are: {describe_calendars()}",
         )
     bound = {**{name: unit for name, (_, unit) in _list_filed(settings).items()}, **units}
     if commodity.price_series in bound:

@@ -1,15 +1,28 @@
 """Calendars name the days that should have a price."""
 
 from datetime import date, timedelta
+from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cbi_pipeline.market import calendar, next_sessions, sessions
+from cbi_pipeline.market import (
+    calendar,
+    has_calendar,
+    list_calendars,
+    name_target_sessions,
+    next_sessions,
+    sessions,
+)
+from cbi_pipeline.market.calendars import name_days, name_weekly
 from tests.features.records import observations
 
-NAMES = ["eia_spot_daily", "london_spot_daily", "eia_retail_weekly"]
+NAMES = [
+    *("eia_spot_daily", "london_spot_daily", "eia_retail_weekly", "monthly"),
+    *("weekly_fri", "days_mon_wed_sat", "LSE", "XSAU", "CMEGlobex_NG"),
+]
 
 
 def recorded(series: str) -> set[date]:
@@ -68,10 +81,44 @@ def test_each_city_keeps_its_own_holidays(day, london, new_york):
     count=st.integers(1, 70),
 )
 def test_the_next_sessions_are_the_first_of_those_that_follow(name, after, count):
-    following = sessions(name, after + timedelta(days=1), after + timedelta(days=8 * count + 10))
+    ends = after + timedelta(days=calendar(name).apart * count + 12)
+    following = sessions(name, after + timedelta(days=1), ends)
     assert next_sessions(name, after, count) == following[:count]
+    origin = np.array([(after - date(1970, 1, 1)).days])
+    named = name_target_sessions(name, origin, count)
+    assert date(1970, 1, 1) + timedelta(days=int(named[0])) == following[count - 1]
 
 
-def test_an_unknown_calendar_is_refused_with_the_ones_there_are():
-    with pytest.raises(ValueError, match="eia_spot_daily, london_spot_daily, eia_retail_weekly"):
-        calendar("lunar")
+@pytest.mark.parametrize("name", ["lunar", "weekly_", "weekly_mo", "days_", "days_wed_mon", "lse"])
+def test_an_unknown_calendar_is_refused_with_the_ones_there_are(name):
+    assert not has_calendar(name)
+    with pytest.raises(ValueError, match=r"eia_spot_daily, .*, weekly_mon to weekly_sun, .* LSE"):
+        calendar(name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list_calendars())
+def test_every_calendar_names_sessions_apart_as_it_says(name):
+    days = sessions(name, date(2024, 1, 1), date(2030, 12, 31))
+    assert max(after - day for day, after in pairwise(days)) <= timedelta(calendar(name).apart)
+    assert len(days) >= 7 * 12
+    assert calendar(name).ready_after >= 60
+
+
+def test_no_market_shut_for_once_is_named_ahead():
+    # 2001-09-11 to 2001-09-14, and a day of mourning.
+    shut = [date(2001, 9, 12), date(2018, 12, 5)]
+    assert [day for day in shut if sessions("NYSE", day, day)] == shut
+
+
+def test_a_market_and_the_calendar_made_of_it_agree():
+    since, until = date(2000, 1, 1), date(2030, 12, 31)
+    assert sessions("LSE", since, until) == sessions("london_spot_daily", since, until)
+
+
+def test_names_of_weekdays_are_read_back():
+    assert calendar(name_weekly(4)).is_session(date(2026, 8, 21))
+    assert sessions(name_days([5, 0]), date(2026, 8, 17), date(2026, 8, 23)) == [
+        date(2026, 8, 17),
+        date(2026, 8, 22),
+    ]

@@ -81,6 +81,23 @@ def test_prices_on_another_rhythm_are_told_as_a_calendar_that_does_not_fit(name)
         assert f"the calendar {asked.calendar} does not fit" in outcome.detail
 
 
+@pytest.mark.parametrize(
+    ("calendar", "absent", "passes"),
+    [
+        ("monthly", 1, True),
+        ("monthly", 2, False),
+        ("weekly_fri", 2, True),
+        ("weekly_fri", 4, False),
+        ("days_mon_tue_wed_thu_fri", 20, True),
+        ("days_mon_tue_wed_thu_fri", 30, False),
+    ],
+)
+def test_what_may_be_absent_of_a_year_depends_on_what_the_calendar_knows(calendar, absent, passes):
+    commodity = WTI.model_copy(update={"calendar": calendar})
+    hole = sessions(calendar, date(2015, 2, 1), date(2015, 12, 31))[:absent]
+    assert coverage_rule(held(calendar, without=hole), commodity).passed is passes
+
+
 def test_every_price_of_the_live_profile_has_the_calendar_of_its_own_market():
     calendars = {one.id: one.calendar for one in load_catalogue(profile="live").commodities}
     assert calendars.pop("brent") == "london_spot_daily"

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cbi_pipeline.market import (
-    calendar_names,
     find_outcomes,
     name_target_sessions,
     next_sessions,
 )
+from cbi_pipeline.market.calendars import CALENDARS
 
 EPOCH = date(1970, 1, 1)
 
@@ -21,7 +21,7 @@ def numbered(*days: date) -> np.ndarray:
     return np.array([(day - EPOCH).days for day in days], dtype=np.int64)
 
 
-@pytest.mark.parametrize("calendar", calendar_names())
+@pytest.mark.parametrize("calendar", [*CALENDARS, "weekly_fri", "days_tue_thu"])
 @given(
     origins=st.lists(st.dates(date(1986, 1, 1), date(2040, 1, 1)), min_size=1, max_size=5),
     steps=st.integers(1, 260),
