@@ -17,6 +17,7 @@ import typer
 from cbi_pipeline.commands import (
     archive,
     catalogue,
+    commodity,
     contracts,
     data,
     feeds,
@@ -48,6 +49,7 @@ app.command()(ui)
 app.command()(doctor)
 app.command()(rebuild)
 app.add_typer(catalogue.app, name="catalogue")
+app.add_typer(commodity.app, name="commodity")
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")
 app.add_typer(feeds.app, name="feeds")

@@ -171,7 +171,7 @@ def import_files(
     take = _reader(source, series, unit, measured)
     try:
         for path in paths:
-            _print_import(
+            print_import(
                 path,
                 series or source,
                 take(load_settings(), path, mode=mode, confirm=confirm),
@@ -212,7 +212,8 @@ def _mode(*, append: bool, replace: bool) -> Literal["append", "replace"] | None
     return "append" if append else "replace" if replace else None
 
 
-def _print_import(path: Path, series: str, report: IngestReport, mode: str | None) -> None:
+def print_import(path: Path, series: str, report: IngestReport, mode: str | None) -> None:
+    """What an import of a file did, and what of it was set aside."""
     for line in report.notices:
         errors.print(line)
     if not report.changed:

@@ -70,6 +70,15 @@ def note_catalogue(settings: Settings) -> None:
         written.replace(file)
 
 
+def has_run(settings: Settings) -> bool:
+    """Whether a run has begun that wrote to the home.
+
+    Raises:
+        CatalogueError: what it noted cannot be read.
+    """
+    return _read_note(settings) is not None
+
+
 def _read_note(settings: Settings) -> MadeWith | None:
     file = settings.home / _NOTE
     try:

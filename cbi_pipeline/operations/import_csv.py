@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cbi_pipeline.feeds import csv_import
+from cbi_pipeline.feeds.own_reading import Reading
 from cbi_pipeline.ingest import IngestReport, Mode, file_sources, import_files, live_feeds
 from cbi_pipeline.settings import Settings
 
@@ -19,11 +20,12 @@ def import_csv(
     name: str | None = None,
     mode: Mode | None = None,
     confirm: bool = False,
+    reading: Reading = csv_import.PLAIN,
 ) -> IngestReport:
-    """Import a file with the columns ``period`` and ``value``.
+    """Import a file of one series, by itself a CSV with the columns ``period`` and ``value``.
 
-    Every row becomes known at the import (basis ``first_seen``): when the public knew it is not
-    ours to claim. The same file again writes nothing.
+    Unless its reading says more, every row becomes known at the import (basis ``first_seen``): when
+    the public knew it is not ours to claim. The same file again writes nothing.
 
     Args:
         settings: where ledger and warehouse lie.
@@ -36,6 +38,7 @@ def import_csv(
             them. None is for a file that lacks none.
         confirm: whether prices that the file restates by a unit's factor or a power of ten are
             meant so.
+        reading: how the file is read, and when its values were public.
 
     Raises:
         ValueError: an argument cannot be used; says what to give.
@@ -48,7 +51,9 @@ def import_csv(
     """
     if not file.is_file():
         raise FileNotFoundError(f"{file} is no file")
-    own = csv_import.source(file.resolve(), series, unit, source, title=name, adds=mode == "append")
+    own = csv_import.source(
+        file.resolve(), series, unit, source, title=name, adds=mode == "append", reading=reading
+    )
     _require_own(settings, series)
     return import_files(settings, own, mode=mode, confirm=confirm)
 

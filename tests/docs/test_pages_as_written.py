@@ -10,6 +10,7 @@ from cbi_pipeline.cli import invoke
 from cbi_pipeline.settings import PROJECT_ROOT
 from tests.docs.commands import mentions
 from tests.docs.test_commands import PAGES
+from tests.own_files import make_csv, make_prices
 from tests.system.homes import copied
 
 #: What stands in the docs for a value of the reader's own.
@@ -40,7 +41,10 @@ ELSEWHERE = {
 }
 #: What a command takes to have happened.
 BEFORE = {"models rollback": "models promote 2 --reason again"}
-FILES = {"crude.csv": "period,value\n2020-01-06,63.3\n2020-01-07,62.7\n"}
+FILES = {
+    "crude.csv": "period,value\n2020-01-06,63.3\n2020-01-07,62.7\n",
+    "gas.csv": make_csv(make_prices("eia_spot_daily")),
+}
 
 
 def commands(page: Path) -> list[str]:
