@@ -25,6 +25,7 @@ from cbi_pipeline.commands import (
     ledger,
     models,
     panel,
+    recipes,
 )
 from cbi_pipeline.commands import quarantine as quarantine_commands
 from cbi_pipeline.commands.console import Refusal, errors, expected_errors, explain
@@ -50,6 +51,7 @@ app.command()(doctor)
 app.command()(rebuild)
 app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(commodity.app, name="commodity")
+app.add_typer(recipes.app, name="recipes")
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")
 app.add_typer(feeds.app, name="feeds")

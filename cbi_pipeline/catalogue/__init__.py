@@ -7,7 +7,12 @@ from cbi_pipeline.catalogue._files import FileEntry
 from cbi_pipeline.catalogue._layers import Layers, is_without_base, read_layers
 from cbi_pipeline.catalogue._load import load_catalogue, load_feeds, load_files
 from cbi_pipeline.catalogue._recipe_names import named_recipes, resolve_recipe
-from cbi_pipeline.catalogue._recipes import RecipeFile, find_recipes, read_recipe
+from cbi_pipeline.catalogue._recipes import (
+    RecipeFile,
+    find_recipes,
+    read_recipe,
+    read_recipe_file,
+)
 
 __all__ = [
     "GATE_OPPONENTS",
@@ -28,6 +33,7 @@ __all__ = [
     "named_recipes",
     "read_layers",
     "read_recipe",
+    "read_recipe_file",
     "resolve_recipe",
     "suggest_names",
 ]

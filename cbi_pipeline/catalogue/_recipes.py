@@ -7,12 +7,15 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from cbi_pipeline.catalogue._document import CatalogueError, make, read_document, suggest_names
+from cbi_pipeline.catalogue._document import CatalogueError, make, suggest_names
+from cbi_pipeline.catalogue._inherit import read_written
 from cbi_pipeline.model_kinds import MODEL_KINDS
 
 PACKAGED_RECIPES = Path(__file__).parent / "recipes"
 #: The file names the recipe, and its groups name the feature set.
 _GIVEN = ("name", "feature_set")
+#: What is said of every recipe, whatever its kind.
+_HEAD = ("kind", "groups", "summary", "remark")
 
 
 class RecipeFile(BaseModel):
@@ -23,8 +26,11 @@ class RecipeFile(BaseModel):
         source: the file.
         kind: of the model that it is a recipe of.
         groups: feature groups that it reads; None for every group that the catalogue reads.
+        summary: what it is and when to use it, in a sentence.
         remark: what a reader of its versions must know, in a sentence or two.
         fields: the fields of that kind, as tables.
+        origins: the file that each value stands in, by its path: one that begins from another
+            takes values of that one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -33,8 +39,10 @@ class RecipeFile(BaseModel):
     source: Path
     kind: str
     groups: tuple[str, ...] | None = Field(default=None, min_length=1)
+    summary: str = ""
     remark: str = ""
     fields: dict[str, Any]
+    origins: dict[tuple[str, ...], Path]
 
     @field_validator("kind")
     @classmethod
@@ -78,12 +86,26 @@ def read_recipe(name: str, *folders: Path) -> RecipeFile:
         raise CatalogueError(
             f"no recipe {name!r}{suggest_names(name, files)}; there are: {', '.join(sorted(files))}"
         )
-    source = files[name]
-    fields = read_document(source)
+    return read_recipe_file(files[name], *folders)
+
+
+def read_recipe_file(source: Path, *folders: Path) -> RecipeFile:
+    """The recipe that a file is, wherever it lies.
+
+    Args:
+        source: the file; it names the recipe.
+        folders: as for :func:`find_recipes`; where it may begin from.
+
+    Raises:
+        CatalogueError: as for :func:`read_recipe`.
+    """
+    written = read_written(source, (PACKAGED_RECIPES, *folders))
+    fields = written.document
     for given in _GIVEN:
         if given in fields:
             raise CatalogueError(
                 f"{source}: leave {given} out; the file names the recipe, its groups the features"
             )
-    head = {part: fields.pop(part) for part in ("kind", "groups", "remark") if part in fields}
-    return make(RecipeFile, {"name": name, "source": source, "fields": fields} | head, str(source))
+    head = {part: fields.pop(part) for part in _HEAD if part in fields}
+    given_here = {"name": source.stem, "source": source, "fields": fields}
+    return make(RecipeFile, given_here | head | {"origins": dict(written.origins)}, str(source))

@@ -52,6 +52,7 @@ EXPECTED_ERRORS = {
     "cbi_pipeline.ledger": "LedgerDamaged",
     "cbi_pipeline.ingest": "RebuildRefused",
     "cbi_pipeline.issued": "LedgerBroken",
+    "cbi_pipeline.operations.try_recipe": "NothingToForecast",
     "data_contracts.rights": "TrainingForbidden",
 }
 

@@ -7,14 +7,15 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import Progress
 from rich.text import Text
 
 from cbi_pipeline.commands.aliases import restore_aliases
+from cbi_pipeline.commands.bars import draw_bars, show_work
 from cbi_pipeline.commands.console import PlainConsole, Refusal, console, errors
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def _run_jobs(pipeline: Pipeline) -> bool:
 
     definitions = defs()
     launches = plan_launches(pipeline, instance)
-    with _own_output() as screen, _progress(screen) as bars, _watch_interrupt() as is_interrupted:
+    with _own_output() as screen, draw_bars(screen) as bars, _watch_interrupt() as is_interrupted:
         results: list[ExecuteInProcessResult] = []
         for name, options in launches.items():
             if name == LOOK and not results[-1].success:
@@ -194,7 +195,6 @@ def _execute(
 ) -> ExecuteInProcessResult:
     from dagster._core.utils import make_new_run_id
 
-    from cbi_pipeline.operations.progress import watched_by
     from cbi_pipeline.runs.origins import TAGS, note_origin
     from cbi_pipeline.runs.processes import process_tags
 
@@ -202,7 +202,7 @@ def _execute(
     run_id = make_new_run_id()
     instance.add_event_listener(run_id, _stages(screen))
     instance.add_event_listener(run_id, note_origin(instance, name))
-    with watched_by(_bars(bars), lambda words: screen.print(f"  {words}")):
+    with show_work(bars, screen):
         return job.execute_in_process(
             instance=instance,
             raise_on_error=False,
@@ -263,30 +263,3 @@ def _own_output() -> Iterator[Console]:
             os.dup2(real_errors, 2)
             os.close(real)
             os.close(real_errors)
-
-
-@contextmanager
-def _progress(screen: Console) -> Iterator[Progress]:
-    columns = (
-        TextColumn("  {task.description:<28}", markup=False),
-        BarColumn(bar_width=28),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[note]}", style="dim", markup=False),
-    )
-    with Progress(*columns, console=screen) as bars:
-        yield bars
-
-
-def _bars(
-    bars: Progress,
-) -> Callable[[str, int], AbstractContextManager[Callable[[str], None]]]:
-    @contextmanager
-    def watch(title: str, steps: int) -> Iterator[Callable[[str], None]]:
-        if steps == 0:
-            yield lambda note: None
-            return
-        task = bars.add_task(title, total=steps, note="")
-        yield lambda note: bars.update(task, advance=1, note=note)
-
-    return watch

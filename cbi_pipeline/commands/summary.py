@@ -13,14 +13,13 @@ from cbi_pipeline.ingest import describe_corrections
 from cbi_pipeline.report import MorningReport, read_report
 from cbi_pipeline.report.forecasts import CommoditySection
 from cbi_pipeline.report.formats import (
-    NARROW,
     chance,
     day,
     instant,
     money,
     percent,
+    share_interval,
     short_hash,
-    signed_percent,
     span,
 )
 from cbi_pipeline.report.page import name_page
@@ -156,13 +155,7 @@ def _scores(morning: MorningReport) -> None:
 
 
 def _skill(figure: Score | None) -> str:
-    if figure is None:
-        return ""
-    if figure.low is None or figure.high is None:
-        interval = "too few"
-    else:
-        interval = f"{signed_percent(figure.low)}, {signed_percent(figure.high)}"
-    return f"{signed_percent(figure.value)} [{interval}]".replace(f"{NARROW}%", "")
+    return "" if figure is None else share_interval(figure.value, figure.low, figure.high)
 
 
 def _model(morning: MorningReport) -> None:

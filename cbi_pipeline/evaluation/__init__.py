@@ -24,6 +24,7 @@ from cbi_pipeline.evaluation.plan import (
     Plan,
     evaluation_id,
     plan,
+    select_development,
 )
 from cbi_pipeline.evaluation.refresh import Refresh, judge_refresh
 from cbi_pipeline.evaluation.scores import score
@@ -61,5 +62,6 @@ __all__ = [
     "losses",
     "plan",
     "score",
+    "select_development",
     "walk_forward",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -78,6 +78,37 @@ def plan(panel: Panel, catalogue: Catalogue, rows: pl.DataFrame) -> Plan:
     assert isinstance(first, datetime) and isinstance(last, datetime)
     refits = _trainable(panel, refit_instants(first, last, catalogue.evaluation.refits))
     return Plan(origins.filter(pl.col("decision_at") >= refits[0]), refits)
+
+
+def select_development(whole: Plan, targets: pl.DataFrame, share: float) -> Plan:
+    """The part of a plan that the gate never reads: the first origins of each commodity.
+
+    It counts the origins that have an outcome, as the gate does, so that none of those that are
+    taken here is read there.
+
+    Args:
+        whole: the plan.
+        targets: rows of ``features.target``.
+        share: of each commodity's origins, as `EvaluationPlan.development` states it.
+
+    Raises:
+        ValueError: no commodity has an origin in it.
+    """
+    outcomes = targets.filter(pl.col("value").is_not_null()).select("commodity", "session").unique()
+    number, count = pl.col("session").rank("ordinal"), pl.len()
+    early = (number <= (share * count).floor()).over("commodity")
+    origins = whole.origins.join(
+        outcomes, on=["commodity", "session"], how="semi", maintain_order="left"
+    ).filter(early)
+    if origins.is_empty():
+        raise ValueError(
+            f"the first {share:.0%} of the origins, which the gate leaves for trying, are none: "
+            "the record is too short, or [evaluation] development too small"
+        )
+    last = origins["decision_at"].max()
+    assert isinstance(last, datetime)
+    refits = tuple(refit for refit in whole.refits if refit <= last)
+    return replace(whole, origins=origins, refits=refits)
 
 
 def refit_instants(first: datetime, last: datetime, rhythm: str) -> tuple[datetime, ...]:

@@ -28,15 +28,24 @@ def load_recipe(name: str, pipeline: Pipeline) -> ModelRecipe:
     Raises:
         CatalogueError: there is none, or its file holds what no recipe takes; names file and field.
     """
+    return build_recipe(read_recipe(name, *pipeline.settings.recipe_folders), pipeline)
+
+
+def build_recipe(file: RecipeFile, pipeline: Pipeline) -> ModelRecipe:
+    """The recipe that a file is.
+
+    Raises:
+        CatalogueError: it holds what no recipe takes, or a recipe that it names does; names file
+            and field.
+    """
     from cbi_pipeline.evaluation import load_estimator
     from cbi_pipeline.forecasting import compose
 
-    file = read_recipe(name, *pipeline.settings.recipe_folders)
     features = feature_set(read_catalogue(file, pipeline.catalogue)).name
     fields = resolve_recipe(file, *pipeline.settings.recipe_folders)
     for other in named_recipes(file):
         load_recipe(other, pipeline)  # what is wrong with it is said of its own file
-    given = {**fields, "name": name, "feature_set": features}
+    given = {**fields, "name": file.name, "feature_set": features}
     try:
         return compose(load_estimator(file.kind).recipe_type, given)
     except ValueError as error:

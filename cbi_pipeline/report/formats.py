@@ -48,6 +48,15 @@ def signed_percent(share: float, decimals: int = 1) -> str:
     return f"{_signed_number(100 * share, decimals)}{NARROW}%"
 
 
+def share_interval(value: float, low: float | None, high: float | None) -> str:
+    """A share and its interval, in per cent without the sign for it; in words where it has none."""
+    if low is None or high is None:
+        between = "too few"
+    else:
+        between = f"{signed_percent(low)}, {signed_percent(high)}"
+    return f"{signed_percent(value)} [{between}]".replace(f"{NARROW}%", "")
+
+
 def percent_span(low: float, high: float, decimals: int = 1) -> str:
     """A range of signed percentages."""
     return f"{_signed_number(100 * low, decimals)} to {signed_percent(high, decimals)}"

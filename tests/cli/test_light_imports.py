@@ -43,7 +43,13 @@ def loaded(code: str, home, heavy=HEAVY, **variables: str) -> str:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["models", "--help"], ["feeds", "list"], ["catalogue", "show"]],
+    [
+        ["--help"],
+        ["models", "--help"],
+        ["feeds", "list"],
+        ["catalogue", "show"],
+        ["recipes", "list"],
+    ],
     ids=" ".join,
 )
 @pytest.mark.parametrize("profile", ["archive", "live"])

@@ -28,7 +28,7 @@ FILLED = {
 }
 #: Groups, and commands that are named without what they need.
 SHORTHAND = {
-    *("data as-of", "feeds", "feeds parse", "models", "models promote V"),
+    *("data as-of", "feeds", "feeds parse", "models", "models promote V", "recipes"),
     *("quarantine retry", "quarantine retry --rule", "--catalogue FILE"),
 }
 #: What cannot be run here, by its beginning: why, and the tests that run it.
@@ -54,6 +54,12 @@ def commands(page: Path) -> list[str]:
     return [words for words in dict.fromkeys(whole) if words and words not in SHORTHAND]
 
 
+def recipes(page: Path) -> dict[str, str]:
+    """The recipes that a page writes into the home, by the file's name."""
+    blocks = r"```toml\n# \$CBI_HOME/catalogue/recipes/(\w+\.toml)\n(.*?)```"
+    return dict(re.findall(blocks, page.read_text(), re.S))
+
+
 def is_run_here(words: str) -> bool:
     return not words.startswith(tuple(ELSEWHERE))
 
@@ -74,8 +80,11 @@ def test_the_commands_of_a_page_run_as_they_are_written(
     for name, value in own.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
-    for name, text in FILES.items():
+    for name, text in (FILES | recipes(page)).items():
         Path(name).write_text(text)
+        if name.endswith(".toml"):
+            (home / "catalogue" / "recipes").mkdir(parents=True, exist_ok=True)
+            (home / "catalogue" / "recipes" / name).write_text(text)
     for words in filter(is_run_here, commands(page)):
         first = next(
             (earlier for start, earlier in BEFORE.items() if words.startswith(start)), None
