@@ -18,7 +18,7 @@ from pydantic_settings import SettingsError as UnreadableSource
 
 from cbi_pipeline.home import HomeRefused, make_private
 
-Profile = Literal["archive", "live"]
+Profile = Literal["archive", "public", "live"]
 
 #: The folder that holds the packages: of a checkout the project folder, else where pip put them.
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -57,7 +57,8 @@ class Settings(BaseSettings):
 
     Attributes:
         home: private folder that holds everything the product writes.
-        profile: ``archive`` (embedded official records) or ``live`` (feeds whose keys are set).
+        profile: ``archive`` (embedded official records), ``public`` (every service that needs no
+            key) or ``live`` (those whose keys are set beside these).
         archive_dir: folder of the embedded records.
         catalogue_file: a catalogue that is laid over the one that ships and over the home's own; a
             name without a folder may be that of another one that ships.
@@ -127,6 +128,11 @@ class Settings(BaseSettings):
         if not os.access(there, os.X_OK):
             raise ValueError(f"{there} may not be entered by you")
         return home
+
+    @property
+    def has_services(self) -> bool:
+        """Whether services are asked, by the wall clock; the archive's records are closed."""
+        return self.profile != "archive"
 
     @property
     def catalogue_dir(self) -> Path:

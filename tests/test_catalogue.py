@@ -101,7 +101,7 @@ def test_a_single_table_of_commodities_is_told_how_to_be_written(tmp_path):
 
 def test_a_wrong_entry_of_a_profile_is_named_with_it(edited):
     file = edited('id = "brent"\nname', 'id = "brent"\nnam')
-    with pytest.raises(CatalogueError, match=r"\[\[profile\.live\.commodity\]\] brent: name is"):
+    with pytest.raises(CatalogueError, match=r"\[\[profile\.public\.commodity\]\] brent: name is"):
         load_catalogue(file, profile="live")
 
 
@@ -127,7 +127,7 @@ def test_a_series_is_kept_for_a_reason_only(edited, keep):
 
 def test_what_is_wrong_with_another_profile_is_told_in_every_profile(edited):
     file = edited('id = "brent"\nname', 'id = "brent"\nnam')
-    with pytest.raises(CatalogueError, match=r"\[\[profile\.live\.commodity\]\] brent"):
+    with pytest.raises(CatalogueError, match=r"\[\[profile\.public\.commodity\]\] brent"):
         load_catalogue(file, profile="archive")
 
 

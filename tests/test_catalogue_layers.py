@@ -23,6 +23,7 @@ stale_after_days = 21
 #: Hashes that homes of earlier versions keep of the catalogue they were made with.
 SHIPPED = {
     "archive": "bdbd9871b33a069fe19a25adb36ac7a094d0985651bc57ab0830deb8cfa10c0f",
+    "public": "cad5694361d181acf220b5272668be7bd811ffb1c5ae5b84c53e31854bbd47c8",
     "live": "cad5694361d181acf220b5272668be7bd811ffb1c5ae5b84c53e31854bbd47c8",
 }
 
@@ -66,16 +67,26 @@ def test_a_commodity_of_ones_own_stands_after_the_shipped_ones_in_every_profile(
     assert ids(*layer(GAS), profile=profile) == [*ids(profile=profile), "own_gas"]
 
 
-def test_a_commodity_of_one_profile_is_followed_there_alone(layer):
-    files = layer(GAS.replace("[[commodity]]", "[[profile.live.commodity]]"))
-    assert "own_gas" in ids(*files, profile="live")
-    assert "own_gas" not in ids(*files)
+@pytest.mark.parametrize(
+    ("profile", "followed"), [("live", {"live"}), ("public", {"public", "live"})]
+)
+def test_a_commodity_of_one_profile_is_followed_there_alone(layer, profile, followed):
+    files = layer(GAS.replace("[[commodity]]", f"[[profile.{profile}.commodity]]"))
+    assert {name for name in SHIPPED if "own_gas" in ids(*files, profile=name)} == followed
+
+
+def test_every_commodity_without_a_key_is_followed_with_one_under_the_same_series():
+    live = load_catalogue(profile="live")
+    public = load_catalogue(profile="public").commodities
+    assert public
+    assert all(live.commodity(one.id) == one for one in public)
 
 
 @pytest.mark.parametrize(
     ("heading", "changed"),
     [
-        ("commodity", {"archive", "live"}),
+        ("commodity", {"archive", "public", "live"}),
+        ("profile.public.commodity", {"public", "live"}),
         ("profile.live.commodity", {"live"}),
     ],
 )
@@ -148,7 +159,7 @@ def test_groups_feeds_and_single_values_are_removed_by_name(layer):
     catalogue = load_catalogue(*files)
     assert list(catalogue.groups) == ["own_price", "related_price", "petroleum_monthly"]
     assert catalogue.evaluation.years is None
-    assert [feed.name for feed in load_feeds(*files)] == ["eia"]
+    assert [feed.name for feed in load_feeds(*files)] == ["eia", "eia_history"]
 
 
 def test_a_commodity_that_was_removed_may_be_written_anew(layer):

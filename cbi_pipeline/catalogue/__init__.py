@@ -4,7 +4,7 @@ from cbi_pipeline.catalogue._catalogue import Catalogue, Commodity, FeedEntry
 from cbi_pipeline.catalogue._document import CatalogueError, suggest_names
 from cbi_pipeline.catalogue._evaluation import GATE_OPPONENTS, NAIVE, EvaluationPlan
 from cbi_pipeline.catalogue._files import FileEntry
-from cbi_pipeline.catalogue._layers import Layers, is_without_base, read_layers
+from cbi_pipeline.catalogue._layers import PROFILES, Layers, is_without_base, read_layers
 from cbi_pipeline.catalogue._load import load_catalogue, load_feeds, load_files
 from cbi_pipeline.catalogue._recipe_names import named_recipes, resolve_recipe
 from cbi_pipeline.catalogue._recipes import (
@@ -17,6 +17,7 @@ from cbi_pipeline.catalogue._recipes import (
 __all__ = [
     "GATE_OPPONENTS",
     "NAIVE",
+    "PROFILES",
     "Catalogue",
     "CatalogueError",
     "Commodity",

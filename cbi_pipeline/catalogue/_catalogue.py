@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
@@ -87,6 +87,7 @@ class FeedEntry(BaseModel):
         cron: when its job runs.
         zone: time zone of ``cron``.
         hours: the same in words.
+        profiles: which profiles ask it; of these ``public`` asks no service that needs a key.
         keep: why series that nothing reads are asked for all the same: a reason for each id of a
             series or report, or one for everything that the service can be asked for.
         origin: the file and the entry in it that name the module.
@@ -100,6 +101,7 @@ class FeedEntry(BaseModel):
     cron: tuple[str, ...] = Field(min_length=1)
     zone: str
     hours: str
+    profiles: tuple[Literal["public", "live"], ...] = Field(("public", "live"), min_length=1)
     keep: Reason | dict[str, Reason] = Field(default_factory=dict)
     origin: str
 

@@ -23,10 +23,13 @@ from cbi_pipeline.catalogue._document import (
     table_of,
     tables_of,
 )
+from cbi_pipeline.settings import Profile
 
 PACKAGED = Path(__file__).parent.with_name("catalogue.toml")
 #: Profiles that may have commodities of their own.
-PROFILES = ("archive", "live")
+PROFILES: tuple[Profile, ...] = ("archive", "public", "live")
+#: What needs no key is followed beside what does.
+_FOLLOWED_IN = {"public": ("public", "live")}
 #: Entries by name, and the one table that is no entry of others.
 _NAMED = ("group", "feed", "file")
 _TABLES = ("commodity", *_NAMED, "evaluation", "profile")
@@ -265,7 +268,8 @@ def _lay(layers: Layers, document: Mapping[str, Any], file: Path) -> None:
         where = f"profile.{profile}.commodity"
         for commodity, entry in _commodities(document["profile"][profile], where, file):
             origin = Origin(file, f"[[{where}]] {commodity}")
-            layers.put(("profile", profile, "commodity", commodity), entry, origin)
+            for name in _FOLLOWED_IN.get(profile, (profile,)):
+                layers.put(("profile", name, "commodity", commodity), entry, origin)
 
 
 def _profiles_following(layers: Layers, commodity: str) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ def load_catalogue(*files: Path, profile: str = "archive") -> Catalogue:
             other.
     """
     layers = read_layers(*files)
-    catalogues = {
+    catalogues: dict[str, Catalogue] = {
         name: _make_catalogue(layers, name)
         for name in PROFILES
         if name == profile or layers.table("profile", name, "commodity")

@@ -200,10 +200,10 @@ def _catalogue(settings: Settings) -> Iterator[Finding]:
 
 
 def _keys(settings: Settings, catalogue: Catalogue, files: Mapping[str, str]) -> Iterator[Finding]:
-    from cbi_pipeline.ingest import live_feeds, why_not_asked
+    from cbi_pipeline.ingest import live_feeds, profile_feeds, why_not_asked
     from cbi_pipeline.operations import awaited_keys
 
-    feeds = live_feeds(settings)
+    feeds = profile_feeds(settings) if settings.has_services else live_feeds(settings)
     idle = {name: why_not_asked(settings, name) for name in feeds}
     waiting = files.keys() | awaited_keys(catalogue, settings).keys()
     works = [commodity.id for commodity in catalogue.commodities if commodity.id not in waiting]
@@ -234,8 +234,9 @@ def _key(settings: Settings, feed: Source, idle: str | None) -> tuple[State, str
     key = settings.secret(setting)
     if key is not None and key.get_secret_value().strip():
         return "ok", "set"
-    if settings.profile != "live":
-        return "ok", "not set (only the live profile uses it)"
+    if not settings.has_services:
+        users = "the live profile uses" if feed.asked.credential.required else "public and live use"
+        return "ok", f"not set (only {users} it)"
     if not feed.asked.credential.required:
         return "ok", f"not set, and not needed: {feed.name} answers without it"
     if idle is None:

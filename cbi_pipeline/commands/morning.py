@@ -26,7 +26,7 @@ def newest_morning(
     if commodity is not None:
         catalogue = catalogue.model_copy(update={"commodities": (catalogue.commodity(commodity),)})
     modified: tuple[str, ...] = ()
-    if pipeline.settings.profile != "live":
+    if not pipeline.settings.has_services:
         modified = archive.read_record(pipeline.settings.archive_dir).modified
     with pipeline.warehouse.read() as store:
         try:

@@ -50,7 +50,7 @@ def run() -> int:
 
     pipeline = Pipeline.from_environment()
     pipeline.require_catalogue()
-    live = pipeline.settings.profile == "live"
+    live = pipeline.settings.has_services
     if live:
         require_live_home(pipeline.settings)
     pipeline.warehouse.check()
@@ -157,11 +157,11 @@ def plan_launches(pipeline: Pipeline, instance: DagsterInstance) -> dict[str, di
 
 def _sources(pipeline: Pipeline) -> tuple[str, ...]:
     """Jobs that bring the profile's records."""
-    from cbi_pipeline.ingest import live_feeds
+    from cbi_pipeline.ingest import profile_feeds
 
-    if pipeline.settings.profile != "live":
+    if not pipeline.settings.has_services:
         return (ARCHIVE,)
-    return tuple(f"ingest_{name}" for name in live_feeds(pipeline.settings))
+    return tuple(f"ingest_{name}" for name in profile_feeds(pipeline.settings))
 
 
 @contextmanager

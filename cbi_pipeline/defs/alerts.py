@@ -97,7 +97,7 @@ def alert() -> None:
 @dg.definitions
 def define_alerts() -> dg.Definitions:
     """The job and its sensor, which waits to be switched on where the clock stands still."""
-    is_live = load_settings().profile == "live"
+    is_live = load_settings().has_services
     status = dg.DefaultSensorStatus.RUNNING if is_live else dg.DefaultSensorStatus.STOPPED
     return dg.Definitions(jobs=[alert], sensors=[alert_sensor(status)])
 
@@ -241,7 +241,7 @@ def is_past(record: dg.RunRecord, pipeline: Pipeline) -> bool:
     key = record.dagster_run.tags.get("dagster/partition")
     if key is None or not _DAY.fullmatch(key):
         return False
-    if pipeline.settings.profile != "live":
+    if not pipeline.settings.has_services:
         return key != pipeline.today().isoformat()
     # The night before may be made up for in the morning.
     day = record.create_timestamp.astimezone(ZONE).date()

@@ -67,7 +67,7 @@ def jobs() -> dg.Definitions:
 
 def schedule_status() -> dg.DefaultScheduleStatus:
     """Schedules wait to be switched on where the clock stands still."""
-    if load_settings().profile == "live":
+    if load_settings().has_services:
         return dg.DefaultScheduleStatus.RUNNING
     return dg.DefaultScheduleStatus.STOPPED
 

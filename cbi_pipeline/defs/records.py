@@ -8,7 +8,7 @@ from cbi_pipeline.settings import Settings, load_settings
 
 
 def _name_pricing_feeds(settings: Settings) -> tuple[str, ...]:
-    if settings.profile != "live":
+    if not settings.has_services:
         return ("archive",)
     try:
         catalogue = load_catalogue(*settings.catalogue_files, profile=settings.profile)

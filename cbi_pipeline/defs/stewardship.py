@@ -8,7 +8,7 @@ from datetime import timedelta
 import dagster as dg
 
 from cbi_pipeline.catalogue import CatalogueError
-from cbi_pipeline.ingest import live_feeds
+from cbi_pipeline.ingest import profile_feeds
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.settings import Settings, load_settings
 from data_contracts.families import family
@@ -29,10 +29,10 @@ OWNERS = {
 def steward() -> Callable[[dg.AssetSpec], dg.AssetSpec]:
     """What gives each asset its owner, its stage as a tag, and how fresh it has to be.
 
-    Closed records are made once: freshness is asked of the live profile alone.
+    Closed records are made once: freshness is asked of services alone.
     """
     settings = load_settings()
-    limits = freshness_limits(settings) if settings.profile == "live" else {}
+    limits = freshness_limits(settings) if settings.has_services else {}
 
     def describe(spec: dg.AssetSpec) -> dg.AssetSpec:
         group = str(spec.group_name)
@@ -55,7 +55,7 @@ def freshness_limits(settings: Settings) -> dict[str, timedelta]:
     values are that a service still answers with, the check ``fresh`` says.
     """
     try:
-        feeds = live_feeds(settings)
+        feeds = profile_feeds(settings)
         commodities = Pipeline(settings).catalogue.commodities
     except CatalogueError:
         # The page opens all the same; every run says what is wrong.

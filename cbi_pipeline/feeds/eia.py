@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from functools import lru_cache
 from itertools import groupby
 from urllib.parse import parse_qs, quote, urlsplit
@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from cbi_pipeline.feeds.eia_page import FEED, FOLLOW, UNUSED, Page, make_error, read_page
-from cbi_pipeline.feeds.eia_series import SERIES, UNITS
+from cbi_pipeline.feeds.eia_series import FLAGS, SERIES, UNITS
 from cbi_pipeline.feeds.errors import (
     FeedError,
     IncompleteResponse,
@@ -28,6 +28,7 @@ from cbi_pipeline.feeds.errors import (
     UnexpectedShape,
 )
 from cbi_pipeline.feeds.json_body import common_refusal, error_body
+from cbi_pipeline.feeds.releases import date_release
 from cbi_pipeline.feeds.source import (
     PARSED_SCHEMA,
     Answer,
@@ -39,7 +40,6 @@ from cbi_pipeline.feeds.source import (
     Source,
 )
 from cbi_pipeline.feeds.windows import Window, number_parts, split_to_address, windows
-from data_contracts.families import family
 from data_contracts.release import EASTERN
 
 BASE = "https://api.eia.gov/v2"
@@ -48,12 +48,9 @@ AGAIN = timedelta(days=63)
 
 _KEY = Credential("EIA_API_KEY", "query", "api_key", True, "https://www.eia.gov/opendata/")
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
-# A year outside is a typing error, and its release would leave the calendar.
-_YEARS = range(1800, 9000)
 _DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 # A success is long and is decoded later, once it is landed.
 _ERROR = re.compile(rb'\s*\{\s*"error"')
-_FLAGS = {"W": "withheld", "NA": "missing", "--": "missing", "-": "missing"}
 
 
 def source(base: str = BASE, series: Sequence[Series] = SERIES, page: int = PAGE) -> Source:
@@ -260,7 +257,7 @@ def parse(answer: Answer, codes: Mapping[str, Series]) -> Parsed:
         unit=pl.col("units").replace(UNITS).fill_null(""),
         status=pl.when(text.is_null())
         .then(pl.lit("missing"))
-        .otherwise(text.str.strip_chars().replace_strict(_FLAGS, default="value")),
+        .otherwise(text.str.strip_chars().replace_strict(FLAGS, default="value")),
         available_basis=pl.lit("assumed"),
         locator=pl.format("data[{}]", pl.int_range(pl.len())),
         row_json=pl.lit(""),
@@ -300,7 +297,7 @@ def _strangers(page: Page, codes: Mapping[str, Series]) -> pl.DataFrame:
 
 def _releases(dated: pl.DataFrame) -> pl.DataFrame:
     cells = dated.select("family", "period").unique().drop_nulls()
-    releases = [_date_release(name, day) for name, day in cells.iter_rows()]
+    releases = [date_release(name, day) for name, day in cells.iter_rows()]
     return cells.with_columns(available_at=pl.Series(releases, dtype=pl.Datetime("us", "UTC")))
 
 
@@ -318,9 +315,3 @@ def _day(text: str | None) -> date | None:
         return date.fromisoformat(text) if text and re.fullmatch(_DAY, text) else None
     except ValueError:
         return None
-
-
-@lru_cache(maxsize=65536)
-def _date_release(name: str, period: date) -> datetime | None:
-    release = family(name).release
-    return release.rule(period) if release and period.year in _YEARS else None

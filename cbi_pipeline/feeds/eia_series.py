@@ -24,6 +24,10 @@ UNITS = {
 }
 
 
+#: What stands in the place of a number.
+FLAGS = {"W": "withheld", "NA": "missing", "--": "missing", "-": "missing"}
+
+
 def _spot(code: str, name: str, unit: str, since: int, route: str = SPOT) -> Series:
     return Series(
         f"EIA.{code}", code, "eia_spot_daily", name, unit, "daily", route, date(since, 1, 1)

@@ -16,14 +16,13 @@ from cbi_pipeline.feeds.errors import (
     FeedError,
     FeedUnavailable,
     IncompleteResponse,
-    RateLimited,
     UnexpectedShape,
 )
+from cbi_pipeline.feeds.http_status import ask_again, refuse_status
 from cbi_pipeline.feeds.source import Answer
 
 #: Half a character may be written here; a whole one beyond the first plane needs two of these.
 MAY_BE_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
-_READ_CHANGES = "Compare with the service's documentation; the feed must follow it"
 
 
 def decode_json(feed: str, body: bytes, unused: str) -> Any:  # noqa: ANN401
@@ -64,17 +63,10 @@ def error_body(body: bytes) -> dict[str, Any]:
 
 def common_refusal(feed: str, answer: Answer) -> FeedError | None:
     """What an answer's status and kind mean where the service's own words say nothing better."""
-    host = urlsplit(answer.url).hostname
-    again = f"Nothing was used; the next run asks {host} again"
-    if answer.status == 429:
-        return RateLimited(feed, f"{host} asks us to slow down (429)", again)
-    if answer.status >= 500:
-        return FeedUnavailable(feed, f"{host} answers {answer.status}", again)
-    if answer.status >= 400:
-        words = answer.body[:200].decode(errors="replace").strip()
-        return UnexpectedShape(
-            feed, f"{host} refuses our question ({answer.status}): {words}", _READ_CHANGES
-        )
+    refused = refuse_status(feed, answer)
+    if refused is not None:
+        return refused
+    host, again = urlsplit(answer.url).hostname, ask_again(answer)
     kind = answer.headers.get("content-type", "")
     if "json" not in kind or answer.body.lstrip()[:1] not in (b"{", b"["):
         return FeedUnavailable(feed, f"{host} answers {kind or 'no type'} in place of JSON", again)

@@ -185,6 +185,8 @@ class Service:
         proof: a pull's proof of completeness.
         refusal: what an answer that is no success means; None when it is a success.
         probe: address of a cheap question that shows whether the key is accepted.
+        has_files: whether its answers are whole files, which are asked for again only where they
+            have changed, and of which few periods may be gone at once.
         count_url: address that counts a pull's source rows, where answers carry no total.
         count: reads the number from the answer to ``count_url``.
         rows_in: source rows in an answer, to compare with the count.
@@ -200,6 +202,7 @@ class Service:
     proof: Callable[[Pull], Proof]
     refusal: Callable[[Answer], FeedError | None]
     probe: str
+    has_files: bool = False
     count_url: Callable[[Pull], str] | None = None
     count: Callable[[Answer], int] | None = None
     rows_in: Callable[[Answer], int] | None = None
@@ -257,6 +260,11 @@ class Source:
                     f"{self.name}: the series {series.id!r} of {self.table.name} must be called "
                     f"after its dimensions {keys}: {named!r}"
                 )
+
+    @property
+    def has_files(self) -> bool:
+        """Whether it is a service whose answers are whole files."""
+        return self.service is not None and self.service.has_files
 
     @property
     def asked(self) -> Service:

@@ -26,6 +26,7 @@ from cbi_pipeline.ingest._sources import (
     note_asked,
     parse_file,
     pricing_feeds,
+    profile_feeds,
     profile_sources,
     require_live_home,
 )
@@ -68,6 +69,7 @@ __all__ = [
     "note_staleness",
     "parse_file",
     "pricing_feeds",
+    "profile_feeds",
     "profile_sources",
     "rebuild",
     "require_clock",

@@ -30,6 +30,12 @@ from cbi_pipeline.feeds import (
     RejectedCredential,
     Source,
 )
+from cbi_pipeline.ingest._conditions import (
+    NOT_MODIFIED,
+    confirm,
+    is_unchanged,
+    make_conditions,
+)
 from cbi_pipeline.ingest._incidents import turn_into_faults
 from cbi_pipeline.ingest._transport import (
     ACCEPTED,
@@ -154,17 +160,21 @@ class Client:
         """Spellings to mask before anything is written."""
         return self._spellings
 
-    def get(self, url: str, until: float = math.inf) -> tuple[Answer, FeedError | None]:
+    def get(
+        self, url: str, until: float = math.inf, earlier: Answer | None = None
+    ) -> tuple[Answer, FeedError | None]:
         """The final answer to a request, and what is wrong with it, if anything.
 
         Args:
             url: what to ask.
             until: nothing is read later than this, on the clock of ``time.monotonic``.
+            earlier: what this address gave before. Where the service says that it has not changed
+                since, the answer is of status 304 and has its body.
 
         Raises:
             FeedError: no answer came at all.
         """
-        answer, error = self._try(url, until)
+        answer, error = self._try(url, until, earlier)
         if isinstance(error, RejectedCredential) and self._has_optional_key():
             setting = self._service.credential.setting if self._service.credential else ""
             self.notices.append(
@@ -173,7 +183,7 @@ class Client:
             )
             self._secret = None
             self._open()
-            answer, error = self._try(url, until)
+            answer, error = self._try(url, until, earlier)
         return answer, error
 
     def _require_key(self, secret: SecretStr | None) -> SecretStr | None:
@@ -200,7 +210,7 @@ class Client:
             timeout=httpx.Timeout(patience.read, connect=patience.connect),
             headers={
                 "User-Agent": "cbi-pipeline",
-                "Accept": "application/json",
+                "Accept": "*/*" if self._service.has_files else "application/json",
                 "Accept-Encoding": ACCEPTED,
             },
         )
@@ -210,7 +220,9 @@ class Client:
         """Its bounds of time and size."""
         return self._patience
 
-    def _try(self, url: str, until: float) -> tuple[Answer, FeedError | None]:
+    def _try(
+        self, url: str, until: float, earlier: Answer | None
+    ) -> tuple[Answer, FeedError | None]:
         self._deadline.at = min(time.monotonic() + self._patience.total, until)
         failed: _Retry | None = None
         try:
@@ -223,7 +235,7 @@ class Client:
                 wait_jitter=self._patience.first_wait,
             ):
                 with attempt:
-                    return self._ask(url)
+                    return self._ask(url, earlier)
         except _Retry as error:
             failed = error
         # Raised outside the handler: a chained exception could show what it was given.
@@ -240,8 +252,13 @@ class Client:
         in_time = error.wait < self._deadline.count_down()
         return error.wait if in_time and error.wait <= self._patience.longest_wait else False
 
-    def _ask(self, url: str) -> tuple[Answer, FeedError | None]:
-        answer = self._follow(url)
+    def _ask(self, url: str, earlier: Answer | None) -> tuple[Answer, FeedError | None]:
+        answer = self._follow(url, make_conditions(earlier))
+        if earlier is not None and answer.status == NOT_MODIFIED:
+            if is_unchanged(answer, earlier):
+                return confirm(answer, earlier), None
+            # It speaks of other bytes than those we asked about.
+            answer = self._follow(url, {})
         with turn_into_faults(self._feed.name, self._spellings):
             error = self._service.refusal(answer)
         if error is None:
@@ -253,10 +270,10 @@ class Client:
             raise _Retry(error, answer, _read_retry_after(answer.headers))
         return answer, error
 
-    def _follow(self, url: str) -> Answer:
+    def _follow(self, url: str, conditions: Mapping[str, str]) -> Answer:
         origin, target = urlsplit(url), url
         for _ in range(_REDIRECTS):
-            answer, location = self._send(target, url)
+            answer, location = self._send(target, url, conditions)
             if location is None:
                 return answer
             try:
@@ -268,11 +285,13 @@ class Client:
                 raise self._make_error(f"the service redirects to another host, {parts.hostname}")
         raise self._make_error("the service redirects in a circle")
 
-    def _send(self, target: str, url: str) -> tuple[Answer, str | None]:
+    def _send(
+        self, target: str, url: str, conditions: Mapping[str, str]
+    ) -> tuple[Answer, str | None]:
         self._limiter.try_acquire(self._feed.name)
         hopeless = False
         try:
-            with self._http.stream("GET", target) as response:
+            with self._http.stream("GET", target, headers=conditions) as response:
                 location = response.headers.get("location") if response.is_redirect else None
                 body = self._read_body(response)
                 self._lookups_failed = 0

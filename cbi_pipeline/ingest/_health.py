@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 import httpx
 from pydantic import SecretStr
 
+from cbi_pipeline.catalogue import PROFILES
 from cbi_pipeline.feeds import (
     FILE_READERS,
     FeedError,
@@ -24,6 +25,7 @@ from cbi_pipeline.ingest._sources import (
     asked_series,
     fault_log,
     live_feed,
+    profile_feeds,
     profile_sources,
     secret_of,
 )
@@ -139,8 +141,8 @@ def why_not_asked(settings: Settings, name: str) -> str | None:
     asked, and the missing key is its fault.
     """
     feed, secret = live_feed(settings, name), secret_of(settings, name)
-    if settings.profile != "live":
-        return f"the profile {settings.profile} rests on embedded records; CBI_PROFILE=live asks it"
+    if name not in profile_feeds(settings):
+        return _explain_profile(settings, feed)
     need, asked = feed.asked.credential, asked_series(settings, feed)
     if not asked:
         return (
@@ -153,6 +155,19 @@ def why_not_asked(settings: Settings, name: str) -> str | None:
         f"{need.setting} is not set. Get a key at {need.obtain} and put {need.setting}=... into "
         ".env"
     )
+
+
+def _explain_profile(settings: Settings, feed: Source) -> str:
+    asking = [name for name in PROFILES if feed.name in profile_feeds(settings, name)]
+    other = " or ".join(f"CBI_PROFILE={name}" for name in reversed(asking))
+    why = (
+        "rests on embedded records"
+        if not settings.has_services
+        else "asks no service that needs a key"
+        if settings.profile == "public"
+        else "has another source of its series"
+    )
+    return f"the profile {settings.profile} {why}; {other} asks it"
 
 
 def _check_files(settings: Settings, source: Source) -> FeedHealth:

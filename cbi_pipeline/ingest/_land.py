@@ -30,6 +30,7 @@ from cbi_pipeline.feeds import (
 )
 from cbi_pipeline.ingest._client import Client, Patience
 from cbi_pipeline.ingest._clock import Witness, settle_clock
+from cbi_pipeline.ingest._conditions import Earlier
 from cbi_pipeline.ingest._incidents import Fault, turn_into_faults
 from cbi_pipeline.ingest._plausibility import Absences
 from cbi_pipeline.ingest._stage import LandedPull, parse_landed
@@ -91,6 +92,7 @@ class _Landing:
     Attributes:
         pull: what is asked.
         ends: when it is given up, on the clock of ``time.monotonic``.
+        earlier: what came before of the files that it asks for.
         responses: answers so far.
         requests: questions so far.
         rows: source rows so far, and
@@ -104,6 +106,7 @@ class _Landing:
     now: datetime
     witness: Witness
     ends: float
+    earlier: Earlier
     responses: list[Response] = field(default_factory=list)
     requests: int = 0
     rows: int = 0
@@ -115,7 +118,7 @@ class _Landing:
             raise self._make_endless_error()
         self.requests += 1
         try:
-            answer, error = self.client.get(url, self.ends)
+            answer, error = self.client.get(url, self.ends, self.earlier.find(url))
         except FeedUnavailable as error:
             # Cut short by us: the service did answer, and its other pulls may come to an end.
             raise (self._make_endless_error() if time.monotonic() >= self.ends else error) from None
@@ -236,10 +239,11 @@ def land_night(
     faults: list[Fault] = []
     requests, witness = 0, Witness(now)
     today = now.astimezone(feed.zone).date()
+    earlier = Earlier(feed, ledger, warehouse)
     with client, Stored.open_published(warehouse, feed) as stored:
         for pull in feed.pulls(asked, stored.newest, today):
             ends = time.monotonic() + client.patience.pull
-            landing = _Landing(feed, pull, client, ledger, now, witness, ends)
+            landing = _Landing(feed, pull, client, ledger, now, witness, ends, earlier)
             try:
                 pulls.append(_land_pull(landing, pull, stored))
             except FeedError as error:

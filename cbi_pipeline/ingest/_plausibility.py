@@ -36,6 +36,8 @@ _NIGHT = timedelta(hours=12)
 #: Of the periods a pull asks for again, the most that may be gone at once before the answer is
 #: doubted; publishers withdraw single days.
 _GONE_LIMIT, _FEW_GONE = 0.2, 3
+#: The same of a whole history, which is long: publishers withdraw single days of it too.
+_GONE_OF_A_FILE = 0.002
 #: Sizes mean something where a price is measured: an own history's contract claims nothing of them.
 _PRICED = replace(OWN_HISTORY, shape=Shape(scale_limit=20.0))
 
@@ -202,7 +204,7 @@ class Examination:
             confirmed=names - odd.keys(),
             repeated={name for name, rule in rejected.iter_rows() if is_confirmable(rule)},
             absent=absences.summarise().to_dicts(),
-            lost=absences.find_lost().to_dicts(),
+            lost=absences.find_lost(is_whole=self._feed.has_files).to_dicts(),
         )
         return doubts, self._withdraw(absences.cells)
 
@@ -325,9 +327,10 @@ class Absences:
         stored = pl.concat(self._counts).group_by("series_id").sum()
         return gone.join(stored, on="series_id").sort("series_id")
 
-    def find_lost(self) -> pl.DataFrame:
+    def find_lost(self, *, is_whole: bool = False) -> pl.DataFrame:
         """As :meth:`summarise`, of series of which too many are gone to believe it."""
-        limit = pl.max_horizontal(pl.col("stored") * _GONE_LIMIT, pl.lit(_FEW_GONE))
+        share = _GONE_OF_A_FILE if is_whole else _GONE_LIMIT
+        limit = pl.max_horizontal(pl.col("stored") * share, pl.lit(_FEW_GONE))
         empty = (pl.col("gone") == pl.col("stored")) & (pl.col("stored") > 1)
         return self.summarise().filter((pl.col("gone") > limit) | empty)
 

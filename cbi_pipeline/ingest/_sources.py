@@ -31,7 +31,7 @@ from cbi_pipeline.ingest._incidents import FaultLog, turn_into_faults
 from cbi_pipeline.ingest._land import Landed, land_night
 from cbi_pipeline.ingest._screen import screen
 from cbi_pipeline.ledger import Ledger, bind_warehouse
-from cbi_pipeline.settings import Settings, SettingsError, load_settings
+from cbi_pipeline.settings import Profile, Settings, SettingsError, load_settings
 from cbi_pipeline.warehouse import NothingPublished, Store
 
 
@@ -42,8 +42,8 @@ def profile_sources(settings: Settings) -> dict[str, Source]:
         CatalogueError: as :func:`live_feeds`.
         FeedError: the embedded record cannot be read.
     """
-    if settings.profile == "live":
-        return live_feeds(settings)
+    if settings.has_services:
+        return profile_feeds(settings)
     closed = archive.source(settings.archive_dir)
     return {closed.name: closed}
 
@@ -70,6 +70,30 @@ def live_feeds(settings: Settings) -> dict[str, Source]:
     return {
         entry.name: _load_feed(entry, settings) for entry in load_feeds(*settings.catalogue_files)
     }
+
+
+def profile_feeds(settings: Settings, profile: Profile | None = None) -> dict[str, Source]:
+    """The live feeds that a profile asks, by name; ``public`` asks none that needs a key.
+
+    Args:
+        settings: whose catalogue names them.
+        profile: the settings' own by default.
+
+    Raises:
+        CatalogueError: as :func:`live_feeds`.
+    """
+    asking, feeds = profile or settings.profile, live_feeds(settings)
+    return {
+        entry.name: feeds[entry.name]
+        for entry in load_feeds(*settings.catalogue_files)
+        if asking in entry.profiles and not (asking == "public" and needs_key(feeds[entry.name]))
+    }
+
+
+def needs_key(feed: Source) -> bool:
+    """Whether a live feed answers nobody without a key."""
+    credential = feed.asked.credential
+    return credential is not None and credential.required
 
 
 def _load_feed(entry: FeedEntry, settings: Settings) -> Source:
@@ -139,11 +163,11 @@ def live_feed(settings: Settings, name: str) -> Source:
 
 
 def pricing_feeds(settings: Settings, catalogue: Catalogue) -> tuple[str, ...]:
-    """Names of the live feeds that a catalogue's prices come from."""
+    """Names of the profile's feeds that a catalogue's prices come from."""
     prices = {commodity.price_series for commodity in catalogue.commodities}
     return tuple(
         name
-        for name, feed in live_feeds(settings).items()
+        for name, feed in profile_feeds(settings).items()
         if any(series.id in prices for series in feed.series)
     )
 
@@ -220,11 +244,12 @@ def deliver_live(settings: Settings, landed: Landed) -> IngestReport:
 def note_asked(settings: Settings, name: str) -> None:
     """Note which stored series of a live feed nights ask for, and publish what has changed.
 
-    The other profiles ask for nothing, and their night says nothing of it.
+    A profile that does not ask the feed says nothing of it.
     """
-    if settings.profile != "live":
+    feeds, warehouse = profile_feeds(settings), bind_warehouse(settings)
+    if name not in feeds:
         return
-    feed, warehouse = live_feed(settings, name), bind_warehouse(settings)
+    feed = feeds[name]
     try:
         with warehouse.read() as store:
             changed = _find_changed(store, feed, asked_series(settings, feed))

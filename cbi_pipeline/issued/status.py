@@ -24,7 +24,7 @@ from typing import Literal, cast
 import polars as pl
 
 from cbi_pipeline.catalogue import Catalogue, Commodity
-from cbi_pipeline.ingest import Fault, fault_log, live_feeds
+from cbi_pipeline.ingest import Fault, fault_log, profile_feeds
 from cbi_pipeline.issued.abstain import DESK, newest_prices, why_silent
 from cbi_pipeline.issued.newest_value import (
     describe_held_value,
@@ -215,9 +215,9 @@ def _without_prices(
 
 def _explaining(commodity: Commodity, settings: Settings) -> Iterator[tuple[str, Fault]]:
     """Open faults of the feed that brings a commodity's prices, of all of it or of that pull."""
-    if settings.profile != "live":
+    if not settings.has_services:
         return
-    for name, feed in live_feeds(settings).items():
+    for name, feed in profile_feeds(settings).items():
         groups = {series.group for series in feed.series if series.id == commodity.price_series}
         for fault in fault_log(settings).open(name) if groups else ():
             if fault.scope == "*" or any(fault.scope.startswith(group) for group in groups):
@@ -276,8 +276,8 @@ def open_faults(settings: Settings) -> tuple[Fault, ...]:
     What is stale makes a commodity abstain, in words.
     """
     log, feeds = fault_log(settings), set[str]()
-    if settings.profile == "live":
-        feeds.update(live_feeds(settings))
+    if settings.has_services:
+        feeds.update(profile_feeds(settings))
     # What is no feed has a name of two words.
     return tuple(
         fault

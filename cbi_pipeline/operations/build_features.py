@@ -57,7 +57,7 @@ def build(pipeline: Pipeline) -> Built:
             observations=store.table("raw.observation", "series_id = ANY(?)", [series]),
             catalogue=catalogue,
         )
-    as_of, at_sight = pipeline.newest_as_of(), pipeline.settings.profile != "live"
+    as_of, at_sight = pipeline.newest_as_of(), not pipeline.settings.has_services
 
     def make(commodity: Commodity) -> tuple[dict[str, Generation], Rows]:
         before, seed = used.used[commodity.id], int(as_of.timestamp())

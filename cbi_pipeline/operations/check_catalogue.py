@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 
 from cbi_pipeline.catalogue import (
+    PROFILES,
     Catalogue,
     CatalogueError,
     Commodity,
@@ -24,7 +25,7 @@ from cbi_pipeline.catalogue import (
 )
 from cbi_pipeline.features import find_groups, series_read
 from cbi_pipeline.feeds import Source, archive, csv_import
-from cbi_pipeline.ingest import file_sources, live_feeds, why_not_asked
+from cbi_pipeline.ingest import file_sources, live_feeds, profile_feeds, why_not_asked
 from cbi_pipeline.ledger import bind_warehouse
 from cbi_pipeline.market import describe_calendars, has_calendar, list_calendars
 from cbi_pipeline.model_kinds import MODEL_KINDS
@@ -55,6 +56,7 @@ def check_catalogue(catalogue: Catalogue, settings: Settings) -> None:
     ]
     faults += _group_faults(catalogue, settings, layers)
     faults += _feed_faults(settings, layers)
+    faults += _repeat_faults(settings, layers)
     faults += _recipe_faults(catalogue, settings, layers)
     if faults:
         raise CatalogueError("; ".join(faults))
@@ -82,9 +84,9 @@ def _write_arguments(commodity: Commodity, filed: Mapping[str, tuple[str, str]])
 
 def awaited_keys(catalogue: Catalogue, settings: Settings) -> dict[str, str]:
     """Commodities whose prices come from a feed that waits for its key, and how to get it."""
-    if settings.profile != "live":
+    if not settings.has_services:
         return {}
-    feeds = live_feeds(settings)
+    feeds = profile_feeds(settings)
     idle = {name: why for name in feeds if (why := why_not_asked(settings, name)) is not None}
     return {
         commodity.id: why
@@ -158,12 +160,12 @@ def _faults(
 
 
 def _unbrought(commodity: Commodity, units: Mapping[str, str], settings: Settings) -> str:
-    other: Profile = "archive" if settings.profile == "live" else "live"
-    if commodity.price_series in _list_brought(settings, other):
-        return (
-            f"only the {other} profile brings it; follow it in [[profile.{other}.commodity]] with "
-            f"CBI_PROFILE={other}"
-        )
+    for other in PROFILES:
+        if commodity.price_series in _list_brought(settings, other):
+            return (
+                f"only the {other} profile brings it; follow it in [[profile.{other}.commodity]] "
+                f"with CBI_PROFILE={other}"
+            )
     # What is priced in the same unit is likelier meant than what is spelt alike.
     alike = [name for name, unit in units.items() if unit == commodity.unit] or list(units)
     close = (
@@ -189,8 +191,8 @@ def _units(catalogue: Catalogue, settings: Settings) -> dict[str, str]:
 
 def _list_brought(settings: Settings, profile: Profile) -> dict[str, str]:
     """Unit of every series that a profile's sources bring."""
-    if profile == "live":
-        feeds = live_feeds(settings).values()
+    if profile != "archive":
+        feeds = profile_feeds(settings, profile).values()
         return {series.id: series.unit for feed in feeds for series in feed.series}
     return {series.id: series.unit for series in archive.series_of(settings.archive_dir)}
 
@@ -288,6 +290,18 @@ def _feed_faults(settings: Settings, layers: Layers) -> Iterator[str]:
     sources = file_sources(settings)
     for file in load_files(*settings.catalogue_files):
         yield from _family_faults(sources[file.name], file.origin)
+
+
+def _repeat_faults(settings: Settings, layers: Layers) -> Iterator[str]:
+    """Series that two feeds of the profile bring: each would restate what the other says."""
+    first: dict[str, str] = {}
+    for name, feed in profile_feeds(settings).items():
+        twice = [series.id for series in feed.series if first.setdefault(series.id, name) != name]
+        if twice:
+            yield (
+                f"{layers.origin('feed', name, 'profiles')}: the profile {settings.profile} has "
+                f"{twice[0]} from {first[twice[0]]} already; name another profile in profiles"
+            )
 
 
 def _family_faults(source: Source, where: str) -> Iterator[str]:

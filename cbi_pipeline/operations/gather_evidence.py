@@ -131,7 +131,7 @@ def _why_it_stands(evaluation: EvaluationRun, opening: Opening) -> str | None:
         pipeline.add({ROUND.table: enter_round(evaluation, outcomes)})
         return "stands: same data, recipes, plan and code"
     names = [challenger.name for challenger in evaluation.lineup.challengers]
-    weekly = pipeline.settings.profile == "live" and opening == "due"
+    weekly = pipeline.settings.has_services and opening == "due"
     now = pipeline.now()
     if weekly and fits and all(is_judged_in_week(decisions, name, now) for name in names):
         listed = " and ".join(names)

@@ -22,7 +22,7 @@ def missed_days(pipeline: Pipeline, day: str) -> pl.DataFrame:
 
     Closed records miss no day: they say nothing new as time passes.
     """
-    last = pipeline.newest_issue() if pipeline.settings.profile == "live" else None
+    last = pipeline.newest_issue() if pipeline.settings.has_services else None
     if last is None:
         return ABSTENTION.empty()
     first, ends = desk_day(last) + timedelta(days=1), date.fromisoformat(day)

@@ -150,7 +150,7 @@ class Pipeline:
 
     @property
     def _is_live(self) -> bool:
-        return self.settings.profile == "live"
+        return self.settings.has_services
 
     def _began(self) -> datetime:
         return (self.first_started or self.started or self.now()).astimezone(UTC)

@@ -43,7 +43,7 @@ def read_report(
     return MorningReport(
         as_of=source.as_of,
         issued_at=source.issued_at,
-        demonstration=settings.profile != "live",
+        demonstration=not settings.has_services,
         modified=tuple(modified),
         state=source.current["state"][-1] if source.current.height else "",
         model_version=source.model_version,

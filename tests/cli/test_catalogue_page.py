@@ -68,7 +68,7 @@ def test_its_lines_of_groups_are_those_of_a_commodity(settings):
 
 def test_its_feed_keeps_a_series_for_its_reason(settings):
     write_layer(settings.home, written("[feed.eia]"))
-    (eia, _) = load_feeds(*settings.catalogue_files)
+    eia, *_ = load_feeds(*settings.catalogue_files)
     assert eia.keep == {"EIA.WGTSTUS1": "the desk's own sheet reads it"}
 
 

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from cbi_pipeline.catalogue import load_feeds
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.settings import PROJECT_ROOT, Settings
 from tests.docs.commands import blocks
@@ -54,7 +55,7 @@ def test_every_job_that_is_watched_has_its_entry(tmp_path):
     watched = watched_jobs(Pipeline(Settings(_env_file=None, home=tmp_path, profile="live")))
     listed = entries("A job")
     assert "ingest_<feed>" in listed
-    feeds = {f"ingest_{name}" for name in ("eia", "cftc")}
+    feeds = {f"ingest_{feed.name}" for feed in load_feeds()}
     assert set(watched) - feeds == listed - {"ingest_<feed>"}
 
 

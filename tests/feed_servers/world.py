@@ -1,4 +1,4 @@
-"""Everything the live profile follows, published on loopback up to today."""
+"""Everything the profiles public and live follow, published on loopback up to today."""
 
 import json
 import math
@@ -13,6 +13,7 @@ from cbi_pipeline.feeds.cftc_series import SERIES as COT
 from cbi_pipeline.feeds.eia_series import SERIES as EIA
 from data_contracts.families import family
 from tests.feed_servers.cftc_server import CftcServer, report_row
+from tests.feed_servers.eia_history_server import EiaHistoryServer
 from tests.feed_servers.eia_server import EiaServer
 
 LEVELS = {"USD/bbl": 70.0, "USD/gal": 2.1, "USD/MMBtu": 3.0, "kb": 400_000.0, "kb/d": 9_000.0}
@@ -30,7 +31,7 @@ origins = 8
 refits = "yearly"
 """
 COMMODITY = """
-[[profile.live.commodity]]
+[[profile.public.commodity]]
 id = "{name}"
 name = "{name}"
 unit = "{unit}"
@@ -47,8 +48,11 @@ stale_after_days = 21
 class World:
     eia: EiaServer
     cftc: CftcServer
+    history: EiaHistoryServer
 
-    def variables(self, folder: Path, **commodities: tuple[str, str]) -> dict[str, str]:
+    def variables(
+        self, folder: Path, profile: str = "live", **commodities: tuple[str, str]
+    ) -> dict[str, str]:
         """Environment of an installation that follows ``name=(unit, series)``."""
         entries = [
             COMMODITY.format(name=name, unit=unit, series=series)
@@ -56,18 +60,27 @@ class World:
         ]
         catalogue = folder / "catalogue.toml"
         catalogue.write_text(CATALOGUE + "".join(entries))
+        addresses = {
+            "eia": self.eia.url,
+            "cftc": self.cftc.base,
+            "eia_history": self.history.base,
+        }
         return {
-            "CBI_PROFILE": "live",
-            "CBI_FEED_URLS": json.dumps({"eia": self.eia.url, "cftc": self.cftc.base}),
+            "CBI_PROFILE": profile,
+            "CBI_FEED_URLS": json.dumps(addresses),
             "CBI_CATALOGUE_FILE": str(catalogue),
-            "EIA_API_KEY": self.eia.key,
+            "EIA_API_KEY": self.eia.key if profile == "live" else "",
         }
 
 
 @contextmanager
 def world(years: int = 5, key: str = EiaServer.KEY) -> Iterator[World]:
-    """Both services, each period published when its contract says, up to now."""
-    with EiaServer(key=key) as eia, CftcServer() as cftc:
+    """Every service, each period published when its contract says, up to now."""
+    with (
+        EiaServer(key=key) as eia,
+        CftcServer() as cftc,
+        EiaHistoryServer(eia.publisher) as history,
+    ):
         now = datetime.now(UTC)
         begin = date(now.year - years, 1, 1)
         for number, one in enumerate(EIA):
@@ -78,7 +91,7 @@ def world(years: int = 5, key: str = EiaServer.KEY) -> Iterator[World]:
                 if release.rule(day) <= now:
                     row = json.dumps(report_row(report, 90_000 + day.toordinal() % 9_000))
                     cftc.publisher.publish(release.rule(day), (report, code), day, row)
-        yield World(eia, cftc)
+        yield World(eia, cftc, history)
 
 
 def _publish(server, one, begin, now, chance):

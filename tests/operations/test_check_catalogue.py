@@ -41,14 +41,17 @@ def refused(check, *edits, profile="archive") -> str:
     return said
 
 
-@pytest.mark.parametrize("profile", ["archive", "live"])
+@pytest.mark.parametrize("profile", ["archive", "public", "live"])
 def test_the_shipped_catalogue_is_right_and_waits_for_nothing(check, profile):
     assert check(profile=profile) == {}
 
 
 @pytest.mark.parametrize(
     ("profile", "where"),
-    [("archive", "[[profile.archive.commodity]] wti"), ("live", "[[profile.live.commodity]] wti")],
+    [
+        ("archive", "[[profile.archive.commodity]] wti"),
+        ("live", "[[profile.public.commodity]] wti"),
+    ],
 )
 def test_a_unit_that_is_not_the_series_own_is_named_with_the_right_one(check, profile, where):
     said = refused(check, ('unit = "USD/bbl"', 'unit = "USD/gal"'), profile=profile)
@@ -65,6 +68,11 @@ def test_a_series_that_nothing_brings_is_named_with_one_of_its_unit(check, serie
 def test_a_series_of_the_other_profile_is_told_where_it_comes_from(check):
     said = refused(check, ('"EIA.RBRTE"', '"EIA.EMM_EPMMU_PTE_SMN_DPG"'), profile="live")
     assert "only the archive profile brings it" in said
+
+
+def test_a_series_with_two_sources_in_a_profile_is_named_with_both(check):
+    said = refused(check, ('profiles = ["public"]', 'profiles = ["live"]'), profile="live")
+    assert "[feed.eia_history]: the profile live has EIA.RWTC from eia already" in said
 
 
 def test_a_calendar_that_is_not_there_is_named_with_those_there_are(check):

@@ -63,7 +63,7 @@ def issued_on(day: str, pipeline: Pipeline) -> datetime | None:
     Raises:
         dagster.Failure: the day is issued live, and nothing was for it yet.
     """
-    as_of, live = pipeline.as_of(day), pipeline.settings.profile == "live"
+    as_of, live = pipeline.as_of(day), pipeline.settings.has_services
     issued, newest = pipeline.newest_issue(as_of), pipeline.is_newest(day)
     own = issued is not None and desk_day(issued).isoformat() == day
     if own or (issued is not None and newest and not live):
