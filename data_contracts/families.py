@@ -7,6 +7,7 @@ from data_contracts.eia_storage import EIA_GAS_STORAGE
 from data_contracts.eia_weekly import EIA_RETAIL_WEEKLY, EIA_WPSR
 from data_contracts.family import Family
 from data_contracts.own_history import OWN_HISTORY
+from data_contracts.world_bank import WORLD_BANK_MONTHLY
 
 FAMILIES: dict[str, Family] = {
     family.name: family
@@ -19,6 +20,7 @@ FAMILIES: dict[str, Family] = {
         CFTC_LEGACY,
         CFTC_DISAGGREGATED,
         CFTC_FINANCIAL,
+        WORLD_BANK_MONTHLY,
         OWN_HISTORY,
     )
 }

@@ -159,7 +159,7 @@ def test_groups_feeds_and_single_values_are_removed_by_name(layer):
     catalogue = load_catalogue(*files)
     assert list(catalogue.groups) == ["own_price", "related_price", "petroleum_monthly"]
     assert catalogue.evaluation.years is None
-    assert [feed.name for feed in load_feeds(*files)] == ["eia", "eia_history"]
+    assert [feed.name for feed in load_feeds(*files)] == ["eia", "eia_history", "worldbank"]
 
 
 def test_a_commodity_that_was_removed_may_be_written_anew(layer):

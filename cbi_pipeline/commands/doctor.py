@@ -45,6 +45,7 @@ PACKAGE_DATA = (
     "cbi_pipeline/catalogue/recipes/rnn.toml",
     "cbi_pipeline/catalogue/recipes/tcn.toml",
     "cbi_pipeline/catalogue/recipes/tiny.toml",
+    "cbi_pipeline/catalogue/shipped/monthly.toml",
     "cbi_pipeline/catalogue/shipped/small.toml",
     "cbi_pipeline/dagster.yaml",
     "cbi_pipeline/dg.toml",

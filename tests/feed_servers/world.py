@@ -11,13 +11,15 @@ from pathlib import Path
 
 from cbi_pipeline.feeds.cftc_series import SERIES as COT
 from cbi_pipeline.feeds.eia_series import SERIES as EIA
+from cbi_pipeline.feeds.worldbank import SERIES as PINK_SHEET
 from data_contracts.families import family
 from tests.feed_servers.cftc_server import CftcServer, report_row
 from tests.feed_servers.eia_history_server import EiaHistoryServer
 from tests.feed_servers.eia_server import EiaServer
+from tests.feed_servers.worldbank_server import WorldBankServer
 
 LEVELS = {"USD/bbl": 70.0, "USD/gal": 2.1, "USD/MMBtu": 3.0, "kb": 400_000.0, "kb/d": 9_000.0}
-LEVELS |= {"percent": 88.0, "Bcf": 2_500.0}
+LEVELS |= {"percent": 88.0, "Bcf": 2_500.0, "USD/t": 900.0, "USD/oz": 2_000.0}
 
 CATALOGUE = """
 remove = ["commodity"]
@@ -49,6 +51,7 @@ class World:
     eia: EiaServer
     cftc: CftcServer
     history: EiaHistoryServer
+    bank: WorldBankServer
 
     def variables(
         self, folder: Path, profile: str = "live", **commodities: tuple[str, str]
@@ -64,6 +67,7 @@ class World:
             "eia": self.eia.url,
             "cftc": self.cftc.base,
             "eia_history": self.history.base,
+            "worldbank": self.bank.base,
         }
         return {
             "CBI_PROFILE": profile,
@@ -80,6 +84,7 @@ def world(years: int = 5, key: str = EiaServer.KEY) -> Iterator[World]:
         EiaServer(key=key) as eia,
         CftcServer() as cftc,
         EiaHistoryServer(eia.publisher) as history,
+        WorldBankServer() as bank,
     ):
         now = datetime.now(UTC)
         begin = date(now.year - years, 1, 1)
@@ -91,7 +96,9 @@ def world(years: int = 5, key: str = EiaServer.KEY) -> Iterator[World]:
                 if release.rule(day) <= now:
                     row = json.dumps(report_row(report, 90_000 + day.toordinal() % 9_000))
                     cftc.publisher.publish(release.rule(day), (report, code), day, row)
-        yield World(eia, cftc, history)
+        for number, one in enumerate(PINK_SHEET):
+            _publish_months(bank, one, begin, now, random.Random(number))
+        yield World(eia, cftc, history, bank)
 
 
 def _publish(server, one, begin, now, chance):
@@ -109,6 +116,14 @@ def _publish(server, one, begin, now, chance):
             return
         level += chance.gauss(0, 0.002 if weekly else 0.02)
         server.publisher.publish(release.rule(day), one.code, day, f"{math.exp(level):.4f}")
+
+
+def _publish_months(server, one, begin, now, chance):
+    month, level = begin, math.log(LEVELS[one.unit])
+    while (at := family(one.family).release.rule(month)) <= now:
+        level += chance.gauss(0, 0.05)
+        server.publisher.publish(at, one.code, month, f"{math.exp(level):.4f}")
+        month = (month + timedelta(days=31)).replace(day=1)
 
 
 def _days(first, last, step, weekday):

@@ -16,6 +16,7 @@ from data_contracts.release import (
     is_closed,
     us_federal_holidays,
 )
+from data_contracts.world_bank import pink_sheet_monthly
 
 EASTERN = ZoneInfo("America/New_York")
 DAYS = st.dates(date(1986, 1, 1), date(2060, 12, 31))
@@ -166,3 +167,12 @@ def test_retail_prices_come_on_their_own_monday_unless_it_is_closed(monday):
 def test_an_issue_is_public_by_the_end_of_its_day():
     assert eia_mer.rule(date(2017, 6, 28)) == utc(2017, 6, 29, 3, 59)
     assert eia_mer.rule(date(2019, 1, 28)) == utc(2019, 1, 29, 4, 59)
+
+
+@pytest.mark.parametrize(
+    ("month", "released"),
+    [(date(2025, 10, 1), date(2025, 11, 5)), (date(2025, 12, 1), date(2026, 1, 6))],
+)
+def test_a_monthly_mean_is_dated_no_earlier_than_its_releases_on_record(month, released):
+    # Those of November 2025 and January 2026 came on the 4th and on the 6th.
+    assert eastern(pink_sheet_monthly.rule(month)).date() == released

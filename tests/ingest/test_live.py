@@ -226,7 +226,7 @@ def test_what_is_no_answer_of_the_feed_is_refused_in_words(tmp_path):
     path.write_text(json.dumps({"response": {}}))
     with pytest.raises(UnexpectedShape, match=r"without response\.data"):
         ingest.parse_file("eia", path)
-    with pytest.raises(ValueError, match="archive, eia, eia_history, cftc"):
+    with pytest.raises(ValueError, match="archive, eia, eia_history, cftc, worldbank"):
         ingest.parse_file("fred", path)
 
 
