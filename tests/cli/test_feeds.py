@@ -57,7 +57,8 @@ def test_a_feed_shows_each_series_with_what_reads_it(cbi_here, tmp_path):
 
 def test_a_feed_that_is_none_is_not_shown(cbi_here, tmp_path):
     done = cbi_here("feeds", "show", "eai", home=tmp_path, CBI_PROFILE="live")
-    assert (done.returncode, done.stderr) == (2, "cbi: no live feed 'eai'; there are: eia, cftc\n")
+    there = "eia, eia_history, cftc, worldbank"
+    assert (done.returncode, done.stderr) == (2, f"cbi: no live feed 'eai'; there are: {there}\n")
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def test_dagster_has_a_new_feed_by_its_entry(tmp_path):
 
 def test_an_entry_adds_to_the_feeds_that_ship(tmp_path):
     names = [entry.name for entry in load_feeds(catalogue(tmp_path, "river"))]
-    assert names == ["eia", "cftc", "river"]
+    assert names == ["eia", "eia_history", "cftc", "worldbank", "river"]
 
 
 def test_an_entry_that_lacks_its_hours_is_refused(tmp_path):
