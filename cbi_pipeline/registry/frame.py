@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from cbi_pipeline.forecasting import Model, PanelSpec
 
+#: Rows that a panel has at least.
+_FEWEST = 2
 # Column, MLflow type, meaning.
 _FIXED = (
     ("commodity", "string", "commodity id"),
@@ -137,6 +139,8 @@ def select_newest(panel_frame: pl.DataFrame, model: Model) -> pl.DataFrame:
     )
     history = dict(model.history)
     read = pl.col("commodity").replace_strict(history, return_dtype=pl.Int64)
+    if len(spec.commodities) == 1:  # one row alone makes no panel
+        read = pl.max_horizontal(read, pl.lit(_FEWEST))
     if model.is_joint:
         read = read + _later_than_earliest_origin(ordered).over("commodity")
     age = pl.int_range(pl.len(), 0, -1).over("commodity")

@@ -28,6 +28,9 @@ from cbi_pipeline.report.forecasts import (
 )
 from cbi_pipeline.report.source import ReportSource
 
+#: Of a commodity that is forecast although nothing tells how well.
+NEVER_TESTED = "never tested: no past forecast of it could be judged yet"
+
 Parts = Mapping[str, pl.DataFrame]
 
 
@@ -101,12 +104,14 @@ def _write_notes(source: ReportSource, prices: pl.DataFrame, histories: Parts) -
     closed = closed_records(prices, source.catalogue, source.as_of)
     founding = source.current.filter(pl.col("model_version") == FOUNDING)["commodity"].to_list()
     commodities = source.catalogue.commodities
+    untested = set(source.current["commodity"]) - source.tested
     refused = open_refusals(source.store, *(commodity.price_series for commodity in commodities))
     notes = {}
     for commodity in commodities:
         history = histories.get(commodity.id, prices.clear())
         words = (
             FOUNDING_WORDS if commodity.id in founding else "",
+            NEVER_TESTED if commodity.id in untested else "",
             closed.get(commodity.id, ""),
             describe_unconfirmed(commodity, refused, history, source.as_of),
         )

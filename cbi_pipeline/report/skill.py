@@ -194,7 +194,7 @@ def describe_untested(evidence: Evidence, commodities: Sequence[CommoditySection
         return []
     judged = {score.commodity for score in evidence.scores if score.recipe == evidence.in_use}
     return [
-        f"{commodity.name}: untested. No past forecast of it could be judged yet."
+        f"{commodity.name}: never tested. No past forecast of it could be judged yet."
         for commodity in commodities
         if commodity.forecasts and commodity.id not in judged
     ]

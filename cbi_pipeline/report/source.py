@@ -67,6 +67,15 @@ class ReportSource:
         return newest_evidence(self.decisions)
 
     @cached_property
+    def tested(self) -> frozenset[str]:
+        """Commodities of which past forecasts were judged in that evaluation."""
+        scored = self.store.query(
+            "SELECT DISTINCT commodity FROM evaluation.score WHERE evaluation_id = ?",
+            [self.evaluation_id],
+        )
+        return frozenset(scored["commodity"])
+
+    @cached_property
     def current(self) -> pl.DataFrame:
         """Live rows of the instant, of the champion or else of the version issued last."""
         champion = current_champion(self.decisions)

@@ -39,6 +39,8 @@ ELSEWHERE = {
     "feeds parse <name>": ("reads an answer of a new feed", "tests/cli/test_printing.py"),
     "feeds import tide": ("opens files of a new source", "tests/cli/test_file_source.py"),
 }
+#: Pages whose blocks are run together, and the tests that do.
+TOGETHER = {"tutorial": "tests/docs/test_tutorial.py"}
 #: What a command takes to have happened.
 BEFORE = {"models rollback": "models promote 2 --reason again"}
 FILES = {
@@ -70,7 +72,9 @@ def run(words: str) -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if any(map(is_run_here, commands(page)))], ids=lambda p: p.stem
+    "page",
+    [page for page in PAGES if page.stem not in TOGETHER and any(map(is_run_here, commands(page)))],
+    ids=lambda p: p.stem,
 )
 def test_the_commands_of_a_page_run_as_they_are_written(
     page, one_night, tmp_path, monkeypatch, capsys
@@ -98,6 +102,11 @@ def test_what_is_run_elsewhere_is_named_by_a_page_and_has_its_tests(beginning):
     assert any(words.startswith(beginning) for page in PAGES for words in commands(page))
     _, file = ELSEWHERE[beginning]
     assert (PROJECT_ROOT / file).is_file()
+
+
+@pytest.mark.parametrize("page", sorted(TOGETHER))
+def test_a_page_that_is_run_as_a_whole_has_its_tests(page):
+    assert (PROJECT_ROOT / TOGETHER[page]).is_file()
 
 
 def test_shorthand_is_named_by_a_page():

@@ -10,11 +10,13 @@ from cbi_pipeline.commands.morning import outlooks
 from cbi_pipeline.commands.summary import print_forecast
 from cbi_pipeline.issued import FOUNDING_WORDS, IssuedLedger, newest_statuses
 from cbi_pipeline.report import read_report
+from cbi_pipeline.report.commodities import NEVER_TESTED
 from cbi_pipeline.report.page import render_report
 from cbi_pipeline.report.sections import data, method, model, skill, track_record
 from cbi_pipeline.report.source import select_newest_version
 from cbi_pipeline.settings import Settings
 from cbi_pipeline.warehouse import Warehouse
+from tests.report import warehouses
 from tests.report.mornings import AS_OF, HORIZONS
 from tests.report.warehouses import (
     BEFORE,
@@ -272,3 +274,16 @@ def test_a_forecast_of_the_founding_model_says_so_wherever_it_is_shown(tmp_path,
     print_forecast(morning)
     assert "gasoline_mn: forecast by the founding model" in capsys.readouterr().out
     assert (statuses["gasoline_mn"].reason, statuses["wti"].reason) == (FOUNDING_WORDS, "")
+
+
+def test_what_was_never_tested_says_so_wherever_it_is_shown(tmp_path, monkeypatch, capsys):
+    tested = warehouses.scores().filter(pl.col("commodity") != "gasoline_mn")
+    monkeypatch.setattr(warehouses, "scores", lambda: tested)
+    with publish(tmp_path).read() as store:
+        morning = read_report(store, CATALOGUE, ARCHIVE)
+    notes = {own["commodity"]: own["note"] or "" for own in outlooks(morning)["commodities"]}
+    assert NEVER_TESTED in notes["gasoline_mn"]
+    assert NEVER_TESTED not in notes["wti"]
+    assert NEVER_TESTED[1:] in render_report(morning)
+    print_forecast(morning)
+    assert f"gasoline_mn: {NEVER_TESTED}" in capsys.readouterr().out

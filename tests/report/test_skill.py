@@ -159,14 +159,14 @@ def test_coverage_stands_beside_what_chance_gives_and_is_not_judged_where_that_i
     assert "as it should" not in sentence
 
 
-def test_a_commodity_that_is_forecast_without_a_scored_past_is_said_to_be_untested(evidence):
+def test_a_commodity_that_is_forecast_without_a_scored_past_is_said_to_be_never_tested(evidence):
     given = morning()
     name, commodities = given.commodities[1].name, given.commodities
     scores = tuple(score for score in evidence.scores if score.commodity != commodities[1].id)
     fewer = replace(evidence, scores=scores)
     assert describe_untested(evidence, commodities) == []
     (sentence,) = describe_untested(fewer, commodities)
-    assert sentence == f"{name}: untested. No past forecast of it could be judged yet."
+    assert sentence == f"{name}: never tested. No past forecast of it could be judged yet."
     assert sentence in render_report(with_part(given, SECTION, fewer))
 
 

@@ -104,11 +104,11 @@ def test_a_history_first_seen_today_abstains_in_words_and_the_other_is_forecast(
     assert reason in nights.first.stdout
 
 
-def test_a_day_later_it_is_forecast_and_said_to_be_untested(nights):
+def test_a_day_later_it_is_forecast_and_said_to_be_never_tested(nights):
     _, second = nights.said().values()
     assert second == {"wti", "own"}
     page = (nights.home.settings.reports_dir / "latest.html").read_text()
-    assert "own: untested. No past forecast of it could be judged yet." in page
+    assert "own: never tested. No past forecast of it could be judged yet." in page
 
 
 def test_garch_sits_out_what_it_has_no_history_of_and_the_page_says_why(nights):
