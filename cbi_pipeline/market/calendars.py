@@ -128,7 +128,7 @@ def _find_weekday_calendar(name: str) -> Calendar | None:
     if name.startswith(_WEEKLY) and name.removeprefix(_WEEKLY) in WEEKDAYS:
         day = WEEKDAYS.index(name.removeprefix(_WEEKLY))
         words = f"Every {_DAY_NAMES[day]}, holidays included."
-        return Calendar(name, words, partial(_is_weekday, {day}), ready_after=104)
+        return Calendar(name, words, partial(_is_weekday, {day}), ready_after=104, may_lack=0.10)
     days = name.removeprefix(_DAYS).split("_")
     chosen = {WEEKDAYS.index(day) for day in days if day in WEEKDAYS}
     if not name.startswith(_DAYS) or name != name_days(chosen) or not chosen:

@@ -86,8 +86,8 @@ def test_prices_on_another_rhythm_are_told_as_a_calendar_that_does_not_fit(name)
     [
         ("monthly", 1, True),
         ("monthly", 2, False),
-        ("weekly_fri", 2, True),
-        ("weekly_fri", 4, False),
+        ("weekly_fri", 5, True),
+        ("weekly_fri", 6, False),
         ("days_mon_tue_wed_thu_fri", 20, True),
         ("days_mon_tue_wed_thu_fri", 30, False),
     ],
