@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Commodities of your own.", no_args_is_help=True)
 
 _File = Annotated[
-    Path, typer.Argument(help="Its prices: CSV or Parquet.", exists=True, dir_okay=False)
+    Path, typer.Argument(help="Its prices: CSV, Excel or Parquet.", exists=True, dir_okay=False)
 ]
 _Name = Annotated[str, typer.Option(help="What people call it; 'Own gas' becomes own_gas.")]
 _Unit = Annotated[str, typer.Option(help="Unit of its prices, e.g. USD/MMBtu.")]
@@ -57,6 +57,7 @@ def add(
     vintage: _Vintage = None,
     date_order: _Order = None,
     decimal: _Decimal = None,
+    sheet: Annotated[str | None, typer.Option(help="Sheet of a workbook.")] = None,
     source: Annotated[str, typer.Option(help="Who measured or published the prices.")] = "",
     append: _Append = False,
     replace: _Replace = False,
@@ -85,6 +86,7 @@ def add(
             vintage_column=vintage,
             order=checked.order if date_order else None,
             decimal=checked.decimal if decimal else None,
+            sheet=sheet,
             release=release,
         )
         mode: Literal["append", "replace"] | None = (

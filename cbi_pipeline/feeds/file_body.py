@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from cbi_pipeline.feeds.errors import FeedError, IncompleteResponse, UnexpectedShape
 from cbi_pipeline.feeds.http_status import refuse_status
 from cbi_pipeline.feeds.source import Answer
+
+T = TypeVar("T")
 
 #: How the files begin: a workbook of Excel 97, and a zip archive, as newer workbooks are.
 XLS, ZIP = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PK\x03\x04"
@@ -49,15 +52,31 @@ def read_sheet(feed: str, body: bytes, name: str) -> list[list[Cell]]:
         IncompleteResponse: the workbook is damaged or breaks off.
         UnexpectedShape: it unpacks to more than any workbook of a publisher.
     """
+
+    def read(book: Any) -> list[list[Cell]]:  # noqa: ANN401  (of the library)
+        rows = book.get_sheet_by_name(name).to_python() if name in book.sheet_names else []
+        return [list(row) for row in rows]
+
+    return _read_workbook(feed, body, read)
+
+
+def list_sheets(feed: str, body: bytes) -> list[str]:
+    """The names of a workbook's sheets, in order.
+
+    Raises:
+        IncompleteResponse, UnexpectedShape: as :func:`read_sheet`.
+    """
+    return _read_workbook(feed, body, lambda book: list(book.sheet_names))
+
+
+def _read_workbook(feed: str, body: bytes, read: Callable[[Any], T]) -> T:
     # It takes a while to load, and most commands read no workbook.
     import python_calamine
 
     if body.startswith(ZIP):
         _require_size(feed, body)
     try:
-        book = python_calamine.load_workbook(io.BytesIO(body))
-        rows = book.get_sheet_by_name(name).to_python() if name in book.sheet_names else []
-        return [list(row) for row in rows]
+        return read(python_calamine.load_workbook(io.BytesIO(body)))
     except BaseException as error:
         # The library's own crash on damaged bytes is no Exception, and its class has no other name.
         crashed = type(error).__name__ == "PanicException"

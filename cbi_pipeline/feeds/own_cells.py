@@ -1,4 +1,4 @@
-"""The cells of a person's own file as text, line by line: of a CSV or of Parquet."""
+"""The cells of a person's own file as text, line by line: of a CSV, a workbook or Parquet."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from datetime import date, datetime
 
 import polars as pl
 
-from cbi_pipeline.feeds.errors import UnexpectedShape
+from cbi_pipeline.feeds.errors import IncompleteResponse, UnexpectedShape
+from cbi_pipeline.feeds.file_body import list_sheets, read_sheet
 from cbi_pipeline.feeds.own_reading import Reading
 
 FEED = "csv"
@@ -24,6 +25,8 @@ def read_lines(body: bytes, reading: Reading) -> Iterator[list[str]]:
     match reading.kind:
         case "csv":
             yield from _read_csv(body, reading.separator)
+        case "xlsx":
+            yield from _read_workbook(body, reading.sheet)
         case "parquet":
             yield from _read_parquet(body)
 
@@ -41,6 +44,19 @@ def _read_csv(body: bytes, separator: str) -> Iterator[list[str]]:
         yield from csv.reader(text, delimiter=separator, strict=True)
     except (UnicodeDecodeError, csv.Error) as error:
         raise make_error(f"no CSV in UTF-8 ({error})") from error
+
+
+def _read_workbook(body: bytes, sheet: str) -> Iterator[list[str]]:
+    try:
+        names = list_sheets(FEED, body)
+        if sheet and sheet not in names:
+            raise make_error(f"no sheet {sheet!r}", f"There are: {', '.join(names)}")
+        sheets = (read_sheet(FEED, body, name) for name in ([sheet] if sheet else names))
+        rows = next((rows for rows in sheets if rows), [])
+    except IncompleteResponse as error:
+        raise make_error(error.problem, "Save it as XLSX or CSV") from error
+    for row in rows:
+        yield list(map(_write_cell, row))
 
 
 def _read_parquet(body: bytes) -> Iterator[list[str]]:

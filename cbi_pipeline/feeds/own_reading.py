@@ -16,14 +16,18 @@ from typing import Literal, get_args
 from cbi_pipeline.feeds.eia import number
 from cbi_pipeline.feeds.own_release import read_release
 
-Format = Literal["csv", "parquet"]
+Format = Literal["csv", "xlsx", "parquet"]
 #: ``iso`` is YYYY-MM-DD alone; the others take apart what people and spreadsheets write.
 Order = Literal["iso", "ymd", "dmy", "mdy"]
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _PLAIN_MISSING = ("", "NA", "null")
 _MISSING = (*_PLAIN_MISSING, "N/A", "n/a", "#N/A", "NaN", "nan", "None", "-", "--", "..", "…")
 _CLOCK = re.compile(r"[ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?\s*(Z|[+-]\d{2}:?\d{2})?$")
-_SUFFIXES: Mapping[str, Format] = {".parquet": "parquet"}
+_SUFFIXES: Mapping[str, Format] = {
+    ".xlsx": "xlsx",
+    ".xls": "xlsx",
+    ".parquet": "parquet",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +36,7 @@ class Reading:
 
     Attributes:
         kind: what its bytes are.
+        sheet: of a workbook, the sheet; the first that holds anything where empty.
         separator: of a CSV, what parts its cells.
         date_column: column of the period.
         price_column: column of the value.
@@ -43,6 +48,7 @@ class Reading:
     """
 
     kind: Format = "csv"
+    sheet: str = ""
     separator: str = ","
     date_column: str = "period"
     price_column: str = "value"

@@ -204,6 +204,7 @@ def _recall(before: Reading | None, stated: Stated) -> Stated:
         stated,
         release=stated.release if says_when else before.release or None,
         vintage_column=stated.vintage_column if says_when else before.vintage_column or None,
+        sheet=stated.sheet or before.sheet or None,
         order=stated.order or (before.order if before.order in ("dmy", "mdy") else None),
         decimal=stated.decimal or ("," if before.decimal == "," else None),
     )

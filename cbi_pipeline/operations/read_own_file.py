@@ -32,6 +32,7 @@ class Stated:
         vintage_column: column of when each value was public.
         order: how a date is written.
         decimal: the mark before the fraction of a number.
+        sheet: sheet of a workbook.
         release: when a period becomes public, in words.
     """
 
@@ -40,6 +41,7 @@ class Stated:
     vintage_column: str | None = None
     order: Order | None = None
     decimal: Literal[".", ","] | None = None
+    sheet: str | None = None
     release: str | None = None
 
 
@@ -79,7 +81,7 @@ def read_own_file(file: Path, stated: Stated) -> OwnFile:
         raise FileNotFoundError(f"{file} is no file")
     body, kind = file.read_bytes(), find_format(file)
     separator = _find_separator(body) if kind == "csv" else ","
-    plain = Reading(kind=kind, separator=separator)
+    plain = Reading(kind=kind, separator=separator, sheet=stated.sheet or "")
     header, *lines = [line for line in read_lines(body, plain) if any(line)] or [[]]
     columns = _take_columns(header, lines)
     dates = _choose_date(columns, stated)

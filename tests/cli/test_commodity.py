@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 import polars as pl
 import pytest
+import xlwt
 
 from cbi_pipeline.settings import Settings
 from cbi_pipeline.warehouse import Warehouse
@@ -186,13 +187,37 @@ def test_one_appended_day_is_read_as_the_file_before(add, tmp_path):
     assert newest["period"].item() == date(2026, 9, 1)
 
 
-def test_parquet_says_what_a_csv_does(add, cbi_here, tmp_path):
-    add(PRICES)
+def write_workbook(path):
+    book = xlwt.Workbook()
+    book.add_sheet("Notes")
+    sheet = book.add_sheet("Prices")
+    for row, cells in enumerate([("Date", "Price"), *PRICES.items()]):
+        sheet.write(row, 0, cells[0], xlwt.easyxf(num_format_str="yyyy-mm-dd"))
+        sheet.write(row, 1, cells[1])
+    book.save(path)
+
+
+def write_parquet(path):
     frame = pl.DataFrame({"Date": list(PRICES), "Price": list(PRICES.values())})
-    frame.write_parquet(tmp_path / "gas.parquet")
-    done = cbi_here(
-        *("commodity", "add", str(tmp_path / "gas.parquet"), "--name", "Own gas"),
-        *("--unit", "USD/MMBtu"),
-        home=tmp_path / "home",
-    )
-    assert (done.returncode, "0 versions added" in done.stdout) == (0, True), done.stdout
+    frame.write_parquet(path)
+
+
+@pytest.mark.parametrize("write", [write_workbook, write_parquet])
+def test_a_workbook_and_parquet_say_what_a_csv_does(add, cbi_here, tmp_path, write):
+    add(PRICES)
+    file = tmp_path / f"gas.{'xls' if write is write_workbook else 'parquet'}"
+    write(file)
+    own = ("--name", "Own gas", "--unit", "USD/MMBtu")
+    done = cbi_here("commodity", "add", str(file), *own, home=tmp_path / "home")
+    assert (done.returncode, "0 versions added" in done.stdout) == (0, True), done
+
+
+def test_a_damaged_workbook_and_a_sheet_that_is_not_there_are_refused(cbi_here, tmp_path):
+    file = tmp_path / "gas.xls"
+    write_workbook(file)
+    own = ("--name", "Own gas", "--unit", "USD/MMBtu", "--sheet", "Prises")
+    done = cbi_here("commodity", "add", str(file), *own, home=tmp_path / "home")
+    assert (done.returncode, "There are: Notes, Prices" in done.stderr) == (2, True)
+    file.write_bytes(file.read_bytes()[:3000])
+    done = cbi_here("commodity", "add", str(file), *own, home=tmp_path / "home")
+    assert (done.returncode, "Save it as XLSX or CSV" in done.stderr) == (2, True)

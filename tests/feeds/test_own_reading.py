@@ -99,7 +99,7 @@ def test_words_that_say_no_release_are_refused(words):
 
 READINGS = st.builds(
     Reading,
-    kind=st.sampled_from(["csv", "parquet"]),
+    kind=st.sampled_from(["csv", "xlsx", "parquet"]),
     separator=st.sampled_from([",", ";", "\t", "|"]),
     date_column=st.sampled_from(["Date", "Tag & Monat", "период"]),
     price_column=st.sampled_from(["Price=", "€/t"]),
