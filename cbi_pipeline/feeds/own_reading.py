@@ -21,7 +21,7 @@ Format = Literal["csv", "xlsx", "parquet"]
 Order = Literal["iso", "ymd", "dmy", "mdy"]
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _PLAIN_MISSING = ("", "NA", "null")
-_MISSING = (*_PLAIN_MISSING, "N/A", "n/a", "#N/A", "NaN", "nan", "None", "-", "--", "..", "…")
+_MISSING = (*_PLAIN_MISSING, "N/A", "n/a", "#N/A", "NaN", "nan", "None", "-", "--", ".", "..")
 _CLOCK = re.compile(r"[ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?\s*(Z|[+-]\d{2}:?\d{2})?$")
 _SUFFIXES: Mapping[str, Format] = {
     ".xlsx": "xlsx",

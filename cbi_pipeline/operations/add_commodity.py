@@ -6,14 +6,16 @@ follows what was not imported. The same command again goes on where it was inter
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
-from cbi_pipeline.catalogue import Layers, is_without_base, load_catalogue, read_layers
+from cbi_pipeline.catalogue import Commodity, Layers, is_without_base, load_catalogue, read_layers
 from cbi_pipeline.durable import write_durably
 from cbi_pipeline.feeds.own_reading import Reading
 from cbi_pipeline.ingest import IngestReport
@@ -22,6 +24,7 @@ from cbi_pipeline.operations.home_catalogue import has_run, require_own_home
 from cbi_pipeline.operations.import_csv import import_csv
 from cbi_pipeline.operations.propose_commodity import (
     Proposal,
+    close_record,
     find_jump,
     name_commodity,
     name_series,
@@ -108,6 +111,7 @@ def propose(settings: Settings, request: Request) -> Proposal:
         unit=request.unit,
         chosen_calendar=request.calendar,
         labels=() if request.alone else _list_labels(settings, layers),
+        today=datetime.now(UTC).date(),
     )
 
 
@@ -139,6 +143,8 @@ def add_commodity(settings: Settings, request: Request) -> Addition:
     )
     if is_new:
         write_durably(entry, text.encode())
+    else:
+        _move_end(entry, commodity)
     return Addition(proposal, report, entry, is_new)
 
 
@@ -185,7 +191,20 @@ def _propose_more(settings: Settings, name: str, file: OwnFile) -> Proposal:
     catalogue = load_catalogue(*settings.catalogue_files, profile=settings.profile)
     commodity = catalogue.commodity(name)
     whole = file.read_monthly() if commodity.calendar == "monthly" else file
+    newest = max(day for day, _ in whole.prices)
+    if commodity.record_ends is not None and newest > commodity.record_ends:
+        commodity = close_record(commodity, newest, datetime.now(UTC).date())
     return Proposal(whole, commodity, whole.words)
+
+
+def _move_end(entry: Path, commodity: Commodity) -> None:
+    """Write where a record ends now; nothing else of the entry, which is its user's, changes."""
+    end = commodity.record_ends
+    line = "" if end is None else f"record_ends = {end}\n"
+    text = entry.read_text()
+    moved = re.sub(r"(?m)^record_ends = .*\n", line, text)
+    if moved != text:
+        write_durably(entry, moved.encode())
 
 
 def _require_free(layers: Layers, commodity: str) -> None:

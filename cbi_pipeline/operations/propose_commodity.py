@@ -81,6 +81,7 @@ def propose_commodity(
     unit: str,
     chosen_calendar: str | None,
     labels: Sequence[str],
+    today: date,
 ) -> Proposal:
     """Say what a catalogue would say of a commodity.
 
@@ -91,6 +92,7 @@ def propose_commodity(
         chosen_calendar: a calendar's name, ``weekly``, ``monthly`` or ``own``, the weekdays of the
             file; None where the file's days decide.
         labels: labels of horizons that it must have; none where it is alone.
+        today: a record that ends long before is closed.
 
     Raises:
         Unclear: unit, rhythm, calendar or prices cannot be used; says what to type.
@@ -113,6 +115,7 @@ def propose_commodity(
         liquid=rhythm == "daily",
         stale_after_days=_STALE_AFTER[rhythm],
     )
+    commodity = close_record(commodity, days[-1], today)
     _require_coverage(days, commodity)
     words = [*file.words, f"{rhythm} prices, calendar {chosen}: {why}", *_describe(commodity)]
     returns, needed = len(days) - 1, calendar(chosen).ready_after
@@ -121,6 +124,15 @@ def propose_commodity(
             f"its history is too short to forecast from yet: {returns} of {needed} returns"
         )
     return Proposal(file, commodity, tuple(words))
+
+
+def close_record(commodity: Commodity, newest: date, today: date) -> Commodity:
+    """A commodity as a closed record where its newest price is too old by now, and open elsewhere.
+
+    A closed record is forecast from its end, which every page says.
+    """
+    is_old = (today - newest).days > commodity.stale_after_days
+    return commodity.model_copy(update={"record_ends": newest if is_old else None})
 
 
 def write_entry(commodity: Commodity, head: str = "", groups: Sequence[str] = ()) -> str:
@@ -141,6 +153,8 @@ def write_entry(commodity: Commodity, head: str = "", groups: Sequence[str] = ()
         "liquid": json.dumps(commodity.liquid),
         "stale_after_days": str(commodity.stale_after_days),
     }
+    if commodity.record_ends is not None:
+        fields["record_ends"] = commodity.record_ends.isoformat()
     entry = "\n".join(f"{key} = {value}" for key, value in fields.items())
     further = "".join(f"\n[group.{group}]\n" for group in groups)
     return f"# Written by `cbi commodity add`.\n{head}\n[[commodity]]\n{entry}\n{further}"
@@ -263,6 +277,11 @@ def _require_coverage(days: Sequence[date], commodity: Commodity) -> None:
 def _describe(commodity: Commodity) -> list[str]:
     ahead = ", ".join(f"{label} = {number}" for label, number in commodity.horizons.items())
     words = [f"horizons in sessions: {ahead}"]
+    if commodity.record_ends is not None:
+        words.append(
+            f"its newest price is of {commodity.record_ends}, so it is followed as a closed record "
+            "(record_ends) and forecast from its end; a later file with newer prices opens it"
+        )
     if not commodity.liquid:
         words.append(
             "liquid = false: prices that are not set by trading every day, such as a month's mean, "

@@ -84,6 +84,9 @@ def test_a_later_file_asks_what_becomes_of_the_rest_and_takes_the_release_of_the
     assert done.returncode == 0, done.stderr
     assert "1 versions added" in done.stdout
     assert len(observations(tmp_path / "home")) == len(PRICES) + 1
+    entry = (tmp_path / "home" / "catalogue" / "own_gas.toml").read_text()
+    assert ("record_ends" in entry) is ((date.today() - max(later)).days > 21)
+    assert str(max(PRICES)) not in entry
 
 
 def test_a_restated_day_is_a_version_known_since_now(add, tmp_path):

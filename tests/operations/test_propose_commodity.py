@@ -9,17 +9,23 @@ from cbi_pipeline.operations.propose_commodity import (
     find_jump,
     name_commodity,
     propose_commodity,
+    write_entry,
 )
 from cbi_pipeline.operations.read_own_file import Stated, Unclear, read_own_file
-from tests.own_files import make_prices, write_csv
+from tests.own_files import END, make_prices, write_csv
 
 
 @pytest.fixture
 def propose(tmp_path):
-    def run(prices, calendar=None, labels=(), unit="USD/t") -> Proposal:
+    def run(prices, calendar=None, labels=(), unit="USD/t", today=END) -> Proposal:
         file = read_own_file(write_csv(tmp_path / "own.csv", prices), Stated())
         return propose_commodity(
-            file, name="Own gas", unit=unit, chosen_calendar=calendar, labels=labels
+            file,
+            name="Own gas",
+            unit=unit,
+            chosen_calendar=calendar,
+            labels=labels,
+            today=today,
         )
 
     return run
@@ -95,6 +101,14 @@ def test_the_labels_of_the_others_are_taken_where_it_has_such_steps(propose):
     }
     with pytest.raises(Unclear, match=r"there is no 1w; .* --alone"):
         propose(make_prices("monthly", years=8), labels=labels)
+
+
+def test_a_record_that_ended_long_ago_is_closed_and_forecast_from_its_end(propose):
+    prices = make_prices("eia_spot_daily")
+    assert propose(prices, today=END + timedelta(days=21)).commodity.record_ends is None
+    closed = propose(prices, today=END + timedelta(days=22)).commodity
+    assert closed.record_ends == max(prices)
+    assert f"record_ends = {max(prices)}\n" in write_entry(closed)
 
 
 def test_a_short_history_is_told(propose):
