@@ -6,10 +6,11 @@
 
 Each home follows the live profile against services on loopback that publish generated records. Its
 first run goes through the product; then the forecasts of every earlier night of its years are put
-into its ledger at once, and a night scores them. After that come the nights that count: every
-price has one more session, and ``cbi run`` brings it into the report in a process of its own. A
-round of the walk-forward follows, which a home does once a week. The champion is a statistical
-model, so that what is measured is the record and not the training of networks.
+into its ledger at once, and a night scores them. After that come the nights that count, each on an
+evening of its own: every price has one more session, the session of the evening before has its
+feature row, and ``cbi run`` brings them into the report in a process of its own. A round of the
+walk-forward follows, which a home does once a week. The champion is a statistical model, so that
+what is measured is the record and not the training of networks.
 
 Bytes are those of files. What stays out: a registry of years, and a Dagster database of years; both
 hold the runs measured alone.
@@ -24,18 +25,19 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from time import monotonic
 
 from benchmarks.nights import issue_years
 from cbi_pipeline.catalogue import Commodity, load_catalogue
+from cbi_pipeline.operations.pipeline import ZONE
 from cbi_pipeline.settings import PROJECT_ROOT, Settings
 from cbi_pipeline.warehouse import Warehouse
-from tests.feed_servers.publisher import Publisher
+from tests.feed_servers.server import FeedServer
 from tests.feed_servers.world import World, world
 
 YEARS, QUICK_YEARS = (1, 3, 5), (1, 2)
@@ -51,18 +53,18 @@ founder = "ewma"
 challengers = ["har"]
 baselines = ["climatology", "ewma", "prior"]
 """
-#: In the last hour of the desk's day a run knows what its end knew, and would not see the prices
-#: that are published between two nights of here; so that day ends at midnight.
-DAY = """
-from datetime import time
-from cbi_pipeline.operations import pipeline
-pipeline.DAY_ENDS = time.max
+CLOCK = """
+import sys
+from datetime import datetime
+from benchmarks.clock import set_clock
+set_clock(datetime.fromisoformat(sys.argv[1]))
 """
-NIGHT = ("-c", DAY + "from cbi_pipeline.cli import main\nmain()\n", "run")
-ROUND = (
-    "-c",
-    DAY
-    + """
+NIGHT = f"""{CLOCK}
+from cbi_pipeline.cli import main
+sys.argv[1:] = ["run"]
+main()
+"""
+ROUND = f"""{CLOCK}
 from cbi_pipeline.commands.instance import open_instance
 from cbi_pipeline.commands.run import QUIET, plan_launches
 from cbi_pipeline.operations.pipeline import Pipeline
@@ -73,8 +75,11 @@ tags = plan_launches(pipeline, instance)["evaluate"]["tags"]
 job = defs().resolve_job_def("evaluate")
 with pipeline.warehouse.publish_at_end():
     assert job.execute_in_process(instance=instance, run_config=QUIET, tags=tags).success
-""",
-)
+"""
+#: When prices of the day before are out, and when a night begins, at the desk.
+PUBLISHED, BEGINS = time(18), time(20)
+#: How long after the last night the round begins.
+LATER = timedelta(hours=1)
 #: Tables whose rows a night adds in a number that no history changes.
 COUNTED = ("raw.observation", "market.session", "features.origin", "issued.forecast")
 
@@ -141,23 +146,31 @@ def measure(folder: Path, years: int, nights: int, only: tuple[str, ...]) -> Gro
     catalogue = folder / "catalogue.toml"
     catalogue.write_text(describe_catalogue(only))
     followed = load_catalogue(catalogue, profile="live").commodities
-    with publish_until(years + YEARS_BEFORE, followed, nights + 1) as (services, held_back):
+    with publish(years + YEARS_BEFORE, followed, nights + 2) as (services, evenings):
         home = Home(folder / ".cbi", services, catalogue)
-        home.run(NIGHT)
-        first = datetime.now(UTC).date() - timedelta(days=365 * years)
-        issue_years(
-            Warehouse(home.settings.warehouse_dir), home.settings.issued_dir, followed, first
-        )
-        # The first scores what was put there.
-        services.eia.publisher.events.extend(held_back[0])
-        home.run(NIGHT)
-        home.level_snapshots()
+        grow_old(home, years, followed, evenings[:2])
         size = sum(home.sizes().values())
-        runs = []
-        for prices in held_back[1:]:
-            services.eia.publisher.events.extend(prices)
-            runs.append(home.run(NIGHT))
-        return Growth(years, size // 1_000_000, tuple(runs), home.run(ROUND))
+        runs = tuple(home.run(NIGHT, evening) for evening in evenings[2:])
+        return Growth(years, size // 1_000_000, runs, home.run(ROUND, evenings[-1] + LATER))
+
+
+def grow_old(
+    home: Home, years: int, followed: tuple[Commodity, ...], evenings: Sequence[datetime]
+) -> None:
+    """Spend a night in a new home, put years before it into its ledger, and score them in another.
+
+    Args:
+        home: of no night yet.
+        years: how many.
+        followed: its commodities.
+        evenings: when the two nights begin.
+    """
+    founded, scored = evenings
+    home.run(NIGHT, founded)
+    first = founded.date() - timedelta(days=365 * years)
+    issue_years(Warehouse(home.settings.warehouse_dir), home.settings.issued_dir, followed, first)
+    home.run(NIGHT, scored)
+    home.level_snapshots()
 
 
 def describe_catalogue(only: tuple[str, ...]) -> str:
@@ -170,31 +183,30 @@ def describe_catalogue(only: tuple[str, ...]) -> str:
 
 
 @contextmanager
-def publish_until(
+def publish(
     years: int, followed: tuple[Commodity, ...], nights: int
-) -> Iterator[tuple[World, list[list[tuple[datetime, str, date, str]]]]]:
-    """Services with records of some years, and what they will publish of prices night by night."""
+) -> Iterator[tuple[World, list[datetime]]]:
+    """Services with records of some years, and the evenings of the newest sessions that they have.
+
+    A price is out on the day after its session; everything else when its publisher's rule says.
+    """
+    codes = {commodity.price_series.removeprefix("EIA.") for commodity in followed}
     with world(years) as services:
         start = datetime.now(UTC).date() - timedelta(days=365 * years)
         for publisher in (services.eia.publisher, services.cftc.publisher):
             publisher.events[:] = [event for event in publisher.events if event[2] >= start]
-        codes = {commodity.price_series.removeprefix("EIA.") for commodity in followed}
-        yield services, hold_back(services.eia.publisher, codes, nights)
+        prices = services.eia.publisher
+        prices.events[:] = [
+            (evening_after(day, PUBLISHED) if code in codes else at, code, day, text)
+            for at, code, day, text in prices.events
+        ]
+        days = sorted({day for _, code, day, _ in prices.events if code in codes})[-nights:]
+        yield services, [evening_after(day, BEGINS) for day in days]
 
 
-def hold_back(
-    publisher: Publisher, codes: set[str], nights: int
-) -> list[list[tuple[datetime, str, date, str]]]:
-    """Take the newest sessions of some series back, to be published night by night."""
-    days = sorted({day for _, code, day, _ in publisher.events if code in codes})[-nights:]
-    held = [
-        [event for event in publisher.events if event[1] in codes and event[2] == day]
-        for day in days
-    ]
-    publisher.events[:] = [
-        event for event in publisher.events if event[1] not in codes or event[2] < days[0]
-    ]
-    return held
+def evening_after(day: date, hour: time) -> datetime:
+    """An hour of the desk's day that follows a session."""
+    return datetime.combine(day + timedelta(days=1), hour, ZONE).astimezone(UTC)
 
 
 class Home:
@@ -202,6 +214,7 @@ class Home:
 
     def __init__(self, path: Path, services: World, catalogue: Path) -> None:
         self.settings = Settings(_env_file=None, home=path)
+        self._services = services
         self._environment = os.environ | {
             "CBI_HOME": str(path),
             "CBI_PROFILE": "live",
@@ -210,16 +223,19 @@ class Home:
             "EIA_API_KEY": services.eia.key,
         }
 
-    def run(self, arguments: tuple[str, ...]) -> Run:
-        """Run a program and see what it cost.
+    def run(self, program: str, now: datetime) -> Run:
+        """Run a program at an hour of its own, and see what it cost.
 
         Raises:
             RuntimeError: it failed; says what it said.
         """
-        sizes, rows, began = self.sizes(), self.rows(), time.monotonic()
+        FeedServer.hour = now
+        for service in (self._services.eia, self._services.cftc):
+            service.publisher.now = now
+        sizes, rows, began = self.sizes(), self.rows(), monotonic()
         with tempfile.TemporaryFile("w+") as said:
             child = subprocess.Popen(
-                [sys.executable, *arguments],
+                [sys.executable, "-c", program, now.isoformat()],
                 cwd=PROJECT_ROOT,
                 env=self._environment,
                 stdout=said,
@@ -231,7 +247,7 @@ class Home:
                 said.seek(0)
                 raise RuntimeError(f"exit code {child.returncode}: {said.read()}")
         return Run(
-            seconds=round(time.monotonic() - began, 1),
+            seconds=round(monotonic() - began, 1),
             cpu_s=round(used.ru_utime + used.ru_stime, 1),
             peak_mb=used.ru_maxrss // 1024,
             rows={name: count - rows.get(name, 0) for name, count in self.rows().items()},

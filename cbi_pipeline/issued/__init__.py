@@ -1,7 +1,6 @@
 """Issued forecasts: what was said, in a chain no one rewrites unseen, and how it turned out."""
 
 from cbi_pipeline.issued.abstain import closed_records, staleness
-from cbi_pipeline.issued.counting import select_counted, select_uncounted
 from cbi_pipeline.issued.forecasts import (
     calendar_target,
     from_model,
@@ -11,7 +10,7 @@ from cbi_pipeline.issued.forecasts import (
 )
 from cbi_pipeline.issued.ledger import IssuedLedger, LedgerBroken
 from cbi_pipeline.issued.newest_value import describe_unconfirmed, open_refusals
-from cbi_pipeline.issued.scoring import score
+from cbi_pipeline.issued.scoring import find_changed, score
 from cbi_pipeline.issued.status import (
     ABSTAINS,
     CANNOT,
@@ -43,6 +42,7 @@ __all__ = [
     "calendar_target",
     "closed_records",
     "describe_unconfirmed",
+    "find_changed",
     "find_statuses",
     "from_model",
     "from_walk_forward",
@@ -53,7 +53,5 @@ __all__ = [
     "read_origins",
     "rows",
     "score",
-    "select_counted",
-    "select_uncounted",
     "staleness",
 ]

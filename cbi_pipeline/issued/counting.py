@@ -36,13 +36,3 @@ def select_counted(forecasts: pl.DataFrame) -> pl.DataFrame:
     )
     own = last.unique([*_MARKET, "origin_session"], keep="first", maintain_order=True)
     return pl.concat([forecasts.filter(~is_live), live.join(own, on=_FORECAST, how="semi")])
-
-
-def select_uncounted(scores: pl.DataFrame, forecasts: pl.DataFrame) -> pl.DataFrame:
-    """The scores of forecasts that do not count, or no longer do.
-
-    Args:
-        scores: rows of issued.score.
-        forecasts: rows of issued.forecast.
-    """
-    return scores.join(select_counted(forecasts), on=["track", *_FORECAST], how="anti")

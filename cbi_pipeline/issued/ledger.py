@@ -15,7 +15,6 @@ append completes it; a warehouse made anew is completed from the file.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,10 +75,8 @@ class IssuedLedger:
         """
         self.repair()
         head = self.head()
-        linked = chain(
-            self._select_new(FORECAST.table, rows, FORECAST.key), head.row_hash, head.sequence
-        )
-        silent = self._select_new(ABSTENTION.table, abstentions, ABSTENTION.key)
+        linked = chain(self._select_new(FORECAST.table, rows), head.row_hash, head.sequence)
+        silent = self._select_new(ABSTENTION.table, abstentions)
         if linked.height or silent.height:
             with self.store.transaction():
                 self._write(FORECAST.table, linked)
@@ -170,12 +167,10 @@ class IssuedLedger:
                 "for the rows, then put back the copy that is right"
             )
 
-    def _select_new(
-        self, table: str, rows: pl.DataFrame | None, key: Sequence[str]
-    ) -> pl.DataFrame:
+    def _select_new(self, table: str, rows: pl.DataFrame | None) -> pl.DataFrame:
         if rows is None or rows.is_empty():
             return pl.DataFrame()
-        return rows.join(self.store.table(table), on=list(key), how="anti", maintain_order="left")
+        return self.store.find_new(table, rows)
 
     def _write(self, table: str, rows: pl.DataFrame) -> None:
         if rows.height:

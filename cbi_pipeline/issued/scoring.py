@@ -1,4 +1,8 @@
-"""How issued forecasts turned out, once their target prices are public."""
+"""How issued forecasts turned out, once their target prices are public.
+
+What was scored stays as it is until another price decides it. A release that scores otherwise
+empties ``issued.score`` by a migration, and the next night scores everything anew.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,7 @@ _LOW, _MEDIAN, _HIGH = 0.1, 0.5, 0.9
 def score(forecasts: pl.DataFrame, prices: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
     """Rows of issued.score for every forecast that counts and whose target price is public.
 
-    Which do, :func:`cbi_pipeline.issued.select_counted` says.
+    Which do, :func:`cbi_pipeline.issued.counting.select_counted` says.
 
     Each is scored twice: against the first price published for the target session, and against
     the price as known at ``as_of``. Where the market was shut against its calendar, the first
@@ -39,9 +43,7 @@ def score(forecasts: pl.DataFrame, prices: pl.DataFrame, as_of: datetime) -> pl.
     Raises:
         ValueError: a forecast lacks the 0.1, 0.5 or 0.9 level.
     """
-    public = prices.filter(pl.col("available_at") <= as_of).sort("commodity", "session", "version")
-    vintages = pl.concat([_vintage(public, "first"), _vintage(public, "latest")])
-    came = _meet(select_counted(forecasts), vintages).with_columns(
+    came = _meet(select_counted(forecasts), _list_vintages(prices, as_of)).with_columns(
         actual=(pl.col("actual_price") / pl.col("origin_price")).log()
     )
     scored = came.group_by([*_KEY, "vintage"]).agg(
@@ -62,6 +64,34 @@ def score(forecasts: pl.DataFrame, prices: pl.DataFrame, as_of: datetime) -> pl.
         .select([pl.col(name).cast(dtype) for name, dtype in SCORE.dtypes.items()])
         .sort(SCORE.key)
     )
+
+
+def find_changed(
+    issues: pl.DataFrame, scores: pl.DataFrame, prices: pl.DataFrame, as_of: datetime
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Which forecasts are to be scored, because a price came or is another; which scores go.
+
+    A score goes where its forecast no longer counts, or no price decides it any more.
+
+    Args:
+        issues: rows of issued.forecast, one of each forecast, without level and value.
+        scores: rows of issued.score; their key and ``actual_price`` alone are read.
+        prices: rows of market.session, all versions.
+        as_of: only prices public by then count.
+
+    Returns:
+        Keys of issued.forecast but for the level, each once; keys of issued.score.
+    """
+    came = _meet(select_counted(issues), _list_vintages(prices, as_of))
+    changed = came.join(scores, on=[*SCORE.key, "actual_price"], how="anti")
+    gone = scores.join(came, on=SCORE.key, how="anti")
+    return changed.select(_KEY).unique(), gone.select(SCORE.key)
+
+
+def _list_vintages(prices: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+    """The first and the latest price of each session, as public at an instant."""
+    public = prices.filter(pl.col("available_at") <= as_of).sort("commodity", "session", "version")
+    return pl.concat([_vintage(public, "first"), _vintage(public, "latest")])
 
 
 def _vintage(prices: pl.DataFrame, vintage: str) -> pl.DataFrame:

@@ -262,6 +262,23 @@ class Store:
             new = self.query(f"{sql} ORDER BY ALL")
         return rows[new["row number"]]
 
+    def select_rows(self, name: str, keys: pl.DataFrame) -> pl.DataFrame:
+        """Rows that agree with a line of some keys, as :meth:`table` gives all of them.
+
+        Args:
+            name: the table.
+            keys: columns of its key, all or some.
+        """
+        schema = contract(name)
+        columns = [column for column in schema.key if column in keys.columns]
+        with as_view(self._connection, keys.select(columns).unique()) as view:
+            same = " AND ".join(f't."{column}" = k."{column}"' for column in columns)
+            sql = (
+                f"SELECT {_names(schema.dtypes)} FROM {schema.table} t SEMI JOIN {view} k ON {same}"
+            )
+            rows = self.query(f"{sql} ORDER BY {_names(schema.key)}")
+        return rows.cast(pl.Schema(schema.dtypes))
+
     def remove(self, name: str, keys: pl.DataFrame) -> int:
         """Take rows out of a table that allows it; the number of them.
 

@@ -1,7 +1,5 @@
 """Checks on how often issued bands hold."""
 
-from datetime import timedelta
-
 import dagster as dg
 import numpy as np
 import polars as pl
@@ -9,7 +7,7 @@ import pytest
 
 from cbi_pipeline.defs.evaluation import bands
 from cbi_pipeline.defs.issued.assets import check_live_coverage
-from cbi_pipeline.evaluation import score
+from cbi_pipeline.evaluation import coverage_bands, losses, score
 from tests.evaluation import worlds
 
 
@@ -51,40 +49,49 @@ def test_a_recipe_that_was_not_evaluated_is_not_judged():
     assert "too few to judge" in found.description
 
 
-@pytest.mark.parametrize(("stretch", "passed"), [(1.0, True), (0.5, False)])
-def test_live_bands_are_watched_and_carried_forecasts_count_once(stretch, passed):
-    world = worlds.world(np.random.default_rng(8), weeks=150, steps={"1w": 5})
-    said = world.speak("live", world.scale * stretch).drop("recipe", "evaluation_id", "fold")
-    carried = said.with_columns(pl.col("as_of") + timedelta(days=1))
-    rows = pl.concat([said, carried]).sort("as_of").with_row_index("sequence")
+def held(world, stretch=1.0):
+    """What scoring says of the bands that were issued, of one live forecast a week and market."""
+    said = world.speak("live", world.scale * stretch)
+    rows = losses(said, world.targets(), world.catalogue)
+    return rows.select(
+        "commodity",
+        "origin_session",
+        "as_of",
+        "known_at",
+        horizon=pl.lit(5, pl.Int64),
+        covered=pl.col("covered_80") == 1.0,
+    )
 
+
+def check(world, rows):
     class Pipeline:
         catalogue = world.catalogue
 
-    assert check_live_coverage(rows, world.targets(), Pipeline()).passed is passed
+    return check_live_coverage(rows, rows["as_of"].n_unique(), Pipeline())
+
+
+@pytest.mark.parametrize(("stretch", "passed"), [(1.0, True), (0.5, False)])
+def test_live_bands_are_watched(stretch, passed):
+    world = worlds.world(np.random.default_rng(8), weeks=150, steps={"1w": 5})
+    assert check(world, held(world, stretch)).passed is passed
+
+
+def test_live_bands_are_judged_as_those_of_a_walk_forward():
+    world = worlds.world(np.random.default_rng(8), weeks=150, steps={"1w": 5})
+    scored = losses(world.speak("live", world.scale), world.targets(), world.catalogue)
+    expected = bands.live_coverage(150, coverage_bands(scored, "live"))
+    assert check(world, held(world)).metadata == expected.metadata
 
 
 def test_before_any_live_target_is_known_nothing_is_judged():
     world = worlds.world(np.random.default_rng(8), weeks=20, steps={"1w": 5})
-    said = world.speak("live", world.scale).with_row_index("sequence")
-
-    class Pipeline:
-        catalogue = world.catalogue
-
-    found = check_live_coverage(said.clear().drop("recipe"), world.targets(), Pipeline())
+    found = check(world, held(world).clear())
     assert found.passed
     assert "too few" in found.description
 
 
 def test_live_forecasts_of_horizons_no_longer_followed_are_left_out():
     world = worlds.world(np.random.default_rng(8), weeks=60, steps={"1w": 5})
-    said = world.speak("live", world.scale).with_row_index("sequence").drop("recipe")
-    dropped = said.with_columns(horizon=pl.lit(7, pl.Int64), sequence=pl.col("sequence") + 10_000)
-
-    class Pipeline:
-        catalogue = world.catalogue
-
-    both = check_live_coverage(
-        pl.concat([said, dropped.cast(said.schema)]), world.targets(), Pipeline()
-    )
-    assert both.metadata == check_live_coverage(said, world.targets(), Pipeline()).metadata
+    rows = held(world)
+    both = pl.concat([rows, rows.with_columns(horizon=pl.lit(7, pl.Int64))])
+    assert check(world, both).metadata == check(world, rows).metadata

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cbi_pipeline.issued import score, select_uncounted
+from cbi_pipeline.issued import find_changed, score
 from cbi_pipeline.issued.chain import chain
 from cbi_pipeline.warehouse import Warehouse, connect
 from data_contracts.issued import FORECAST
@@ -86,9 +86,10 @@ def test_scores_that_earlier_versions_gave_to_what_does_not_count_are_found():
     each = [
         score(issued.filter(pl.col("model_version") == model), known, LATER) for model in ("1", "2")
     ]
-    void = select_uncounted(pl.concat(each), issued)
+    changed, void = find_changed(issued, pl.concat(each), known, LATER)
     assert set(void["model_version"]) == {"2"}
     assert len(void) == 2
+    assert changed.is_empty()
 
 
 nights = st.lists(

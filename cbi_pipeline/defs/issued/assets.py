@@ -99,66 +99,58 @@ def score(
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """How every issued forecast turned out, by the first and the latest price of its target."""
     scored = score_issued(pipeline)
-    yield check_live_coverage(scored.live, scored.targets, pipeline)
+    yield check_live_coverage(scored.held, scored.days, pipeline)
     yield dg.MaterializeResult(
         metadata={
-            **metadata.rows(len(scored.outcomes)),
+            **metadata.rows(scored.rows),
             "new or changed": scored.changed,
-            "how it went": metadata.table(summary(scored.outcomes)),
-            **figures(scored.outcomes),
+            "how it went": metadata.table(scored.summary),
+            **figures(scored.summary),
         },
     )
 
 
-def check_live_coverage(
-    live: pl.DataFrame, targets: pl.DataFrame, pipeline: Pipeline
-) -> dg.AssetCheckResult:
-    """Whether live bands held, of the horizons and levels that are followed today.
+def check_live_coverage(held: pl.DataFrame, days: int, pipeline: Pipeline) -> dg.AssetCheckResult:
+    """Whether live bands held, of the horizons that are followed today.
 
-    Each origin counts once: a forecast that is carried on says nothing new.
+    Args:
+        held: of `score_issued`.
+        days: instants of live forecasts.
+        pipeline: whose catalogue names the horizons.
     """
-    from cbi_pipeline.evaluation import NEEDED_LEVELS, coverage_bands, losses
+    from cbi_pipeline.evaluation import coverage_bands
 
     followed = [
-        (commodity.id, steps)
+        (commodity.id, steps, label)
         for commodity in pipeline.catalogue.commodities
-        for steps in commodity.steps
+        for label, steps in commodity.horizons.items()
     ]
-    pairs = pl.DataFrame(followed, schema=["commodity", "horizon"], orient="row")
-    origin = ["commodity", "origin_session", "horizon"]
-    first = pl.col("sequence") == pl.col("sequence").min().over(*origin, "quantile")
-    once = live.filter(first, pl.col("quantile").is_in(NEEDED_LEVELS)).join(
-        pairs, on=["commodity", "horizon"], how="semi"
+    labels = pl.DataFrame(
+        followed,
+        schema={"commodity": pl.String, "horizon": pl.Int64, "label": pl.String},
+        orient="row",
     )
-    whole = once.filter(pl.len().over(*origin) == len(NEEDED_LEVELS))
-    scored = losses(whole.with_columns(recipe=pl.lit("live")), targets, pipeline.catalogue)
-    return bands.live_coverage(live, coverage_bands(scored, "live"))
+    rows = (
+        held.sort("commodity", "horizon", "origin_session")
+        .join(labels, on=["commodity", "horizon"], maintain_order="left")
+        .with_columns(
+            recipe=pl.lit("live"),
+            horizon="label",
+            week=pl.col("as_of").dt.truncate("1w").dt.date(),
+            covered_80=pl.col("covered").cast(pl.Float64),
+        )
+    )
+    return bands.live_coverage(days, coverage_bands(rows, "live"))
 
 
-def figures(outcomes: pl.DataFrame) -> dict[str, float]:
+def figures(summary: pl.DataFrame) -> dict[str, float]:
     """How often 80 % bands held and how far medians missed, per track; Dagster draws them."""
-    latest = outcomes.filter(pl.col("vintage") == "latest")
-    means = latest.group_by("track").agg(
-        covered_80=pl.col("covered").mean(), error=pl.col("error").mean()
+    weight = pl.col("forecasts") / pl.col("forecasts").sum()
+    means = summary.group_by("track").agg(
+        (pl.col("covered_80") * weight).sum(), (pl.col("error") * weight).sum()
     )
     return {
         f"{name} {track}": value
         for track, *values in means.sort("track").iter_rows()
         for name, value in zip(means.columns[1:], values, strict=True)
     }
-
-
-def summary(outcomes: pl.DataFrame) -> pl.DataFrame:
-    """Coverage, hit rate and error against no change, per track, commodity and horizon."""
-    latest = outcomes.filter(pl.col("vintage") == "latest")
-    return (
-        latest.group_by("track", "commodity", "horizon")
-        .agg(
-            forecasts=pl.len(),
-            covered_80=pl.col("covered").mean(),
-            hit_rate=pl.col("hit").mean(),
-            error=pl.col("error").mean(),
-            no_change=pl.col("naive_error").mean(),
-        )
-        .sort("track", "commodity", "horizon")
-    )
