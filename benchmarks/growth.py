@@ -34,6 +34,7 @@ from time import monotonic
 
 from benchmarks.nights import issue_years
 from cbi_pipeline.catalogue import Commodity, load_catalogue
+from cbi_pipeline.defs.plots import KEPT
 from cbi_pipeline.operations.pipeline import ZONE
 from cbi_pipeline.settings import PROJECT_ROOT, Settings
 from cbi_pipeline.warehouse import Warehouse
@@ -171,6 +172,7 @@ def grow_old(
     issue_years(Warehouse(home.settings.warehouse_dir), home.settings.issued_dir, followed, first)
     home.run(NIGHT, scored)
     home.level_snapshots()
+    home.level_plots()
 
 
 def describe_catalogue(only: tuple[str, ...]) -> str:
@@ -264,6 +266,15 @@ class Home:
         for snapshot in published.glob("*.duckdb"):
             if snapshot != newest and not snapshot.is_symlink():
                 shutil.copyfile(newest, snapshot)
+
+    def level_plots(self) -> None:
+        """Make as many of every plot as are kept, as there are after some weeks."""
+        for folder in {path.parent for path in self.settings.plots_dir.rglob("*.png")}:
+            newest = next(folder.glob("*.png"))
+            for number in range(KEPT - len(list(folder.glob("*.png")))):
+                older = folder / f"earlier-{number}.png"
+                shutil.copyfile(newest, older)
+                os.utime(older, (number, number))
 
     def sizes(self) -> dict[str, int]:
         """Bytes of the files of the home, by folder; the database beside its snapshots."""

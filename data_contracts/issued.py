@@ -71,6 +71,8 @@ FORECAST = Contract(
     table="issued.forecast",
     model=IssuedForecast,
     key=("track", "as_of", "commodity", "horizon", "quantile", "model_version"),
+    # The longest table there is, and its ledger issues what was not said before alone.
+    indexed=False,
 )
 ABSTENTION = Contract(
     table="issued.abstention",

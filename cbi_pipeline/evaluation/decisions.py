@@ -56,7 +56,12 @@ class Decision:
 
 
 def decide_founder(
-    recipe: str, *, evaluation_id: str, decided_at: datetime, before: str | None = None
+    recipe: str,
+    *,
+    evaluation_id: str,
+    decided_at: datetime,
+    before: str | None = None,
+    is_left: bool = True,
 ) -> Decision:
     """The row that makes the catalogue's founder champion before anything was proven.
 
@@ -65,13 +70,19 @@ def decide_founder(
         evaluation_id: the evidence of the night, if there is any.
         decided_at: now.
         before: the founder of an earlier release or catalogue whose place it takes.
+        is_left: whether the catalogue has a recipe of that name still.
     """
     reason = f"{recipe} is the first champion by the catalogue's choice; nothing was tested yet."
     if before is None:
         return decision(evaluation_id, recipe, recipe, "first", reason, decided_at=decided_at)
     reason = (
         f"{recipe} takes the place of {before}, which was champion by the catalogue's choice as "
-        "well; nothing was tested yet. A champion that was promoted would have stayed."
+        "well; nothing was tested yet. A champion that was promoted would have stayed. "
+    )
+    reason += (
+        f"Whoever would be champion has to beat {before} still."
+        if is_left
+        else f"No recipe is called {before} any more, so that challengers cannot be set against it."
     )
     who = f"release {VERSION}"
     return decision(evaluation_id, recipe, before, "first", reason, decided_at=decided_at, who=who)

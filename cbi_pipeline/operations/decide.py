@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from cbi_pipeline.catalogue import GATE_OPPONENTS, find_recipes
 from cbi_pipeline.ingest import fault_log
 from cbi_pipeline.operations.evaluate import EvaluationRun
 from cbi_pipeline.operations.gather_evidence import SUBJECT as EVIDENCE
@@ -15,7 +16,13 @@ from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.operations.rounds import name_round, round_as_of
 from cbi_pipeline.operations.training_data import evidence_as_of, load_training_data
 from cbi_pipeline.operations.walk_forward_store import read_forecasts
-from cbi_pipeline.registry import Champion, current_champion, following, sort_decisions
+from cbi_pipeline.registry import (
+    Champion,
+    current_champion,
+    following,
+    list_earlier_founders,
+    sort_decisions,
+)
 from data_contracts.evaluation import CROWNS, FOLD, LOOKS
 
 if TYPE_CHECKING:
@@ -49,8 +56,9 @@ def decide_challengers(pipeline: Pipeline) -> Ruled:
     with pipeline.warehouse.read() as store:
         decisions = store.table("registry.decision")
         unseen = find_unseen(evaluation, store, decisions)
-        forecasts = read_forecasts(store, evaluation.name)
-    if unseen:
+        # The longest read of a night, where a look is due; on the other nights of a week none is.
+        forecasts = read_forecasts(store, evaluation.name) if unseen else None
+    if forecasts is not None:
         rows = rulings(evaluation, unseen, decisions, forecasts)
         pipeline.add({"registry.decision": rows})
     else:
@@ -84,8 +92,13 @@ def _rule_on_founder(
         verdict, before = crowned.select("verdict", "recipe").row(0)
         if verdict != "first" or before == name:
             return None
-    now = pipeline.now()
-    return decide_founder(name, evaluation_id=evaluation_id, decided_at=now, before=before)
+    return decide_founder(
+        name,
+        evaluation_id=evaluation_id,
+        decided_at=pipeline.now(),
+        before=before,
+        is_left=before in find_recipes(*pipeline.settings.recipe_folders),
+    )
 
 
 def find_unseen(
@@ -144,6 +157,7 @@ def rulings(
         decided_at=now,
         decisions=record,
         entrants=identify_entrants(evaluation),
+        opponents=[*GATE_OPPONENTS, *list_earlier_founders(record)],
         round_id=name_round(evaluation),
     )
     for ruling in rulings:

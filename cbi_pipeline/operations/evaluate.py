@@ -13,7 +13,12 @@ import polars as pl
 from cbi_pipeline.operations.lineup import Lineup, choose_lineup
 from cbi_pipeline.operations.model_code import name_code
 from cbi_pipeline.operations.pipeline import ZONE, Pipeline
-from cbi_pipeline.operations.recipes import load_baselines, load_challengers, load_recipe
+from cbi_pipeline.operations.recipes import (
+    load_baselines,
+    load_challengers,
+    load_earlier_founders,
+    load_recipe,
+)
 from cbi_pipeline.operations.training_data import TrainingData, narrow
 from cbi_pipeline.registry import current_champion, newest_evidence
 from data_contracts.evaluation import LOOKS
@@ -50,14 +55,21 @@ class EvaluationRun:
 
     @cached_property
     def estimators(self) -> Sequence[Estimator]:
-        """The baselines, every recipe of the lineup, and challengers on their newest years."""
+        """All recipes that are compared, and challengers on their newest years.
+
+        They are the baselines, founders of earlier releases, and every recipe of the lineup.
+        """
         from cbi_pipeline.evaluation import Rolling, estimator_of
 
         years = self.data.catalogue.evaluation.rolling_years
+        beside = {
+            recipe.name: recipe
+            for recipe in (*load_earlier_founders(self.pipeline), *load_baselines(self.pipeline))
+        }
         judged = [estimator_of(recipe) for recipe in self.lineup.recipes.values()]
         entered = [estimator_of(recipe) for recipe in self.lineup.challengers if years]
         return (
-            *map(estimator_of, self.lineup.beside(load_baselines(self.pipeline))),
+            *map(estimator_of, self.lineup.beside(tuple(beside.values()))),
             *judged,
             *(
                 Rolling(estimator.recipe, estimator, years or 0)

@@ -16,6 +16,7 @@ from cbi_pipeline.catalogue import (
 from cbi_pipeline.model_kinds import MODEL_KINDS
 from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.operations.training_data import feature_set
+from cbi_pipeline.registry import list_earlier_founders
 
 if TYPE_CHECKING:
     from cbi_pipeline.catalogue import RecipeFile
@@ -89,6 +90,18 @@ def load_baselines(pipeline: Pipeline) -> tuple[ModelRecipe, ...]:
         CatalogueError: as for :func:`load_recipe`.
     """
     return _load(pipeline.catalogue.evaluation.baselines, pipeline)
+
+
+def load_earlier_founders(pipeline: Pipeline) -> tuple[ModelRecipe, ...]:
+    """The founders that gave way to another untested, where recipes of their names are left.
+
+    Raises:
+        CatalogueError: as for :func:`load_recipe`.
+    """
+    with pipeline.warehouse.read() as store:
+        names = list_earlier_founders(store.table("registry.decision"))
+    left = find_recipes(*pipeline.settings.recipe_folders)
+    return _load((name for name in names if name in left), pipeline)
 
 
 def require_recipes(pipeline: Pipeline) -> None:

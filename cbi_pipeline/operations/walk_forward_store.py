@@ -43,11 +43,12 @@ def split_folds(forecasts: pl.DataFrame) -> dict[str, pl.DataFrame]:
 
 def read_forecasts(store: Store, evaluation_id: str, recipe: str | None = None) -> pl.DataFrame:
     """Rows of ``evaluation.forecast`` of an evaluation, of all recipes or of one."""
+    # What is the same in every row, and long, is not read a million times.
     rows = store.query(
-        "SELECT * FROM evaluation.forecast "
+        "SELECT * EXCLUDE (evaluation_id) FROM evaluation.forecast "
         "WHERE evaluation_id = ? AND recipe = coalesce(?, recipe)",
         [evaluation_id, recipe],
-    )
+    ).with_columns(evaluation_id=pl.lit(evaluation_id))
     return rows.select(pl.col(name).cast(kind) for name, kind in FORECAST.dtypes.items()).sort(
         FORECAST.key
     )

@@ -90,6 +90,16 @@ def current_champion(decisions: pl.DataFrame) -> Champion | None:
     return champions[-1] if champions else None
 
 
+def list_earlier_founders(decisions: pl.DataFrame) -> tuple[str, ...]:
+    """Recipes that were champion by the choice of an earlier release or catalogue, oldest first.
+
+    They gave way untested, so whoever would be champion has to beat them still.
+    """
+    founding = sort_decisions(decisions).filter(pl.col("verdict") == "first")
+    replaced = founding.filter(pl.col("recipe") != pl.col("champion"))["champion"]
+    return tuple(replaced.unique(maintain_order=True))
+
+
 def versions_in_use(decisions: pl.DataFrame) -> list[tuple[int, datetime]]:
     """Versions in use since a recipe was last crowned, the promoted one first.
 

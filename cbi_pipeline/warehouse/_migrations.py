@@ -19,9 +19,9 @@ publishes the outcome; every later one finds it done. A new table needs no line:
   a row that breaks a constraint stops the migration with the old home unchanged.
 * A line is never edited, moved or removed once it was released. The names run so far are stored,
   and a home with a name that is not in the list is of a newer version and refused.
-* Rows that are hashed or live outside the database have no migration: ``issued.forecast`` (its
-  chain and its plain-file copy cover the columns) keeps its columns, and so does the ledger's log,
-  whose entries get new fields with a default.
+* Rows that are hashed or live outside the database keep their columns: ``issued.forecast`` (its
+  chain and its plain-file copy cover them), and the ledger's log, whose entries get new fields with
+  a default.
 * The ``pub`` views only ever gain columns, at their end.
 
 A change with no such line, or one that no SELECT can make, is refused as ``LayoutChanged``:
@@ -150,6 +150,12 @@ MIGRATIONS: tuple[Migration, ...] = (
         "outcomes are of the session that forecasts name",
         "features.target",
         "SELECT * FROM features.target WHERE false",
+    ),
+    # The index of half a million rows is read whole by every run, and written anew by every night.
+    Migration(
+        "issued forecasts have no index",
+        "issued.forecast",
+        "SELECT * FROM issued.forecast ORDER BY sequence",
     ),
 )
 

@@ -1,10 +1,12 @@
 """What the version in use cannot read is forecast by the founding model, and the rest by it."""
 
+import json
 from dataclasses import replace
 
+import polars as pl
 import pytest
 
-from cbi_pipeline.evaluation import decide_by_person, estimator_of
+from cbi_pipeline.evaluation import decide_by_person, decide_founder, estimator_of
 from cbi_pipeline.forecasting.models.estimator import sit_out
 from cbi_pipeline.forecasting.models.model import by_commodity
 from cbi_pipeline.forecasting.models.recipe import NO_FEATURES
@@ -16,14 +18,22 @@ from cbi_pipeline.operations.champion_forecast import (
     forecast_founding,
     forecast_newest,
 )
-from cbi_pipeline.operations.decide import establish_champion
+from cbi_pipeline.operations.decide import establish_champion, rulings
+from cbi_pipeline.operations.evaluate import EvaluationRun
 from cbi_pipeline.operations.issue import issue_live
 from cbi_pipeline.operations.pipeline import Pipeline
-from cbi_pipeline.operations.recipes import load_recipe
+from cbi_pipeline.operations.recipes import load_earlier_founders, load_recipe
 from cbi_pipeline.operations.refresh_models import refresh_models
 from cbi_pipeline.operations.train import ensure_version, newest_fold
 from cbi_pipeline.operations.training_data import load_training_data, narrow
-from cbi_pipeline.registry import Champion, current_champion, sort_decisions
+from cbi_pipeline.operations.walk_forward_store import read_forecasts
+from cbi_pipeline.registry import (
+    Champion,
+    current_champion,
+    list_earlier_founders,
+    newest_evidence,
+    sort_decisions,
+)
 from cbi_pipeline.settings import Settings
 from tests.catalogues import SMALL, write_layer
 from tests.system.homes import copied
@@ -258,3 +268,51 @@ def test_a_version_bears_the_remark_of_its_recipes_file(one_night, tmp_path):
     own = narrow(data, recipe.feature_set, pipeline)
     version = ensure_version(recipe, own, decisions, pipeline, {})
     assert version.note.endswith(" Its decay was chosen on oil.")
+
+
+def test_a_founder_that_gave_way_is_walked_forward_and_stays_an_opponent(one_night, tmp_path):
+    pipeline = founded_by("ewma", one_night, tmp_path)
+    evaluation = pipeline.catalogue.evaluation.model_copy(update={"baselines": ("climatology",)})
+    vars(pipeline)["catalogue"] = pipeline.catalogue.model_copy(update={"evaluation": evaluation})
+    establish_champion(pipeline)
+    evaluation = EvaluationRun(load_training_data(pipeline, pipeline.newest_as_of()), pipeline)
+    names = [estimator.name for estimator in evaluation.estimators]
+    assert names.count("prior") == 1
+    with pipeline.warehouse.read() as store:
+        decisions = store.table("registry.decision")
+    assert list_earlier_founders(decisions) == ("prior",)
+
+
+@pytest.mark.parametrize("is_left", [True, False])
+def test_a_challenger_has_to_beat_a_founder_that_gave_way(one_night, tmp_path, is_left):
+    pipeline = founded_by("ewma", one_night, tmp_path)
+    establish_champion(pipeline)
+    evaluation = EvaluationRun(load_training_data(pipeline, pipeline.newest_as_of()), pipeline)
+    challengers = evaluation.lineup.challengers
+    with pipeline.warehouse.read() as store:
+        decisions = store.table("registry.decision")
+        known = read_forecasts(store, newest_evidence(decisions))
+    # The evidence of the night before has the founder of then; the one of today says the same.
+    before = known.filter(recipe="prior")
+    others = known.filter(pl.col("recipe") != "ewma")
+    known = pl.concat([others, before.with_columns(recipe=pl.lit("ewma"))])
+    known = known if is_left else known.filter(pl.col("recipe") != "prior")
+    rows = rulings(evaluation, challengers, decisions, known)
+    looks = rows.filter(who="gate").filter(pl.col("verdict").is_in(["no_skill", "keep", "abstain"]))
+    newest = looks.sort("decided_at").tail(len(challengers))
+    figures = [json.loads(text) for text in newest["statistics"]]
+    met = [{one["opponent"] for one in each.get("contests", ())} for each in figures]
+    assert all(("prior" in opponents) is is_left for opponents in met if opponents)
+    if not is_left:
+        assert all("did not meet" in reason and "prior" in reason for reason in newest["reason"])
+
+
+def test_a_founder_without_a_recipe_is_said_to_be_no_opponent(one_night, tmp_path):
+    pipeline = founded_by("ewma", one_night, tmp_path)
+    first = decide_founder("retired", evaluation_id="", decided_at=pipeline.now())
+    pipeline.add({"registry.decision": first.frame()})
+    establish_champion(pipeline)
+    with pipeline.warehouse.read() as store:
+        decisions = sort_decisions(store.table("registry.decision"))
+    assert "No recipe is called retired any more" in decisions["reason"][-1]
+    assert load_earlier_founders(pipeline) == ()
