@@ -157,12 +157,21 @@ def rulings(
         decided_at=now,
         decisions=record,
         entrants=identify_entrants(evaluation),
-        opponents=[*GATE_OPPONENTS, *list_earlier_founders(record)],
+        opponents=list_opponents(record),
         round_id=name_round(evaluation),
     )
     for ruling in rulings:
         record = pl.concat([record, following(record, ruling.frame(evaluation.data.as_of))])
     return record
+
+
+def list_opponents(decisions: pl.DataFrame) -> tuple[str, ...]:
+    """What a challenger has to beat beside the champion: those that all have, and old founders.
+
+    Args:
+        decisions: rows of registry.decision.
+    """
+    return tuple(dict.fromkeys([*GATE_OPPONENTS, *list_earlier_founders(decisions)]))
 
 
 def identify_entrants(evaluation: EvaluationRun) -> dict[str, Entrant]:
