@@ -2,7 +2,9 @@
 
 Each night's version is compared with the promoted one, frozen, and never with that of the night
 before, so that losses too small to be seen in one night cannot add up. So is what refreshed
-versions issued since the promotion: it rests on outcomes that none of them had seen.
+versions issued since the promotion: it rests on outcomes that none of them had seen. And where
+tonight's newest forecasts lie far from the promoted version's, held-out rows have to bear them out:
+what a fit has seen of those rows cannot hide what it says of others.
 """
 
 from __future__ import annotations
@@ -33,6 +35,9 @@ CRPS_MARGIN = 0.02
 # miss it by chance: over everything, and on held-out rows in each cell and horizon.
 COVERAGE_MARGIN, PART_MARGIN = 0.05, 0.10
 LEVEL = 0.05
+# Where newest forecasts differ from the promoted version's by more than the margin, rows held out
+# have to show so much of the gain that they claim.
+BORNE_OUT = 0.5
 # Fewer weeks of what was issued say nothing.
 FEWEST_WEEKS = 8
 
@@ -64,6 +69,22 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
+class Distance:
+    """How far newest forecasts lie from those of the promoted version, in CRPS.
+
+    Attributes:
+        cost: what they would lose where the promoted version's are right, as a share of its CRPS.
+        gain: what they would gain where they are right themselves, likewise.
+    """
+
+    cost: float
+    gain: float
+
+
+TOGETHER = Distance(0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
 class Refresh:
     """Whether a refreshed model may take over, and the figures.
 
@@ -74,6 +95,7 @@ class Refresh:
         reason: in words.
         tonight: tonight's model, on rows that neither it nor the promoted one was trained on.
         issued: what was issued since the promotion; None while there are too few outcomes.
+        apart: of `measure_distance`, tonight's newest forecasts from the promoted version's.
     """
 
     accepted: bool
@@ -81,6 +103,7 @@ class Refresh:
     reason: str
     tonight: Measured
     issued: Measured | None
+    apart: Distance = TOGETHER
 
 
 class Version(Protocol):
@@ -100,7 +123,12 @@ Used = Sequence[tuple[Version, Rows]]
 
 
 def judge_refresh(
-    new: Version, promoted: Version, panel: Panel, rows: Rows, used: Used = ()
+    new: Version,
+    promoted: Version,
+    panel: Panel,
+    rows: Rows,
+    used: Used = (),
+    newest: Rows | None = None,
 ) -> Refresh:
     """Compare tonight's model, and those used since the promotion, with the promoted one.
 
@@ -111,6 +139,8 @@ def judge_refresh(
         rows: ready rows that both read, of the validation rows of tonight's training.
         used: versions that were in use since the promotion, each with ready rows from which it
             forecast: rows later than all that it was trained on.
+        newest: rows that both read and whose outcomes nobody can have seen; without any, tonight's
+            forecasts may lie as far from the promoted version's as they do.
 
     Raises:
         ValueError: no row has a known target.
@@ -118,18 +148,57 @@ def judge_refresh(
     tonight = compare_losses(panel, [(new, rows)], promoted)
     if tonight.is_empty():
         raise ValueError("none of the rows has a known target; refresh on older rows")
-    return judge_losses(tonight, compare_losses(panel, used, promoted) if used else tonight.clear())
+    issued = compare_losses(panel, used, promoted) if used else tonight.clear()
+    apart = TOGETHER
+    if newest is not None and newest.size:
+        apart = measure_distance(new, promoted, panel, newest)
+    return judge_losses(tonight, issued, apart)
 
 
-def judge_losses(tonight: pl.DataFrame, issued: pl.DataFrame) -> Refresh:
+def measure_distance(new: Version, promoted: Version, panel: Panel, rows: Rows) -> Distance:
+    """How far the forecasts of two versions lie apart, whatever comes; means over all forecasts.
+
+    The expected CRPS of a distribution F where G is right is the integral of G (1 - G) + (F - G)^2
+    (Gneiting and Raftery, 2007). Between levels both are interpolated.
+    """
+    levels = share_levels([new.recipe.levels, promoted.recipe.levels])
+    own, frozen = (
+        _predict_at(levels, version, panel, rows).reshape(-1, len(levels))
+        for version in (new, promoted)
+    )
+    has_both = np.isfinite(own).all(axis=1) & np.isfinite(frozen).all(axis=1)
+    shares = [
+        _compare_distributions(*pair, np.array(levels))
+        for pair in zip(own[has_both], frozen[has_both], strict=True)
+    ]
+    return Distance(*np.mean(shares, axis=0).tolist()) if shares else TOGETHER
+
+
+def _compare_distributions(own: Floats, frozen: Floats, levels: Floats) -> tuple[float, float]:
+    """Cost and gain, as of `Distance`, of one forecast [Q] against another."""
+    at = np.union1d(own, frozen)
+    mine, theirs = (np.interp(at, values, levels) for values in (own, frozen))
+    apart, width = mine - theirs, np.diff(at)
+    # Squares of straight lines, exactly.
+    distance = float(width @ (apart[1:] ** 2 + apart[1:] * apart[:-1] + apart[:-1] ** 2)) / 3.0
+    least, own_least = (float(np.trapezoid(cdf * (1.0 - cdf), at)) for cdf in (theirs, mine))
+    if not distance:
+        return 0.0, 0.0
+    return distance / max(least, np.finfo(np.float64).tiny), distance / (own_least + distance)
+
+
+def judge_losses(
+    tonight: pl.DataFrame, issued: pl.DataFrame, apart: Distance = TOGETHER
+) -> Refresh:
     """The verdict on tables of `compare_losses`.
 
     Args:
         tonight: of tonight's model.
         issued: of what was issued since the promotion; horizons with too few weeks are left out.
+        apart: of `measure_distance`, of newest forecasts.
     """
     judged = _measure(tonight, proven=False)
-    is_fit, words = _judge_tonight(judged)
+    is_fit, words = _judge_tonight(judged, apart)
     lasting = _drop_short(issued)
     since = None if lasting.is_empty() else _measure(lasting, proven=True)
     has_lost = since is not None and _has_lost(since)
@@ -137,7 +206,7 @@ def judge_losses(tonight: pl.DataFrame, issued: pl.DataFrame) -> Refresh:
     reason = f"{'Accepted' if accepted else 'Refused'}: {words}"
     if since is not None:
         reason += f" {_describe_issued(since, has_lost=has_lost)}"
-    return Refresh(accepted, has_lost, reason, judged, since)
+    return Refresh(accepted, has_lost, reason, judged, since, apart)
 
 
 def compare_losses(panel: Panel, used: Used, promoted: Version) -> pl.DataFrame:
@@ -156,7 +225,7 @@ def compare_losses(panel: Panel, used: Used, promoted: Version) -> pl.DataFrame:
     return table.sort("recipe", "commodity", "horizon", "as_of")
 
 
-def _judge_tonight(tonight: Measured) -> tuple[bool, str]:
+def _judge_tonight(tonight: Measured, apart: Distance) -> tuple[bool, str]:
     """Whether tonight's model is no worse than the margins, and the figures in words."""
     is_close = tonight.at_most is not None and tonight.at_most <= CRPS_MARGIN
     most = "too few weeks to tell" if tonight.at_most is None else f"at most {tonight.at_most:+.2%}"
@@ -166,7 +235,13 @@ def _judge_tonight(tonight: Measured) -> tuple[bool, str]:
         f"{tonight.promoted_coverage:.1%} of the promoted version."
     )
     miscovered = f" They are off on {'; '.join(tonight.miscovered)}." if tonight.miscovered else ""
-    return is_close and not tonight.miscovered, words + miscovered
+    is_borne_out = apart.cost <= CRPS_MARGIN or -tonight.increase >= BORNE_OUT * apart.gain
+    if not is_borne_out:
+        miscovered += (
+            f" Its newest forecasts would cost {apart.cost:+.2%} were the promoted version's right "
+            f"and gain {apart.gain:.2%} were they so, which rows held out do not show."
+        )
+    return is_close and not tonight.miscovered and is_borne_out, words + miscovered
 
 
 def _has_lost(issued: Measured) -> bool:

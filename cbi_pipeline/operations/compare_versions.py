@@ -130,6 +130,7 @@ def judge_on_common_rows(
         The verdict, or why they cannot be compared.
     """
     from cbi_pipeline.evaluation import judge_refresh
+    from cbi_pipeline.forecasting import newest_origins
 
     own = narrow(data, tonight.spec.feature_set, pipeline)
     reader = VersionReader(own, data, pipeline)
@@ -146,7 +147,8 @@ def judge_on_common_rows(
             version = reader.adapt(model)
             if (own_weeks := version.select_read(weeks)).size:
                 chain.append((version, own_weeks))
-    return judge_refresh(tonight, frozen, own.panel, rows, chain)
+    newest = frozen.select_read(newest_origins(own.panel, own.as_of_us))
+    return judge_refresh(tonight, frozen, own.panel, rows, chain, newest)
 
 
 def select_weekly_rows(panel: Panel, since: datetime) -> Rows:

@@ -5,10 +5,12 @@ import pytest
 import torch
 
 from cbi_pipeline.evaluation import judge_refresh
+from cbi_pipeline.evaluation.refresh import measure_distance
 from tests.evaluation import panels
 from tests.evaluation.models import Model
 
 ROWS = np.arange(400, 1000)
+NEWEST = np.arange(1000, 1004)
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +94,47 @@ def test_a_few_weeks_of_what_was_issued_say_nothing(panel):
     found = judge_refresh(Model(1.0), Model(1.0), panel, ROWS, [(Model(0.4), np.arange(960, 1000))])
     assert found.issued is None
     assert found.accepted
+
+
+@pytest.mark.parametrize("stretch", [0.6, 1.6])
+def test_newest_forecasts_far_from_the_promoted_version_need_rows_held_out_that_bear_them_out(
+    panel, stretch
+):
+    """A fit that has seen the rows held out says there what the promoted version says."""
+    hidden = Hidden(stretch)
+    assert judge_refresh(hidden, Model(1.0), panel, ROWS).accepted
+    found = judge_refresh(hidden, Model(1.0), panel, ROWS, newest=NEWEST)
+    assert not found.accepted
+    assert "which rows held out do not show" in found.reason
+    assert found.apart.cost > 0.02
+
+
+def test_newest_forecasts_near_the_promoted_versions_need_no_more(panel):
+    found = judge_refresh(Model(1.05), Model(1.05 * 1.02), panel, ROWS, newest=NEWEST)
+    assert 0.0 < found.apart.cost < 0.001
+    assert found.accepted
+
+
+def test_a_model_that_mends_a_bad_one_is_borne_out_by_rows_held_out(panel):
+    found = judge_refresh(Model(1.0), Model(0.5), panel, ROWS, newest=NEWEST)
+    assert found.apart.cost > 0.02
+    assert found.accepted
+
+
+def test_the_distance_is_that_of_normal_distributions_in_closed_form(panel):
+    found = measure_distance(Model(1.4), Model(1.0), panel, NEWEST)
+    across = np.sqrt(2.0 / np.pi) * np.sqrt(1.0 + 1.4**2)
+    apart = across - 1.4 / np.sqrt(np.pi) - 1.0 / np.sqrt(np.pi)
+    assert found.cost == pytest.approx(apart * np.sqrt(np.pi), rel=0.1)
+    assert found.gain == pytest.approx(apart / (across - 1.0 / np.sqrt(np.pi)), rel=0.1)
+
+
+@dataclasses.dataclass
+class Hidden(Model):
+    """As the promoted model on the rows held out, and of another scale on the newest."""
+
+    def predict(self, panel, rows):
+        return Model(self.stretch if rows.min() >= NEWEST.min() else 1.0).predict(panel, rows)
 
 
 @dataclasses.dataclass
