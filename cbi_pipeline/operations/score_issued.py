@@ -20,7 +20,7 @@ _SUMMARY = """
     SELECT track, commodity, horizon, count(*) AS forecasts, avg(covered::INT) AS covered_80,
         avg(hit::INT) AS hit_rate, avg(error) AS error, avg(naive_error) AS no_change
     FROM issued.score WHERE vintage = 'latest' GROUP BY ALL ORDER BY ALL"""
-_HELD = """
+_BANDS = """
     WITH live AS (
         SELECT as_of, commodity, horizon, model_version, any_value(origin_session) AS origin_session
         FROM issued.forecast WHERE track = 'live' GROUP BY ALL
@@ -43,7 +43,7 @@ class Scored:
         summary: by track, commodity and horizon, against the latest prices: forecasts, share of
             80 % bands that held, share of directions that were right, mean error of the median
             and of no change.
-        held: of each live forecast that counts and has an outcome, commodity, horizon, origin
+        live_bands: of each live forecast that counts and has an outcome, commodity, horizon, origin
             session, as-of, when the outcome was public first, and whether the 80 % band held.
         days: instants of live forecasts.
     """
@@ -51,7 +51,7 @@ class Scored:
     rows: int
     changed: int
     summary: pl.DataFrame
-    held: pl.DataFrame
+    live_bands: pl.DataFrame
     days: int
 
 
@@ -76,6 +76,6 @@ def score_issued(pipeline: Pipeline) -> Scored:
     with pipeline.warehouse.read() as store:
         summary = store.query(_SUMMARY)
         rows = store.query("SELECT count(*) AS n FROM issued.score")["n"][0]
-        held = store.query(_HELD)
+        live_bands = store.query(_BANDS)
     days = issues.filter(pl.col("track") == "live")["as_of"].n_unique()
-    return Scored(rows=rows, changed=added, summary=summary, held=held, days=days)
+    return Scored(rows=rows, changed=added, summary=summary, live_bands=live_bands, days=days)

@@ -49,7 +49,7 @@ def test_a_recipe_that_was_not_evaluated_is_not_judged():
     assert "too few to judge" in found.description
 
 
-def held(world, stretch=1.0):
+def live_bands(world, stretch=1.0):
     """What scoring says of the bands that were issued, of one live forecast a week and market."""
     said = world.speak("live", world.scale * stretch)
     rows = losses(said, world.targets(), world.catalogue)
@@ -73,25 +73,25 @@ def check(world, rows):
 @pytest.mark.parametrize(("stretch", "passed"), [(1.0, True), (0.5, False)])
 def test_live_bands_are_watched(stretch, passed):
     world = worlds.world(np.random.default_rng(8), weeks=150, steps={"1w": 5})
-    assert check(world, held(world, stretch)).passed is passed
+    assert check(world, live_bands(world, stretch)).passed is passed
 
 
 def test_live_bands_are_judged_as_those_of_a_walk_forward():
     world = worlds.world(np.random.default_rng(8), weeks=150, steps={"1w": 5})
     scored = losses(world.speak("live", world.scale), world.targets(), world.catalogue)
     expected = bands.live_coverage(150, coverage_bands(scored, "live"))
-    assert check(world, held(world)).metadata == expected.metadata
+    assert check(world, live_bands(world)).metadata == expected.metadata
 
 
 def test_before_any_live_target_is_known_nothing_is_judged():
     world = worlds.world(np.random.default_rng(8), weeks=20, steps={"1w": 5})
-    found = check(world, held(world).clear())
+    found = check(world, live_bands(world).clear())
     assert found.passed
     assert "too few" in found.description
 
 
 def test_live_forecasts_of_horizons_no_longer_followed_are_left_out():
     world = worlds.world(np.random.default_rng(8), weeks=60, steps={"1w": 5})
-    rows = held(world)
+    rows = live_bands(world)
     both = pl.concat([rows, rows.with_columns(horizon=pl.lit(7, pl.Int64))])
     assert check(world, both).metadata == check(world, rows).metadata

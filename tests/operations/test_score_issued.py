@@ -134,7 +134,7 @@ def test_what_is_asked_of_live_bands_is_one_line_of_each_origin_whose_outcome_ca
     home.warehouse.publish()
     home.as_of = at(2)
     scored = score_issued(home)
-    assert scored.held.rows(named=True) == [
+    assert scored.live_bands.rows(named=True) == [
         {
             "commodity": "wti",
             "horizon": 1,
@@ -179,4 +179,4 @@ def test_before_anything_was_said_there_is_nothing_to_score(home):
     home.publish("wti", session(0), 50.0, at(0))
     scored = score_issued(home)
     assert (scored.rows, scored.changed, scored.days) == (0, 0, 0)
-    assert scored.held.is_empty()
+    assert scored.live_bands.is_empty()

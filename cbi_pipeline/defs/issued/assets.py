@@ -99,7 +99,7 @@ def score(
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """How every issued forecast turned out, by the first and the latest price of its target."""
     scored = score_issued(pipeline)
-    yield check_live_coverage(scored.held, scored.days, pipeline)
+    yield check_live_coverage(scored.live_bands, scored.days, pipeline)
     yield dg.MaterializeResult(
         metadata={
             **metadata.rows(scored.rows),
@@ -110,11 +110,13 @@ def score(
     )
 
 
-def check_live_coverage(held: pl.DataFrame, days: int, pipeline: Pipeline) -> dg.AssetCheckResult:
+def check_live_coverage(
+    live_bands: pl.DataFrame, days: int, pipeline: Pipeline
+) -> dg.AssetCheckResult:
     """Whether live bands held, of the horizons that are followed today.
 
     Args:
-        held: of `score_issued`.
+        live_bands: of `score_issued`.
         days: instants of live forecasts.
         pipeline: whose catalogue names the horizons.
     """
@@ -131,7 +133,7 @@ def check_live_coverage(held: pl.DataFrame, days: int, pipeline: Pipeline) -> dg
         orient="row",
     )
     rows = (
-        held.sort("commodity", "horizon", "origin_session")
+        live_bands.sort("commodity", "horizon", "origin_session")
         .join(labels, on=["commodity", "horizon"], maintain_order="left")
         .with_columns(
             recipe=pl.lit("live"),
