@@ -263,12 +263,7 @@ class Store:
         return rows[new["row number"]]
 
     def select_rows(self, name: str, keys: pl.DataFrame) -> pl.DataFrame:
-        """Rows that agree with a line of some keys, as :meth:`table` gives all of them.
-
-        Args:
-            name: the table.
-            keys: columns of its key, all or some.
-        """
+        """Rows that agree with a line of keys, or parts of them, as :meth:`table` gives all."""
         schema = contract(name)
         columns = [column for column in schema.key if column in keys.columns]
         with as_view(self._connection, keys.select(columns).unique()) as view:
