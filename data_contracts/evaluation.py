@@ -123,6 +123,15 @@ class Decision(Table):
     reason: str = column("The verdict in words")
     statistics: str = column("Every figure used, as JSON")
     who: str = column("gate, refresh, or the person who decided")
+    recipe_id: str = column("Hash of the settings of a recipe that the gate judged", nullable=True)
+    code: str = column("Name of the code that gave its forecasts", nullable=True)
+    round_id: str = column("Round whose forecasts the gate judged", nullable=True)
+    field: str = column(
+        "What the look judged at once: settings and code of each recipe, as JSON", nullable=True
+    )
+    level_left: float = column(
+        "Chance of a false promotion that is left to later looks", nullable=True
+    )
 
 
 class Version(Table):
@@ -181,6 +190,6 @@ ROUND = Contract(
     append_only=False,
 )
 DECISION = Contract(
-    table="registry.decision", model=Decision, key=("decision_id",), version="1.2.0"
+    table="registry.decision", model=Decision, key=("decision_id",), version="1.3.0"
 )
 VERSION = Contract(table="registry.version", model=Version, key=("version",))

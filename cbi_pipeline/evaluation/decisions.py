@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -13,6 +13,26 @@ import polars as pl
 from cbi_pipeline.evaluation.refresh import Refresh
 from cbi_pipeline.forecasting.version import VERSION
 from data_contracts.evaluation import CROWNS, DECISION
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What the gate decided on: which recipe, in which round, and beside which others.
+
+    Attributes:
+        recipe_id: hash of its settings.
+        code: name of the code that gave its forecasts.
+        round_id: round that the forecasts belong to.
+        field: settings and code of each recipe that the look judged, as JSON; None where the
+            recipe could not be looked at.
+        level_left: of the gate's level, after the look; None as well.
+    """
+
+    recipe_id: str | None = None
+    code: str | None = None
+    round_id: str | None = None
+    field: str | None = None
+    level_left: float | None = None
 
 
 @dataclass(frozen=True)
@@ -31,6 +51,7 @@ class Decision:
         statistics: every figure used, as JSON.
         who: "gate", "refresh", or the person who decided.
         version: registered version it names, where it names one.
+        subject: what it is about, where the gate decided.
     """
 
     decision_id: str
@@ -43,6 +64,7 @@ class Decision:
     statistics: str
     who: str
     version: int | None = None
+    subject: Subject = field(default_factory=Subject)
 
     @property
     def promotes(self) -> bool:
@@ -51,7 +73,8 @@ class Decision:
 
     def frame(self, as_of: datetime | None = None) -> pl.DataFrame:
         """The row, valid under its contract; ``as_of`` says what was known when it was made."""
-        row = {**asdict(self), "as_of": as_of}
+        row = {**asdict(self), **asdict(self.subject), "as_of": as_of}
+        del row["subject"]
         return DECISION.validate(pl.DataFrame([row], schema=DECISION.dtypes))
 
 
@@ -175,6 +198,7 @@ def decision(
     figures: dict[str, object] | None = None,
     who: str = "gate",
     version: int | None = None,
+    subject: Subject | None = None,
 ) -> Decision:
     """A decision row; its id depends on evidence, recipes, verdict and decider, not on the time."""
     parts = "\n".join((evaluation_id, recipe, champion, verdict, who))
@@ -190,4 +214,5 @@ def decision(
         statistics=statistics,
         who=who,
         version=version,
+        subject=subject or Subject(),
     )

@@ -14,7 +14,7 @@ import polars as pl
 from scipy import stats
 
 from cbi_pipeline.catalogue import GATE_OPPONENTS, Catalogue
-from cbi_pipeline.evaluation.decisions import Decision, decision
+from cbi_pipeline.evaluation.decisions import Decision, Subject, decision
 from cbi_pipeline.evaluation.entries import (
     Abstains,
     Entry,
@@ -62,11 +62,13 @@ class Verdict:
             another gained more); ``no_skill``; ``abstain`` (too little to tell).
         reason: in words.
         figures: every figure used.
+        look: the look that judged it; None where it could not be judged.
     """
 
     verdict: str
     reason: str
     figures: dict[str, object]
+    look: Look | None = None
 
 
 def decide(
@@ -99,7 +101,7 @@ def decide(
         decisions: rows of ``registry.decision`` before; None where there are none.
         entrants: what each recipe in the forecasts is, whatever its name.
         opponents: what a challenger must beat beside the champion.
-        round_id: the round that the forecasts belong to, noted with the figures.
+        round_id: the round that the forecasts belong to; noted.
 
     Returns:
         One decision a challenger, in their order, but a promotion last.
@@ -121,33 +123,34 @@ def decide(
         tables, champion, opponents, catalogue, account=account, entrants=entrants or {}
     )
     comparisons = compare_all(skip_development(whole, first), champion)
-    shared = {"round": round_id, "development": share, "level": LEVEL, **comparisons}
+    shared = {"development": share, "level": LEVEL, **comparisons}
     words = " ".join(words_of(comparisons, champion, level=LEVEL))
     rows = [
-        _record(verdict, evaluation, name, champion, decided_at, words, shared)
+        decision(
+            evaluation,
+            name,
+            champion,
+            verdict.verdict,
+            f"{verdict.reason} {words}".strip(),
+            decided_at=decided_at,
+            figures=verdict.figures | shared,
+            subject=_name_subject(name, verdict.look, round_id, entrants or {}),
+        )
         for name, verdict in verdicts.items()
     ]
     return tuple(sorted(rows, key=lambda row: row.promotes))
 
 
-def _record(
-    verdict: Verdict,
-    evaluation: str,
-    recipe: str,
-    champion: str,
-    decided_at: datetime,
-    words: str,
-    figures: dict[str, object],
-) -> Decision:
-    """The row of a verdict, with what is said of the whole field."""
-    return decision(
-        evaluation,
-        recipe,
-        champion,
-        verdict.verdict,
-        f"{verdict.reason} {words}".strip(),
-        decided_at=decided_at,
-        figures=verdict.figures | figures,
+def _name_subject(
+    recipe: str, look: Look | None, round_id: str, entrants: Mapping[str, Entrant]
+) -> Subject:
+    own = entrants.get(recipe)
+    return Subject(
+        recipe_id=own.recipe_id if own else None,
+        code=own.code if own else None,
+        round_id=round_id or None,
+        field=look.field_json if look else None,
+        level_left=look.left if look else None,
     )
 
 
@@ -233,9 +236,9 @@ def _judge_entries(
             verdicts[name] = replace(verdicts[name], verdict="keep", reason=words)
     chance = median(foresee_promotion(entry, look) for entry in entries.values())
     words = f"{describe_look(look)} {describe_chance(FORESEEN_GAIN, champion, chance)}"
-    noted = {"look": asdict(look), "chance_of_promotion": {f"{FORESEEN_GAIN:g}": chance}}
+    noted = {"look": look.costs, "chance_of_promotion": {f"{FORESEEN_GAIN:g}": chance}}
     return {
-        name: replace(own, reason=f"{own.reason} {words}", figures=own.figures | noted)
+        name: replace(own, reason=f"{own.reason} {words}", figures=own.figures | noted, look=look)
         for name, own in verdicts.items()
     }
 
@@ -252,7 +255,7 @@ def _judge_entry(entry: Entry, champion: str, catalogue: Catalogue, level: float
     if entry.lacking:
         reason += f" {describe_absence(entry.lacking)}"
     figures: dict[str, object] = {
-        "level_left": level,
+        "own_level": level,
         "weeks": everything.weeks,
         "lags": everything.lags,
         "scored": everything.count,

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,8 @@ ENTRY_SHARE = 0.7
 
 # Critical values that levels are sought between, in standard errors.
 _LEAST, _LARGEST = 1.0, 12.0
+# Columns of a decision that note its look; homes of earlier releases hold them in the first alone.
+_NOTED = ("statistics", "field", "level_left")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,16 @@ class Look:
     left: float
     next_entry: float
 
+    @property
+    def costs(self) -> dict[str, object]:
+        """What a decision notes of the look beside the field and what is left."""
+        return {name: own for name, own in asdict(self).items() if name not in ("field", "left")}
+
+    @property
+    def field_json(self) -> str:
+        """The field as a decision notes it."""
+        return json.dumps({name: asdict(own) for name, own in self.field.items()}, sort_keys=True)
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -134,12 +146,13 @@ def read_account(decisions: pl.DataFrame) -> Account:
     looks: dict[str, Look] = {}
     earlier = set()
     month = pl.col("decided_at").dt.truncate("1mo")
-    for recipe, at, statistics in rows.select("recipe", month, "statistics").iter_rows():
-        noted = json.loads(statistics).get("look")
-        if noted is None:
+    for recipe, at, *noted in rows.select("recipe", month, *_NOTED).iter_rows():
+        statistics, field, left = noted
+        costs = json.loads(statistics).get("look")
+        if costs is None:
             earlier.add((recipe, at))
         else:
-            looks.setdefault(json.dumps(noted, sort_keys=True), _to_look(noted))
+            looks.setdefault(json.dumps([costs, field]), _to_look(costs, field, left))
     return Account(tuple(looks.values()), len(earlier))
 
 
@@ -213,7 +226,8 @@ def _price_growth(account: Account, evidence: Evidence) -> float:
     return float(max(0.0, due - sum(look.growth_cost for look in account.looks)))
 
 
-def _to_look(noted: Mapping[str, Any]) -> Look:
-    """A look from the JSON of `dataclasses.asdict`."""
-    field = {name: Entrant(**entrant) for name, entrant in noted["field"].items()}
-    return Look(**{**noted, "evidence": Evidence(**noted["evidence"]), "field": field})
+def _to_look(costs: Mapping[str, Any], field: str, left: float) -> Look:
+    """A look from what its decisions note."""
+    recipes = {name: Entrant(**entrant) for name, entrant in json.loads(field).items()}
+    own = {**costs, "evidence": Evidence(**costs["evidence"]), "field": recipes, "left": left}
+    return Look(**own)

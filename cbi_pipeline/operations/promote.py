@@ -62,7 +62,7 @@ def try_register(
     return version
 
 
-def decide_refresh(
+def refresh_aliases(
     versions: list[RegisteredVersion],
     decisions: pl.DataFrame,
     data: TrainingData,

@@ -15,7 +15,7 @@ from cbi_pipeline.operations.pipeline import Pipeline
 from cbi_pipeline.operations.promote import (
     ALIASES,
     TRAINING,
-    decide_refresh,
+    refresh_aliases,
     training_of,
     try_register,
 )
@@ -69,5 +69,5 @@ def refresh_models(pipeline: Pipeline, as_of: datetime) -> Refreshed | str:
     tried = [try_register(recipe, data, decisions, pipeline, curves) for recipe in asked]
     close_others(pipeline, TRAINING, {training_of(recipe) for recipe in asked})
     versions = [version for version in tried if version is not None]
-    ruling, aliases = decide_refresh(versions, decisions, data, pipeline)
+    ruling, aliases = refresh_aliases(versions, decisions, data, pipeline)
     return Refreshed(tuple(versions), ruling, aliases, curves)

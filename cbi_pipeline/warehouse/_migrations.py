@@ -157,6 +157,18 @@ MIGRATIONS: tuple[Migration, ...] = (
         "issued.forecast",
         "SELECT * FROM issued.forecast ORDER BY sequence",
     ),
+    Migration(
+        "decisions name the look that they came from",
+        "registry.decision",
+        """
+        SELECT * EXCLUDE (noted, entrant), entrant ->> 'recipe_id' AS recipe_id,
+               entrant ->> 'code' AS code, nullif(noted ->> 'round', '') AS round_id,
+               (noted -> '$.look.field')::VARCHAR AS field,
+               (noted ->> '$.look.left')::DOUBLE AS level_left
+        FROM (SELECT *, noted -> '$.look.field' -> concat('$."', recipe, '"') AS entrant
+              FROM (SELECT *, CASE WHEN json_valid(statistics) THEN statistics::JSON END AS noted
+                    FROM registry.decision))""",
+    ),
 )
 
 

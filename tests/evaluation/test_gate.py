@@ -266,23 +266,38 @@ def test_a_field_of_equal_recipes_shares_the_level_and_copies_share_all_of_it():
         json.loads(look_at(world, [*naive(world), *frames], *names)["r0"].statistics)
         for frames in (apart, copies)
     )
-    whole = json.loads(alone.statistics)["level_left"]
-    assert copied["level_left"] == pytest.approx(whole, rel=0.05)
-    assert whole / 4 <= shared["level_left"] < whole
+    whole = json.loads(alone.statistics)["own_level"]
+    assert copied["own_level"] == pytest.approx(whole, rel=0.05)
+    assert whole / 4 <= shared["own_level"] < whole
 
 
 def test_the_record_says_what_was_looked_at_and_the_next_look_reads_it():
     world = planted()
     frames = [*naive(world), world.speak("candidate", world.scale * 2)]
     entrants = {"candidate": Entrant("settings", "code")}
-    one = look_at(world, frames, "candidate", entrants=entrants)["candidate"]
-    look = json.loads(one.statistics)["look"]
-    assert look["field"] == {"candidate": {"recipe_id": "settings", "code": "code"}}
+    one = look_at(world, frames, "candidate", entrants=entrants, round_id="round")["candidate"]
+    row = one.frame().row(0, named=True)
+    assert [row[name] for name in ("recipe_id", "code", "round_id")] == [
+        "settings",
+        "code",
+        "round",
+    ]
+    assert json.loads(row["field"]) == {"candidate": {"recipe_id": "settings", "code": "code"}}
     entrants = {"candidate": Entrant("other settings", "code")}
     other = look_at(world, frames, "candidate", entrants=entrants, decisions=one.frame())
-    again = json.loads(other["candidate"].statistics)["look"]
-    assert again["entry_cost"] == pytest.approx(look["entry_cost"] / 4)
-    assert again["left"] == pytest.approx(look["left"] - again["entry_cost"])
+    left = other["candidate"].frame()["level_left"][0]
+    costs = [json.loads(own.statistics)["look"]["entry_cost"] for own in (one, other["candidate"])]
+    assert costs[1] == pytest.approx(costs[0] / 4)
+    assert left == pytest.approx(row["level_left"] - costs[1])
+
+
+def test_a_recipe_that_could_not_be_looked_at_is_named_and_no_level_with_it():
+    world = worlds.world(np.random.default_rng(0), weeks=20, clustering=0.6)
+    entrants = {"candidate": Entrant("settings", "code")}
+    frames = [*naive(world), world.speak("candidate", world.scale)]
+    row = judge(world, frames, entrants=entrants).frame().row(0, named=True)
+    assert (row["verdict"], row["recipe_id"], row["code"]) == ("abstain", "settings", "code")
+    assert row["field"] is row["level_left"] is row["round_id"] is None
 
 
 def test_opponents_that_a_round_lacks_are_named():

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from cbi_pipeline.evaluation.decisions import decision
+from cbi_pipeline.evaluation.decisions import Subject, decision
 from cbi_pipeline.evaluation.spending import (
     ENTRY_SHARE,
     LEVEL,
@@ -125,3 +125,18 @@ def history(*entries):
 )
 def test_looks_of_earlier_releases_count_as_they_were_paid_for(entries, expected):
     assert read_account(history(*entries)).entries == expected
+
+
+def test_looks_are_read_from_the_decisions_that_note_them_once_each():
+    account, rows = Account(), []
+    for number, recipes in enumerate([("own",), ("own", "other"), ("own",)]):
+        account, look = look_on(account, grow(number), *recipes)
+        subject = Subject("id", "code", "round", look.field_json, look.left)
+        rows += [
+            decision(
+                f"e{number}", name, "prior", "keep", "words", decided_at=worlds.NOW,
+                figures={"look": look.costs}, subject=subject,
+            ).frame()
+            for name in look.field
+        ]  # fmt: skip
+    assert read_account(pl.concat(rows)) == account

@@ -316,6 +316,18 @@ def test_the_page_names_who_decided_by_hand_and_what_the_refresh_came_to(given):
     assert "Held back: the version in use stays. CRPS +4 %" in shown
 
 
+def test_the_page_names_the_round_the_settings_and_the_code_that_the_gate_judged(given):
+    judged = Decision(
+        verdict="keep", reason="no gain shown", recipe="gru", champion="prior",
+        decided_at=given.as_of, who="gate", round_id="aa" * 32, recipe_id="bb" * 32,
+        code="cc" * 32,
+    )  # fmt: skip
+    page = with_part(replace(given, commodities=()), model.SECTION, Decisions(gate=(judged,)))
+    named = words(render_report(page))
+    for own in ("aa", "bb", "cc"):
+        assert formats.short_hash(own * 32) in named
+
+
 HOSTILE = "<script>alert('x')</script>\"&</style></svg>\x1b[31m\u202e"
 
 

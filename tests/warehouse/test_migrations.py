@@ -1,5 +1,6 @@
 """Homes that an earlier or a newer version of the program wrote."""
 
+import json
 import shutil
 from datetime import date
 
@@ -8,6 +9,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from cbi_pipeline.evaluation.spending import read_account
 from cbi_pipeline.warehouse import BehindLedger, Warehouse, _migrations, connect
 from cbi_pipeline.warehouse._errors import LayoutChanged, LayoutTooNew
 from cbi_pipeline.warehouse._migrations import Migration
@@ -232,3 +234,50 @@ def test_quarantined_rows_of_an_older_home_name_the_period_that_their_row_has(tm
     with warehouse.read() as store:
         found = store.table(table)
     assert dict(found.select("row", "period").iter_rows()) == texts
+
+
+LOOK = {
+    "evidence": {"content": "c", "axes": "a", "independent": 500.0},
+    "field": {
+        "gru~5y": {"recipe_id": "of gru", "code": "code"},
+        "tiny": {"recipe_id": "of tiny", "code": "other code"},
+    },
+    **{"is_entry": True, "entry_cost": 0.02, "growth_cost": 0.0, "level": 0.02},
+    **{"left": 0.03, "next_entry": 0.005},
+}
+NAMED = ("recipe_id", "code", "round_id", "field", "level_left")
+
+
+def test_decisions_of_an_older_home_name_the_look_that_their_statistics_hold(tmp_path):
+    noted = json.dumps({"look": LOOK, "round": "r"})
+    statistics = {"gru~5y": noted, "tiny": noted, "absent": noted, "a": "{}", "b": "no JSON"}
+    rows = rows_for(contract(TABLE), len(statistics)).with_columns(
+        recipe=pl.Series(list(statistics)),
+        statistics=pl.Series(list(statistics.values())),
+        verdict=pl.lit("keep"),
+        who=pl.lit("gate"),
+        champion=pl.lit("prior"),
+    )
+    warehouse = Warehouse(tmp_path / "warehouse")
+    with warehouse.write() as store:
+        store.append(TABLE, rows)
+    with duckdb.connect(str(tmp_path / "warehouse" / "cbi.duckdb")) as older:
+        kept = f"SELECT * EXCLUDE ({', '.join(NAMED)}) FROM {TABLE}"
+        older.execute(f"CREATE OR REPLACE TABLE {TABLE} AS {kept}")
+        older.execute("DELETE FROM meta.migration WHERE name LIKE 'decisions name the look%'")
+        older.execute("UPDATE meta.layout SET hash = 'of other days'")
+    publish_as_it_is(warehouse)
+    with warehouse.read() as store:
+        found = store.table(TABLE)
+    named = {row.pop("recipe"): row for row in found.select("recipe", *NAMED).to_dicts()}
+    assert [json.loads(named["tiny"].pop("field")), json.loads(named["gru~5y"].pop("field"))] == [
+        LOOK["field"]
+    ] * 2
+    assert named["tiny"] == {
+        "recipe_id": "of tiny", "code": "other code", "round_id": "r", "level_left": 0.03
+    }  # fmt: skip
+    assert named["gru~5y"]["recipe_id"] == "of gru"
+    assert named["absent"]["recipe_id"] is None
+    assert set(named["a"].values()) == set(named["b"].values()) == {None}
+    account = read_account(found.filter(pl.col("recipe").is_in(["gru~5y", "tiny"])))
+    assert [look.left for look in account.looks] == [LOOK["left"]]

@@ -29,7 +29,8 @@ def decision(pipeline: dg.ResourceParam[Pipeline]) -> dg.MaterializeResult[None]
 
 def describe_decisions(ruled: Ruled) -> metadata.Entries:
     """Who is champion, every decision, and what the newest looks found."""
-    shown = ruled.decisions.select("recipe", "champion", "verdict", "reason", "who")
+    columns = ("recipe", "champion", "verdict", "reason", "who", "round_id", "level_left")
+    shown = ruled.decisions.select(columns)
     return {
         **metadata.rows(len(shown)),
         "champion": ruled.champion.recipe if ruled.champion else "none yet",

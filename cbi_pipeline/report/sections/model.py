@@ -11,7 +11,10 @@ from cbi_pipeline.report.morning import Section
 from cbi_pipeline.report.source import ReportSource
 
 _DECISIONS_BY_HAND = 3
-_COLUMNS = ["verdict", "reason", "recipe", "champion", "decided_at", "who", "as_of"]
+_COLUMNS = [
+    *("verdict", "reason", "recipe", "champion", "decided_at", "who", "as_of"),
+    *("recipe_id", "code", "round_id"),
+]
 _VERDICTS = {
     "promote": "Promoted: it takes over.",
     "keep": "Kept: the champion stays.",
@@ -36,6 +39,9 @@ class Decision:
     decided_at: datetime
     who: str
     as_of: datetime | None = None
+    recipe_id: str | None = None
+    code: str | None = None
+    round_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +99,10 @@ TEMPLATE = """\
 <p class="lede"><strong>{{ describe_verdict(decision.verdict) }}</strong></p>
 <p>{{ decision.reason }}</p>
 <dl><dt>{{ names[0] }}</dt><dd>{{ decision.recipe }}</dd>
+{% if decision.recipe_id and decision.code and decision.round_id %}<dt>Looked at</dt>
+<dd>round <code>{{ f.short_hash(decision.round_id) }}</code>,
+settings <code>{{ f.short_hash(decision.recipe_id) }}</code>,
+code <code>{{ f.short_hash(decision.code) }}</code></dd>{% endif %}
 <dt>{{ names[1] }}</dt><dd>{{ decision.champion }}</dd>
 <dt>Decided</dt><dd>{{ f.instant(decision.decided_at) }}, by {{ names[2] }}{{ decision.who }}</dd>
 {% if decision.as_of %}<dt>Data as of</dt><dd>{{ f.instant(decision.as_of) }}</dd>{% endif %}</dl>
