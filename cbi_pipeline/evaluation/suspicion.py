@@ -17,8 +17,8 @@ Floats = npt.NDArray[np.float64]
 #: The best statistical forecast, over which the gain of knowing the variance was measured.
 YARDSTICK = "combined"
 #: That gain, by sessions ahead, on the market where it is largest: stochastic volatility fitted to
-#: WTI, Brent and Henry Hub (docs/decisions/0017, "Suspicion").
-VARIANCE_GAIN = {5: 0.016, 21: 0.014, 63: 0.011}
+#: WTI, Brent and Henry Hub (`benchmarks.variance_gain`; docs/decisions/0017, "Suspicion").
+VARIANCE_GAIN = {5: 0.014, 21: 0.012, 63: 0.010}
 # More than that, and chance explains the rest this rarely; or so many times that.
 LUCK_OF_SCALE = 0.001
 SURELY_TOO_GOOD = 3.0
