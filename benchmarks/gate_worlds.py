@@ -93,7 +93,7 @@ class World:
             shared.with_columns(
                 recipe=pl.lit(name),
                 crps=pl.Series(self.score(scale)[:, :weeks].ravel()),
-                width_80=pl.Series(WIDTH_80 * scale[:, :weeks].ravel()),
+                spread=pl.Series(WIDTH_80 * scale[:, :weeks].ravel()),
             )
             for name, scale in scales.items()
         )

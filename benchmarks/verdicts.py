@@ -94,7 +94,7 @@ def make_table(market: Market, scales: dict[str, Floats]) -> pl.DataFrame:
     """The `losses` of forecasts with some standard deviations, with the widths of their bands."""
     table = market.losses({name: market.crps(scale) for name, scale in scales.items()})
     widths = np.concatenate([WIDTH * scale.ravel() for scale in scales.values()])
-    return table.with_columns(width_80=pl.Series(widths))
+    return table.with_columns(spread=pl.Series(widths))
 
 
 def _misjudge(rng: np.random.Generator, market: Market) -> Floats:

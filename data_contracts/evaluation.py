@@ -7,8 +7,14 @@ from data_contracts.core import Contract, Instant, Table, column
 #: Ending of a recipe's name where its forecasts are calibrated, which is how they are issued.
 CALIBRATED = "+conformal"
 
+
+def name_recipes(words: str) -> str:
+    """A text that names recipes, as people read it: their calibrated variants by that word."""
+    return words.replace(CALIBRATED, " (calibrated)")
+
+
 #: Verdicts of the gate on a challenger recipe; ``promote`` is also a person's.
-LOOKS = ("promote", "keep", "no_skill", "abstain", "too_good")
+LOOKS = ("promote", "keep", "no_skill", "abstain", "apart", "too_good")
 #: Verdicts that make a recipe champion: the founding one, a promotion, a person's rollback.
 CROWNS = ("first", "promote", "rollback")
 #: Verdicts on tonight's version of the champion recipe.

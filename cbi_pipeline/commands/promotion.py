@@ -66,7 +66,7 @@ def _decide(
     decisions, versions = _record(pipeline)
     # What is promoted or gone back to is a version, not a recipe that still waits for its first.
     assert chosen.version is not None
-    _require_readable_rows(pipeline, chosen.version)
+    _require_usable(pipeline, chosen.version)
     if pipeline.registry.restore_run(chosen.version):
         console.print(f"the run of version {chosen.version}, deleted in MLflow, is restored")
     current = derive(decisions, versions)[CHAMPION]
@@ -95,14 +95,20 @@ def _decide(
     )
 
 
-def _require_readable_rows(pipeline: Pipeline, number: int) -> None:
-    """Refuse a version that cannot read today's rows of every commodity."""
+def _require_usable(pipeline: Pipeline, number: int) -> None:
+    """Refuse a version of too few levels, or one that cannot read today's rows of a commodity."""
+    from cbi_pipeline.evaluation import NEEDED_LEVELS, is_apart
     from cbi_pipeline.operations.champion_forecast import find_unreadable
     from cbi_pipeline.operations.training_data import load_training_data
 
+    if is_apart((model := pipeline.registry.load(number)).recipe.levels):
+        raise Refusal(
+            f"version {number} stands apart: of the {len(NEEDED_LEVELS)} levels that a champion "
+            "states it lacks some, so it can be compared and not be champion"
+        )
     data = load_training_data(pipeline, pipeline.newest_as_of())
     names = [commodity.id for commodity in data.catalogue.commodities]
-    version, spec = pipeline.registry.get(number), pipeline.registry.load(number).spec
+    version, spec = pipeline.registry.get(number), model.spec
     unreadable = find_unreadable(version, spec, data, names, pipeline)
     if unreadable:
         raise Refusal(

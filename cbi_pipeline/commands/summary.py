@@ -30,8 +30,8 @@ from cbi_pipeline.report.skill import (
     describe_absences,
     describe_coverage,
     describe_untested,
-    name_recipe,
 )
+from data_contracts.evaluation import name_recipes
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -145,7 +145,7 @@ def _scores(morning: MorningReport) -> None:
             figures = (values.get((commodity, horizon, metric)) for metric in metrics)
             where = "all" if horizon == "*" else horizon
             table.add_row(f"{commodity} {where}", *(_skill(figure) for figure in figures))
-        title = (f"CRPS skill of {name_recipe(recipe)}", "bold")
+        title = (f"CRPS skill of {name_recipes(recipe)}", "bold")
         console.print(Text.assemble(title, ", in per cent [90 % interval]"))
         console.print(table)
     for describe in (describe_coverage, describe_untested, describe_absences):

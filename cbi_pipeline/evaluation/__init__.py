@@ -15,7 +15,7 @@ from cbi_pipeline.evaluation.decisions import (
 )
 from cbi_pipeline.evaluation.estimators import estimator_of, load_estimator
 from cbi_pipeline.evaluation.gate import decide
-from cbi_pipeline.evaluation.losses import NEEDED_LEVELS, losses
+from cbi_pipeline.evaluation.losses import NEEDED_LEVELS, is_apart, losses, share_levels
 from cbi_pipeline.evaluation.model_code import hash_model_code, hash_scoring_code, is_reproduced
 from cbi_pipeline.evaluation.models.rolling import Rolling
 from cbi_pipeline.evaluation.plan import (
@@ -56,6 +56,7 @@ __all__ = [
     "fit_calibration",
     "hash_model_code",
     "hash_scoring_code",
+    "is_apart",
     "is_reproduced",
     "judge_refresh",
     "load_estimator",
@@ -63,5 +64,6 @@ __all__ = [
     "plan",
     "score",
     "select_development",
+    "share_levels",
     "walk_forward",
 ]

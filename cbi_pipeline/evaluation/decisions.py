@@ -45,8 +45,8 @@ class Decision:
         evaluation_id: evaluation it rests on.
         recipe: challenger.
         champion: champion it faced.
-        verdict: promote, keep, no_skill, abstain or too_good of the gate; first; rollback of a
-            person; refresh or hold of the nightly refresh.
+        verdict: promote, keep, no_skill, abstain, apart or too_good of the gate; first; rollback of
+            a person; refresh or hold of the nightly refresh.
         reason: the verdict in words, with numbers.
         statistics: every figure used, as JSON.
         who: "gate", "refresh", or the person who decided.

@@ -170,8 +170,9 @@ def cells(losses: pl.DataFrame, recipe: str, opponent: str) -> tuple[Cell, ...]:
     ):
         own = group(losses, commodity, horizon)
         if own.weeks > 2 * (own.lags + 1):
-            difference = own.difference(recipe, opponent)
-            tested.append((own, compare(difference, own.lags), compare(-difference, own.lags)))
+            difference, memory = own.difference(recipe, opponent), own.memory(recipe, opponent)
+            gain, loss = (compare(sign * difference, own.lags, memory) for sign in (1.0, -1.0))
+            tested.append((own, gain, loss))
     better = discoveries(np.array([gain.p_value for _, gain, _ in tested]), DISCOVERY_RATE)
     worse = discoveries(np.array([loss.p_value for _, _, loss in tested]), DISCOVERY_RATE)
     return tuple(

@@ -14,6 +14,7 @@ import polars as pl
 from scipy import stats
 
 from cbi_pipeline.catalogue import GATE_OPPONENTS, Catalogue
+from cbi_pipeline.evaluation.apart import judge_apart
 from cbi_pipeline.evaluation.decisions import Decision, Subject, decision
 from cbi_pipeline.evaluation.entries import (
     Abstains,
@@ -33,7 +34,7 @@ from cbi_pipeline.evaluation.gate_words import (
     describe_verdict,
 )
 from cbi_pipeline.evaluation.groups import group
-from cbi_pipeline.evaluation.losses import losses
+from cbi_pipeline.evaluation.losses import find_apart, losses
 from cbi_pipeline.evaluation.scores import shared_evaluation_id
 from cbi_pipeline.evaluation.spending import (
     LEVEL,
@@ -46,6 +47,7 @@ from cbi_pipeline.evaluation.spending import (
 )
 from cbi_pipeline.evaluation.step_down import find_hardest, share_out_level
 from cbi_pipeline.evaluation.suspicion import find_suspicions
+from data_contracts.evaluation import name_recipes
 
 #: Gain whose chance of being seen is stated, and the weeks of evidence that come until then.
 FORESEEN_GAIN = 0.01
@@ -59,7 +61,8 @@ class Verdict:
     Attributes:
         verdict: ``promote``; ``too_good`` (would be promoted, but looks like a leak); ``keep``
             (skill against the others, none shown against the champion, or the same forecasts, or
-            another gained more); ``no_skill``; ``abstain`` (too little to tell).
+            another gained more); ``no_skill``; ``abstain`` (too little to tell); ``apart`` (too few
+            levels for a champion).
         reason: in words.
         figures: every figure used.
         look: the look that judged it; None where it could not be judged.
@@ -110,35 +113,49 @@ def decide(
         ValueError: the forecasts do not belong together.
     """
     evaluation = shared_evaluation_id(forecasts)
-    sides = tuple(dict.fromkeys([champion, *opponents]))
+    apart = find_apart(forecasts)
     share = catalogue.evaluation.development
-    whole = losses(forecasts, targets, catalogue)
+    whole = losses(forecasts.filter(~pl.col("recipe").is_in(list(apart))), targets, catalogue)
     first = find_first_judged(whole, share)
+    sides = tuple(dict.fromkeys([champion, *opponents]))
     tables = {
         name: skip_development(table, first)
         for name, table in tables_of(forecasts, targets, challengers, sides, catalogue)
     }
-    account = Account() if decisions is None else read_account(decisions)
-    verdicts = judge_field(
-        tables, champion, opponents, catalogue, account=account, entrants=entrants or {}
-    )
+    verdicts = _judge_all(tables, apart, champion, opponents, catalogue, decisions, entrants or {})
     comparisons = compare_all(skip_development(whole, first), champion)
-    shared = {"development": share, "level": LEVEL, **comparisons}
-    words = " ".join(words_of(comparisons, champion, level=LEVEL))
+    figures = {"development": share, "level": LEVEL, **comparisons}
+    words = name_recipes(" ".join(words_of(comparisons, champion, level=LEVEL)))
     rows = [
         decision(
-            evaluation,
-            name,
-            champion,
-            verdict.verdict,
-            f"{verdict.reason} {words}".strip(),
-            decided_at=decided_at,
-            figures=verdict.figures | shared,
-            subject=_name_subject(name, verdict.look, round_id, entrants or {}),
+            evaluation, name, champion, own.verdict, f"{own.reason} {words}".strip(),
+            decided_at=decided_at, figures=own.figures | figures,
+            subject=_name_subject(name, own.look, round_id, entrants or {}),
         )
-        for name, verdict in verdicts.items()
-    ]
+        for name, own in verdicts.items()
+    ]  # fmt: skip
     return tuple(sorted(rows, key=lambda row: row.promotes))
+
+
+def _judge_all(
+    tables: Mapping[str, pl.DataFrame],
+    apart: Mapping[str, int],
+    champion: str,
+    opponents: Sequence[str],
+    catalogue: Catalogue,
+    decisions: pl.DataFrame | None,
+    entrants: Mapping[str, Entrant],
+) -> dict[str, Verdict]:
+    """Verdicts on the field, and on those that stand apart, by number of their levels."""
+    account = Account() if decisions is None else read_account(decisions)
+    field = {name: table for name, table in tables.items() if name not in apart}
+    verdicts = judge_field(
+        field, champion, opponents, catalogue, account=account, entrants=entrants
+    )
+    for name in tables.keys() - field.keys():
+        seen = judge_apart(tables[name], name, apart[name], champion, opponents, LEVEL)
+        verdicts[name] = Verdict("apart", *seen)
+    return {name: verdicts[name] for name in tables}
 
 
 def _name_subject(

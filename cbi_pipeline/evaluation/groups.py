@@ -76,9 +76,10 @@ class Group:
         Losses differ as long as the bands do, which autocovariances of the noisy losses hardly
         show. With r the autocorrelation of the weekly mean of (mine - theirs) / (mine + theirs),
         widths of the 80 % bands, it is (1 + r) / (1 - r), by which persistence divides the number
-        of independent weeks (Bartlett, 1946).
+        of independent weeks (Bartlett, 1946). Where both lack the ends of that band, it is the
+        widest one that they share.
         """
-        mine, theirs = (self._values(name, "width_80") for name in (recipe, opponent))
+        mine, theirs = (self._values(name, "spread") for name in (recipe, opponent))
         both = np.maximum(mine + theirs, np.finfo(np.float64).tiny)
         weekly = self._weekly((mine - theirs) / both) / self._weekly(np.ones(self.count))
         apart = weekly - weekly.mean()

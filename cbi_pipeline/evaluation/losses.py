@@ -12,6 +12,7 @@ from scipy.interpolate import CubicSpline
 
 from cbi_pipeline.catalogue import Catalogue
 from cbi_pipeline.evaluation.pit import mark_tenths
+from cbi_pipeline.forecasting.calibration import find_medians
 from cbi_pipeline.forecasting.models.recipe import DEFAULT_LEVELS
 
 Floats = npt.NDArray[np.float64]
@@ -48,14 +49,16 @@ def losses(forecasts: pl.DataFrame, targets: pl.DataFrame, catalogue: Catalogue)
         One row per recipe, commodity, horizon label (the shortest first) and origin, sorted so,
         with ``week`` (Monday of the forecast's instant), ``as_of``, ``known_at`` (first release of
         the target), the return ``y``, ``usual_move`` (mean absolute return over targets known
-        before the first origin) and the columns that the scores sum. Losses are in units of log
-        return.
+        before the first origin) and the columns that the scores sum, without those of bands and
+        tenths whose ends are no shared levels. Losses are in units of log return.
 
     Raises:
-        ValueError: a needed level is missing, or a horizon is not in the catalogue.
+        ValueError: no level is shared, or a horizon is not in the catalogue.
     """
     per_recipe = forecasts.group_by("recipe").agg(pl.col("quantile").unique())
     levels = share_levels(per_recipe["quantile"].to_list())
+    if not levels:
+        raise ValueError("the forecasts share no level at which they could be scored")
     wide, outcomes = _gather_levels(forecasts, levels), _newest_outcomes(targets)
     usual = _usual_move(wide, outcomes)
     wide = wide.join(outcomes, on=_CELL).join(usual, on=["commodity", "horizon"], how="left")
@@ -101,11 +104,14 @@ def weigh_levels(levels: tuple[float, ...]) -> Floats:
 
     That of the natural cubic spline through the losses. The tail rule: it ends in zero at the
     levels 0 and 1. The expected score of a perfect normal forecast comes out right to 3e-6 at
-    `DEFAULT_LEVELS`, and 0.11 % low without their outermost two on each side.
+    `DEFAULT_LEVELS`, and 0.11 % low without their outermost two on each side. Where few or
+    uneven levels would give a weight that is not positive, which is no proper score, it is the
+    integral of straight lines.
     """
     grid = np.array([0.0, *levels, 1.0])
     integrals = [CubicSpline(grid, unit, bc_type="natural") for unit in np.eye(len(grid))]
-    return np.array([float(integral.integrate(0.0, 1.0)) for integral in integrals])[1:-1]
+    weights = np.array([float(integral.integrate(0.0, 1.0)) for integral in integrals])[1:-1]
+    return weights if weights.min() > 0.0 else (grid[2:] - grid[:-2]) / 2.0
 
 
 def share_levels(each: Iterable[Iterable[float]]) -> tuple[float, ...]:
@@ -116,6 +122,21 @@ def share_levels(each: Iterable[Iterable[float]]) -> tuple[float, ...]:
     """
     rounded = [{round(level, _DIGITS) for level in levels} for levels in each]
     return tuple(level for level in DEFAULT_LEVELS if all(level in own for own in rounded))
+
+
+def is_apart(levels: Iterable[float]) -> bool:
+    """Whether a recipe of these levels stands apart: it lacks some of `NEEDED_LEVELS`."""
+    return not set(NEEDED_LEVELS) <= set(share_levels([levels]))
+
+
+def find_apart(forecasts: pl.DataFrame) -> dict[str, int]:
+    """The recipes that stand apart, and how many levels each has.
+
+    Args:
+        forecasts: rows of ``evaluation.forecast``.
+    """
+    levels = forecasts.group_by("recipe", maintain_order=True).agg(pl.col("quantile").unique())
+    return {name: len(own) for name, own in levels.iter_rows() if is_apart(own)}
 
 
 def interval_score(low: Floats, high: Floats, y: Floats, share: float) -> Floats:
@@ -190,13 +211,13 @@ def _matrix(wide: pl.DataFrame, levels: int) -> Floats:
 
 def _columns(wide: pl.DataFrame, quantiles: Floats, levels: Floats) -> dict[str, Floats]:
     y = wide["y"].to_numpy().astype(np.float64)
-    median = quantiles[:, column_of(levels, 0.5)]
+    median = _read_medians(quantiles, levels)
     return {
         "pinball": pinball(quantiles, levels, y).mean(axis=1),
         "crps": crps(quantiles, levels, y),
         "tail_crps": tail_crps(quantiles, levels, y),
         **_interval_columns(quantiles, levels, y),
-        **mark_tenths(quantiles[:, [column_of(levels, level) for level in DECILES]], y),
+        **_tenth_columns(quantiles, levels, y),
         **_point_columns(median, y),
         **_direction_columns(wide["up"].to_numpy(), y),
         **_volatility_columns(wide["volatility"].to_numpy(), y),
@@ -205,13 +226,31 @@ def _columns(wide: pl.DataFrame, quantiles: Floats, levels: Floats) -> dict[str,
 
 
 def _interval_columns(quantiles: Floats, levels: Floats, y: Floats) -> dict[str, Floats]:
-    columns: dict[str, Floats] = {}
-    for percent, (low_level, high_level) in INTERVALS.items():
-        low, high = (quantiles[:, column_of(levels, level)] for level in (low_level, high_level))
+    columns = {"spread": quantiles[:, -1] - quantiles[:, 0]}
+    for percent, ends in INTERVALS.items():
+        if not _has_levels(levels, ends):
+            continue
+        low, high = (quantiles[:, column_of(levels, level)] for level in ends)
         columns[f"covered_{percent}"] = ((low <= y) & (y <= high)).astype(np.float64)
         columns[f"width_{percent}"] = high - low
         columns[f"interval_{percent}"] = interval_score(low, high, y, percent / 100.0)
-    return columns
+    return columns | {"spread": columns.get("width_80", columns["spread"])}
+
+
+def _tenth_columns(quantiles: Floats, levels: Floats, y: Floats) -> dict[str, Floats]:
+    if not _has_levels(levels, DECILES):
+        return {}
+    return mark_tenths(quantiles[:, [column_of(levels, level) for level in DECILES]], y)
+
+
+def _read_medians(quantiles: Floats, levels: Floats) -> Floats:
+    if _has_levels(levels, [0.5]):
+        return quantiles[:, column_of(levels, 0.5)]
+    return find_medians(quantiles, levels)
+
+
+def _has_levels(levels: Floats, asked: Iterable[float]) -> bool:
+    return all(np.isclose(levels, level, rtol=0.0, atol=1e-9).any() for level in asked)
 
 
 def _point_columns(median: Floats, y: Floats) -> dict[str, Floats]:

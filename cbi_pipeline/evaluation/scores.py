@@ -14,7 +14,7 @@ from cbi_pipeline.catalogue import Catalogue
 from cbi_pipeline.evaluation.calibration import coverage_band
 from cbi_pipeline.evaluation.comparison import adjust, compare
 from cbi_pipeline.evaluation.groups import ALL, Group, group, groups, places, select_common
-from cbi_pipeline.evaluation.losses import losses
+from cbi_pipeline.evaluation.losses import find_apart, losses
 from cbi_pipeline.evaluation.pit import examine_tenths
 from cbi_pipeline.evaluation.resample import SEED, Bootstrap, Scale, block_bootstrap
 from data_contracts.evaluation import SCORE
@@ -112,7 +112,10 @@ def score(
     figure that is undefined (a hit rate without a call) has no row.
 
     A recipe that sits out some origins is scored on its own, and two are compared on those that
-    both forecast: ``count`` says on how many a figure rests.
+    both forecast: ``count`` says on how many a figure rests. One that lacks levels which every
+    champion states stands apart (`losses.is_apart`): it is scored at its own, with ``levels``,
+    their number, and without the figures that these do not give, and compared at those that both
+    have.
 
     Args:
         forecasts: rows of ``evaluation.forecast`` of one evaluation.
@@ -127,11 +130,10 @@ def score(
     if forecasts.is_empty():
         return SCORE.empty()
     evaluation = shared_evaluation_id(forecasts)
-    recipes = forecasts["recipe"].unique(maintain_order=True).to_list()
+    recipes = set(forecasts["recipe"])
     baselines = catalogue.evaluation.baselines if against is None else against
     opponents = [name for name in baselines if name in recipes]
-    table = losses(forecasts, targets, catalogue)
-    sides = {recipe: _Sides.of(table, recipe, opponents) for recipe in recipes}
+    sides, table = _choose_sides(forecasts, targets, catalogue, opponents)
     rows = [
         (evaluation, recipe, *cell, *figure)
         for cell in places(table)
@@ -164,11 +166,19 @@ Row = tuple[str, str, str, float, None, None, int]
 
 @dataclass(frozen=True, slots=True)
 class _Sides:
-    """What one recipe is scored on: its own forecasts, and those it shares with each opponent."""
+    """What one recipe is scored on: its own forecasts, and those it shares with each opponent.
+
+    Attributes:
+        recipe: its name.
+        own: `losses` of it.
+        shared: of each opponent, `losses` of both at the origins that both forecast.
+        levels: how many it has, where it stands apart.
+    """
 
     recipe: str
     own: pl.DataFrame
     shared: Mapping[str, pl.DataFrame]
+    levels: int | None = None
 
     @classmethod
     def of(cls, table: pl.DataFrame, recipe: str, opponents: Sequence[str]) -> _Sides:
@@ -186,12 +196,42 @@ class _Sides:
         if own.frames:
             yield from _metrics(own, self.recipe, block_bootstrap(own.weeks, own.lags, seed=seed))
             yield _reliability(own, self.recipe)
-            yield from examine_tenths(own, self.recipe)
-            yield from _band(own, self.recipe)
+            if "pit_1" in self.own.columns:
+                yield from examine_tenths(own, self.recipe)
+            if f"covered_{BAND}" in self.own.columns:
+                yield from _band(own, self.recipe)
+            if self.levels is not None:
+                yield "levels", float(self.levels), None, None, own.count
         for opponent, rows in self.shared.items():
             pair = group(rows, commodity, horizon)
             if pair.frames:
                 yield from _skill(pair, self.recipe, opponent, seed)
+
+
+def _choose_sides(
+    forecasts: pl.DataFrame, targets: pl.DataFrame, catalogue: Catalogue, opponents: Sequence[str]
+) -> tuple[dict[str, _Sides], pl.DataFrame]:
+    """What each recipe is scored on, and `losses` with every cell."""
+
+    def score_together(*recipes: str) -> pl.DataFrame:
+        return losses(forecasts.filter(pl.col("recipe").is_in(recipes)), targets, catalogue)
+
+    names = forecasts["recipe"].unique(maintain_order=True).to_list()
+    apart = find_apart(forecasts)
+    whole = [name for name in names if name not in apart]
+    table = score_together(*(whole or names))
+    rivals = [name for name in opponents if name not in apart]
+    sides = {}
+    for name in names:
+        if name in apart:
+            both = {rival: (name, rival) for rival in rivals}
+            pairs = {
+                rival: select_common(score_together(*pair), pair) for rival, pair in both.items()
+            }
+            sides[name] = _Sides(name, score_together(name), pairs, apart[name])
+        else:
+            sides[name] = _Sides.of(table, name, rivals)
+    return sides, table
 
 
 def examine_differences(recipe: str, shared: Mapping[str, pl.DataFrame]) -> list[Row]:
@@ -211,13 +251,13 @@ def examine_differences(recipe: str, shared: Mapping[str, pl.DataFrame]) -> list
         for own in groups(rows)
         if ALL not in (own.commodity, own.horizon) and own.weeks > 2 * (own.lags + 1)
     ]
-    gains = [own.difference(recipe, opponent) for own, opponent in pairs]
+    gains = [
+        (own.difference(recipe, opponent), own.lags, own.memory(recipe, opponent))
+        for own, opponent in pairs
+    ]
     rows: list[Row] = []
     for name, sign in (("better", 1.0), ("worse", -1.0)):
-        p_values = [
-            compare(sign * gain, own.lags).p_value
-            for gain, (own, _) in zip(gains, pairs, strict=True)
-        ]
+        p_values = [compare(sign * gain, lags, memory).p_value for gain, lags, memory in gains]
         rows += [
             (own.commodity, own.horizon, f"p_{name}_vs_{opponent}", float(p), None, None, own.count)
             for (own, opponent), p in zip(pairs, adjust(np.array(p_values)), strict=True)
@@ -226,7 +266,10 @@ def examine_differences(recipe: str, shared: Mapping[str, pl.DataFrame]) -> list
 
 
 def _metrics(group: Group, recipe: str, bootstrap: Bootstrap | None) -> Iterator[Figure]:
+    columns = group.frames[recipe].columns
     for name, metric in METRICS.items():
+        if metric.numerator not in columns:
+            continue
         numerator = group.sums(recipe, metric.numerator)
         denominator = group.sums(recipe, metric.denominator)
         if not denominator.sum() > 0.0:
@@ -268,7 +311,8 @@ def _band(group: Group, recipe: str) -> Iterator[Figure]:
 def _skill(pair: Group, recipe: str, opponent: str, seed: int) -> Iterator[Figure]:
     yield measure_skill(pair, recipe, opponent, seed)
     if pair.weeks > 2 * (pair.lags + 1):
-        smallest = compare(pair.difference(recipe, opponent), pair.lags).shown_from(LEVEL)
+        memory = pair.memory(recipe, opponent)
+        smallest = compare(pair.difference(recipe, opponent), pair.lags, memory).shown_from(LEVEL)
         yield f"resolvable_vs_{opponent}", smallest, None, None, pair.count
 
 

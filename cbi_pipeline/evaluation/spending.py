@@ -139,7 +139,7 @@ def read_account(decisions: pl.DataFrame) -> Account:
     """
     changed = decisions.filter(pl.col("verdict").is_in(CROWNS))["decided_at"].max()
     looked = (pl.col("who") == "gate") & pl.col("verdict").is_in(LOOKS)
-    looked &= ~pl.col("verdict").is_in(["abstain", "promote"])
+    looked &= ~pl.col("verdict").is_in(["abstain", "apart", "promote"])
     rows = decisions.filter(looked, pl.col("recipe") != pl.col("champion")).sort("decided_at")
     if changed is not None:
         rows = rows.filter(pl.col("decided_at") >= changed)

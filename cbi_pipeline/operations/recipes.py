@@ -108,11 +108,13 @@ def require_recipes(pipeline: Pipeline) -> None:
     """Build every recipe that is evaluated, and keep none.
 
     Raises:
-        CatalogueError: as for :func:`load_recipe`, or one lacks a level that scores need.
+        CatalogueError: as for :func:`load_recipe`, or one has no level that scores need, or as
+            the founder or a baseline not all of them.
     """
-    recipes = (*load_challengers(pipeline), *load_baselines(pipeline), _load_founder(pipeline))
-    for recipe in recipes:
+    for recipe in (*load_baselines(pipeline), _load_founder(pipeline)):
         _require_levels(recipe, pipeline)
+    for recipe in load_challengers(pipeline):
+        _require_common_level(recipe, pipeline)
 
 
 def _require_levels(recipe: ModelRecipe, pipeline: Pipeline) -> None:
@@ -123,8 +125,20 @@ def _require_levels(recipe: ModelRecipe, pipeline: Pipeline) -> None:
     if lacking:
         source = read_recipe(recipe.name, *pipeline.settings.recipe_folders).source
         raise CatalogueError(
-            f"{source}: levels lack {', '.join(lacking)}, at which every forecast is scored; add "
-            "them, or take the recipe out of [evaluation]"
+            f"{source}: levels lack {', '.join(lacking)}, which a baseline and the founder need; "
+            "add them, or make the recipe a challenger, which then stands apart"
+        )
+
+
+def _require_common_level(recipe: ModelRecipe, pipeline: Pipeline) -> None:
+    from cbi_pipeline.evaluation import share_levels
+    from cbi_pipeline.forecasting import DEFAULT_LEVELS
+
+    if not share_levels([recipe.levels]):
+        source = read_recipe(recipe.name, *pipeline.settings.recipe_folders).source
+        listed = ", ".join(f"{level:g}" for level in DEFAULT_LEVELS)
+        raise CatalogueError(
+            f"{source}: levels hold none of {listed}, at which forecasts are compared; add some"
         )
 
 

@@ -137,12 +137,6 @@ def find_evaluated(model_recipe: str | None, scores: Iterable[Score]) -> str | N
     return next((name for name in names if name in evaluated), None)
 
 
-def name_recipe(recipe: str) -> str:
-    """A recipe or its calibrated variant, for readers."""
-    plain = recipe.removesuffix(CALIBRATED)
-    return plain if plain == recipe else f"{plain}, calibrated"
-
-
 def describe_coverage(evidence: Evidence, commodities: Sequence[CommoditySection]) -> list[str]:
     """Sentences on how often the 80 % bands of the recipe in use held, pooled and by market."""
     markets = {EVERYTHING: "All markets"}

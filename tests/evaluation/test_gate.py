@@ -15,6 +15,7 @@ from cbi_pipeline.evaluation import (
     losses,
 )
 from cbi_pipeline.evaluation.comparison import compare
+from cbi_pipeline.evaluation.evidence import cells
 from cbi_pipeline.evaluation.groups import group
 from data_contracts.evaluation import DECISION
 from tests.evaluation import worlds
@@ -163,7 +164,7 @@ def test_nothing_scored_yet_makes_the_gate_abstain():
 
 
 def test_a_cell_that_got_worse_is_named_even_in_a_promotion():
-    world = planted(weeks=150)
+    world = planted(weeks=300)
     scale = world.scale.copy()
     scale[2, :, 0] *= 4.0
     made = judge(world, [*naive(world), world.speak("candidate", scale)])
@@ -343,3 +344,25 @@ def test_a_recipe_of_fewer_levels_changes_no_figure_of_the_others():
         for more, names in (([], ["candidate"]), ([few], ["candidate", "few"]))
     )
     assert [contest["skill"] for contest in one] == [contest["skill"] for contest in both]
+
+
+def test_calibrated_variants_are_named_by_that_word():
+    world = planted()
+    frames = [*naive(world), world.speak("candidate", world.scale)]
+    issued = world.speak("candidate+conformal", world.scale)
+    made = judge(world, [*frames, issued])
+    assert "candidate (calibrated)" in made.reason
+    assert "+conformal" not in made.reason
+
+
+def test_a_cell_is_called_better_or_worse_by_the_variance_of_all_other_verdicts():
+    """What lasts counts: the p-value of a cell is that of its gains with their memory."""
+    world = planted(weeks=200)
+    rng = np.random.default_rng(6)
+    lasting = worlds.noisy(rng, world.scale, 0.4)
+    both = pl.concat([world.speak("prior", world.scale), world.speak("candidate", lasting)])
+    table = losses(both, world.targets(), world.catalogue)
+    for cell in cells(table, "candidate", "prior"):
+        own = group(table, cell.commodity, cell.horizon)
+        gains, memory = own.difference("candidate", "prior"), own.memory("candidate", "prior")
+        assert cell.p_better == compare(gains, own.lags, memory).p_value

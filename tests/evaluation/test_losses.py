@@ -167,10 +167,30 @@ def test_a_forecast_that_lacks_a_level_of_its_recipe_is_refused(small):
         scored(small, frame.tail(-1))
 
 
-def test_a_missing_level_is_named(small):
+def test_figures_of_a_band_whose_ends_are_no_levels_are_left_out(small):
+    whole = scored(small, small.speak("a", small.scale))
     frame = small.speak("a", small.scale).filter(pl.col("quantile") != 0.25)
-    with pytest.raises(ValueError, match=r"level 0\.25"):
-        scored(small, frame)
+    assert set(whole.columns) - set(scored(small, frame).columns) == {
+        "covered_50",
+        "width_50",
+        "interval_50",
+    }
+
+
+def test_forecasts_without_a_common_level_are_refused(small):
+    one, other = (
+        small.speak(name, small.scale).filter(pl.col("quantile").is_in(levels))
+        for name, levels in (("a", (0.1, 0.9)), ("b", (0.5,)))
+    )
+    with pytest.raises(ValueError, match="share no level"):
+        scored(small, pl.concat([one, other]))
+
+
+def test_without_the_median_the_point_forecast_lies_between_its_neighbours(small):
+    frame = small.speak("a", small.scale, 0.01).filter(pl.col("quantile") != 0.5)
+    errors = scored(small, frame)["error"].to_numpy()
+    whole = scored(small, small.speak("a", small.scale, 0.01))["error"].to_numpy()
+    assert errors == pytest.approx(whole, abs=1e-12)
 
 
 def test_a_horizon_outside_the_catalogue_is_refused(small):

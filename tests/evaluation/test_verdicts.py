@@ -1,5 +1,6 @@
 """The verdicts on the page, recomputed the slow way from forecasts and outcomes."""
 
+import itertools
 import math
 
 import numpy as np
@@ -57,7 +58,27 @@ def losses_of(world, forecasts, recipe, commodity, steps):
     return found
 
 
-def p_value(gains, overlap):
+def memory_of(mine, theirs):
+    """Weeks for which one's bands stay wider than the other's, written out."""
+    apart = [(a - b) / (a + b) for a, b in zip(mine, theirs, strict=True)]
+    mean = sum(apart) / len(apart)
+    apart = [one - mean for one in apart]
+    after = sum(one * before for before, one in itertools.pairwise(apart))
+    r = min(max(after / sum(one**2 for one in apart), 0.0), 0.98)
+    return round((1 + r) / (1 - r))
+
+
+def widths_of(forecasts, recipe, commodity, steps):
+    """Widths of the 80 % bands, in the order of the origins."""
+    own = forecasts.filter(recipe=recipe, commodity=commodity, horizon=steps)
+    ends = [
+        own.filter((pl.col("quantile") - level).abs() < 1e-9).sort("origin_session")["value"]
+        for level in (0.1, 0.9)
+    ]
+    return (ends[1] - ends[0]).to_list()
+
+
+def p_value(gains, overlap, memory):
     """The larger one of both tests, written out."""
     n, mean = len(gains), sum(gains) / len(gains)
     gamma = [
@@ -69,7 +90,7 @@ def p_value(gains, overlap):
     horizon = overlap + 1
     small = (n + 1 - 2 * horizon + horizon * (horizon - 1) / n) / n
     dm = mean / math.sqrt(max(rectangular, bartlett) / small / n)
-    count = max(3, int(min(0.41 * n ** (2 / 3), n / (2 * horizon))))
+    count = max(3, int(min(0.41 * n ** (2 / 3), n / (2 * max(horizon, memory)))))
     squares = [
         (sum(g * math.cos(math.pi * k * (t + 0.5) / n) for t, g in enumerate(gains)) ** 2) * 2 / n
         for k in range(1, count + 1)
@@ -100,9 +121,12 @@ def test_verdicts_equal_a_recomputation_from_forecasts_and_outcomes(scene):
                 theirs = losses_of(world, forecasts, opponent, commodity, steps)
                 scale = sum(theirs) / len(theirs)
                 gains = [(b - a) / scale for a, b in zip(mine, theirs, strict=True)]
+                memory = memory_of(
+                    *(widths_of(forecasts, name, commodity, steps) for name in ("own", opponent))
+                )
                 key = (commodity, label, opponent)
-                raw["better"][key] = p_value(gains, overlap)
-                raw["worse"][key] = p_value([-gain for gain in gains], overlap)
+                raw["better"][key] = p_value(gains, overlap, memory)
+                raw["worse"][key] = p_value([-gain for gain in gains], overlap, memory)
     verdicts = set()
     adjusted = {name: holm(p_values) for name, p_values in raw.items()}
     own = scores.filter(recipe="own")

@@ -63,11 +63,21 @@ def test_a_wrong_field_of_a_baseline_is_told_before_anything_runs(beside):
     assert [(one.state, "GarchRecipe.asymetric" in one.detail) for one in told] == [("fix", True)]
 
 
-def test_a_recipe_that_lacks_levels_of_the_scores_is_refused_before_anything_runs(beside):
-    pipeline = beside({"coarse": 'kind = "climatology"\nlevels = [0.1, 0.5, 0.9]\n'}, '["coarse"]')
-    with pytest.raises(CatalogueError, match=r"coarse\.toml: levels lack 0\.05, 0\.2, ") as caught:
+def test_a_baseline_that_lacks_levels_of_the_scores_is_refused_before_anything_runs(beside):
+    pipeline = beside({"gjr_t": 'kind = "garch"\nlevels = [0.1, 0.5, 0.9]\n'})
+    with pytest.raises(CatalogueError, match=r"gjr_t\.toml: levels lack 0\.05, 0\.2, ") as caught:
         require_recipes(pipeline)
-    assert "0.95, at which every forecast is scored" in str(caught.value)
+    assert "0.95, which a baseline and the founder need" in str(caught.value)
+
+
+def test_a_challenger_may_lack_levels_but_not_all_of_those_that_forecasts_are_compared_at(beside):
+    require_recipes(beside({"coarse": 'kind = "climatology"\nlevels = [0.1, 0.9]\n'}, '["coarse"]'))
+
+
+def test_a_challenger_without_any_level_that_forecasts_are_compared_at_is_refused(beside):
+    pipeline = beside({"odd": 'kind = "climatology"\nlevels = [0.15, 0.85]\n'}, '["odd"]')
+    with pytest.raises(CatalogueError, match=r"odd\.toml: levels hold none of 0\.01, 0\.025, "):
+        require_recipes(pipeline)
 
 
 def test_a_network_may_not_be_champion_before_anything_was_proven(beside):

@@ -4,8 +4,10 @@ import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 
+import polars as pl
 import pytest
 
 from cbi_pipeline.catalogue import NAIVE
@@ -326,6 +328,21 @@ def test_the_page_names_the_round_the_settings_and_the_code_that_the_gate_judged
     named = words(render_report(page))
     for own in ("aa", "bb", "cc"):
         assert formats.short_hash(own * 32) in named
+
+
+def test_a_decision_of_an_earlier_release_names_calibrated_variants_by_that_word():
+    rows = pl.DataFrame(
+        [
+            {
+                "verdict": "keep", "recipe": "gru", "champion": "prior", "who": "gate",
+                "reason": "Among the best: prior+conformal, gru.", "as_of": None,
+                "decided_at": datetime(2019, 1, 1, tzinfo=UTC),
+                "recipe_id": None, "code": None, "round_id": None,
+            }
+        ]
+    )  # fmt: skip
+    (decision,) = model._to_decisions(rows)
+    assert decision.reason == "Among the best: prior (calibrated), gru."
 
 
 HOSTILE = "<script>alert('x')</script>\"&</style></svg>\x1b[31m\u202e"

@@ -20,8 +20,8 @@ from cbi_pipeline.report.skill import (
     find_evaluated,
     judge_horizons,
     judge_skill,
-    name_recipe,
 )
+from data_contracts.evaluation import name_recipes
 from tests.report.mornings import morning, with_part
 
 
@@ -138,7 +138,7 @@ def calibrated(evidence: Evidence, value: float, low: float, high: float) -> Evi
 def test_forecasts_are_issued_calibrated_so_that_variant_is_the_one_in_use(evidence):
     given = calibrated(evidence, 0.79, 0.7, 0.9)
     assert given.in_use == "prior+conformal"
-    assert name_recipe(given.in_use) == "prior, calibrated"
+    assert name_recipes(given.in_use) == "prior (calibrated)"
 
 
 @pytest.mark.parametrize(

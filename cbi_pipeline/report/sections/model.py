@@ -9,6 +9,7 @@ import polars as pl
 
 from cbi_pipeline.report.morning import Section
 from cbi_pipeline.report.source import ReportSource
+from data_contracts.evaluation import name_recipes
 
 _DECISIONS_BY_HAND = 3
 _COLUMNS = [
@@ -20,6 +21,7 @@ _VERDICTS = {
     "keep": "Kept: the champion stays.",
     "no_skill": "No skill shown: the champion stays.",
     "abstain": "No decision: too little evidence.",
+    "apart": "Stands apart: too few levels for a champion.",
     "too_good": "Refused: too good to be believed without an explanation.",
     "first": "First version: champion by construction.",
     "rollback": "Rolled back to an earlier version.",
@@ -86,7 +88,9 @@ def select_gate_decisions(source: ReportSource) -> pl.DataFrame:
 
 
 def _to_decisions(rows: pl.DataFrame) -> tuple[Decision, ...]:
-    return tuple(Decision(**row) for row in rows.select(_COLUMNS).iter_rows(named=True))
+    # Decisions of earlier releases name calibrated variants as they are stored.
+    shown = rows.select(_COLUMNS).iter_rows(named=True)
+    return tuple(Decision(**row | {"reason": name_recipes(row["reason"])}) for row in shown)
 
 
 def describe_verdict(verdict: str) -> str:

@@ -28,9 +28,9 @@ from cbi_pipeline.report.skill import (
     describe_untested,
     find_evaluated,
     judge_horizons,
-    name_recipe,
 )
 from cbi_pipeline.report.source import ReportSource
+from data_contracts.evaluation import name_recipes
 
 _SIGN = f"{formats.NARROW}%"
 
@@ -127,7 +127,7 @@ def _draw_skill(
         for score in shown
     ]
     title = (
-        f"{commodity.name}, {name_recipe(recipe)}: {judge_horizons(evidence, recipe, commodity)}"
+        f"{commodity.name}, {name_recipes(recipe)}: {judge_horizons(evidence, recipe, commodity)}"
     )
     caption = " ".join(describe_skill(score) for score in overall)
     return draw_panel(key, title, caption, partial(charts.skill, bars))
@@ -208,7 +208,7 @@ def list_lines(
     return [
         Line(
             horizon,
-            name_recipe(recipe),
+            _name_forecast(recipe, cells.get((horizon, recipe, "levels"))),
             counts[horizon, recipe],
             recipe == evidence.in_use,
             tuple(_write_cell(cells.get((horizon, recipe, c.metric)), c) for c in columns),
@@ -217,6 +217,11 @@ def list_lines(
         for recipe in recipes
         if (horizon, recipe) in counts
     ]
+
+
+def _name_forecast(recipe: str, levels: Score | None) -> str:
+    name = name_recipes(recipe)
+    return f"{name}; stands apart: {levels.value:.0f} levels" if levels else name
 
 
 def _write_cell(score: Score | None, column: Column) -> Cell:
