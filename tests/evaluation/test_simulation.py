@@ -5,11 +5,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
-from scipy.stats import binom
+from scipy.stats import binom, norm
 
 from benchmarks import gate, gate_worlds
+from benchmarks.calibrated import compare_calibrated
 from cbi_pipeline.evaluation.gate import judge_field
+from tests.evaluation import worlds
 
 ROOT = Path(gate.__file__).parents[1]
 
@@ -97,3 +100,23 @@ def test_calibrated_bands_hold_what_they_say_at_next_to_no_cost():
 def test_a_rate_states_the_upper_end_of_its_exact_interval():
     assert gate.Rate("d", 100, 0).high == pytest.approx(1 - 0.025 ** (1 / 100))
     assert gate.Rate("d", 100, 100).high == 1.0
+
+
+@pytest.mark.slow
+def test_what_calibration_moves_is_measured_on_a_home_of_the_embedded_records():
+    found = {one["recipe"]: one for one in run_quickly("-m", "benchmarks.calibrated")}
+    assert {"prior", "tiny"} <= found.keys()
+    # A chance of one half for every rise scores a quarter.
+    assert found["prior"]["brier"] == pytest.approx(0.25)
+    assert 0.2 < found["tiny"]["brier_calibrated"] < 0.3
+
+
+def test_the_brier_scores_are_those_of_the_outcomes_of_both_variants():
+    world = worlds.world(np.random.default_rng(0))
+    plain, better = (world.speak("a", world.scale, shift) for shift in (0.02, 0.0))
+    both = pl.concat([plain, better.with_columns(recipe=pl.lit("a+conformal"))])
+    (found,) = compare_calibrated(both, world.targets(), world.catalogue)
+    rose = world.returns > 0
+    stated = norm.cdf(0.02 / world.scale)
+    assert found.brier == pytest.approx(np.mean((stated - rose) ** 2))
+    assert found.brier_calibrated == pytest.approx(0.25)
