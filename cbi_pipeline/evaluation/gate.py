@@ -89,10 +89,9 @@ def decide(
 ) -> tuple[Decision, ...]:
     """Judge all challengers of a round in one look, on paired walk-forward forecasts.
 
-    One is promoted only when better than the champion and than every other opponent at the level
-    of this look, and then the one whose gain is shown best. The level is spent over looks so that
-    the chance of ever promoting a useless recipe between two promotions is at most `LEVEL`,
-    whatever is tried and however often; see `spending`.
+    One is promoted only when better than every opponent at the level of this look, and then the one
+    whose gain is shown best. Useless recipes are promoted with a chance of at most `LEVEL` between
+    two promotions, whatever is tried and however often; see `spending`.
 
     Args:
         forecasts: ``evaluation.forecast`` rows of one evaluation, with all opponents.
