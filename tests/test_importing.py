@@ -61,3 +61,21 @@ def test_every_module_is_imported_in_an_environment_that_no_command_could_use(tm
     count, *met = done.stdout.split("\n")[:-1]
     assert int(count) > 200
     assert met == []
+
+
+COUNT_THREADS = """
+import os
+import tests.warehouse.processes
+import polars as pl
+before = len(os.listdir("/proc/self/task"))
+pl.DataFrame({"a": [1], "b": [2]}).with_columns(pl.col("a") + 1, pl.col("b") + 1)
+assert len(os.listdir("/proc/self/task")) > before, "its threads run already"
+"""
+
+
+def test_what_programs_are_forked_from_has_no_threads_of_polars():
+    # They would be gone in the program, which waits for them for ever.
+    done = subprocess.run(
+        [sys.executable, "-c", COUNT_THREADS], cwd=PROJECT_ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr

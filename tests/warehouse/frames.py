@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
-from data_contracts import Contract, contract
+from data_contracts import Contract
 from data_contracts.observation import OBSERVATION
 from data_contracts.reference import SERIES
 
@@ -119,10 +119,6 @@ def _cells(dtype: pl.List, number: int):
         return []
     inner = {pl.String: "text", pl.Float32: 1 / 3, pl.Boolean: True}[dtype.inner]
     return [inner] * number
-
-
-#: Prices, each of a session of its own.
-PRICES = rows_for(contract("market.session"), 20)
 
 
 def snapshots(warehouse) -> list[str]:

@@ -7,7 +7,10 @@ import duckdb
 import pytest
 
 from cbi_pipeline.warehouse import Warehouse, WarehouseBusy
-from tests.warehouse.frames import PRICES
+from data_contracts import contract
+from tests.warehouse.frames import rows_for
+
+PRICES = rows_for(contract("market.session"), 20)
 
 
 def test_a_second_writer_is_told_who_holds_the_warehouse(tmp_path):

@@ -4,7 +4,9 @@ import pytest
 from cbi_pipeline.warehouse import NothingPublished, Warehouse, connect
 from cbi_pipeline.warehouse._errors import LayoutChanged
 from data_contracts import contract
-from tests.warehouse.frames import PRICES, at, parsed, reference, rows_for, snapshots
+from tests.warehouse.frames import at, parsed, reference, rows_for, snapshots
+
+PRICES = rows_for(contract("market.session"), 20)
 
 
 def add(warehouse, first, last):

@@ -12,7 +12,10 @@ import pytest
 
 from cbi_pipeline.warehouse import NothingPublished, Warehouse, _publication, connect
 from cbi_pipeline.warehouse._errors import NotPublished
-from tests.warehouse.frames import PRICES, snapshots
+from data_contracts import contract
+from tests.warehouse.frames import rows_for, snapshots
+
+PRICES = rows_for(contract("market.session"), 20)
 
 
 def add(warehouse, first, last):
