@@ -48,7 +48,7 @@ def renew_calibration(
     try:
         renewed = _register_anew(champion.version, decisions, data, pipeline)
     except Exception as error:
-        words = f"version {champion.version} keeps its calibration: {failure(error)}"
+        words = f"version {champion.version} could not be calibrated anew: {failure(error)}"
         note_fault(pipeline, SUBJECT, words)
         return None, DECISION.empty()
     note_fault(pipeline, SUBJECT, None)
@@ -60,10 +60,13 @@ def renew_calibration(
 def _register_anew(
     number: int, decisions: pl.DataFrame, data: TrainingData, pipeline: Pipeline
 ) -> RegisteredVersion | None:
-    """The same weights with today's calibration; None where no outcome was added.
+    """The same weights with today's calibration.
+
+    None where no outcome was added, or where the version was made for other commodities, horizons
+    or columns than today's and brings a calibration of its own.
 
     Raises:
-        MadeForOthers: it was made for other commodities, horizons or columns than today's.
+        MadeForOthers: it was made for others and brings none, as earlier releases registered it.
     """
     from cbi_pipeline.forecasting import Fitted
 
@@ -75,9 +78,11 @@ def _register_anew(
     model = registry.load(number)
     own = narrow(data, model.spec.feature_set, pipeline)
     if model.spec != own.panel.spec:
+        if before.moves:
+            return None
         raise MadeForOthers(
-            "it was made for other commodities, horizons or columns than the catalogue has now; "
-            "the next version that takes its place brings a calibration of its own"
+            "it has none, and was made for other commodities, horizons or columns than the "
+            "catalogue has now; the next version that takes its place brings one"
         )
     return register_model(
         model.recipe,

@@ -118,23 +118,35 @@ def test_one_that_cannot_be_renewed_goes_on_and_the_fault_is_told(pipeline, data
     assert renewed is None
     assert row.is_empty()
     (fault,) = fault_log(pipeline.settings).open("calibration of the version in use")
-    assert "keeps its calibration: OSError: disk full" in fault.problem
+    assert "could not be calibrated anew: OSError: disk full" in fault.problem
 
 
-def test_a_version_of_other_horizons_keeps_its_calibration_and_the_fault_is_told(
-    pipeline, data, monkeypatch
-):
-    register_uncalibrated(pipeline, data)
+def follow_other_horizons(data, monkeypatch):
+    """As if the catalogue had been given other horizons since the version in use was made."""
     steps = tuple(tuple(step + 1 for step in own) for own in data.panel.spec.steps)
     panel = replace(data.panel, spec=replace(data.panel.spec, steps=steps))
     monkeypatch.setattr(
         "cbi_pipeline.operations.renew_calibration.narrow", lambda *_: SimpleNamespace(panel=panel)
     )
+
+
+def test_a_version_of_other_horizons_without_a_calibration_is_a_fault(pipeline, data, monkeypatch):
+    register_uncalibrated(pipeline, data)
+    follow_other_horizons(data, monkeypatch)
     renewed, row = renew_calibration(decisions_of(pipeline), data, pipeline)
     assert renewed is None
     assert row.is_empty()
     (fault,) = fault_log(pipeline.settings).open("calibration of the version in use")
-    assert "made for other commodities, horizons or columns" in fault.problem
+    assert "it has none, and was made for other commodities, horizons or columns" in fault.problem
+
+
+def test_one_that_brings_a_calibration_goes_on_with_it_and_is_no_fault(pipeline, data, monkeypatch):
+    follow_other_horizons(data, monkeypatch)
+    monkeypatch.setattr("cbi_pipeline.operations.renew_calibration.has_news", lambda *_: True)
+    renewed, row = renew_calibration(decisions_of(pipeline), data, pipeline)
+    assert renewed is None
+    assert row.is_empty()
+    assert not fault_log(pipeline.settings).open("calibration of the version in use")
 
 
 def test_a_version_whose_files_are_damaged_is_trained_again(pipeline, data, monkeypatch):
