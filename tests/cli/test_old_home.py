@@ -22,6 +22,9 @@ LOOKS = {
     "forecast": "forecast --commodity wti",
     "report": "report",
     "catalogue show": "catalogue show",
+    "commodity list": "commodity list",
+    "recipes list": "recipes list",
+    "recipes show": "recipes show tiny",
     "doctor": "doctor",
     "data as-of": f"data as-of 2020-02-12 --series {OWN}",
     "data tables": "data tables latest_forecast",
@@ -42,6 +45,7 @@ LOOKS = {
 OTHERS = {
     *("run", "ui", "rebuild", "archive seal", "feeds pull", "feeds parse", "feeds import"),
     *("models promote", "models rollback", "quarantine retry"),
+    *("commodity add", "commodity remove", "recipes check", "recipes cost", "recipes try"),
     "ledger accept-clock",
 }
 
