@@ -66,7 +66,7 @@ def test_a_profile_that_does_not_exist_is_refused_with_those_there_are(cbi_here,
     done = cbi_here("doctor", home=home, CBI_PROFILE="bogus")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert "CBI_PROFILE" in done.stderr
-    assert "'archive' or 'live'" in done.stderr
+    assert "'archive', 'public' or 'live'" in done.stderr
 
 
 @pytest.mark.parametrize(
