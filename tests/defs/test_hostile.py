@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 
 import dagster as dg
@@ -65,7 +66,8 @@ CFTC_TRAPS = GENERAL | {
 
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch):
-    """One series each, no pace, little patience."""
+    """One series of each of the two that are asked, no pace, little patience."""
+    those_that_ship = _sources.live_feeds
 
     def feeds(settings):
         report = [
@@ -78,9 +80,17 @@ def hurried(monkeypatch):
             ),
             cftc.source(settings.feed_urls.get("cftc", cftc.BASE), report),
         )
-        return {feed.name: unhurried(feed) for feed in found}
+        return those_that_ship(settings) | {feed.name: unhurried(feed) for feed in found}
+
+    def feeds_that_ship(settings, profile=None):
+        with monkeypatch.context() as looking:
+            looking.setattr(_sources, "live_feeds", those_that_ship)
+            return _sources.profile_feeds(settings, profile)
 
     monkeypatch.setattr(_sources, "live_feeds", feeds)
+    # The catalogue that ships follows more than the two series, and is looked at before each run.
+    checks = import_module("cbi_pipeline.operations.check_catalogue")
+    monkeypatch.setattr(checks, "profile_feeds", feeds_that_ship)
     monkeypatch.setattr(_client, "Patience", lambda: HASTY)
 
 
