@@ -1,10 +1,12 @@
 """``cbi feeds`` with the embedded records."""
 
-from datetime import UTC, datetime
+import json
+from datetime import UTC, date, datetime
 
 import pytest
 
 from cbi_pipeline.warehouse import Warehouse
+from tests.feed_servers.eia_history_server import make_workbook
 from tests.warehouse.frames import parsed, period
 
 SEEN = datetime(2020, 1, 8, 15, 30, tzinfo=UTC)
@@ -145,3 +147,17 @@ def test_a_file_source_that_there_is_not_is_refused_with_those_there_are(bring):
     done = bring(PRICES, source="xls")
     assert (done.returncode, done.stdout) == (2, "")
     assert "no file source 'xls'; there are: csv" in done.stderr
+
+
+def test_a_history_file_that_was_saved_is_read_offline(cbi_here, tmp_path):
+    rows = ((date(2020, 1, 6), 63.27), (date(2020, 1, 7), 62.7))
+    file = tmp_path / "RWTCd.xls"
+    title = "Cushing, OK WTI Spot Price FOB (Dollars per Barrel)"
+    file.write_bytes(make_workbook("RWTC", title, rows, "Daily"))
+    done = cbi_here("feeds", "parse", "eia_history", str(file), home=tmp_path / "home")
+    read = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0, done.stderr
+    assert [(row["series_id"], row["period"], row["value"]) for row in read] == [
+        ("EIA.RWTC", "2020-01-06", 63.27),
+        ("EIA.RWTC", "2020-01-07", 62.7),
+    ]

@@ -29,6 +29,7 @@ FILLED = {
 #: Groups, and commands that are named without what they need.
 SHORTHAND = {
     *("data as-of", "feeds", "feeds parse", "models", "models promote V", "recipes"),
+    *("models promote", "commodity add"),
     *("quarantine retry", "quarantine retry --rule", "--catalogue FILE"),
 }
 #: What cannot be run here, by its beginning: why, and the tests that run it.
@@ -37,6 +38,8 @@ ELSEWHERE = {
     "rebuild": ("is for a home that has lost something", "tests/cli/test_recovery_page.py"),
     "feeds pull": ("asks a service, there on loopback", "tests/system/test_new_source.py"),
     "feeds parse <name>": ("reads an answer of a new feed", "tests/cli/test_printing.py"),
+    "commodity add FILE": ("reads prices of the reader's own", "tests/cli/test_commodity.py"),
+    "feeds parse eia_history": ("reads a file that was saved", "tests/cli/test_feeds.py"),
     "feeds import tide": ("opens files of a new source", "tests/cli/test_file_source.py"),
 }
 #: Pages whose blocks are run together, and the tests that do.
